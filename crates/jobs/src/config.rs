@@ -1,0 +1,31 @@
+//! When work is due, and how long things are kept.
+
+/// Bounds of the background work.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The longest that a record waits in the journal before it is flushed to the lake.
+    pub flush_after_ms: u64,
+    /// Bytes in the journal at which it is flushed without waiting.
+    pub flush_bytes: u64,
+    /// Reports made at the same time.
+    pub report_workers: usize,
+    /// How long a job is another's to take after its worker was last heard of.
+    pub lease_ms: i64,
+    /// How long the file of a report is kept.
+    pub report_retention_ms: i64,
+    /// How often the lake is compacted and expired files are deleted.
+    pub maintain_every_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            flush_after_ms: 60_000,
+            flush_bytes: 32 * 1024 * 1024,
+            report_workers: 2,
+            lease_ms: 30_000,
+            report_retention_ms: 30 * 86_400_000,
+            maintain_every_ms: 60_000,
+        }
+    }
+}

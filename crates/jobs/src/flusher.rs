@@ -1,0 +1,46 @@
+//! The task that brings the journal to the lake, by age and by size.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::Jobs;
+use crate::runner::wait;
+
+/// The wait after a flush that failed. Room on the disk, or a store that
+/// answers again, is noticed within this time.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+impl Jobs {
+    /// Flushes until `shutdown`. What is then left in the journal is kept
+    /// there, and flushed by the next process.
+    pub async fn run_flusher(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let age = Duration::from_millis(self.config.flush_after_ms);
+        let journal = self.meta.journal();
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = journal.grown_to(self.config.flush_bytes) => {}
+                () = wait(age, &shutdown) => {}
+            }
+            if let Err(error) = self.flush_all(&shutdown).await {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the journal could not be flushed"
+                );
+                wait(TRY_AGAIN, &shutdown).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush_all(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        while !shutdown.is_cancelled() {
+            let flushed = self.lake.flush().await.context("flush the journal")?;
+            if flushed.journal_rows == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

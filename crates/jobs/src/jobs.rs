@@ -1,0 +1,74 @@
+//! The front of the background work.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use showreport_lake::Lake;
+use showreport_meta::Meta;
+use showreport_model::report::Pins;
+use showreport_model::{EventId, OrgId};
+use showreport_query::Query;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// Background work. Cheap to clone.
+#[derive(Clone)]
+pub struct Jobs {
+    pub(crate) config: Arc<Config>,
+    pub(crate) meta: Meta,
+    pub(crate) lake: Lake,
+    pub(crate) query: Query,
+    pub(crate) metrics: Metrics,
+}
+
+impl Jobs {
+    /// Work on these parts.
+    pub fn new(config: Config, meta: Meta, lake: Lake, query: Query) -> Self {
+        Self {
+            config: Arc::new(config),
+            meta,
+            lake,
+            query,
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// What the work tells of itself.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Brings everything that has been acknowledged for the event so far into the lake.
+    pub async fn flush_event(&self, org: &OrgId, event: &EventId) -> anyhow::Result<()> {
+        let last = self.meta.journal_last().await.context("read the journal")?;
+        self.flush_up_to(org, event, last).await
+    }
+
+    /// The facts as they stand: what a report is made from.
+    pub async fn pins(&self, org: &OrgId, event: &EventId) -> anyhow::Result<Pins> {
+        // The heads first: what is read after them can only be newer.
+        let heads = self.meta.heads().await.context("read the heads")?;
+        let zone = self.meta.zone(org).await.context("read the zone")?;
+        let event = self
+            .meta
+            .event(org, event)
+            .await
+            .context("read the event")?;
+        Ok(Pins { heads, zone, event })
+    }
+
+    /// Flushes until no journal row up to `last` that touches the event is left.
+    pub(crate) async fn flush_up_to(
+        &self,
+        org: &OrgId,
+        event: &EventId,
+        last: i64,
+    ) -> anyhow::Result<()> {
+        let touches = || self.meta.journal_touches(org, event, last);
+        while touches().await.context("read the journal")? {
+            self.lake.flush().await.context("flush the journal")?;
+        }
+        Ok(())
+    }
+}

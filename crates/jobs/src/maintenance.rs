@@ -1,0 +1,72 @@
+//! The task that keeps the lake small: compaction, vacuum, retention, checkpoints.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::Jobs;
+use crate::runner::wait;
+
+/// Rounds between two vacuums, which list every file of the lake.
+const VACUUM_EVERY: u64 = 60;
+
+/// Expired reports whose files are deleted in one round.
+const EXPIRED_MAX: u32 = 1_000;
+
+impl Jobs {
+    /// Keeps the lake in order until `shutdown`.
+    pub async fn run_maintenance(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let every = Duration::from_millis(self.config.maintain_every_ms);
+        for round in 0_u64.. {
+            wait(every, &shutdown).await;
+            if shutdown.is_cancelled() {
+                break;
+            }
+            if let Err(error) = self.maintain(round % VACUUM_EVERY == 0).await {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "maintenance failed; it goes on later"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// One round.
+    pub async fn maintain(&self, vacuum: bool) -> anyhow::Result<()> {
+        while self
+            .lake
+            .compact()
+            .await
+            .context("compact the lake")?
+            .files_in
+            > 0
+        {}
+        self.delete_expired().await?;
+        if vacuum {
+            self.lake.vacuum().await.context("vacuum the lake")?;
+        }
+        self.meta
+            .checkpoint()
+            .await
+            .context("checkpoint the database")
+    }
+
+    async fn delete_expired(&self) -> anyhow::Result<()> {
+        let files = self.lake.report_files();
+        let expired = self.meta.expired_reports(EXPIRED_MAX).await;
+        for report in expired.context("list expired reports")? {
+            // The file first: a row without a file says so, a file without a row is lost.
+            files
+                .delete_all(&report.order.org, report.id)
+                .await
+                .context("delete an expired file")?;
+            self.meta
+                .forget_file(report.id)
+                .await
+                .context("forget an expired file")?;
+        }
+        Ok(())
+    }
+}

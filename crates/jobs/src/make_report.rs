@@ -1,0 +1,141 @@
+//! The job that makes one report.
+//!
+//! It waits for its own event only, pins what it reads, writes to a path of
+//! its own attempt and publishes with one statement. So it can be done twice,
+//! by two workers at once, and still there is one file.
+
+use anyhow::Context;
+use showreport_lake::{ReportPath, Variant};
+use showreport_meta::{ClaimedJob, ReportTask};
+use showreport_model::report::{Format, Pins, ReportFailure, ReportFile};
+use showreport_model::{ErrorKind, Failure, ReportId};
+use showreport_query::{Output, Progress, Sink};
+
+use crate::jobs::Jobs;
+
+/// Attempts at a report before it fails for good. With the back-off between
+/// them they span about four minutes.
+pub(crate) const ATTEMPTS_MAX: u32 = 8;
+
+/// Makes and publishes the report; what it returns was not published.
+pub(crate) async fn make_report(
+    jobs: &Jobs,
+    job: &ClaimedJob,
+    task: &ReportTask,
+    progress: Progress,
+) -> anyhow::Result<()> {
+    let order = &task.report.order;
+    jobs.flush_up_to(&order.org, &order.event, task.journal_last)
+        .await?;
+    progress(5);
+    let pins = pinned(jobs, task).await?;
+    let id = task.report.id;
+    let written = jobs
+        .query
+        .write_report(order, &pins, output(jobs, job, task), progress)
+        .await
+        .context("write the report file")?;
+    let file = ReportFile {
+        row_count: written.row_count,
+        size_bytes: written.size_bytes,
+        sha256: written.sha256,
+        attempt: job.attempt,
+        raw_size_bytes: written.raw_size_bytes,
+    };
+    let now = jobs.meta.clock().now();
+    let expires_at = now.saturating_add_millis(jobs.config.report_retention_ms);
+    let published = jobs
+        .meta
+        .publish_report(job, id, &file, expires_at)
+        .await
+        .context("publish the report")?;
+    if !published {
+        tracing::warn!(report.id = %id, "the report was taken over or deleted meanwhile");
+    }
+    Ok(())
+}
+
+async fn pinned(jobs: &Jobs, task: &ReportTask) -> anyhow::Result<Pins> {
+    if let Some(pins) = &task.pins {
+        return Ok(pins.clone());
+    }
+    let order = &task.report.order;
+    let pins = jobs.pins(&order.org, &order.event).await?;
+    jobs.meta
+        .pin_report(task.report.id, &pins)
+        .await
+        .context("pin the facts")
+}
+
+fn output(jobs: &Jobs, job: &ClaimedJob, task: &ReportTask) -> Output {
+    let files = jobs.lake.report_files();
+    let order = &task.report.order;
+    let create = |variant| -> Sink {
+        let path = ReportPath::new(&order.org, task.report.id, job.attempt, variant);
+        Box::new(files.create(&path))
+    };
+    Output {
+        main: create(Variant::Main),
+        // Only CSV has a guard, and so a text that differs from it.
+        raw: (order.format == Format::Csv).then(|| create(Variant::Raw)),
+    }
+}
+
+/// How a failed attempt goes on.
+pub(crate) enum Verdict {
+    /// It may work later.
+    TryAgain,
+    /// It never will.
+    Fail(ReportFailure),
+}
+
+/// Judges a failed attempt.
+pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
+    let query = error.downcast_ref::<showreport_query::Error>();
+    if let Some(full @ showreport_query::Error::SheetFull { .. }) = query {
+        return Verdict::Fail(ReportFailure {
+            reason: "XLSX_ROW_LIMIT".to_owned(),
+            message: full.to_string(),
+        });
+    }
+    if attempt < ATTEMPTS_MAX {
+        return Verdict::TryAgain;
+    }
+    let storage_is_full = kind_of(error) == Some(ErrorKind::StorageFull);
+    Verdict::Fail(if storage_is_full {
+        ReportFailure {
+            reason: "STORAGE_FULL".to_owned(),
+            message: "there was no room to write the file; ask again when there is".to_owned(),
+        }
+    } else {
+        ReportFailure {
+            reason: "INTERNAL".to_owned(),
+            message: format!(
+                "the report could not be made in {ATTEMPTS_MAX} attempts; the server's log says \
+                 why under this report's id"
+            ),
+        }
+    })
+}
+
+fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
+    let query = error
+        .downcast_ref::<showreport_query::Error>()
+        .map(Failure::kind);
+    let lake = || {
+        error
+            .downcast_ref::<showreport_lake::Error>()
+            .map(Failure::kind)
+    };
+    let meta = || {
+        error
+            .downcast_ref::<showreport_meta::Error>()
+            .map(Failure::kind)
+    };
+    query.or_else(lake).or_else(meta)
+}
+
+/// The report that a job is about.
+pub(crate) fn report_of(job: &ClaimedJob) -> anyhow::Result<ReportId> {
+    job.payload.parse().context("read the job's report id")
+}

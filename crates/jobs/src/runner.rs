@@ -1,0 +1,185 @@
+//! The task that takes up jobs, one worker beside the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures::future::try_join_all;
+use showreport_meta::{ClaimedJob, MAKE_REPORT, ReportTask};
+use showreport_model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::Jobs;
+use crate::make_report::{Verdict, judge, make_report, report_of};
+
+/// Jobs of another process on the same database wake nobody here, so the
+/// queue is looked at this often all the same.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The wait after a first failed attempt; it doubles with each one.
+const BACK_OFF_MS: i64 = 1_000;
+/// The longest wait between attempts.
+const BACK_OFF_MS_MAX: i64 = 60_000;
+
+impl Jobs {
+    /// Takes up jobs until `shutdown`. Jobs that are not done by then are
+    /// given back, and the next process goes on with them at once.
+    pub async fn run_reports(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let workers = (0..self.config.report_workers).map(|_| self.worker(&shutdown));
+        try_join_all(workers).await?;
+        Ok(())
+    }
+
+    /// Takes up one job that is due and sees it through; false if none is due.
+    pub async fn run_next(&self, shutdown: &CancellationToken) -> anyhow::Result<bool> {
+        let claimed = self.meta.claim_job(self.config.lease_ms).await;
+        let Some(job) = claimed.context("claim a job")? else {
+            return Ok(false);
+        };
+        if job.name == MAKE_REPORT {
+            self.see_through(&job, shutdown).await?;
+        } else {
+            // A newer version of the program may know it; ours leaves it alone for a while.
+            let later = self.later(BACK_OFF_MS_MAX);
+            self.meta
+                .retry_job(&job, "unknown kind of job", later)
+                .await?;
+        }
+        Ok(true)
+    }
+
+    async fn worker(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        while !shutdown.is_cancelled() {
+            match self.run_next(shutdown).await {
+                Ok(true) => {}
+                Ok(false) => self.wait_for_work(shutdown).await,
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "a job could not be taken up");
+                    wait(LOOK_AGAIN, shutdown).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_for_work(&self, shutdown: &CancellationToken) {
+        let now = self.meta.clock().now();
+        let due = match self.meta.next_job_at().await {
+            Ok(Some(at)) => {
+                Duration::from_millis(u64::try_from(at.as_millis() - now.as_millis()).unwrap_or(0))
+            }
+            _ => LOOK_AGAIN,
+        };
+        tokio::select! {
+            () = self.meta.job_added() => {}
+            () = wait(due.clamp(Duration::from_millis(10), LOOK_AGAIN), shutdown) => {}
+        }
+    }
+
+    async fn see_through(
+        &self,
+        job: &ClaimedJob,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let id = report_of(job)?;
+        let task = self.meta.report_task(id).await.context("load the report")?;
+        let Some(task) = task else {
+            // Deleted meanwhile.
+            self.meta.finish_job(job).await?;
+            return Ok(());
+        };
+        let began = Instant::now();
+        let dimension = task.report.order.dimension.name();
+        let told = Arc::new(AtomicU8::new(0));
+        let progress = {
+            let told = Arc::clone(&told);
+            Arc::new(move |percent| told.store(percent, Ordering::Relaxed))
+        };
+        let outcome = tokio::select! {
+            made = make_report(self, job, &task, progress) => made,
+            () = self.keep(job, &task, &told) => return Ok(()),
+            () = shutdown.cancelled() => {
+                let now = self.meta.clock().now();
+                self.meta.retry_job(job, "the server was stopped", now).await?;
+                return Ok(());
+            }
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        let name = if outcome.is_ok() {
+            "succeeded"
+        } else {
+            "failed"
+        };
+        self.metrics.report_ended(dimension, name, seconds);
+        match outcome {
+            Ok(()) => {
+                tracing::info!(report.id = %id, dimension, duration_ms = began.elapsed().as_millis(), "made a report");
+                Ok(())
+            }
+            Err(error) => self.settle(job, &task, &error).await,
+        }
+    }
+
+    /// Renews the lease and tells how far the report is; ends when the lease is lost.
+    async fn keep(&self, job: &ClaimedJob, task: &ReportTask, told: &AtomicU8) {
+        let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
+        let mut ticks = tokio::time::interval(Duration::from_millis((lease / 30).max(1)));
+        let mut shown = 0;
+        for tick in 1_u64.. {
+            ticks.tick().await;
+            let percent = told.load(Ordering::Relaxed);
+            if percent != shown {
+                shown = percent;
+                if let Err(error) = self.meta.set_progress(task.report.id, percent).await {
+                    tracing::warn!(%error, "progress could not be stored");
+                }
+            }
+            // Three renewals fit into a lease; a failed one is made up for by the next.
+            if tick % 10 == 0
+                && matches!(
+                    self.meta.renew_job(job, self.config.lease_ms).await,
+                    Ok(false)
+                )
+            {
+                tracing::warn!(job.id = %job.id, "another worker has taken the job over");
+                return;
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        job: &ClaimedJob,
+        task: &ReportTask,
+        error: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        let id = task.report.id;
+        let reason = format!("{error:#}");
+        match judge(error, job.attempt) {
+            Verdict::TryAgain => {
+                tracing::warn!(report.id = %id, attempt = job.attempt, error = reason, "a report could not be made yet");
+                let doubled = BACK_OFF_MS << (job.attempt - 1).min(16);
+                let later = self.later(doubled.min(BACK_OFF_MS_MAX));
+                self.meta.retry_job(job, &reason, later).await?;
+            }
+            Verdict::Fail(failure) => {
+                tracing::error!(report.id = %id, attempt = job.attempt, error = reason, "a report failed");
+                self.meta.fail_report(job, id, &failure).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn later(&self, millis: i64) -> Timestamp {
+        self.meta.clock().now().saturating_add_millis(millis)
+    }
+}
+
+/// Waits, but not past a shutdown.
+pub(crate) async fn wait(time: Duration, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = shutdown.cancelled() => {}
+    }
+}

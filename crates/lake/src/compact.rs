@@ -1,0 +1,194 @@
+//! Merges small files into larger ones, so that a reader opens few and finds an
+//! event's rows together.
+//!
+//! Files are sorted into tiers by their size, each a few times the one below;
+//! once a tier has enough files they are merged. So a row is rewritten about
+//! once a tier, however often it is flushed. The old files stay for the versions
+//! that have them, until they are vacuumed.
+//!
+//! Merging takes long and the files never change, so it is done without the
+//! lock; under it the plan is made, and the merged file takes the place of the
+//! others if they are all still there.
+
+use std::collections::{BTreeMap, HashSet};
+
+use deltalake::DeltaTable;
+use deltalake::datafile::DataFileReader;
+use deltalake::datafile::reader::ParquetFileReader;
+use deltalake::kernel::{Action, Add, Remove};
+use deltalake::protocol::DeltaOperation;
+use object_store::path::Path;
+use showreport_meta::Meta;
+use showreport_model::facts::Table;
+use showreport_model::report::Heads;
+
+use crate::coalesce::Merge;
+use crate::delta::{Newest, commit};
+use crate::tables::{Fact, Row, with_fact};
+use crate::write::FileWriter;
+use crate::{Config, Error};
+
+/// A tier's files are at most so many times as large as the tier's below.
+const TIER_RATIO: u64 = 8;
+
+/// Files below this size are all of the lowest tier.
+const TIER_LOWEST_BYTES: u64 = 64 * 1024;
+
+/// Each file that is merged holds a row group in memory, so not too many at once.
+const MERGE_FILES_MAX: usize = 16;
+
+/// A file may outgrow its target by so much to keep an event's day in one file.
+const OUTGROW_RATIO: u64 = 4;
+
+/// Files of one table that shall become one, or a few.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) table: Table,
+    delta: DeltaTable,
+    files: Vec<Old>,
+}
+
+/// A file that shall go.
+#[derive(Debug)]
+struct Old {
+    path: Path,
+    remove: Remove,
+}
+
+impl Plan {
+    pub(crate) fn files(&self) -> usize {
+        self.files.len()
+    }
+}
+
+/// Finds what is worth merging.
+pub(crate) async fn plan(
+    meta: &Meta,
+    newest: &mut Newest,
+    config: &Config,
+) -> Result<Vec<Plan>, Error> {
+    let heads = meta.heads().await?;
+    let mut plans = Vec::new();
+    for &table in Table::ALL {
+        let delta = newest.refresh(table, &heads).await?;
+        for files in worth_merging(delta, config, table)? {
+            plans.push(Plan {
+                table,
+                delta: delta.clone(),
+                files,
+            });
+        }
+    }
+    Ok(plans)
+}
+
+fn worth_merging(
+    delta: &DeltaTable,
+    config: &Config,
+    table: Table,
+) -> Result<Vec<Vec<Old>>, Error> {
+    let snapshot = delta.snapshot();
+    let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
+    let mut tiers: BTreeMap<u32, Vec<Old>> = BTreeMap::new();
+    for file in snapshot.log_data() {
+        let bytes = u64::try_from(file.size()).unwrap_or(0);
+        // Merging files of half the target and more gains a reader nothing.
+        if bytes < config.file_bytes_target / 2 {
+            tiers.entry(tier(bytes)).or_default().push(Old {
+                path: file.object_store_path(),
+                remove: file.remove_action(false),
+            });
+        }
+    }
+    let files_min = config.compact_files_min.max(2);
+    let mut merges = Vec::new();
+    for files in tiers.into_values() {
+        let mut files = files.into_iter().peekable();
+        let mut left = files.len();
+        while left >= files_min {
+            let merged = left.min(MERGE_FILES_MAX.max(files_min));
+            merges.push(files.by_ref().take(merged).collect());
+            left -= merged;
+        }
+    }
+    Ok(merges)
+}
+
+fn tier(bytes: u64) -> u32 {
+    (bytes / TIER_LOWEST_BYTES)
+        .checked_ilog(TIER_RATIO)
+        .map_or(0, |tier| tier + 1)
+}
+
+/// Writes the files that shall take the place of the planned ones.
+pub(crate) async fn merge(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
+    with_fact!(plan.table, F => merge_rows::<F>(plan, bytes_target).await)
+}
+
+async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
+    let reader = ParquetFileReader::new(plan.delta.object_store());
+    let mut files = Vec::new();
+    for old in &plan.files {
+        let file = reader.read_file(old.path.clone()).await;
+        files.push(file.map_err(|source| Error::ReadFile {
+            table: F::TABLE,
+            source,
+        })?);
+    }
+    let mut merge = Merge::<F>::open(files).await?;
+    let mut writer = FileWriter::<F>::new(&plan.delta)?;
+    let mut row = merge.next().await?;
+    while let Some(this) = row {
+        row = merge.next().await?;
+        let event_ends = row.as_ref().is_some_and(|next| !this.is_beside(next));
+        writer.push(this).await?;
+        let bytes = writer.file_bytes();
+        if bytes >= bytes_target && (event_ends || bytes >= bytes_target * OUTGROW_RATIO) {
+            writer.end_file().await?;
+        }
+    }
+    writer.finish().await
+}
+
+/// Puts the merged files in the place of the others, if those are all still there.
+pub(crate) async fn replace(
+    meta: &Meta,
+    newest: &mut Newest,
+    plan: &Plan,
+    merged: Vec<Add>,
+    (bytes_target, now_ms): (u64, i64),
+) -> Result<bool, Error> {
+    let table = plan.table;
+    let delta = newest.refresh(table, &meta.heads().await?).await?;
+    let snapshot = delta.snapshot();
+    let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
+    let files = snapshot.log_data().into_iter();
+    let there: HashSet<Path> = files.map(|file| file.object_store_path()).collect();
+    if plan.files.iter().any(|old| !there.contains(&old.path)) {
+        return Ok(false);
+    }
+    // The same rows lie elsewhere, so who follows the table has nothing to read.
+    let removes = plan.files.iter().map(|old| {
+        Action::Remove(Remove {
+            deletion_timestamp: Some(now_ms),
+            data_change: false,
+            ..old.remove.clone()
+        })
+    });
+    let adds = merged.into_iter().map(|add| {
+        Action::Add(Add {
+            data_change: false,
+            ..add
+        })
+    });
+    let operation = DeltaOperation::Optimize {
+        predicate: None,
+        target_size: i64::try_from(bytes_target).unwrap_or(i64::MAX),
+    };
+    let version = commit(delta, removes.chain(adds).collect(), operation)
+        .await
+        .map_err(|source| Error::Commit { table, source })?;
+    meta.move_heads(&Heads::from([(table, version)]), &[])
+        .await?;
+    Ok(true)
+}

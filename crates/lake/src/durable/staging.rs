@@ -1,0 +1,102 @@
+//! Where files are written before they have a name.
+//!
+//! Each process that has the store open has a directory of its own there, with a
+//! lock that dies with it, so that what the dead have left can be told from what
+//! the living are writing.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::PutPayload;
+use uuid::Uuid;
+
+/// The directory below the root.
+pub(super) const STAGING: &str = ".staging";
+
+const LOCK: &str = "lock";
+
+/// The staging directory of this process.
+#[derive(Debug)]
+pub(super) struct Staging {
+    directory: PathBuf,
+    next: AtomicU64,
+    /// Held until the store is closed.
+    _lock: File,
+}
+
+impl Staging {
+    /// Clears what the dead have left and makes a directory for this process.
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let all = root.join(STAGING);
+        fs::create_dir_all(&all)?;
+        for entry in fs::read_dir(&all)? {
+            let left = entry?.path();
+            if is_dead(&left)? {
+                fs::remove_dir_all(&left)?;
+            }
+        }
+        let directory = all.join(Uuid::new_v4().to_string());
+        fs::create_dir(&directory)?;
+        let lock = File::create_new(directory.join(LOCK))?;
+        lock.lock()?;
+        Ok(Self {
+            directory,
+            next: AtomicU64::new(0),
+            _lock: lock,
+        })
+    }
+
+    /// A new, empty file.
+    pub(super) fn create(&self) -> io::Result<Staged> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.join(number.to_string());
+        let file = File::create_new(&path)?;
+        Ok(Staged { file, path })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What stays is cleared by whoever opens the store next.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn is_dead(directory: &Path) -> io::Result<bool> {
+    let lock = match File::open(directory.join(LOCK)) {
+        Ok(lock) => lock,
+        // It died before it had a lock.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file without a name. It is gone when dropped before it got one.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl Staged {
+    /// Appends.
+    pub(super) fn write_all(&mut self, payload: &PutPayload) -> io::Result<()> {
+        payload
+            .iter()
+            .try_for_each(|chunk| self.file.write_all(chunk))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After a rename there is nothing; after a link the staged name must go.
+        let _ = fs::remove_file(&self.path);
+    }
+}

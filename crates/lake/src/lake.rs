@@ -1,0 +1,190 @@
+//! [`Lake`]: all that is done with the tables and the files of reports.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use showreport_meta::Meta;
+use showreport_model::facts::{Collected, Table};
+use showreport_model::report::Heads;
+use showreport_model::{EventId, OrgId};
+use tokio::sync::Mutex;
+
+use crate::compact;
+use crate::delta::{Newest, STORE_URL};
+use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
+use crate::files::Files;
+use crate::flush;
+use crate::vacuum;
+use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles};
+
+/// What a flush took from the journal. Nothing, if nothing was waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Rows of the journal, a group commit each.
+    pub journal_rows: usize,
+    /// Facts in them.
+    pub fact_rows: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// What a round of compaction merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compacted {
+    /// Files that were merged.
+    pub files_in: usize,
+    /// Files that took their place.
+    pub files_out: usize,
+}
+
+/// The big facts, and the files of reports. Cheap to clone.
+#[derive(Clone)]
+pub struct Lake {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    meta: Meta,
+    store: DurableStore,
+    exclusive: Exclusive,
+    /// Held while files are merged, so that none is merged twice at once.
+    compacting: Mutex<()>,
+    files: Files,
+    metrics: Metrics,
+}
+
+impl Lake {
+    /// The URL under which the query engine knows the store.
+    pub const STORE_URL: &'static str = STORE_URL;
+
+    /// Opens the lake: creates what is missing, and clears what the dead have left unfinished.
+    pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
+        let (root, lock) = (config.root.clone(), config.lock.clone());
+        let (store, newest) = run_aside(move || async move {
+            let held = take_lock(&lock)?;
+            let store = DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            let newest = Newest::open(store.clone()).await?;
+            drop(held);
+            Ok((store, newest))
+        })
+        .await?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config: config.clone(),
+                meta,
+                exclusive: Exclusive::new(config.lock.clone(), newest),
+                compacting: Mutex::default(),
+                files: Files::new(store.clone()),
+                store,
+                metrics: Metrics::default(),
+            }),
+        })
+    }
+
+    /// The store; its root is that of every path that the lake gives.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.shared.store.clone())
+    }
+
+    /// What the lake counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The files of reports.
+    pub fn report_files(&self) -> ReportFiles {
+        ReportFiles::new(self.shared.store.clone())
+    }
+
+    /// Moves one set of journal rows to the tables, and the heads with them.
+    ///
+    /// Done again after a failure it loses nothing and doubles nothing.
+    pub async fn flush(&self) -> Result<Flushed, Error> {
+        let shared = self.shared.clone();
+        let work = move |mut newest: Held| async move {
+            let bytes_max = shared.config.flush_bytes_max;
+            flush::flush(&shared.meta, &mut newest, bytes_max, &shared.metrics).await
+        };
+        self.shared.exclusive.run(work).await
+    }
+
+    /// Puts facts into the tables without the journal. They, and what the events
+    /// are, appear together.
+    pub async fn load(&self, org: &OrgId, collected: &[Collected]) -> Result<(), Error> {
+        let shared = self.shared.clone();
+        let (org, collected) = (org.clone(), collected.to_vec());
+        let work = move |mut newest: Held| async move {
+            let bytes_max = shared.config.flush_bytes_max;
+            let facts = (&org, collected.as_slice());
+            flush::load(&shared.meta, &mut newest, facts, bytes_max, &shared.metrics).await
+        };
+        self.shared.exclusive.run(work).await
+    }
+
+    /// Merges small files into larger ones: one round over every table.
+    pub async fn compact(&self) -> Result<Compacted, Error> {
+        let _one_at_a_time = self.shared.compacting.lock().await;
+        let shared = self.shared.clone();
+        let work = move |mut newest: Held| async move {
+            compact::plan(&shared.meta, &mut newest, &shared.config).await
+        };
+        let plans = self.shared.exclusive.run(work).await?;
+        let mut compacted = Compacted::default();
+        for plan in plans {
+            let (files_in, table) = (plan.files(), plan.table);
+            if let Some(files_out) = self.carry_out(plan).await? {
+                compacted.files_in += files_in;
+                compacted.files_out += files_out;
+                self.shared.metrics.files_compacted.inc_by(files_in as u64);
+                tracing::info!(%table, files_in, files_out, "merged files");
+            }
+        }
+        Ok(compacted)
+    }
+
+    /// Merges files and puts the result in their place. Nothing, if another process was faster.
+    async fn carry_out(&self, plan: compact::Plan) -> Result<Option<usize>, Error> {
+        let bytes_target = self.shared.config.file_bytes_target;
+        let merging = move || async move {
+            let merged = compact::merge(&plan, bytes_target).await?;
+            Ok((plan, merged))
+        };
+        let (plan, merged) = run_aside(merging).await?;
+        let files_out = merged.len();
+        let shared = self.shared.clone();
+        let work = move |mut newest: Held| async move {
+            let sizes = (bytes_target, shared.meta.clock().now().as_millis());
+            compact::replace(&shared.meta, &mut newest, &plan, merged, sizes).await
+        };
+        let replaced = self.shared.exclusive.run(work).await?;
+        Ok(replaced.then_some(files_out))
+    }
+
+    /// Removes the files that left the tables over a day ago and that neither the
+    /// heads nor a running report need. Returns how many.
+    pub async fn vacuum(&self) -> Result<usize, Error> {
+        let shared = self.shared.clone();
+        let work =
+            move |mut newest: Held| async move { vacuum::vacuum(&shared.meta, &mut newest).await };
+        let removed = self.shared.exclusive.run(work).await?;
+        self.shared.metrics.files_removed.inc_by(removed as u64);
+        tracing::info!(files.removed = removed, "vacuumed the lake");
+        Ok(removed)
+    }
+
+    /// The files of a table, at these heads, that can have rows of an event. They
+    /// may have rows of others too.
+    pub async fn files(
+        &self,
+        heads: &Heads,
+        table: Table,
+        org: &OrgId,
+        event: &EventId,
+    ) -> Result<Vec<DataFile>, Error> {
+        self.shared.files.of_event(heads, table, (org, event)).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! The files of reports: written as a stream, durable once complete, read in ranges.
+
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use showreport_model::{OrgId, ReportId};
+use tokio::io::AsyncWrite;
+
+use crate::error::is_storage_full;
+use crate::{DurableStore, Error};
+
+/// Where the files of reports lie in the store.
+const REPORTS: &str = "reports";
+
+/// What is kept in memory before it is handed to the store.
+const PART_BYTES: usize = 4 * 1024 * 1024;
+
+/// Parts on their way to the store; the writer waits when there are more.
+const PARTS_UNDER_WAY_MAX: usize = 2;
+
+/// Which text of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// The file itself.
+    Main,
+    /// The exact text, where the guard against formulas changed the file.
+    Raw,
+}
+
+/// Where a file of a report lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPath(Path);
+
+impl ReportPath {
+    /// Each attempt has files of its own, so that two that run at once never meet.
+    pub fn new(org: &OrgId, id: ReportId, attempt: u32, variant: Variant) -> Self {
+        let variant = match variant {
+            Variant::Main => "main",
+            Variant::Raw => "raw",
+        };
+        let file = format!("{attempt}-{variant}");
+        Self(report_directory(org, id).join(file))
+    }
+}
+
+fn report_directory(org: &OrgId, id: ReportId) -> Path {
+    Path::from_iter([REPORTS, org.as_str(), &id.to_string()])
+}
+
+/// The files of reports.
+#[derive(Debug, Clone)]
+pub struct ReportFiles {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl ReportFiles {
+    pub(crate) fn new(store: DurableStore) -> Self {
+        Self {
+            store: Arc::new(store),
+        }
+    }
+
+    /// Begins a file. It appears, whole and durable, when the writer is shut down.
+    pub fn create(&self, path: &ReportPath) -> ReportWriter {
+        let store = self.store.clone();
+        let writer = BufWriter::with_capacity(store.clone(), path.0.clone(), PART_BYTES);
+        ReportWriter {
+            store,
+            path: path.0.clone(),
+            writer: writer.with_max_concurrency(PARTS_UNDER_WAY_MAX),
+            stage: Stage::Writing,
+        }
+    }
+
+    /// The bytes of a file within a range, which must lie in the file.
+    pub async fn read(
+        &self,
+        path: &ReportPath,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        if range.is_empty() {
+            self.size(path).await?;
+            return Ok(stream::empty().boxed());
+        }
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
+        let got = self.store.get_opts(&path.0, options).await;
+        let bytes = got.map_err(failed)?.into_stream();
+        Ok(bytes.map_err(failed).boxed())
+    }
+
+    /// How large a file is.
+    pub async fn size(&self, path: &ReportPath) -> Result<u64, Error> {
+        Ok(self.store.head(&path.0).await.map_err(failed)?.size)
+    }
+
+    /// Deletes every file of a report, of all its attempts.
+    pub async fn delete_all(&self, org: &OrgId, id: ReportId) -> Result<(), Error> {
+        let files = self.store.list(Some(&report_directory(org, id)));
+        let paths = files.map_ok(|file| file.location).boxed();
+        let mut deleted = self.store.delete_stream(paths);
+        while let Some(deleted) = deleted.next().await {
+            match deleted {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(failed(source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(source: object_store::Error) -> Error {
+    match source {
+        object_store::Error::NotFound { .. } => Error::FileGone,
+        source => Error::ReportFile { source },
+    }
+}
+
+/// Writes a file of a report.
+///
+/// Nothing is to be seen of it before it is shut down. Dropped or aborted
+/// before that, it leaves nothing.
+#[derive(Debug)]
+pub struct ReportWriter {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    writer: BufWriter,
+    stage: Stage,
+}
+
+/// How far a writer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Writing,
+    ShuttingDown,
+    ShutDown,
+}
+
+impl ReportWriter {
+    /// Gives the file up, complete or not.
+    pub async fn abort(mut self) -> Result<(), Error> {
+        if self.stage == Stage::Writing {
+            return self.writer.abort().await.map_err(failed);
+        }
+        drop(self.writer);
+        match self.store.delete(&self.path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(failed(source)),
+        }
+    }
+}
+
+/// Says of an error that the disk is full, if it is.
+fn with_kind(error: io::Error) -> io::Error {
+    if is_storage_full(&error) {
+        io::Error::new(io::ErrorKind::StorageFull, error)
+    } else {
+        error
+    }
+}
+
+fn over() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the report's file is complete")
+}
+
+impl AsyncWrite for ReportWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.stage != Stage::Writing {
+            return Poll::Ready(Err(over()));
+        }
+        Pin::new(&mut self.writer)
+            .poll_write(context, bytes)
+            .map_err(with_kind)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stage != Stage::Writing {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.writer)
+            .poll_flush(context)
+            .map_err(with_kind)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stage == Stage::ShutDown {
+            return Poll::Ready(Ok(()));
+        }
+        self.stage = Stage::ShuttingDown;
+        let done = ready!(Pin::new(&mut self.writer).poll_shutdown(context));
+        self.stage = Stage::ShutDown;
+        Poll::Ready(done.map_err(with_kind))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Removes the files that nobody needs any more, and the entries of versions that nobody reads.
+//!
+//! Kept are the files of the newest versions, of the heads, of the versions that
+//! running reports have pinned, and those that left a table less than a day ago.
+
+use std::sync::Arc;
+
+use deltalake::checkpoints::cleanup_expired_logs_for;
+use deltalake::operations::vacuum::{self, VacuumMode};
+use deltalake::{DeltaResult, DeltaTable};
+use futures::{StreamExt, stream};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use showreport_meta::Meta;
+use showreport_model::Clock;
+use showreport_model::facts::Table;
+
+use crate::Error;
+use crate::delta::{Newest, RETENTION_MS};
+
+/// Removes what nobody needs, and returns how many data files that were.
+pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest) -> Result<usize, Error> {
+    let heads = meta.heads().await?;
+    let pinned = meta.pinned_heads().await?;
+    let mut removed = 0;
+    for &table in Table::ALL {
+        let delta = newest.refresh(table, &heads).await?;
+        let kept = std::iter::once(&heads).chain(&pinned);
+        let kept = kept.filter_map(|heads| heads.get(&table).copied());
+        let kept: Vec<u64> = kept.collect();
+        removed += remove(delta, &kept, meta.clock().clone())
+            .await
+            .map_err(|source| Error::Vacuum { table, source })?;
+    }
+    Ok(removed)
+}
+
+async fn remove(delta: &DeltaTable, kept: &[u64], clock: Arc<dyn Clock>) -> DeltaResult<usize> {
+    let now_ms = clock.now().as_millis();
+    // The library finds what to remove; we do it, since it would count a file
+    // that went long ago again and again, and write two versions each time.
+    let (_, found) = delta
+        .clone()
+        .vacuum()
+        // Files that no version ever had are what failed writes have left.
+        .with_mode(VacuumMode::Full)
+        .with_keep_versions(kept)
+        .with_clock(Arc::new(VacuumClock(clock)))
+        .with_dry_run(true)
+        .await?;
+    let paths = found
+        .files_deleted
+        .into_iter()
+        .map(|path| Ok(Path::parse(path)?));
+    let mut deleted = delta
+        .object_store()
+        .delete_stream(stream::iter(paths).boxed());
+    let mut removed = 0;
+    while let Some(deleted) = deleted.next().await {
+        match deleted {
+            Ok(_) => removed += 1,
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let Some(&oldest) = kept.iter().min() {
+        let log_store = delta.log_store();
+        cleanup_expired_logs_for(oldest, log_store.as_ref(), now_ms - RETENTION_MS, None).await?;
+    }
+    Ok(removed)
+}
+
+/// Our clock, as the library wants it.
+#[derive(Debug)]
+struct VacuumClock(Arc<dyn Clock>);
+
+impl vacuum::Clock for VacuumClock {
+    fn current_timestamp_millis(&self) -> i64 {
+        self.0.now().as_millis()
+    }
+}

@@ -1,0 +1,28 @@
+//! What the metadata database can be told.
+
+use std::path::PathBuf;
+
+/// How the metadata database is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The database file; its directory exists already.
+    pub path: PathBuf,
+    /// The most bytes that may wait in the journal for the flush. Past it
+    /// collecting is refused, so that a lake that takes nothing cannot fill the disk.
+    pub journal_bytes_max: u64,
+    /// How long a statement waits for another process that writes.
+    pub busy_timeout_ms: u64,
+}
+
+impl Config {
+    /// The defaults, for the database at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            journal_bytes_max: 1 << 30,
+            // The command line writes beside the server, and a big import
+            // holds the lock for a while.
+            busy_timeout_ms: 60_000,
+        }
+    }
+}

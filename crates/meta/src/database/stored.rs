@@ -1,0 +1,109 @@
+//! Values as they are stored, and back.
+//!
+//! Ids are text, times are milliseconds, compound values are JSON. What comes
+//! back is checked like anything from outside.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use showreport_model::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row, Sqlite, Type};
+
+use crate::error::{Doing, Error};
+
+/// A row that was read.
+pub(crate) struct Stored<'r>(pub(crate) &'r SqliteRow);
+
+impl Stored<'_> {
+    /// A plain value.
+    pub(crate) fn plain<T>(&self, column: &'static str) -> Result<T, Error>
+    where
+        T: for<'v> Decode<'v, Sqlite> + Type<Sqlite>,
+    {
+        self.0.try_get(column).doing("read a column")
+    }
+
+    /// A number that is never negative.
+    pub(crate) fn number<T: TryFrom<i64, Error: Display>>(
+        &self,
+        column: &'static str,
+    ) -> Result<T, Error> {
+        checked(column, T::try_from(self.plain(column)?))
+    }
+
+    /// A value that is stored as its text.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(
+        &self,
+        column: &'static str,
+    ) -> Result<T, Error> {
+        checked(column, self.plain::<String>(column)?.parse())
+    }
+
+    /// An instant.
+    pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp, Error> {
+        checked(column, Timestamp::from_millis(self.plain(column)?))
+    }
+
+    /// An instant that may be absent.
+    pub(crate) fn time_if_any(&self, column: &'static str) -> Result<Option<Timestamp>, Error> {
+        self.plain::<Option<i64>>(column)?
+            .map(|millis| checked(column, Timestamp::from_millis(millis)))
+            .transpose()
+    }
+
+    /// A compound value.
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, Error> {
+        checked(column, serde_json::from_str(&self.plain::<String>(column)?))
+    }
+
+    /// A compound value that may be absent.
+    pub(crate) fn json_if_any<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, Error> {
+        self.plain::<Option<String>>(column)?
+            .map(|text| checked(column, serde_json::from_str(&text)))
+            .transpose()
+    }
+
+    /// A member of a model enum, by its name.
+    pub(crate) fn named<T>(
+        &self,
+        column: &'static str,
+        from_name: fn(&str) -> Option<T>,
+    ) -> Result<T, Error> {
+        let name: String = self.plain(column)?;
+        checked(column, from_name(&name).ok_or("no such name"))
+    }
+
+    /// A member of a model enum that may be absent.
+    pub(crate) fn named_if_any<T>(
+        &self,
+        column: &'static str,
+        from_name: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.plain::<Option<String>>(column)?
+            .map(|name| checked(column, from_name(&name).ok_or("no such name")))
+            .transpose()
+    }
+}
+
+/// A compound value as it is stored.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our values have text keys and no failing parts")
+}
+
+/// A count as it is stored.
+pub(crate) fn to_integer(count: u64) -> i64 {
+    i64::try_from(count).expect("no count of ours comes near 2^63")
+}
+
+fn checked<T>(what: &'static str, value: Result<T, impl Display>) -> Result<T, Error> {
+    value.map_err(|problem| Error::Malformed {
+        what,
+        problem: problem.to_string(),
+    })
+}

@@ -1,0 +1,203 @@
+//! What can fail here, and the one place where a failed disk ends the process.
+
+use std::sync::Arc;
+
+use showreport_model::facts::Table;
+use showreport_model::{ErrorKind, EventId, Failure, OrgId, ReportId, TokenId};
+use sqlx::migrate::MigrateError;
+
+/// What failed.
+///
+/// It can be cloned because everybody who shared a commit is told of its failure.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is an organisation of that name already.
+    #[error("the organisation {org} exists already")]
+    OrgExists {
+        /// The name.
+        org: OrgId,
+    },
+    /// There is no such organisation.
+    #[error("there is no organisation {org}")]
+    UnknownOrg {
+        /// The name.
+        org: OrgId,
+    },
+    /// The organisation has no such event.
+    #[error("there is no event {event}")]
+    UnknownEvent {
+        /// The event.
+        event: EventId,
+    },
+    /// The organisation has no such report.
+    #[error("there is no report {report}")]
+    UnknownReport {
+        /// The report.
+        report: ReportId,
+    },
+    /// There is no token of that id.
+    #[error("there is no token {token}")]
+    UnknownTokenId {
+        /// The token.
+        token: TokenId,
+    },
+    /// The secret opens nothing: it is unknown, expired or revoked. Which of them is not said.
+    #[error("the token is unknown, expired or revoked")]
+    UnknownToken,
+    /// The key was used for another body before.
+    #[error("the idempotency key was used with another body; take a new key for a new request")]
+    IdempotencyMismatch,
+    /// Too much waits in the journal for the flush.
+    #[error(
+        "{bytes} bytes wait for the flush and at most {bytes_max} may; send the records again later"
+    )]
+    JournalFull {
+        /// What waits.
+        bytes: u64,
+        /// What may wait.
+        bytes_max: u64,
+    },
+    /// The writer of the journal has stopped: the process is shutting down.
+    #[error("the journal is closed; send the records again later")]
+    JournalClosed,
+    /// A head was to be moved to an earlier version, which would hide facts.
+    #[error("the head of {table} is to be moved back to version {version}")]
+    HeadMovedBack {
+        /// The table.
+        table: Table,
+        /// The version asked for.
+        version: u64,
+    },
+    /// There is no room left to store anything.
+    #[error("the disk is full: {doing}")]
+    StorageFull {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// Another process kept writing for longer than we wait.
+    #[error("the database is busy: {doing}")]
+    DatabaseBusy {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// The database refused something.
+    #[error("{doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: Arc<sqlx::Error>,
+    },
+    /// The database is of another version of the program, or broken.
+    #[error("migrate the database")]
+    Migrate(#[source] Arc<MigrateError>),
+    /// A stored value is none that this program writes.
+    #[error("read {what} from the database: {problem}")]
+    Malformed {
+        /// Which value.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system gives no random bytes.
+    #[error("take random bytes from the system")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Names what was tried when a statement fails.
+pub(crate) trait Doing<T> {
+    /// The error says that this was tried, a verb and a noun: "store a report".
+    fn doing(self, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|error| Error::from_sqlx(doing, error))
+    }
+}
+
+impl Error {
+    /// Sorts an error of the database. Does not return when a write to the disk failed.
+    pub(crate) fn from_sqlx(doing: &'static str, error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::DatabaseBusy { doing };
+        }
+        let code = sqlite_code(&error).unwrap_or_default();
+        match (code & PRIMARY_CODE, code) {
+            (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
+            (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
+            (_, SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ) => Self::from_source(doing, error),
+            (SQLITE_IOERR, _) => end_process(doing, &error),
+            _ => Self::from_source(doing, error),
+        }
+    }
+
+    /// Sorts an error of a migration, as [`Error::from_sqlx`] does.
+    pub(crate) fn from_migrate(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                Self::from_sqlx("migrate the database", error)
+            }
+            error => Self::Migrate(Arc::new(error)),
+        }
+    }
+
+    fn from_source(doing: &'static str, error: sqlx::Error) -> Self {
+        Self::Database {
+            doing,
+            source: Arc::new(error),
+        }
+    }
+}
+
+/// The low byte of `SQLite`'s extended codes is the primary one.
+const PRIMARY_CODE: i32 = 0xff;
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_IOERR: i32 = 10;
+const SQLITE_FULL: i32 = 13;
+/// A read that failed has lost nothing: the caller is told, and that is all.
+const SQLITE_IOERR_READ: i32 = 266;
+const SQLITE_IOERR_SHORT_READ: i32 = 522;
+/// The index of the log could not grow, which only happens on a full disk. It
+/// is shared memory, rebuilt at need: no data went to it, so none is in doubt.
+const SQLITE_IOERR_SHMSIZE: i32 = 4874;
+
+fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+/// What the process exits with when the disk failed: `EX_SOFTWARE` of sysexits.
+const EXIT_DISK_FAILED: i32 = 70;
+
+/// Ends the process at once, because the disk failed to write or to sync.
+///
+/// After a failed sync the kernel may have dropped the pages and report
+/// success the next time, so trying again can lose what was acknowledged. A
+/// new process reads what is really on the disk. Destructors do not run: they
+/// would only write more.
+fn end_process(doing: &'static str, error: &sqlx::Error) -> ! {
+    tracing::error!(%error, "the disk failed, the process ends: {doing}");
+    std::process::exit(EXIT_DISK_FAILED)
+}
+
+impl Failure for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::OrgExists { .. } => ErrorKind::Conflict,
+            Self::UnknownOrg { .. }
+            | Self::UnknownEvent { .. }
+            | Self::UnknownReport { .. }
+            | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
+            Self::UnknownToken => ErrorKind::Unauthenticated,
+            Self::IdempotencyMismatch => ErrorKind::Invalid,
+            Self::JournalFull { .. } | Self::DatabaseBusy { .. } => ErrorKind::Busy,
+            Self::JournalClosed => ErrorKind::Unavailable,
+            Self::StorageFull { .. } => ErrorKind::StorageFull,
+            Self::HeadMovedBack { .. }
+            | Self::Database { .. }
+            | Self::Migrate(_)
+            | Self::Malformed { .. }
+            | Self::Random(_) => ErrorKind::Internal,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Group commit: requests that come at the same time share one commit.
+//!
+//! While one group is being synced to the disk the next one gathers, so the
+//! busier it is, the more requests share a sync.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use showreport_model::facts::{Collected, Facts};
+use showreport_model::{Clock, ErrorKind, Failure, OrgId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::NewRow;
+use crate::database::Database;
+use crate::error::Error;
+use crate::events::{self, Mentions};
+use crate::metrics::Metrics;
+
+/// Requests that wait in the queue for the writer; more wait to get into it.
+const WAITING_MAX: usize = 1024;
+
+/// Requests that share a commit: a bound on how many learn of one failure.
+const GROUP_MAX: usize = 1024;
+
+/// Memory of a group's facts, past which it takes no more: a bound on how much
+/// is copied and held at once, and on the time of a commit.
+const GROUP_BYTES: usize = 64 << 20;
+
+/// Where records go to be made durable. Clones are the same journal.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    sender: mpsc::Sender<Waiting>,
+    size: Arc<watch::Sender<u64>>,
+    database: Arc<Database>,
+}
+
+/// The end of the queue that a [`JournalWriter`] takes from.
+pub(crate) type JournalReceiver = mpsc::Receiver<Waiting>;
+
+/// What an organisation sent, and whom to tell that it is durable.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    org: OrgId,
+    collected: Collected,
+    done: oneshot::Sender<Result<(), Error>>,
+}
+
+impl Journal {
+    /// A journal in this database, of which `bytes` wait for the flush.
+    pub(crate) fn new(database: Arc<Database>, bytes: u64) -> (Self, JournalReceiver) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let journal = Self {
+            sender,
+            size: Arc::new(watch::Sender::new(bytes)),
+            database,
+        };
+        (journal, receiver)
+    }
+
+    /// Adds what an organisation sent. When this returns, no power cut loses it.
+    ///
+    /// The commit happens elsewhere: dropping this future loses only the
+    /// answer, and harms nobody who shares the commit.
+    pub async fn append(&self, org: &OrgId, collected: Collected) -> Result<(), Error> {
+        let (done, answer) = oneshot::channel();
+        let waiting = Waiting {
+            org: org.clone(),
+            collected,
+            done,
+        };
+        let sent = self.sender.send(waiting).await;
+        sent.map_err(|_| Error::JournalClosed)?;
+        answer.await.map_err(|_| Error::JournalClosed)?
+    }
+
+    /// Waits until at least so many bytes wait for the flush.
+    pub async fn grown_to(&self, bytes: u64) {
+        let mut size = self.size.subscribe();
+        loop {
+            let Ok(seen) = size.wait_for(|size| *size >= bytes).await.map(|size| *size) else {
+                unreachable!("we hold the sender ourselves");
+            };
+            // Another process may have flushed since: only the database knows.
+            match super::size(self.database.readers()).await {
+                Ok(real) if real >= bytes => return,
+                Ok(real) => self.correct_size(seen, real),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot measure the journal");
+                    self.correct_size(seen, 0);
+                }
+            }
+        }
+    }
+
+    /// Tells those who wait for the journal to grow how large it is.
+    pub(crate) fn announce_size(&self, bytes: u64) {
+        self.size.send_replace(bytes);
+    }
+
+    /// Replaces what turned out wrong, unless a commit was faster.
+    fn correct_size(&self, seen: u64, real: u64) {
+        self.size.send_if_modified(|size| {
+            let stale = *size == seen;
+            if stale {
+                *size = real;
+            }
+            stale
+        });
+    }
+}
+
+/// Commits what is appended, group by group.
+///
+/// It runs as a future of its own, so that no request that goes away takes a
+/// commit with it.
+#[derive(Debug)]
+pub struct JournalWriter {
+    pub(crate) receiver: JournalReceiver,
+    pub(crate) journal: Journal,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) bytes_max: u64,
+}
+
+impl JournalWriter {
+    /// Commits groups until shutdown, then those that still wait.
+    ///
+    /// Afterwards, or if this future is dropped, appending is refused. An error
+    /// means that the database cannot be checkpointed: the process should end.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                first = self.receiver.recv() => first,
+            };
+            let Some(first) = first else { break };
+            self.commit(first).await?;
+        }
+        self.receiver.close();
+        while let Some(first) = self.receiver.recv().await {
+            self.commit(first).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, first: Waiting) -> Result<(), Error> {
+        let started = Instant::now();
+        let group = self.gather(first);
+        let records = group.iter().map(|waiting| waiting.collected.records as u64);
+        let records = records.sum();
+        let (parts, callers): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|waiting| ((waiting.org, waiting.collected), waiting.done))
+            .unzip();
+        // Copying and encoding megabytes is no work for a thread that serves requests.
+        let encoded = tokio::task::spawn_blocking(|| Encoded::new(parts))
+            .await
+            .expect("encoding checked records does not panic");
+        let result = self.store(encoded).await;
+        if result.is_ok() {
+            self.metrics.records.inc_by(records);
+            self.metrics.commits.inc();
+            self.metrics
+                .commit_seconds
+                .observe(started.elapsed().as_secs_f64());
+            #[expect(clippy::cast_precision_loss, reason = "a group is far below 2^53")]
+            self.metrics.group_size.observe(callers.len() as f64);
+        }
+        for caller in callers {
+            // Who has gone away needs no answer.
+            let _ = caller.send(result.clone());
+        }
+        self.checkpoint_if_grown().await
+    }
+
+    /// The first one and whoever waits behind it.
+    fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
+        let mut bytes = first.collected.facts.memory_bytes();
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX
+            && bytes < GROUP_BYTES
+            && let Ok(next) = self.receiver.try_recv()
+        {
+            bytes += next.collected.facts.memory_bytes();
+            group.push(next);
+        }
+        group
+    }
+
+    async fn store(&self, encoded: Encoded) -> Result<(), Error> {
+        let mut writer = self.journal.database.writer().await;
+        let mut write = writer.begin().await?;
+        events::mention(&mut write, &encoded.mentions).await?;
+        let mut size = super::size(&mut *write).await?;
+        // A group that only says what events are leaves nothing for the lake.
+        if encoded.rows > 0 {
+            if size >= self.bytes_max {
+                return Err(Error::JournalFull {
+                    bytes: size,
+                    bytes_max: self.bytes_max,
+                });
+            }
+            size += encoded.payload.len() as u64;
+            let row = NewRow {
+                payload: encoded.payload,
+                rows: encoded.rows,
+                touched_json: &encoded.mentions.touched_json(),
+            };
+            super::insert(&mut write, row, self.clock.now()).await?;
+        }
+        write.commit().await?;
+        // Still the only writer: sizes are announced in the order of the commits.
+        self.journal.announce_size(size);
+        Ok(())
+    }
+
+    async fn checkpoint_if_grown(&self) -> Result<(), Error> {
+        match self.journal.database.checkpoint_if_grown().await {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Busy) => {
+                // What is in the log is safe there; it is tried again later.
+                tracing::warn!(%error, "cannot checkpoint");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// A group, ready for the database.
+#[derive(Debug)]
+struct Encoded {
+    payload: Vec<u8>,
+    rows: usize,
+    mentions: Mentions,
+}
+
+impl Encoded {
+    fn new(parts: Vec<(OrgId, Collected)>) -> Self {
+        let mut mentions = Mentions::default();
+        let mut facts = Vec::with_capacity(parts.len());
+        for (org, collected) in parts {
+            mentions.add(&org, &collected);
+            facts.push(collected.facts);
+        }
+        let facts = Facts::concat(&facts);
+        Self {
+            payload: facts.encode(),
+            rows: facts.rows(),
+            mentions,
+        }
+    }
+}

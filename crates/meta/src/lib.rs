@@ -1,0 +1,29 @@
+//! The small facts: organisations, tokens, events, the journal, heads, reports and the queue of jobs.
+//!
+//! Everything here lives in one SQL database, which is the only commit point
+//! of the product. No other crate speaks SQL, and every statement stands once,
+//! beside its noun.
+
+mod error;
+mod config;
+mod metrics;
+mod database;
+mod orgs;
+mod tokens;
+mod signing;
+mod events;
+mod journal;
+mod heads;
+mod queue;
+mod reports;
+mod meta;
+
+pub use config::Config;
+pub use error::Error;
+pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
+pub use meta::Meta;
+pub use metrics::Metrics;
+pub use queue::{ClaimedJob, MAKE_REPORT};
+pub use reports::{Idempotency, ReportTask};
+pub use signing::SigningKey;
+pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

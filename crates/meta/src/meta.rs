@@ -1,0 +1,144 @@
+//! The front of the crate: what can be asked, and which statements share a transaction.
+
+mod access;
+mod collecting;
+mod reporting;
+mod work;
+
+#[cfg(test)]
+mod testing;
+
+use std::sync::{Arc, Mutex};
+
+use showreport_model::Clock;
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::database::Database;
+use crate::error::Error;
+use crate::journal::{self, Journal, JournalReceiver};
+use crate::metrics::Metrics;
+
+/// The metadata database. Clones are the same database.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    database: Arc<Database>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    journal: Journal,
+    journal_bytes_max: u64,
+    /// For the one writer of the journal, until it is taken.
+    journal_receiver: Mutex<Option<JournalReceiver>>,
+    job_added: Notify,
+}
+
+impl Meta {
+    /// Opens the database, making and migrating it as needed. Its directory must exist.
+    pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let database = Arc::new(Database::open(config).await?);
+        let waiting_bytes = journal::size(database.readers()).await?;
+        let (journal, receiver) = Journal::new(database.clone(), waiting_bytes);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                database,
+                clock,
+                metrics: Metrics::new(),
+                journal,
+                journal_bytes_max: config.journal_bytes_max,
+                journal_receiver: Mutex::new(Some(receiver)),
+                job_added: Notify::new(),
+            }),
+        })
+    }
+
+    /// Where "now" comes from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// What the journal counts of itself.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Moves what was committed from the log into the database file, as far as readers let it.
+    ///
+    /// The writer of the journal does it by itself when the log has grown
+    /// large. A disk that fails in it ends the process.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        self.shared.database.checkpoint().await
+    }
+
+    /// Checkpoints and closes. Nothing may be asked afterwards.
+    pub async fn close(&self) {
+        if let Err(error) = self.checkpoint().await {
+            // The log holds everything; the next start reads it.
+            tracing::warn!(%error, "cannot checkpoint while closing");
+        }
+        self.shared.database.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use showreport_model::{OrgId, Zone};
+
+    use super::testing::Fixture;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_may_be_dropped_at_any_point_and_holds_nothing() {
+        let show = Fixture::new().await;
+        let other = show.reopen().await;
+        let mut finished = 0;
+        for turns in 0..200 {
+            let org = OrgId::new(format!("org-{turns}")).unwrap();
+            let utc = Zone::utc();
+            tokio::select! {
+                biased;
+                result = show.meta.create_org(&org, &utc) => {
+                    result.unwrap();
+                    finished += 1;
+                }
+                () = async {
+                    for _ in 0..turns {
+                        tokio::task::yield_now().await;
+                        std::thread::sleep(std::time::Duration::from_micros(5));
+                    }
+                } => {}
+            }
+            // Another process can write at once, without this one doing anything.
+            let theirs = OrgId::new(format!("their-{turns}")).unwrap();
+            other.create_org(&theirs, &utc).await.unwrap();
+        }
+        assert!(finished > 0, "no write ever finished");
+        show.meta
+            .zone(&OrgId::new("their-199").unwrap())
+            .await
+            .unwrap();
+        let last = OrgId::new("last").unwrap();
+        show.meta.create_org(&last, &Zone::utc()).await.unwrap();
+        other.zone(&last).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_processes_open_a_new_database_at_the_same_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::new(directory.path().join("meta.sqlite"));
+        let clock: Arc<dyn Clock> = Arc::new(showreport_model::SystemClock);
+        let opened = tokio::join!(
+            Meta::open(&config, clock.clone()),
+            Meta::open(&config, clock.clone()),
+            Meta::open(&config, clock.clone())
+        );
+        opened.0.unwrap().close().await;
+        opened.1.unwrap().close().await;
+        opened.2.unwrap().close().await;
+        assert!(!directory.path().join("meta.sqlite-wal").exists());
+    }
+}

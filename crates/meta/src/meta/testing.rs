@@ -1,0 +1,114 @@
+//! What the tests of this crate share: a database in a directory of its own, and a clock to turn.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use showreport_model::facts::{Collected, FactsBuilder};
+use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
+use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, Zone};
+use tempfile::TempDir;
+
+use super::Meta;
+use crate::config::Config;
+
+#[derive(Debug)]
+pub(super) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(super) fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// A database with the organisation `acme`.
+pub(super) struct Fixture {
+    pub(super) meta: Meta,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) org: OrgId,
+    config: Config,
+    _directory: TempDir,
+}
+
+impl Fixture {
+    pub(super) async fn new() -> Self {
+        Self::with_journal_bytes_max(1 << 30).await
+    }
+
+    pub(super) async fn with_journal_bytes_max(journal_bytes_max: u64) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            path: directory.path().join("meta.sqlite"),
+            journal_bytes_max,
+            busy_timeout_ms: 5_000,
+        };
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
+        let meta = Meta::open(&config, clock.clone()).await.unwrap();
+        let org = org("acme");
+        meta.create_org(&org, &Zone::utc()).await.unwrap();
+        Self {
+            meta,
+            clock,
+            org,
+            config,
+            _directory: directory,
+        }
+    }
+
+    /// The same file, opened once more as another process does.
+    pub(super) async fn reopen(&self) -> Meta {
+        Meta::open(&self.config, self.clock.clone()).await.unwrap()
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.config.path.clone()
+    }
+}
+
+pub(super) fn org(name: &str) -> OrgId {
+    OrgId::new(name).unwrap()
+}
+
+pub(super) fn event(id: &str) -> EventId {
+    EventId::new(id).unwrap()
+}
+
+pub(super) fn playback(event_id: &str, playback: &str) -> Record {
+    Record::Playback(PlaybackRecord {
+        event: event(event_id),
+        playback: PlaybackId::new(playback).unwrap(),
+        span: Span::new(1_000, 2_000).unwrap(),
+        device: None,
+        customer: None,
+        device_os: None,
+        geo_region: None,
+    })
+}
+
+pub(super) fn registration(event_id: &str, title: &str, updated_ms: Option<i64>) -> Record {
+    let updated_at = updated_ms.map(|millis| Timestamp::MIN.saturating_add_millis(millis));
+    Record::Event(EventRecord {
+        event: event(event_id),
+        kind: EventKind::Live,
+        title: title.to_owned(),
+        starts_at: None,
+        ends_at: None,
+        duration_ms: None,
+        updated_at,
+    })
+}
+
+/// What the organisation `acme` sends.
+pub(super) fn collected(records: impl IntoIterator<Item = Record>) -> Collected {
+    let mut builder = FactsBuilder::new(org("acme"));
+    for record in records {
+        builder.push(record);
+    }
+    builder.finish()
+}

@@ -1,0 +1,51 @@
+//! What the journal counts of itself.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Counters of what was made durable. What waits is read from the database when somebody asks.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) records: Counter,
+    pub(crate) commits: Counter,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) group_size: Histogram,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub(crate) fn new() -> Self {
+        Self {
+            records: Counter::default(),
+            commits: Counter::default(),
+            // From half a millisecond, a fast disk, to sixteen seconds, a sick one.
+            commit_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 16)),
+            group_size: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+        }
+    }
+
+    /// Puts the families into a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "showreport_journal_records",
+            "Records made durable in the journal",
+            self.records.clone(),
+        );
+        registry.register(
+            "showreport_journal_commits",
+            "Group commits of the journal",
+            self.commits.clone(),
+        );
+        registry.register(
+            "showreport_journal_commit_duration_seconds",
+            "How long a group commit takes, encoding included",
+            self.commit_seconds.clone(),
+        );
+        registry.register(
+            "showreport_journal_group_size",
+            "Requests that share a commit",
+            self.group_size.clone(),
+        );
+    }
+}

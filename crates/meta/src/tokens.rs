@@ -1,0 +1,140 @@
+//! Access tokens.
+//!
+//! A token belongs to one organisation. Its secret is shown once and never
+//! kept: it is found by its SHA-256, which is enough because it is random.
+
+mod scopes;
+mod secret;
+
+use showreport_model::{OrgId, Timestamp, TokenId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+pub use scopes::{Scope, ScopeError, Scopes};
+pub use secret::TokenSecret;
+
+use crate::database::Stored;
+use crate::error::{Doing, Error};
+
+/// A token as it is listed: everything but the secret, which nobody keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Which one.
+    pub id: TokenId,
+    /// Whose.
+    pub org: OrgId,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when; absent is for ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was taken back.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a token opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// By which token.
+    pub token: TokenId,
+    /// Into which organisation.
+    pub org: OrgId,
+    /// To do what.
+    pub scopes: Scopes,
+}
+
+const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
+    WHERE org = ?1 OR ?1 IS NULL ORDER BY org, id";
+
+const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
+
+const SELECT_BY_HASH: &str = "SELECT id, org, scopes FROM tokens
+    WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+
+/// Adds a token.
+pub(crate) async fn insert(
+    write: &mut SqliteConnection,
+    token: &Token,
+    secret: &TokenSecret,
+) -> Result<(), Error> {
+    sqlx::query(INSERT)
+        .bind(token.id.to_string())
+        .bind(token.org.as_str())
+        .bind(secret.hash().as_slice())
+        .bind(token.scopes.to_string())
+        .bind(token.created_at.as_millis())
+        .bind(token.expires_at.map(Timestamp::as_millis))
+        .execute(write)
+        .await
+        .doing("create a token")?;
+    Ok(())
+}
+
+/// The tokens of one organisation, or of all.
+pub(crate) async fn list(
+    read: impl SqliteExecutor<'_>,
+    org: Option<&OrgId>,
+) -> Result<Vec<Token>, Error> {
+    let rows = sqlx::query(SELECT)
+        .bind(org.map(OrgId::as_str))
+        .fetch_all(read)
+        .await
+        .doing("list tokens")?;
+    rows.iter().map(token).collect()
+}
+
+/// Takes a token back. The first time counts.
+pub(crate) async fn revoke(
+    write: &mut SqliteConnection,
+    id: TokenId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let done = sqlx::query(REVOKE)
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .execute(write)
+        .await
+        .doing("revoke a token")?;
+    if done.rows_affected() == 0 {
+        return Err(Error::UnknownTokenId { token: id });
+    }
+    Ok(())
+}
+
+/// What the secret opens at this time.
+pub(crate) async fn find(
+    read: impl SqliteExecutor<'_>,
+    secret: &str,
+    now: Timestamp,
+) -> Result<Access, Error> {
+    let secret = TokenSecret::parse(secret).ok_or(Error::UnknownToken)?;
+    let row = sqlx::query(SELECT_BY_HASH)
+        .bind(secret.hash().as_slice())
+        .bind(now.as_millis())
+        .fetch_optional(read)
+        .await
+        .doing("look up a token")?;
+    let row = row.ok_or(Error::UnknownToken)?;
+    let row = Stored(&row);
+    Ok(Access {
+        token: row.parsed("id")?,
+        org: row.parsed("org")?,
+        scopes: row.parsed("scopes")?,
+    })
+}
+
+fn token(row: &SqliteRow) -> Result<Token, Error> {
+    let row = Stored(row);
+    Ok(Token {
+        id: row.parsed("id")?,
+        org: row.parsed("org")?,
+        scopes: row.parsed("scopes")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time_if_any("expires_at")?,
+        revoked_at: row.time_if_any("revoked_at")?,
+    })
+}

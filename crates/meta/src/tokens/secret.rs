@@ -1,0 +1,104 @@
+//! The secret of a token: `sr_`, random characters, and a checksum.
+//!
+//! The prefix lets scanners find a leaked one, the checksum lets them, and us,
+//! tell it from other text without asking the database.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+/// The secret of a new token. Shown once, never logged: it prints as nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(String);
+
+const PREFIX: &str = "sr_";
+
+/// Of 62 kinds each: 178 bits, more than the 128 that nobody can guess.
+const RANDOM_CHARACTERS: usize = 30;
+
+/// Enough for any 32 bits.
+const CHECKSUM_CHARACTERS: usize = 6;
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+impl TokenSecret {
+    /// A secret that nobody has seen.
+    pub(crate) fn generate() -> Result<Self, Error> {
+        let mut text = PREFIX.to_owned();
+        let mut bytes = [0; 64];
+        while text.len() < PREFIX.len() + RANDOM_CHARACTERS {
+            getrandom::fill(&mut bytes).map_err(Error::Random)?;
+            let missing = PREFIX.len() + RANDOM_CHARACTERS - text.len();
+            // 248 is four times 62: without the bytes above it every character is as likely.
+            let fair = bytes.iter().filter(|byte| **byte < 248);
+            text.extend(fair.take(missing).map(|byte| base62(u32::from(*byte))));
+        }
+        text.push_str(&checksum(&text));
+        Ok(Self(text))
+    }
+
+    /// The secret, if it has the form of one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let has_form = text.is_ascii()
+            && text.len() == PREFIX.len() + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS
+            && text.starts_with(PREFIX);
+        if !has_form {
+            return None;
+        }
+        let (checked, sum) = text.split_at(text.len() - CHECKSUM_CHARACTERS);
+        (checksum(checked) == sum).then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What it is found by.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret")
+    }
+}
+
+fn checksum(text: &str) -> String {
+    let mut rest = crc32fast::hash(text.as_bytes());
+    let mut characters = [b'0'; CHECKSUM_CHARACTERS];
+    for character in characters.iter_mut().rev() {
+        *character = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    characters.map(char::from).iter().collect()
+}
+
+fn base62(number: u32) -> char {
+    char::from(BASE62[(number % 62) as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_has_its_form_and_a_bent_one_has_not() {
+        let secret = TokenSecret::generate().unwrap();
+        let text = secret.expose();
+        assert_eq!(text.len(), 39);
+        assert_eq!(TokenSecret::parse(text), Some(secret.clone()));
+        assert_eq!(format!("{secret:?}"), "TokenSecret");
+        for place in 3..text.len() {
+            let mut bent = text.to_owned().into_bytes();
+            bent[place] = if bent[place] == b'a' { b'b' } else { b'a' };
+            assert_eq!(TokenSecret::parse(&String::from_utf8(bent).unwrap()), None);
+        }
+        assert_eq!(TokenSecret::parse("sr_"), None);
+        assert_eq!(TokenSecret::parse(&"é".repeat(20)), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! The few kinds of failure that every crate sorts its errors into.
+
+use std::error::Error;
+
+/// What went wrong, as far as a caller can act on it.
+///
+/// Each kind has one answer on every surface; the server maps them in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request contradicts the contract; sending it again cannot help.
+    Invalid,
+    /// The caller did not say who it is.
+    Unauthenticated,
+    /// The caller is known and may not do this.
+    Forbidden,
+    /// There is no such thing for this caller.
+    NotFound,
+    /// The request contradicts the present state.
+    Conflict,
+    /// It existed, and its bytes are no longer kept.
+    Gone,
+    /// Too much at the moment; the same request works later.
+    Busy,
+    /// A part that we need does not answer; the same request works later.
+    Unavailable,
+    /// There is no room left to store anything.
+    StorageFull,
+    /// A fault of ours.
+    Internal,
+}
+
+/// An error that knows its [`ErrorKind`].
+pub trait Failure: Error + Send + Sync + 'static {
+    /// The kind of this failure.
+    fn kind(&self) -> ErrorKind;
+}

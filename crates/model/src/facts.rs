@@ -1,0 +1,453 @@
+//! Facts as columns: the batches that collecting fills, the journal keeps and
+//! the lake stores.
+//!
+//! One table for each kind of fact. Records of what an event is are no facts
+//! of a table: they go to the registry.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    BooleanBuilder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
+    TimestampMillisecondBuilder,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use crate::ids::{EventId, OrgId};
+use crate::record::{
+    ChatRecord, EventRecord, PlaybackRecord, PollRecord, Record, VoteRecord, named,
+};
+use crate::time::Timestamp;
+
+named! {
+    /// A kind of fact, which is a table of the lake.
+    Table {
+        /// When which view was playing.
+        Spans = "spans",
+        /// Versions of chat messages.
+        Chat = "chat",
+        /// Versions of polls.
+        Polls = "polls",
+        /// Votes.
+        Votes = "votes",
+    }
+}
+
+impl Table {
+    /// The columns, in order. Times are milliseconds UTC.
+    pub fn schema(self) -> SchemaRef {
+        SCHEMAS[self as usize].clone()
+    }
+}
+
+/// The type of every time.
+pub fn time_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// The name of a list's inner field, as Delta Lake writes it.
+const ELEMENT: &str = "element";
+
+fn option_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+        Field::new("correct", DataType::Boolean, false),
+    ])
+}
+
+fn list_of(item: DataType) -> DataType {
+    DataType::List(list_item(item))
+}
+
+fn list_item(item: DataType) -> FieldRef {
+    Arc::new(Field::new(ELEMENT, item, false))
+}
+
+static SCHEMAS: LazyLock<[SchemaRef; 4]> = LazyLock::new(|| {
+    let text = |name: &str| Field::new(name, DataType::Utf8, false);
+    let maybe = |name: &str| Field::new(name, DataType::Utf8, true);
+    let time = |name: &str| Field::new(name, time_type(), false);
+    let maybe_time = |name: &str| Field::new(name, time_type(), true);
+    let schema = |fields: Vec<Field>| Arc::new(Schema::new(fields));
+    [
+        schema(vec![
+            text("org"),
+            text("event_id"),
+            text("playback_id"),
+            time("from_time"),
+            time("to_time"),
+            maybe("customer_id"),
+            maybe("device_id"),
+            maybe("device_os"),
+            maybe("geo_region"),
+        ]),
+        schema(vec![
+            text("org"),
+            text("event_id"),
+            text("message_id"),
+            time("sent_at"),
+            time("updated_at"),
+            Field::new("deleted", DataType::Boolean, false),
+            text("text"),
+            maybe("name"),
+            maybe("role"),
+            maybe("customer_id"),
+            maybe("device_id"),
+        ]),
+        schema(vec![
+            text("org"),
+            text("event_id"),
+            text("poll_id"),
+            maybe_time("updated_at"),
+            text("question"),
+            text("choice"),
+            text("status"),
+            maybe_time("started_at"),
+            maybe_time("ended_at"),
+            Field::new("options", list_of(DataType::Struct(option_fields())), false),
+            text("record"),
+        ]),
+        schema(vec![
+            text("org"),
+            text("event_id"),
+            text("poll_id"),
+            time("voted_at"),
+            maybe("vote_id"),
+            Field::new("option_ids", list_of(DataType::Utf8), false),
+            maybe("customer_id"),
+            maybe("device_id"),
+            maybe("name"),
+        ]),
+    ]
+});
+
+/// A batch for each table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    batches: [RecordBatch; 4],
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            batches: SCHEMAS.clone().map(RecordBatch::new_empty),
+        }
+    }
+}
+
+impl Facts {
+    /// The rows of a table.
+    pub fn batch(&self, table: Table) -> &RecordBatch {
+        &self.batches[table as usize]
+    }
+
+    /// Rows of all tables.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Bytes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.batches
+            .iter()
+            .map(RecordBatch::get_array_memory_size)
+            .sum()
+    }
+
+    /// All rows of all parts.
+    pub fn concat(parts: &[Self]) -> Self {
+        let batches = std::array::from_fn(|table| {
+            let parts = parts.iter().map(|part| &part.batches[table]);
+            concat_batches(&SCHEMAS[table], parts).expect("the schemas are the same")
+        });
+        Self { batches }
+    }
+
+    /// As bytes: for each table that has rows its number, a length (32 bits,
+    /// little-endian) and an Arrow IPC stream.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (table, batch) in self.batches.iter().enumerate() {
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let stream = ipc_stream(batch).expect("writing to memory cannot fail");
+            let length = u32::try_from(stream.len()).expect("a group is far below 4 GiB");
+            bytes.push(u8::try_from(table).expect("four tables"));
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&stream);
+        }
+        bytes
+    }
+
+    /// The facts that [`Facts::encode`] gave.
+    pub fn decode(mut bytes: &[u8]) -> Result<Self, ArrowError> {
+        let broken = || ArrowError::IpcError("the journal row is cut short".to_owned());
+        let mut facts = Self::default();
+        while let Some((&table, rest)) = bytes.split_first() {
+            let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
+            let length = u32::from_le_bytes(*length) as usize;
+            let (stream, rest) = rest.split_at_checked(length).ok_or_else(broken)?;
+            let batch = facts
+                .batches
+                .get_mut(usize::from(table))
+                .ok_or_else(broken)?;
+            let reader = StreamReader::try_new(Cursor::new(stream), None)?;
+            let read = reader.collect::<Result<Vec<_>, _>>()?;
+            *batch = concat_batches(&batch.schema(), &read)?;
+            bytes = rest;
+        }
+        Ok(facts)
+    }
+}
+
+fn ipc_stream(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(batch)?;
+    writer.finish()?;
+    writer.into_inner()
+}
+
+/// What one organisation sent in one go, checked and ready to be kept.
+#[derive(Debug, Clone, Default)]
+pub struct Collected {
+    /// Rows for the tables.
+    pub facts: Facts,
+    /// What events are.
+    pub registrations: Vec<EventRecord>,
+    /// Every event that a record is about.
+    pub touched: BTreeSet<EventId>,
+    /// How many records there were.
+    pub records: usize,
+}
+
+/// Fills the batches from one organisation's records.
+#[derive(Debug)]
+pub struct FactsBuilder {
+    org: OrgId,
+    spans: SpansBuilder,
+    chat: ChatBuilder,
+    polls: PollsBuilder,
+    votes: VotesBuilder,
+    registrations: Vec<EventRecord>,
+    touched: BTreeSet<EventId>,
+    last_touched: Option<EventId>,
+    records: usize,
+}
+
+impl FactsBuilder {
+    /// For the records of one organisation.
+    pub fn new(org: OrgId) -> Self {
+        Self {
+            org,
+            spans: SpansBuilder::default(),
+            chat: ChatBuilder::default(),
+            polls: PollsBuilder::default(),
+            votes: VotesBuilder::default(),
+            registrations: Vec::new(),
+            touched: BTreeSet::new(),
+            last_touched: None,
+            records: 0,
+        }
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, record: Record) {
+        // Neighbours are nearly always about the same event.
+        if self.last_touched.as_ref() != Some(record.event()) {
+            let event = record.event().clone();
+            self.touched.insert(event.clone());
+            self.last_touched = Some(event);
+        }
+        self.records += 1;
+        let org = self.org.as_str();
+        match record {
+            Record::Event(record) => self.registrations.push(record),
+            Record::Playback(record) => self.spans.push(org, &record),
+            Record::Chat(record) => self.chat.push(org, &record),
+            Record::Poll(record) => self.polls.push(org, &record),
+            Record::Vote(record) => self.votes.push(org, &record),
+        }
+    }
+
+    /// Records added since the last [`FactsBuilder::finish`].
+    pub const fn records(&self) -> usize {
+        self.records
+    }
+
+    /// What was added, leaving the builder empty.
+    pub fn finish(&mut self) -> Collected {
+        self.last_touched = None;
+        Collected {
+            facts: Facts {
+                batches: [
+                    self.spans.finish(),
+                    self.chat.finish(),
+                    self.polls.finish(),
+                    self.votes.finish(),
+                ],
+            },
+            registrations: std::mem::take(&mut self.registrations),
+            touched: std::mem::take(&mut self.touched),
+            records: std::mem::take(&mut self.records),
+        }
+    }
+}
+
+/// Defines the columns of a table once: how each is built and what it takes of a record.
+macro_rules! columns {
+    ($builder:ident of $table:ident from $record:ty: $($column:ident: $kind:ty = $make:expr, |$it:ident, $fact:ident| $append:expr;)*) => {
+        #[derive(Debug)]
+        struct $builder { org: StringBuilder, event: StringBuilder, $($column: $kind,)* }
+
+        impl Default for $builder {
+            fn default() -> Self {
+                Self { org: StringBuilder::new(), event: StringBuilder::new(), $($column: $make,)* }
+            }
+        }
+
+        impl $builder {
+            fn push(&mut self, org: &str, record: &$record) {
+                self.org.append_value(org);
+                self.event.append_value(record.event.as_str());
+                $({ let ($it, $fact) = (&mut self.$column, record); $append; })*
+            }
+
+            fn finish(&mut self) -> RecordBatch {
+                let columns = vec![
+                    Arc::new(self.org.finish()) as _,
+                    Arc::new(self.event.finish()) as _,
+                    $(Arc::new(self.$column.finish()) as _,)*
+                ];
+                RecordBatch::try_new(Table::$table.schema(), columns)
+                    .expect("the builders follow the schema")
+            }
+        }
+    };
+}
+
+fn times() -> TimestampMillisecondBuilder {
+    TimestampMillisecondBuilder::new().with_timezone("UTC")
+}
+
+columns! { SpansBuilder of Spans from PlaybackRecord:
+    playback: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.playback.as_str());
+    from: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.from());
+    to: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.to());
+    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.customer.as_ref().map(|id| id.as_str()));
+    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device.as_ref().map(|id| id.as_str()));
+    device_os: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device_os.as_deref());
+    geo_region: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.geo_region.as_deref());
+}
+
+columns! { ChatBuilder of Chat from ChatRecord:
+    message: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.message.as_str());
+    sent_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.sent_at.as_millis());
+    updated_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.updated_at.unwrap_or(fact.sent_at).as_millis());
+    deleted: BooleanBuilder = BooleanBuilder::new(), |it, fact| it.append_value(fact.deleted);
+    text: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(&fact.text);
+    name: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.name.as_deref());
+    role: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.role.map(|role| role.name()));
+    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.customer.as_ref().map(|id| id.as_str()));
+    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device.as_ref().map(|id| id.as_str()));
+}
+
+columns! { PollsBuilder of Polls from PollRecord:
+    poll: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.poll.as_str());
+    updated_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.updated_at.map(Timestamp::as_millis));
+    question: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(&fact.question);
+    choice: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.choice.name());
+    status: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.status.name());
+    started_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.started_at.map(Timestamp::as_millis));
+    ended_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.ended_at.map(Timestamp::as_millis));
+    options: ListBuilder<StructBuilder> = options_builder(), |it, fact| append_options(it, fact);
+    record: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.canonical_json());
+}
+
+columns! { VotesBuilder of Votes from VoteRecord:
+    poll: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.poll.as_str());
+    voted_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.voted_at.as_millis());
+    vote: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.vote.as_ref().map(|id| id.as_str()));
+    option_ids: ListBuilder<StringBuilder> = ListBuilder::new(StringBuilder::new()).with_field(list_item(DataType::Utf8)), |it, fact| it.append_value(fact.options.iter().map(|id| Some(id.as_str())));
+    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.voter.customer().map(|id| id.as_str()));
+    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.voter.device().map(|id| id.as_str()));
+    name: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.name.as_deref());
+}
+
+fn options_builder() -> ListBuilder<StructBuilder> {
+    ListBuilder::new(StructBuilder::from_fields(option_fields(), 0))
+        .with_field(list_item(DataType::Struct(option_fields())))
+}
+
+fn append_options(builder: &mut ListBuilder<StructBuilder>, poll: &PollRecord) {
+    for option in &poll.options {
+        let fields = builder.values();
+        let kind = "the fields are built from option_fields";
+        fields
+            .field_builder::<StringBuilder>(0)
+            .expect(kind)
+            .append_value(option.option.as_str());
+        fields
+            .field_builder::<StringBuilder>(1)
+            .expect(kind)
+            .append_value(&option.text);
+        fields
+            .field_builder::<BooleanBuilder>(2)
+            .expect(kind)
+            .append_value(option.correct);
+        fields.append(true);
+    }
+    builder.append(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{OptionId, PlaybackId, PollId};
+    use crate::record::{Choice, PollOption, PollStatus};
+    use crate::span::Span;
+
+    #[test]
+    fn facts_survive_encoding() {
+        let mut builder = FactsBuilder::new(OrgId::new("acme").expect("id"));
+        let event = EventId::new("keynote").expect("id");
+        builder.push(Record::Playback(PlaybackRecord {
+            event: event.clone(),
+            playback: PlaybackId::new("p").expect("id"),
+            span: Span::new(1, 2).expect("span"),
+            device: None,
+            customer: None,
+            device_os: Some("iOS".to_owned()),
+            geo_region: None,
+        }));
+        builder.push(Record::Poll(PollRecord {
+            event,
+            poll: PollId::new("q").expect("id"),
+            question: "?".to_owned(),
+            choice: Choice::Single,
+            options: ["a", "b"]
+                .map(|id| PollOption {
+                    option: OptionId::new(id).expect("id"),
+                    text: String::new(),
+                    correct: id == "a",
+                })
+                .to_vec(),
+            status: PollStatus::Active,
+            started_at: None,
+            ended_at: None,
+            updated_at: None,
+        }));
+        let collected = builder.finish();
+        assert_eq!(collected.records, 2);
+        assert_eq!(collected.touched.len(), 1);
+        let facts = Facts::concat(&[collected.facts.clone(), collected.facts]);
+        assert_eq!(Facts::decode(&facts.encode()).expect("whole"), facts);
+        assert!(Facts::decode(&facts.encode()[..50]).is_err());
+    }
+}

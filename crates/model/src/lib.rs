@@ -1,0 +1,22 @@
+//! The words of Showreport: ids, time, records, spans, reports.
+//!
+//! Pure code. Nothing here does I/O, waits, speaks SQL or knows a wire format,
+//! so every rule of the product can be read, and tested, on its own.
+
+pub mod error;
+pub mod ids;
+pub mod time;
+pub mod span;
+pub mod buckets;
+pub mod sweep;
+pub mod record;
+pub mod facts;
+pub mod report;
+
+pub use error::{ErrorKind, Failure};
+pub use ids::{
+    CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId, PlaybackId, PollId,
+    ReportId, TokenId, VoteId,
+};
+pub use span::{Span, SpanSet, Window};
+pub use time::{Clock, SystemClock, Timestamp, Zone};

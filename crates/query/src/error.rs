@@ -1,0 +1,76 @@
+//! What can fail while a question is answered.
+
+use datafusion::error::DataFusionError;
+use showreport_model::report::Format;
+use showreport_model::{ErrorKind, Failure};
+
+/// A failure of the engine or of the file being written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine could not be set up.
+    #[error("open the query engine")]
+    OpenEngine {
+        /// Why.
+        source: DataFusionError,
+    },
+    /// A plan could not be made or run.
+    #[error("run the report's plan")]
+    RunPlan {
+        /// Why.
+        source: DataFusionError,
+    },
+    /// The lake could not say which files hold the facts.
+    #[error("find the facts")]
+    FindFacts {
+        /// Why.
+        source: showreport_lake::Error,
+    },
+    /// The file could not be written.
+    #[error("write the {format} file")]
+    WriteFile {
+        /// In which form.
+        format: Format,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Rows could not be put into the file's form.
+    #[error("render the rows as {format}")]
+    Render {
+        /// In which form.
+        format: Format,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// More rows than a sheet can hold.
+    #[error(
+        "the report has more than {rows_max} rows, and a sheet of an XLSX file holds no more; \
+         ask for csv, ndjson or parquet"
+    )]
+    SheetFull {
+        /// The most rows, the header not counted.
+        rows_max: u64,
+    },
+    /// The engine's thread ended before the answer.
+    #[error("the query engine was stopped")]
+    Stopped,
+}
+
+impl Failure for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::SheetFull { .. } => ErrorKind::Invalid,
+            Self::FindFacts { source } => source.kind(),
+            Self::WriteFile { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                ErrorKind::StorageFull
+            }
+            Self::Stopped => ErrorKind::Unavailable,
+            _ => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(source: DataFusionError) -> Self {
+        Self::RunPlan { source }
+    }
+}

@@ -1,0 +1,68 @@
+//! The facts of one event, as frames that a plan starts from.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
+use datafusion::prelude::{DataFrame, SessionContext, col, lit};
+use showreport_lake::{Lake, table_schema};
+use showreport_model::facts::Table;
+use showreport_model::report::Heads;
+use showreport_model::{EventId, OrgId};
+
+use crate::error::Error;
+
+/// One event at pinned versions of the tables.
+#[derive(Clone)]
+pub(crate) struct Facts {
+    pub(crate) context: SessionContext,
+    pub(crate) lake: Lake,
+    pub(crate) org: OrgId,
+    pub(crate) event: EventId,
+    pub(crate) heads: Heads,
+}
+
+impl Facts {
+    /// The event's rows of a table.
+    pub(crate) async fn frame(&self, table: Table) -> Result<DataFrame, Error> {
+        let files = self
+            .lake
+            .files(&self.heads, table, &self.org, &self.event)
+            .await
+            .map_err(|source| Error::FindFacts { source })?;
+        let schema = read_schema(table);
+        if files.is_empty() {
+            return Ok(self.context.read_batch(RecordBatch::new_empty(schema))?);
+        }
+        let urls = files
+            .iter()
+            .map(|file| ListingTableUrl::parse(format!("{}{}", Lake::STORE_URL, file.path)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+        let config = ListingTableConfig::new_with_multi_paths(urls)
+            .with_listing_options(options)
+            .with_schema(schema);
+        let frame = self
+            .context
+            .read_table(Arc::new(ListingTable::try_new(config)?))?;
+        Ok(frame.filter(
+            col("org")
+                .eq(lit(self.org.as_str()))
+                .and(col("event_id").eq(lit(self.event.as_str()))),
+        )?)
+    }
+}
+
+/// The table's columns with texts as views, which group and sort without copying.
+fn read_schema(table: Table) -> SchemaRef {
+    let schema = table_schema(table);
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Field::new(field.name(), DataType::Utf8View, field.is_nullable()),
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}

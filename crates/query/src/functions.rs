@@ -1,0 +1,14 @@
+//! The audience algebra of `model`, given to DataFusion.
+//!
+//! Aggregates have mergeable state (a list of integers), so one plan runs in
+//! one process and on many. A set of spans travels as a list of integers:
+//! from, to, from, to, ascending and disjoint.
+
+pub(crate) mod lists;
+pub(crate) mod aggregate;
+pub(crate) mod union;
+pub(crate) mod curves;
+pub(crate) mod peak;
+pub(crate) mod people;
+pub(crate) mod spans;
+pub(crate) mod ballots;

@@ -1,0 +1,189 @@
+//! From a summary of ours to an aggregate function of the engine.
+//!
+//! Heap bytes are counted as states grow, so that the engine knows when to spill.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::not_impl_err;
+use datafusion::error::Result;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::format_state_name;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
+
+use super::lists::{Lists, ListsBuilder, numbers_type};
+
+/// What an aggregate keeps of a group, and how it is filled, merged and read.
+pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + Any {
+    /// The function's name.
+    const NAME: &'static str;
+    /// How many arguments it takes.
+    const ARGUMENTS: usize;
+    /// What it keeps of a group.
+    type State: Debug + Default + Send + 'static;
+    /// Its arguments, typed.
+    type Input<'a>;
+
+    fn return_type(&self) -> DataType;
+    fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Self::Input<'a>>;
+    fn update(&self, state: &mut Self::State, input: &Self::Input<'_>, row: usize);
+    fn merge(&self, state: &mut Self::State, numbers: &[i64]);
+    fn encode(&self, state: &mut Self::State) -> Vec<i64>;
+    fn finish(&self, states: Vec<Self::State>) -> Result<ArrayRef>;
+    fn heap_bytes(state: &Self::State) -> usize;
+}
+
+/// The engine's function for a summary.
+pub(crate) fn aggregate<S: Summary>(summary: S) -> AggregateUDF {
+    AggregateUDF::from(Function {
+        summary,
+        signature: Signature::any(S::ARGUMENTS, Volatility::Immutable),
+    })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function<S> {
+    summary: S,
+    signature: Signature,
+}
+
+impl<S: Summary> AggregateUDFImpl for Function<S> {
+    fn name(&self) -> &str {
+        S::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(self.summary.return_type())
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let name = format_state_name(args.name, "state");
+        Ok(vec![Arc::new(Field::new(name, numbers_type(), true))])
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("{} is only used with GROUP BY", S::NAME)
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        _args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups {
+            summary: self.summary.clone(),
+            states: Vec::new(),
+            heap_bytes: 0,
+        }))
+    }
+}
+
+struct Groups<S: Summary> {
+    summary: S,
+    states: Vec<S::State>,
+    heap_bytes: usize,
+}
+
+impl<S: Summary> Groups<S> {
+    fn change(&mut self, group: usize, change: impl FnOnce(&S, &mut S::State)) {
+        let state = &mut self.states[group];
+        let before = S::heap_bytes(state);
+        change(&self.summary, state);
+        self.heap_bytes = self.heap_bytes + S::heap_bytes(state) - before;
+    }
+
+    fn take(&mut self, emit_to: EmitTo) -> Vec<S::State> {
+        let states = emit_to.take_needed(&mut self.states);
+        self.heap_bytes -= states.iter().map(S::heap_bytes).sum::<usize>();
+        states
+    }
+}
+
+/// Whether the filter of `FILTER (WHERE …)`, if any, takes the row.
+fn taken(filter: Option<&BooleanArray>, row: usize) -> bool {
+    use arrow::array::Array;
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+}
+
+impl<S: Summary> GroupsAccumulator for Groups<S> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.states.resize_with(total_num_groups, S::State::default);
+        let summary = self.summary.clone();
+        let input = summary.input(values)?;
+        for (row, &group) in group_indices.iter().enumerate() {
+            if taken(opt_filter, row) {
+                self.change(group, |summary, state| summary.update(state, &input, row));
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.states.resize_with(total_num_groups, S::State::default);
+        let lists = Lists::new(&values[0])?;
+        for (row, &group) in group_indices.iter().enumerate() {
+            self.change(group, |summary, state| {
+                summary.merge(state, lists.numbers(row))
+            });
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let states = self.take(emit_to);
+        self.summary.finish(states)
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let mut lists = ListsBuilder::new();
+        for mut state in self.take(emit_to) {
+            lists.push(self.summary.encode(&mut state));
+        }
+        Ok(vec![lists.finish()])
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        let input = self.summary.input(values)?;
+        let mut lists = ListsBuilder::new();
+        for row in 0..values[0].len() {
+            let mut state = S::State::default();
+            if taken(opt_filter, row) {
+                self.summary.update(&mut state, &input, row);
+            }
+            lists.push(self.summary.encode(&mut state));
+        }
+        Ok(vec![lists.finish()])
+    }
+
+    fn size(&self) -> usize {
+        self.heap_bytes + self.states.capacity() * size_of::<S::State>()
+    }
+}

@@ -1,0 +1,20 @@
+//! Questions to the lake: one plan a dimension, run by DataFusion, rendered to files.
+//!
+//! The audience algebra comes from `model`; sorting, grouping, spilling,
+//! pruning and Parquet are the engine's. Where a question runs is known here
+//! and nowhere else.
+
+pub mod error;
+pub mod config;
+mod functions;
+mod facts;
+mod plans;
+mod render;
+mod embedded;
+pub mod query;
+
+pub use config::Config;
+pub use error::Error;
+pub use plans::figures::Figures;
+pub use query::{Progress, Query};
+pub use render::{Output, Rendered, Sink};

@@ -1,0 +1,34 @@
+//! One plan a dimension: from the facts of an event to sorted rows.
+
+pub(crate) mod answer;
+pub(crate) mod views;
+pub(crate) mod origin;
+pub(crate) mod groups;
+pub(crate) mod watch_time;
+pub(crate) mod chat_histories;
+pub(crate) mod polls;
+pub(crate) mod ballots;
+pub(crate) mod poll_summaries;
+pub(crate) mod poll_votes;
+pub(crate) mod figures;
+
+use showreport_model::report::{Dimension, ReportOrder};
+
+use crate::error::Error;
+use crate::facts::Facts;
+use answer::Answer;
+use groups::Clockwork;
+
+/// The plan that answers an order.
+pub(crate) async fn plan(
+    facts: &Facts,
+    order: &ReportOrder,
+    clockwork: &Clockwork,
+) -> Result<Answer, Error> {
+    match order.dimension {
+        Dimension::WatchTime => watch_time::plan(facts, order, clockwork).await,
+        Dimension::ChatHistories => chat_histories::plan(facts, order, clockwork).await,
+        Dimension::PollSummaries => poll_summaries::plan(facts, order, clockwork).await,
+        Dimension::PollVotes => poll_votes::plan(facts, order, clockwork).await,
+    }
+}

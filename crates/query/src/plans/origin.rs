@@ -1,0 +1,94 @@
+//! Where a message or vote came from: the OS and region of the earliest view
+//! of the same device, or where there is none, of the same customer.
+
+use datafusion::common::JoinType;
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, lit, when};
+use datafusion::prelude::{DataFrame, col};
+use showreport_model::Window;
+use showreport_model::report::GroupBy;
+
+use super::views::views;
+use crate::error::Error;
+use crate::facts::Facts;
+
+/// Adds `device_os` and `geo_region` to rows that have `customer_id` and `device_id`.
+pub(crate) async fn with_origin(facts: &Facts, rows: DataFrame) -> Result<DataFrame, Error> {
+    let names: Vec<String> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let by_device = earliest(
+        facts,
+        "device_id",
+        ["of_device", "device_os_1", "geo_region_1"],
+    )
+    .await?;
+    let by_customer = earliest(
+        facts,
+        "customer_id",
+        ["of_customer", "device_os_2", "geo_region_2"],
+    )
+    .await?;
+    let joined = rows
+        .join(
+            by_device,
+            JoinType::Left,
+            &["device_id"],
+            &["of_device"],
+            None,
+        )?
+        .join(
+            by_customer,
+            JoinType::Left,
+            &["customer_id"],
+            &["of_customer"],
+            None,
+        )?;
+
+    let of_device = |device: &str, customer: &str| {
+        when(col("of_device").is_not_null(), col(device)).otherwise(col(customer))
+    };
+    let mut columns: Vec<Expr> = names.iter().map(|name| col(name.as_str())).collect();
+    columns.push(of_device("device_os_1", "device_os_2")?.alias("device_os"));
+    columns.push(of_device("geo_region_1", "geo_region_2")?.alias("geo_region"));
+    Ok(joined.select(columns)?)
+}
+
+/// Whether a grouping needs to know where rows came from.
+pub(crate) fn needs_origin(group_by: &[GroupBy]) -> bool {
+    group_by
+        .iter()
+        .any(|field| matches!(field, GroupBy::DeviceOs | GroupBy::GeoRegion))
+}
+
+/// A row for each device (or customer) that watched: itself, and OS and
+/// region of its earliest view, under the given names.
+async fn earliest(facts: &Facts, of: &str, names: [&str; 3]) -> Result<DataFrame, Error> {
+    let views = views(facts, Window::ALL).await?;
+    let place = row_number()
+        .partition_by(vec![col(of)])
+        .order_by(vec![
+            col("first_from").sort(true, true),
+            col("playback_id").sort(true, true),
+        ])
+        .build()?;
+    Ok(views
+        .filter(col(of).is_not_null())?
+        .select(vec![
+            col(of),
+            col("device_os"),
+            col("geo_region"),
+            col("first_from"),
+            col("playback_id"),
+        ])?
+        .window(vec![place.alias("place")])?
+        .filter(col("place").eq(lit(1_u64)))?
+        .select(vec![
+            col(of).alias(names[0]),
+            col("device_os").alias(names[1]),
+            col("geo_region").alias(names[2]),
+        ])?)
+}

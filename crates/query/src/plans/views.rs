@@ -1,0 +1,80 @@
+//! Views: the spans of each playback united, its attributes chosen.
+
+use arrow::datatypes::DataType;
+use datafusion::error::Result as EngineResult;
+use datafusion::functions::core::expr_fn::{get_field, greatest, least};
+use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::logical_expr::{Expr, cast};
+use datafusion::prelude::{DataFrame, col, lit};
+use showreport_model::facts::Table;
+use showreport_model::{Timestamp, Window};
+
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::functions::aggregate::aggregate;
+use crate::functions::people::voices;
+use crate::functions::union::{UnionOfEnds, UnionOfSets};
+
+/// The attributes of a view, each the least over all its spans.
+pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os", "geo_region"];
+
+/// A row a playback: `playback_id`, the attributes, `first_from`, and `spans`
+/// as cut by the window, which may be empty.
+///
+/// The window prunes no row: attributes, and which view came first, are
+/// decided over all spans, inside the window or not.
+pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
+    let millis = |name: &str| cast(col(name), DataType::Int64);
+    let mut columns = vec![
+        col("playback_id"),
+        millis("from_time").alias("from_millis"),
+        millis("to_time").alias("to_millis"),
+    ];
+    columns.extend(ATTRIBUTES.map(col));
+
+    let mut gathered: Vec<Expr> = ATTRIBUTES.map(|name| min(col(name)).alias(name)).to_vec();
+    gathered.push(min(col("from_millis")).alias("first_from"));
+    let united = aggregate(UnionOfEnds).call(vec![
+        clipped(greatest, col("from_millis"), window.start),
+        clipped(least, col("to_millis"), window.end),
+    ]);
+    gathered.push(united.alias("spans"));
+
+    let spans = facts.frame(Table::Spans).await?;
+    Ok(spans
+        .select(columns)?
+        .aggregate(vec![col("playback_id")], gathered)?)
+}
+
+fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) -> Expr {
+    match limit {
+        Some(limit) => bound(vec![end, lit(limit.as_millis())]),
+        None => end,
+    }
+}
+
+/// A row for each voice of each group: the group's columns, `voice`, `name`
+/// and the union `spans` of all views that speak with it.
+pub(crate) fn spoken(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
+    let said = voices().call(vec![
+        col("playback_id"),
+        col("customer_id"),
+        col("device_id"),
+    ]);
+    let mut columns: Vec<Expr> = groups.iter().copied().map(col).collect();
+    columns.extend([col("spans"), said.alias("said")]);
+    let mut keys: Vec<Expr> = groups.iter().copied().map(col).collect();
+    keys.extend([col("voice"), col("name")]);
+
+    let mut each = keys[..groups.len()].to_vec();
+    each.push(col("spans"));
+    each.push(get_field(col("said"), "voice").alias("voice"));
+    each.push(get_field(col("said"), "name").alias("name"));
+
+    let united = aggregate(UnionOfSets).call(vec![col("spans")]);
+    views
+        .select(columns)?
+        .unnest_columns(&["said"])?
+        .select(each)?
+        .aggregate(keys, vec![united.alias("spans")])
+}

@@ -1,0 +1,136 @@
+//! Who watched, and for how long.
+//!
+//! Two levels bound the memory: by view first, then by what was asked. A view
+//! speaks three times, as itself, as its viewer and as its device, so that
+//! views, viewers and devices are counted, and attended time measured, in one
+//! pass that the engine can spill.
+
+use datafusion::error::Result as EngineResult;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, lit};
+use datafusion::prelude::{DataFrame, col};
+use showreport_model::report::{GroupBy, ReportOrder};
+
+use super::answer::{Answer, Column};
+use super::groups::{self, Clockwork};
+use super::views::{spoken, views};
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::functions::aggregate::aggregate;
+use crate::functions::curves::BucketFigures;
+use crate::functions::people::Voice;
+use crate::functions::spans::{span_end, span_millis, span_pages, span_start};
+
+pub(super) async fn plan(
+    facts: &Facts,
+    order: &ReportOrder,
+    clockwork: &Clockwork,
+) -> Result<Answer, Error> {
+    let views = views(facts, order.window).await?;
+    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
+    let views = views.filter(watched)?;
+    if order.group_by.is_empty() {
+        return Ok(each_view(views)?);
+    }
+    let attributes: Vec<&str> = order
+        .group_by
+        .iter()
+        .filter(|field| **field != GroupBy::WatchTimestamp)
+        .map(|field| field.name())
+        .collect();
+    let spoken = spoken(views, &attributes)?;
+    let figures = if order.group_by.contains(&GroupBy::WatchTimestamp) {
+        by_bucket(spoken, &attributes, clockwork)?
+    } else {
+        in_all(spoken, &attributes)?
+    };
+    let mut columns = groups::columns(&order.group_by);
+    columns.extend([
+        Column::count("views"),
+        Column::count("viewers"),
+        Column::count("devices"),
+        Column::seconds("watch_seconds"),
+        Column::seconds("attended_seconds"),
+    ]);
+    Ok(Answer::new(figures, columns)?)
+}
+
+fn each_view(views: DataFrame) -> EngineResult<Answer> {
+    let rows = views.select(vec![
+        span_start().call(vec![col("spans")]).alias("started_at"),
+        span_end().call(vec![col("spans")]).alias("ended_at"),
+        col("playback_id"),
+        col("customer_id"),
+        col("device_id"),
+        col("device_os"),
+        col("geo_region"),
+        span_millis()
+            .call(vec![col("spans")])
+            .alias("watch_seconds"),
+    ])?;
+    let columns = vec![
+        Column::time("started_at"),
+        Column::time("ended_at"),
+        Column::text("playback_id"),
+        Column::text("customer_id").settled(),
+        Column::text("device_id").settled(),
+        Column::text("device_os").settled(),
+        Column::text("geo_region").settled(),
+        Column::seconds("watch_seconds"),
+    ];
+    Answer::new(rows, columns)
+}
+
+fn in_all(spoken: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
+    let speaks_as = |voice: Voice| col("voice").eq(voice.literal());
+    let voices = |voice: Voice| count(lit(1)).filter(speaks_as(voice)).build();
+    let millis = |voice: Voice| {
+        sum(span_millis().call(vec![col("spans")]))
+            .filter(speaks_as(voice))
+            .build()
+    };
+    spoken.aggregate(
+        attributes.iter().copied().map(col).collect(),
+        vec![
+            voices(Voice::View)?.alias("views"),
+            voices(Voice::Viewer)?.alias("viewers"),
+            voices(Voice::Device)?.alias("devices"),
+            millis(Voice::View)?.alias("watch_seconds"),
+            millis(Voice::Viewer)?.alias("attended_seconds"),
+        ],
+    )
+}
+
+fn by_bucket(
+    spoken: DataFrame,
+    attributes: &[&str],
+    clockwork: &Clockwork,
+) -> EngineResult<DataFrame> {
+    let groups: Vec<Expr> = attributes.iter().copied().map(col).collect();
+    let with = |more: Vec<Expr>| groups.iter().cloned().chain(more).collect::<Vec<_>>();
+    let pages = span_pages(clockwork.buckets.clone()).call(vec![col("spans")]);
+    let figures = aggregate(BucketFigures {
+        buckets: clockwork.buckets.clone(),
+    })
+    .call(vec![col("voice"), col("spans")]);
+    let figure = |from: &str, name: &str| get_field(col("figures"), from).alias(name);
+    spoken
+        .select(with(vec![col("voice"), pages.alias("page")]))?
+        .unnest_columns(&["page"])?
+        .select(with(vec![
+            col("voice"),
+            get_field(col("page"), "number").alias("number"),
+            get_field(col("page"), "spans").alias("spans"),
+        ]))?
+        .aggregate(with(vec![col("number")]), vec![figures.alias("figures")])?
+        .unnest_columns(&["figures"])?
+        .select(with(vec![
+            figure("watch_timestamp", "watch_timestamp"),
+            figure("views", "views"),
+            figure("viewers", "viewers"),
+            figure("devices", "devices"),
+            figure("watch_millis", "watch_seconds"),
+            figure("attended_millis", "attended_seconds"),
+        ]))
+}

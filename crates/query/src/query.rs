@@ -1,0 +1,130 @@
+//! The front of the engine: an order goes in, a file comes out.
+
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use showreport_lake::Lake;
+use showreport_model::report::{Pins, ReportOrder};
+use showreport_model::{EventId, OrgId};
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::embedded;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::plans::figures::{Figures, figures};
+use crate::plans::groups::Clockwork;
+use crate::plans::plan;
+use crate::render::{Output, Rendered, render};
+
+/// Told how far a report is, of a hundred.
+pub type Progress = Arc<dyn Fn(u8) + Send + Sync>;
+
+/// Answers questions. Cheap to clone.
+#[derive(Clone)]
+pub struct Query {
+    config: Arc<Config>,
+    lake: Lake,
+    runtime: Arc<RuntimeEnv>,
+    cpu: Handle,
+}
+
+impl Query {
+    /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
+    /// so that a heavy report cannot hold up a request.
+    pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
+        let runtime =
+            embedded::runtime(config, &lake).map_err(|source| Error::OpenEngine { source })?;
+        Ok(Self {
+            config: Arc::new(config.clone()),
+            lake,
+            runtime,
+            cpu,
+        })
+    }
+
+    /// Writes the file of an order, made from the pinned facts.
+    ///
+    /// The same facts give the same bytes. On an error the output is dropped
+    /// unfinished, which leaves nothing behind.
+    pub async fn write_report(
+        &self,
+        order: &ReportOrder,
+        pins: &Pins,
+        output: Output,
+        progress: Progress,
+    ) -> Result<Rendered, Error> {
+        let facts = self.facts(&order.org, &order.event, pins);
+        let order = order.clone();
+        let clockwork = Clockwork::new(&order, &pins.zone);
+        self.on_cpu(async move {
+            let answer = plan(&facts, &order, &clockwork).await?;
+            let plan = answer.frame.create_physical_plan().await?;
+            progress(PLANNED_PERCENT);
+            let rows = execute_stream(Arc::clone(&plan), facts.context.task_ctx())?;
+            let written = |rows| progress(percent(rows, rows_in_all(&plan)));
+            let rendered = render(order.format, answer.columns, rows, output, &written).await?;
+            progress(99);
+            Ok(rendered)
+        })
+        .await
+    }
+
+    /// The figures of an event as a whole.
+    pub async fn figures(
+        &self,
+        org: &OrgId,
+        event: &EventId,
+        pins: &Pins,
+    ) -> Result<Figures, Error> {
+        let facts = self.facts(org, event, pins);
+        let event = pins.event.clone();
+        self.on_cpu(async move { figures(&facts, &event).await })
+            .await
+    }
+
+    fn facts(&self, org: &OrgId, event: &EventId, pins: &Pins) -> Facts {
+        Facts {
+            context: embedded::session(&self.config, Arc::clone(&self.runtime)),
+            lake: self.lake.clone(),
+            org: org.clone(),
+            event: event.clone(),
+            heads: pins.heads.clone(),
+        }
+    }
+
+    /// Runs the work on the engine's own threads; it ends with the caller.
+    async fn on_cpu<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let task = tokio_util::task::AbortOnDropHandle::new(self.cpu.spawn(work));
+        task.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+/// Told when the plan stands.
+const PLANNED_PERCENT: u8 = 10;
+
+/// Told when the first row comes out: by then everything has been read, grouped and sorted.
+const SORTED_PERCENT: u64 = 50;
+
+fn percent(rows_written: u64, rows_in_all: u64) -> u8 {
+    let rest = 99 - SORTED_PERCENT;
+    let written = rows_written.min(rows_in_all) * rest / rows_in_all.max(1);
+    u8::try_from(SORTED_PERCENT + written).unwrap_or(99)
+}
+
+/// The rows that went into the final sort, which is all there will be once the first comes out.
+fn rows_in_all(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let mut node = plan;
+    while node.name().starts_with("Sort") {
+        match node.children().first() {
+            Some(child) => node = child,
+            None => break,
+        }
+    }
+    let rows = node.metrics().and_then(|metrics| metrics.output_rows());
+    rows.unwrap_or(0) as u64
+}

@@ -1,0 +1,49 @@
+//! NDJSON: an object a line with every column; absent is null, times are texts, figures numbers.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::cells::{Cell, row};
+use super::{Bytes, Failure, Renderer};
+use crate::plans::answer::Column;
+
+pub(super) struct Ndjson {
+    columns: Arc<[Column]>,
+}
+
+impl Ndjson {
+    pub(super) fn new(columns: Arc<[Column]>) -> Self {
+        Self { columns }
+    }
+}
+
+impl Renderer for Ndjson {
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+        let line = &mut bytes.main;
+        let mut text = String::new();
+        for number in 0..batch.num_rows() {
+            let cells = self.columns.iter().zip(row(batch, &self.columns, number));
+            for (index, (column, cell)) in cells.enumerate() {
+                line.extend_from_slice(if index == 0 { b"{" } else { b"," });
+                serde_json::to_writer(&mut *line, column.name)?;
+                line.push(b':');
+                text.clear();
+                cell.write(&mut text);
+                match cell {
+                    Cell::Absent => line.extend_from_slice(b"null"),
+                    Cell::Text(_) | Cell::Time(_) => serde_json::to_writer(&mut *line, &text)?,
+                    Cell::Flag(_) | Cell::Count(_) | Cell::Seconds(_) => {
+                        line.extend_from_slice(text.as_bytes());
+                    }
+                }
+            }
+            line.extend_from_slice(b"}\n");
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), Failure> {
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Parquet: typed columns; times in milliseconds UTC, seconds as `decimal(18,3)`.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+use showreport_model::facts::time_type;
+
+use super::{Bytes, Failure, Renderer};
+use crate::functions::spans::SECONDS_TYPE;
+use crate::plans::answer::{Column, Kind};
+
+/// Rows of a row group: bounds what is held before it is written out.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+pub(super) struct Parquet {
+    schema: SchemaRef,
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl Parquet {
+    pub(super) fn new(columns: Arc<[Column]>) -> Result<Self, Failure> {
+        let field = |column: &Column| {
+            let data_type = match column.kind {
+                Kind::Text => DataType::Utf8,
+                Kind::Time => time_type(),
+                Kind::Flag => DataType::Boolean,
+                Kind::Count => DataType::Int64,
+                Kind::Seconds => SECONDS_TYPE,
+            };
+            Field::new(column.name, data_type, true)
+        };
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_created_by("showreport".to_owned())
+            .build();
+        Ok(Self {
+            writer: ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?,
+            schema,
+        })
+    }
+}
+
+impl Renderer for Parquet {
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let plain = columns
+            .map(|(array, field)| cast(array, field.data_type()))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.writer
+            .write(&RecordBatch::try_new(Arc::clone(&self.schema), plain)?)?;
+        // The writer counts its bytes itself, so that those it has finished can go on.
+        bytes.main.append(self.writer.inner_mut());
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, bytes: &mut Bytes) -> Result<(), Failure> {
+        bytes.main.append(&mut self.writer.into_inner()?);
+        Ok(())
+    }
+}

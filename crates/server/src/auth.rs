@@ -1,0 +1,165 @@
+//! Who may call: a token, the organisation it belongs to, and the scope a door needs.
+//!
+//! A handler takes [`Collector`] or [`Reader`], so that it cannot be reached,
+//! nor name an organisation, without one.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use showreport_meta::{Access, Scope};
+use showreport_model::OrgId;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// Somebody who may send records.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    /// Whose records they are.
+    pub(crate) org: OrgId,
+}
+
+/// Somebody who may read events, and make and read reports.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// Whose events and reports they are.
+    pub(crate) org: OrgId,
+}
+
+impl FromRequestParts<App> for Collector {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let access = if parts.headers.contains_key(AUTHORIZATION) {
+            app.meta().authenticate(bearer(&parts.headers)?).await?
+        } else {
+            by_key(parts, app).await?
+        };
+        check_org(&parts.headers, &access)?;
+        check_scope(&access, Scope::Collect)?;
+        Ok(Self { org: access.org })
+    }
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let access = app.meta().authenticate(bearer(&parts.headers)?).await?;
+        check_org(&parts.headers, &access)?;
+        check_scope(&access, Scope::Report)?;
+        Ok(Self { org: access.org })
+    }
+}
+
+#[derive(Deserialize)]
+struct KeyQuery {
+    key: Option<String>,
+}
+
+/// Beacons cannot set headers. An address is seen by many, so only a token
+/// that can do nothing but collect may stand in one.
+async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
+    let query = Query::<KeyQuery>::try_from_uri(&parts.uri).map_err(|_| no_token())?;
+    let key = query.0.key.ok_or_else(no_token)?;
+    let access = app.meta().authenticate(&key).await?;
+    if access.scopes.is_only_collect() {
+        Ok(access)
+    } else {
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "KEY_TOO_POWERFUL",
+            "`?key=` takes only a token whose one scope is `collect`; send this one as \
+             `Authorization: Bearer <token>`",
+        ))
+    }
+}
+
+/// The token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(no_token());
+    };
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().split_once(' '))
+        .ok_or_else(no_token)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(no_token());
+    }
+    Ok(token.trim())
+}
+
+fn no_token() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "TOKEN_MISSING",
+        "this needs a token: send one header `Authorization: Bearer <token>`",
+    )
+}
+
+/// The header that `BlendVision`'s clients send must name the token's organisation.
+fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
+    let foreign = headers
+        .get_all("x-bv-org-id")
+        .iter()
+        .any(|value| !value.is_empty() && value.as_bytes() != access.org.as_str().as_bytes());
+    if foreign {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "FOREIGN_ORGANIZATION",
+            "`x-bv-org-id` names another organisation than the token's; send the token's or none",
+        ));
+    }
+    Ok(())
+}
+
+fn check_scope(access: &Access, scope: Scope) -> Result<(), ApiError> {
+    if access.scopes.allows(scope) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "SCOPE_MISSING",
+        format!(
+            "this needs the scope `{}`; the token has `{}`",
+            scope.name(),
+            access.scopes
+        ),
+    )
+    .with_metadata("scope", scope.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_token_comes_in_one_bearer_header() {
+        assert_eq!(bearer(&headers(&["Bearer sr_x"])).unwrap(), "sr_x");
+        assert_eq!(bearer(&headers(&["bearer  sr_x "])).unwrap(), "sr_x");
+        for wrong in [
+            &[][..],
+            &["Bearer"],
+            &["Basic sr_x"],
+            &["sr_x"],
+            &["Bearer a", "Bearer a"],
+        ] {
+            assert!(bearer(&headers(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Event reports as `BlendVision`'s clients ask for them.
+//!
+//! Reads both spellings of every name, in `snake_case` and `lowerCamelCase`,
+//! and enums by name or number; writes `snake_case` and names only, with every
+//! field present.
+
+mod enums;
+mod reader;
+mod request;
+mod report;
+mod create;
+mod batch_get;
+
+pub(crate) use batch_get::{__path_batch_get_reports, batch_get_reports};
+pub(crate) use create::{__path_create_reports, create_reports};
+pub(crate) use report::{EventReport, describe, describe_one};

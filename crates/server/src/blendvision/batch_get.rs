@@ -1,0 +1,74 @@
+//! `POST /bv/analytics/v1/events/reports:batch-get`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use showreport_model::{ErrorKind, Failure};
+
+use super::create::{BODY_BYTES_MAX, EventReports};
+use super::report::describe;
+use super::request::read_ids;
+use crate::app::App;
+use crate::auth::Reader;
+use crate::error::ApiError;
+use crate::extract::read_body;
+
+/// Get event reports in their present state.
+///
+/// Answers with all of them, in the order asked, or with 404 and the ids that
+/// are unknown. Each `uri` is signed anew.
+#[utoipa::path(
+    post,
+    path = "/bv/analytics/v1/events/reports:batch-get",
+    tag = "event reports",
+    params(("x-bv-org-id" = Option<String>, Header, description = "the token's organisation")),
+    request_body(
+        content = Object,
+        description = "`reports`: 1 to 100 of `id`",
+        example = json!({"reports": [{"id": "0c5f4c1e-8b7c-4a5e-9a55-0d1f3a2b7c10"}]}),
+    ),
+    responses(
+        (status = 200, description = "the reports", body = EventReports),
+        (status = 400, description = "every wrong field is named"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not read reports, or is of another organisation"),
+        (status = 404, description = "a report is unknown; the metadata names those that are"),
+        (status = 413, description = "more than 1 MiB"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn batch_get_reports(
+    State(app): State<App>,
+    reader: Reader,
+    body: Body,
+) -> Result<Json<EventReports>, ApiError> {
+    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let mut reports = Vec::new();
+    let mut unknown = Vec::new();
+    for id in read_ids(&body)? {
+        match id {
+            Ok(id) => match app.meta().report(&reader.org, id).await {
+                Ok(report) => reports.push(report),
+                Err(error) if error.kind() == ErrorKind::NotFound => unknown.push(id.to_string()),
+                Err(error) => return Err(error.into()),
+            },
+            Err(text) => unknown.push(text),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(unknown_reports(&unknown));
+    }
+    let reports = describe(&app, &reader.org, reports).await?;
+    Ok(Json(EventReports { reports }))
+}
+
+fn unknown_reports(ids: &[String]) -> ApiError {
+    ApiError::not_found(
+        "REPORT_NOT_FOUND",
+        format!(
+            "{} of the reports do not exist; the metadata names them",
+            ids.len()
+        ),
+    )
+    .with_metadata("ids", ids.join(","))
+}

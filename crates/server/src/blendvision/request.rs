@@ -1,0 +1,304 @@
+//! What clients ask for, read and checked. From here on nothing can be malformed.
+
+use serde_json::Value;
+use showreport_model::buckets::Granularity;
+use showreport_model::record::EventKind;
+use showreport_model::report::{Dimension, Event, Format, GroupBy, ReportOrder};
+use showreport_model::time::TimeError;
+use showreport_model::{EventId, OrgId, ReportId, Timestamp, Window};
+
+use super::enums::WireEnum;
+use super::reader::{Object, Violations};
+use crate::error::ApiError;
+
+/// Reports to make of one event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CreateReports {
+    /// The event.
+    pub(super) event: EventId,
+    kind: EventKind,
+    entries: Vec<Entry>,
+}
+
+/// One report to make.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    dimension: Dimension,
+    group_by: Vec<GroupBy>,
+    window: Window,
+    granularity: Granularity,
+    format: Format,
+}
+
+/// Reports in one create.
+const ENTRIES_MAX: usize = 50;
+/// Reports in one batch-get.
+const IDS_MAX: usize = 100;
+
+const CONDITIONS: [&str; 2] = [
+    "dimension_with_conditions",
+    "report_dimension_with_conditions",
+];
+const DIMENSIONS: [&str; 2] = ["dimensions", "report_dimensions"];
+
+impl CreateReports {
+    /// Reads a body, or names every field that is wrong.
+    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let mut value = Value::Null;
+        let root = Object::root(body, &mut value)?;
+        let mut wrong = Violations::default();
+        let event = read_event(&root, &mut wrong);
+        let kind = read_enum(&root, &["type", "event_type"], &mut wrong);
+        let entries = read_entries(&root, &mut wrong);
+        wrong.check(event.zip(kind).map(|(event, kind)| Self {
+            event,
+            kind,
+            entries,
+        }))
+    }
+
+    /// The orders, for an event of the kind that was asked for.
+    pub(super) fn into_orders(
+        self,
+        org: &OrgId,
+        event: &Event,
+    ) -> Result<Vec<ReportOrder>, ApiError> {
+        if let Some(kind) = event.kind
+            && kind != self.kind
+        {
+            return Err(ApiError::violation(
+                "type",
+                format!(
+                    "is {}, but the event is {}",
+                    self.kind.wire_name(),
+                    kind.wire_name()
+                ),
+            ));
+        }
+        let order = |entry: Entry| ReportOrder {
+            org: org.clone(),
+            event: event.id.clone(),
+            dimension: entry.dimension,
+            group_by: entry.group_by,
+            window: entry.window,
+            granularity: entry.granularity,
+            format: entry.format,
+        };
+        Ok(self.entries.into_iter().map(order).collect())
+    }
+}
+
+fn read_event(root: &Object<'_>, wrong: &mut Violations) -> Option<EventId> {
+    let id = match root.get(&["id", "event_id"], wrong) {
+        Some(Value::String(id)) => EventId::new(id.as_str()).map_err(|error| error.to_string()),
+        Some(_) => Err("must be a string".to_owned()),
+        None => Err("is missing; it must be the event's id".to_owned()),
+    };
+    id.map_err(|problem| wrong.add("id", problem)).ok()
+}
+
+fn read_enum<E: WireEnum>(
+    object: &Object<'_>,
+    spellings: &[&str],
+    wrong: &mut Violations,
+) -> Option<E> {
+    // An empty text stands for "unspecified", which no required enum may be.
+    let value = object.get(spellings, wrong).unwrap_or(&Value::Null);
+    E::from_wire(value)
+        .map_err(|problem| wrong.add(object.path(spellings[0]), problem))
+        .ok()
+}
+
+fn read_entries(root: &Object<'_>, wrong: &mut Violations) -> Vec<Entry> {
+    let conditions = root.list(&CONDITIONS, wrong);
+    // The deprecated list counts only where the new one says nothing.
+    let is_new = !conditions.is_empty();
+    let (name, elements) = if is_new {
+        (CONDITIONS[0], conditions)
+    } else {
+        (DIMENSIONS[0], root.list(&DIMENSIONS, wrong))
+    };
+    if elements.is_empty() {
+        wrong.add(
+            CONDITIONS[0],
+            "is missing or empty; it must have at least one entry",
+        );
+    }
+    if elements.len() > ENTRIES_MAX {
+        wrong.add(
+            name,
+            format!("has {} entries; it may have {ENTRIES_MAX}", elements.len()),
+        );
+        return Vec::new();
+    }
+    let read = if is_new {
+        read_condition
+    } else {
+        read_dimension
+    };
+    elements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| read(element, format!("{name}[{index}]"), wrong))
+        .collect()
+}
+
+fn read_dimension(value: &Value, path: String, wrong: &mut Violations) -> Option<Entry> {
+    let dimension = Dimension::from_wire(value)
+        .map_err(|problem| wrong.add(path, problem))
+        .ok()?;
+    Some(Entry {
+        dimension,
+        group_by: Vec::new(),
+        window: Window::ALL,
+        granularity: Granularity::default(),
+        format: Format::Csv,
+    })
+}
+
+fn read_condition(value: &Value, path: String, wrong: &mut Violations) -> Option<Entry> {
+    let entry = Object::of(value, path, wrong)?;
+    let dimension = read_enum(&entry, &["dimension"], wrong);
+    let group_by = read_group_by(&entry, wrong);
+    let window = read_window(&entry, wrong);
+    let granularity = read_granularity(&entry, wrong);
+    let format = read_format(&entry, wrong);
+    Some(Entry {
+        dimension: dimension?,
+        group_by,
+        window,
+        granularity: granularity?,
+        format: format?,
+    })
+}
+
+fn read_group_by(entry: &Object<'_>, wrong: &mut Violations) -> Vec<GroupBy> {
+    let mut fields = Vec::new();
+    let elements = entry.list(&["group_by_fields"], wrong);
+    for (index, element) in elements.iter().enumerate() {
+        let path = format!("{}[{index}]", entry.path("group_by_fields"));
+        match GroupBy::from_wire(element) {
+            Ok(field) if fields.contains(&field) => {
+                wrong.add(path, format!("repeats {}", field.wire_name()));
+            }
+            Ok(field) => fields.push(field),
+            Err(problem) => wrong.add(path, problem),
+        }
+    }
+    fields
+}
+
+fn read_window(entry: &Object<'_>, wrong: &mut Violations) -> Window {
+    let Some(filter) = entry
+        .get(&["filter"], wrong)
+        .and_then(|value| Object::of(value, entry.path("filter"), wrong))
+    else {
+        return Window::ALL;
+    };
+    let window = Window {
+        start: read_time(&filter, "start_time", wrong),
+        end: read_time(&filter, "end_time", wrong),
+    };
+    if !window.is_possible() {
+        wrong.add(
+            filter.path("end_time"),
+            "must be after start_time, which is inclusive, as end_time is exclusive",
+        );
+    }
+    window
+}
+
+fn read_time(filter: &Object<'_>, name: &str, wrong: &mut Violations) -> Option<Timestamp> {
+    let text = filter.text(&[name], wrong)?;
+    match text.parse() {
+        Ok(time) => Some(time),
+        // No fact lies outside the times we keep, so such a bound loses none:
+        // clients write the year 1970 or 9999 and mean "everything".
+        Err(TimeError::TooEarly) => Some(Timestamp::MIN),
+        Err(TimeError::TooLate) => Some(Timestamp::MAX),
+        Err(TimeError::Form) if is_end_of_calendar(text) => Some(Timestamp::MAX),
+        Err(error @ TimeError::Form) => {
+            wrong.add(filter.path(name), error.to_string());
+            None
+        }
+    }
+}
+
+/// Whether it is a time of the last days of 9999, which the calendar does not reach in every zone.
+fn is_end_of_calendar(text: &str) -> bool {
+    text.strip_prefix("9999-")
+        .is_some_and(|rest| format!("9998-{rest}").parse::<Timestamp>().is_ok())
+}
+
+fn read_granularity(entry: &Object<'_>, wrong: &mut Violations) -> Option<Granularity> {
+    const NAME: &str = "granularity_seconds";
+    let seconds = match entry.get(&[NAME], wrong) {
+        None => return Some(Granularity::default()),
+        // JSON of protocol buffers may write integers as strings.
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(value) => value.as_u64(),
+    };
+    let granularity = seconds
+        .and_then(|seconds| u32::try_from(seconds).ok())
+        .and_then(|seconds| Granularity::try_from(seconds).ok());
+    if granularity.is_none() {
+        let widths = Granularity::SECONDS.map(|seconds| seconds.to_string());
+        wrong.add(
+            entry.path(NAME),
+            format!("must be one of {}", widths.join(", ")),
+        );
+    }
+    granularity
+}
+
+fn read_format(entry: &Object<'_>, wrong: &mut Violations) -> Option<Format> {
+    let Some(value) = entry.get(&["format"], wrong) else {
+        return Some(Format::Csv);
+    };
+    let format = match value.as_str() {
+        Some("") => Some(Format::Csv),
+        name => name.and_then(Format::from_name),
+    };
+    if format.is_none() {
+        wrong.add(
+            entry.path("format"),
+            format!("must be one of {}", Format::names()),
+        );
+    }
+    format
+}
+
+/// Reads the ids of a batch-get. What cannot be an id is the id of no report.
+pub(super) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
+    let mut value = Value::Null;
+    let root = Object::root(body, &mut value)?;
+    let mut wrong = Violations::default();
+    let elements = root.list(&["reports"], &mut wrong);
+    if elements.is_empty() || elements.len() > IDS_MAX {
+        wrong.add(
+            "reports",
+            format!(
+                "has {} entries; it must have 1 to {IDS_MAX}",
+                elements.len()
+            ),
+        );
+        return wrong.check(None);
+    }
+    let ids = elements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| {
+            let path = format!("reports[{index}]");
+            let entry = Object::of(element, path, &mut wrong)?;
+            let Some(text) = entry.text(&["id"], &mut wrong) else {
+                wrong.add(entry.path("id"), "is missing; it must be a report's id");
+                return None;
+            };
+            Some(text.parse().map_err(|_| text.to_owned()))
+        })
+        .collect();
+    wrong.check(Some(ids))
+}
+
+#[cfg(test)]
+mod tests;

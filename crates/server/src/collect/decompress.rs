@@ -1,0 +1,248 @@
+//! Packed bodies, unpacked whole and within a bound.
+//!
+//! A body that ends early, or that something follows, is broken: what came
+//! out of it so far is dropped.
+
+use std::io::{self, Read};
+
+use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, HeapAlloc, HuffmanCode};
+use flate2::bufread::MultiGzDecoder;
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+    Brotli,
+}
+
+impl Encoding {
+    /// Every way to pack, as the `Accept-Encoding` of a refusal names them.
+    pub(super) const NAMES: &'static str = "gzip, zstd, br";
+
+    /// Reads a `Content-Encoding` of one name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        // RFC 9110 has a recipient take `x-gzip` for `gzip`.
+        match name.to_ascii_lowercase().as_str() {
+            "identity" => Some(Self::Identity),
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            "zstd" => Some(Self::Zstd),
+            "br" => Some(Self::Brotli),
+            _ => None,
+        }
+    }
+}
+
+/// Why a packed body gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unpackable {
+    /// More than the bound comes out.
+    TooLarge,
+    /// It is cut short, damaged, or something follows it.
+    Broken,
+}
+
+/// What a frame of zstd may ask to keep at hand: 16 MiB, which no body exceeds anyway.
+const ZSTD_WINDOW_LOG_MAX: u32 = 24;
+
+/// Unpacks the whole body to at most `bytes_max` bytes.
+pub(super) fn unpack(
+    body: &[u8],
+    encoding: Encoding,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Unpackable> {
+    match encoding {
+        Encoding::Identity => Ok(body.to_vec()),
+        Encoding::Gzip => read_bounded(MultiGzDecoder::new(body), bytes_max),
+        Encoding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
+            decoder
+                .window_log_max(ZSTD_WINDOW_LOG_MAX)
+                .map_err(broken)?;
+            read_bounded(decoder, bytes_max)
+        }
+        Encoding::Brotli => unpack_brotli(body, bytes_max),
+    }
+}
+
+fn broken(_: io::Error) -> Unpackable {
+    Unpackable::Broken
+}
+
+fn read_bounded(reader: impl Read, bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
+    let mut unpacked = Vec::new();
+    // One byte more tells a body that is too large from one that just fits.
+    reader
+        .take(bytes_max as u64 + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(broken)?;
+    if unpacked.len() > bytes_max {
+        return Err(Unpackable::TooLarge);
+    }
+    Ok(unpacked)
+}
+
+/// The library's own reader takes windows of a gigabyte and overlooks what
+/// follows the stream, so the stream is driven here.
+fn unpack_brotli(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
+    let mut state = BrotliState::new_strict(
+        HeapAlloc::<u8>::new(0),
+        HeapAlloc::<u32>::new(0),
+        HeapAlloc::<HuffmanCode>::new(HuffmanCode::default()),
+    );
+    let mut left = body.len();
+    let mut read = 0;
+    let mut written_total = 0;
+    let mut unpacked = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        let mut room = chunk.len();
+        let mut written = 0;
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut read,
+            body,
+            &mut room,
+            &mut written,
+            &mut chunk,
+            &mut written_total,
+            &mut state,
+        );
+        if unpacked.len() + written > bytes_max {
+            return Err(Unpackable::TooLarge);
+        }
+        unpacked.extend_from_slice(&chunk[..written]);
+        match result {
+            BrotliResult::ResultSuccess if left == 0 => return Ok(unpacked),
+            BrotliResult::NeedsMoreOutput => {}
+            BrotliResult::ResultSuccess
+            | BrotliResult::NeedsMoreInput
+            | BrotliResult::ResultFailure => return Err(Unpackable::Broken),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    const BYTES_MAX: usize = 1 << 20;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        brotli::BrotliCompress(&mut &*bytes, &mut packed, &Default::default()).unwrap();
+        packed
+    }
+
+    fn packed(bytes: &[u8]) -> [(Encoding, Vec<u8>); 3] {
+        [
+            (Encoding::Gzip, gzip(bytes)),
+            (Encoding::Zstd, zstd::encode_all(bytes, 3).unwrap()),
+            (Encoding::Brotli, brotli(bytes)),
+        ]
+    }
+
+    /// Bytes that do not pack to nothing.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn every_encoding_gives_back_what_was_packed() {
+        for bytes in [noise(100_000), b"{}".to_vec(), vec![7; BYTES_MAX]] {
+            for (encoding, packed) in packed(&bytes) {
+                assert_eq!(
+                    unpack(&packed, encoding, BYTES_MAX),
+                    Ok(bytes.clone()),
+                    "{encoding:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_too_many_is_too_large() {
+        for (encoding, packed) in packed(&vec![7; BYTES_MAX + 1]) {
+            assert_eq!(
+                unpack(&packed, encoding, BYTES_MAX),
+                Err(Unpackable::TooLarge),
+                "{encoding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_is_broken() {
+        for (encoding, packed) in packed(&noise(2000)) {
+            for end in 1..packed.len() {
+                assert_eq!(
+                    unpack(&packed[..end], encoding, BYTES_MAX),
+                    Err(Unpackable::Broken),
+                    "{encoding:?} cut to {end} of {}",
+                    packed.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_the_packed_body_breaks_it() {
+        for (encoding, mut packed) in packed(b"{}") {
+            packed.extend_from_slice(b"tail");
+            assert_eq!(
+                unpack(&packed, encoding, BYTES_MAX),
+                Err(Unpackable::Broken),
+                "{encoding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_gzip_body_may_have_several_members() {
+        let members = [gzip(b"{}\n"), gzip(b"[]")].concat();
+        assert_eq!(
+            unpack(&members, Encoding::Gzip, BYTES_MAX),
+            Ok(b"{}\n[]".to_vec())
+        );
+    }
+
+    #[test]
+    fn a_window_beyond_any_body_is_refused() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.write_all(&noise(100)).unwrap();
+        let packed = encoder.finish().unwrap();
+        assert_eq!(
+            unpack(&packed, Encoding::Zstd, BYTES_MAX),
+            Err(Unpackable::Broken)
+        );
+    }
+
+    #[test]
+    fn a_damaged_gzip_body_is_broken() {
+        let mut packed = gzip(&noise(1000));
+        let middle = packed.len() / 2;
+        packed[middle] ^= 1;
+        assert_eq!(
+            unpack(&packed, Encoding::Gzip, BYTES_MAX),
+            Err(Unpackable::Broken)
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! The rules of single fields. Each check gives the typed value, or says what
+//! the field is and what would be right.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use showreport_model::Timestamp;
+use showreport_model::ids::IdError;
+
+use super::value::Value;
+
+/// What is wrong with a record: one field, the first found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// `UPPER_SNAKE_CASE`.
+    pub(super) reason: &'static str,
+    /// What the field is and what would be right.
+    pub(super) message: String,
+    /// The field, with its path inside the record.
+    pub(super) field: String,
+}
+
+impl Fault {
+    /// A fault; the message begins with the field's name.
+    pub(super) fn new(reason: &'static str, field: &str, problem: impl Display) -> Self {
+        Self {
+            reason,
+            message: format!("`{field}` {problem}"),
+            field: field.to_owned(),
+        }
+    }
+
+    pub(super) fn wrong_type(field: &str, is: &str, wanted: &str) -> Self {
+        Self::new("WRONG_TYPE", field, format!("is {is}; it must be {wanted}"))
+    }
+
+    pub(super) fn missing(field: &str, wanted: &str) -> Self {
+        Self::new(
+            "MISSING_FIELD",
+            field,
+            format!("is missing; it must be {wanted}"),
+        )
+    }
+}
+
+/// How long a chat text may be, in bytes.
+pub(super) const CHAT_TEXT_BYTES_MAX: usize = 4096;
+/// How long any other string may be, in bytes.
+pub(super) const TEXT_BYTES_MAX: usize = 1024;
+/// How far a time may lie ahead of the clock: senders' clocks are not ours.
+const AHEAD_MS_MAX: i64 = 3_600_000;
+
+const ID: &str = "a string of 1 to 128 characters";
+const TIME: &str = "an RFC 3339 time with an offset, or integer milliseconds since 1970";
+const TEXT: &str = "a string";
+
+/// A field of a record with its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field<'f, 'a> {
+    name: &'f str,
+    value: &'f Value<'a>,
+}
+
+impl<'f, 'a> Field<'f, 'a> {
+    pub(super) fn new(name: &'f str, value: &'f Value<'a>) -> Self {
+        Self { name, value }
+    }
+
+    /// The field if it says something: in an optional field `""` is the same as absent.
+    pub(super) fn present(self) -> Option<Self> {
+        match self.value {
+            Value::Absent => None,
+            Value::Text(text) if text.is_empty() => None,
+            _ => Some(self),
+        }
+    }
+
+    pub(super) fn id<I: FromStr<Err = IdError>>(self) -> Result<I, Fault> {
+        self.text_as(ID)?
+            .parse()
+            .map_err(|error| Fault::new("INVALID_ID", self.name, error))
+    }
+
+    pub(super) fn time(self) -> Result<Timestamp, Fault> {
+        let time = match self.value {
+            Value::Integer(millis) => Timestamp::from_millis(*millis),
+            Value::Text(text) => text.parse(),
+            _ => return Err(self.wrong_type(TIME)),
+        };
+        time.map_err(|error| Fault::new("INVALID_TIME", self.name, error))
+    }
+
+    /// A time that is not in the future, but for what clocks differ by.
+    pub(super) fn time_until(self, now: Timestamp) -> Result<Timestamp, Fault> {
+        let time = self.time()?;
+        if time > now.saturating_add_millis(AHEAD_MS_MAX) {
+            return Err(Fault::new(
+                "TIME_IN_FUTURE",
+                self.name,
+                format!(
+                    "is more than an hour ahead of the server's clock ({now}); set the sender's \
+                     clock, or check the unit: integers are milliseconds"
+                ),
+            ));
+        }
+        Ok(time)
+    }
+
+    pub(super) fn text(self, bytes_max: usize) -> Result<&'f str, Fault> {
+        let text = self.text_as(TEXT)?;
+        if text.len() > bytes_max {
+            return Err(Fault::new(
+                "TOO_LONG",
+                self.name,
+                format!("has {} bytes; it may have {bytes_max}", text.len()),
+            ));
+        }
+        Ok(text)
+    }
+
+    /// A member of an enum, which is known by its name.
+    pub(super) fn named<T>(
+        self,
+        from_name: fn(&str) -> Option<T>,
+        names: fn() -> String,
+    ) -> Result<T, Fault> {
+        let name = self.text_as("a string")?;
+        from_name(name).ok_or_else(|| {
+            Fault::new(
+                "UNKNOWN_VALUE",
+                self.name,
+                format!("is {}; it must be one of {}", shortened(name), names()),
+            )
+        })
+    }
+
+    pub(super) fn flag(self) -> Result<bool, Fault> {
+        match self.value {
+            Value::Bool(flag) => Ok(*flag),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    /// Milliseconds that count from nought.
+    pub(super) fn millis(self) -> Result<i64, Fault> {
+        match self.value {
+            Value::Integer(millis) if *millis >= 0 => Ok(*millis),
+            Value::Integer(_) => Err(Fault::new(
+                "OUT_OF_RANGE",
+                self.name,
+                "is negative; it must be 0 or more",
+            )),
+            _ => Err(self.wrong_type("an integer of milliseconds")),
+        }
+    }
+
+    /// A factor of playing speed.
+    pub(super) fn rate(self) -> Result<(), Fault> {
+        let positive = match self.value {
+            Value::Integer(rate) => *rate > 0,
+            Value::Number(rate) => rate.is_finite() && *rate > 0.0,
+            _ => return Err(self.wrong_type("a number above 0")),
+        };
+        if positive {
+            Ok(())
+        } else {
+            Err(Fault::new(
+                "OUT_OF_RANGE",
+                self.name,
+                "must be a number above 0, such as 1 or 1.5",
+            ))
+        }
+    }
+
+    /// An ISO 3166 code in form, in upper case.
+    pub(super) fn region(self) -> Result<String, Fault> {
+        let text = self.text_as("a string such as TW or DE-BY")?;
+        let code = text.to_ascii_uppercase();
+        if is_region(code.as_bytes()) {
+            Ok(code)
+        } else {
+            Err(Fault::new(
+                "INVALID_REGION",
+                self.name,
+                format!(
+                    "is {}; it must be an ISO 3166 code such as TW (3166-1) or DE-BY (3166-2)",
+                    shortened(text)
+                ),
+            ))
+        }
+    }
+
+    fn text_as(self, wanted: &str) -> Result<&'f str, Fault> {
+        match self.value {
+            Value::Text(text) => Ok(text),
+            Value::Absent => Err(Fault::missing(self.name, wanted)),
+            _ => Err(self.wrong_type(wanted)),
+        }
+    }
+
+    fn wrong_type(self, wanted: &str) -> Fault {
+        match self.value {
+            Value::Absent => Fault::missing(self.name, wanted),
+            value => Fault::wrong_type(self.name, value.kind(), wanted),
+        }
+    }
+}
+
+/// Two letters, then perhaps a hyphen and one to three letters or digits.
+fn is_region(code: &[u8]) -> bool {
+    let Some((country, rest)) = code.split_first_chunk::<2>() else {
+        return false;
+    };
+    let subdivision = match rest.split_first() {
+        None => return country.iter().all(u8::is_ascii_uppercase),
+        Some((b'-', subdivision)) => subdivision,
+        Some(_) => return false,
+    };
+    country.iter().all(u8::is_ascii_uppercase)
+        && (1..=3).contains(&subdivision.len())
+        && subdivision
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// A value in quotes, cut so that no message grows with what was sent.
+pub(super) fn shortened(text: &str) -> Cow<'static, str> {
+    const CHARACTERS_MAX: usize = 32;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        None => format!("{text:?}").into(),
+        Some((end, _)) => format!("{:?}…", &text[..end]).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_has_the_form_of_iso_3166() {
+        for code in ["TW", "DE-BY", "US-CA", "FR-75", "GB-ENG", "JP-13", "AU-1"] {
+            assert!(is_region(code.as_bytes()), "{code}");
+        }
+        for code in [
+            "", "T", "TWN", "T1", "DE-", "DE-ABCD", "DE_BY", "DE-B!", "D-BY", "TW-X-Y",
+        ] {
+            assert!(!is_region(code.as_bytes()), "{code}");
+        }
+    }
+
+    #[test]
+    fn quoted_values_are_short() {
+        assert_eq!(shortened("live"), "\"live\"");
+        assert_eq!(shortened(&"é".repeat(40)).chars().count(), 35);
+    }
+}

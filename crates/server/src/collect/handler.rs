@@ -1,0 +1,287 @@
+//! `POST /collect`.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use showreport_model::facts::{Collected, FactsBuilder};
+use showreport_model::{OrgId, Timestamp};
+use tokio::task::spawn_blocking;
+
+use super::decompress::{Encoding, Unpackable, unpack};
+use super::parse::{Broken, Form, Rejected, Rejections, parse_body};
+use crate::app::App;
+use crate::auth::Collector;
+use crate::error::{ApiError, Violation};
+use crate::extract::{Held, body_too_large, read_body};
+
+/// What was taken and what was not.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Receipt {
+    /// Records that are durable now.
+    accepted: usize,
+    /// Records that were not taken; at most the first 10,000.
+    rejected: Vec<Rejected>,
+    /// How many were not taken, where that is more than `rejected` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected_total: Option<usize>,
+}
+
+/// The most bytes of a body, packed and unpacked.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// A plain body up to this size is parsed faster than it is handed to another thread.
+const PARSED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
+
+/// How many wrong records a refusal names as fields too.
+const VIOLATIONS_MAX: usize = 100;
+
+/// Collect records of viewing, chat and polls.
+///
+/// Takes NDJSON (`application/x-ndjson`), a JSON array or object
+/// (`application/json`), or either as `text/plain` or without a content type;
+/// packed by gzip, zstd or br. Good records go in and bad ones are named. 202
+/// means durable. Sending a record again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/collect",
+    tag = "collect",
+    params(("key" = Option<String>, Query, description = "a token whose one scope is `collect`, where headers cannot be set")),
+    request_body(
+        content = String,
+        content_type = "application/x-ndjson",
+        description = "records, one a line; at most 16 MiB unpacked",
+    ),
+    responses(
+        (status = 202, description = "the accepted records are durable", body = Receipt),
+        (status = 400, description = "no record is good, or the body is broken: nothing was stored"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not collect, or not here"),
+        (status = 408, description = "the body stopped coming"),
+        (status = 413, description = "more than 16 MiB"),
+        (status = 415, description = "another type or encoding"),
+        (status = 503, description = "too much at the moment; send it again later"),
+        (status = 507, description = "no room left"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn collect(
+    State(app): State<App>,
+    collector: Collector,
+    request: Request,
+) -> Result<(StatusCode, Json<Receipt>), ApiError> {
+    let (parts, body) = request.into_parts();
+    let form = form(&parts.headers)?;
+    let encoding = encoding(&parts.headers)?;
+    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let sifted = sift(&app, collector.org.clone(), body, form, encoding).await?;
+    let (collected, rejections) = sifted;
+    app.metrics().rejected.inc_by(rejections.total as u64);
+    let accepted = collected.records;
+    if accepted > 0 {
+        app.meta()
+            .journal()
+            .append(&collector.org, collected)
+            .await?;
+        app.metrics().accepted.inc_by(accepted as u64);
+    } else if rejections.total > 0 {
+        return Err(all_rejected(&rejections));
+    }
+    let rejected_total = (rejections.total > rejections.named.len()).then_some(rejections.total);
+    let receipt = Receipt {
+        accepted,
+        rejected: rejections.named,
+        rejected_total,
+    };
+    Ok((StatusCode::ACCEPTED, Json(receipt)))
+}
+
+/// Unpacks and parses, beside the threads that serve unless it is quick.
+async fn sift(
+    app: &App,
+    org: OrgId,
+    body: Held,
+    form: Form,
+    encoding: Encoding,
+) -> Result<(Collected, Rejections), ApiError> {
+    let now = app.now();
+    if encoding == Encoding::Identity && body.len() <= PARSED_IN_PLACE_BYTES_MAX {
+        return parse(&body, form, org, now);
+    }
+    let permit = app
+        .unpacking()
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(ApiError::internal)?;
+    let sifted = spawn_blocking(move || {
+        let _permit = permit;
+        if encoding == Encoding::Identity {
+            return parse(&body, form, org, now);
+        }
+        let unpacked = unpack(&body, encoding, BODY_BYTES_MAX).map_err(unpackable)?;
+        parse(&unpacked, form, org, now)
+    });
+    sifted.await.map_err(ApiError::internal)?
+}
+
+fn parse(
+    body: &[u8],
+    form: Form,
+    org: OrgId,
+    now: Timestamp,
+) -> Result<(Collected, Rejections), ApiError> {
+    let mut facts = FactsBuilder::new(org);
+    let rejections = parse_body(body, form, now, |record| facts.push(record));
+    match rejections {
+        Ok(rejections) => Ok((facts.finish(), rejections)),
+        Err(broken) => {
+            let reason = match broken {
+                Broken::Empty => "EMPTY_BODY",
+                Broken::Json(_) => "BROKEN_BODY",
+            };
+            Err(ApiError::bad_request(reason, broken.to_string()))
+        }
+    }
+}
+
+fn unpackable(problem: Unpackable) -> ApiError {
+    match problem {
+        Unpackable::TooLarge => body_too_large(BODY_BYTES_MAX),
+        Unpackable::Broken => ApiError::bad_request(
+            "BROKEN_ENCODING",
+            "the packed body is damaged, cut short, or something follows it; nothing of it was \
+             stored",
+        ),
+    }
+}
+
+fn all_rejected(rejections: &Rejections) -> ApiError {
+    let violations = rejections
+        .named
+        .iter()
+        .take(VIOLATIONS_MAX)
+        .map(|rejected| Violation {
+            field: match &rejected.field {
+                Some(field) => format!("[{}].{field}", rejected.index),
+                None => format!("[{}]", rejected.index),
+            },
+            description: rejected.message.clone(),
+        })
+        .collect();
+    let message = match rejections.named.first() {
+        Some(first) => format!(
+            "none of {} records is good; the first, number {}: {}",
+            rejections.total, first.index, first.message
+        ),
+        None => "no record is good".to_owned(),
+    };
+    let mut error = ApiError::bad_request("ALL_RECORDS_REJECTED", message)
+        .with_violations(violations)
+        .with_field("accepted", json!(0))
+        .with_field("rejected", json!(rejections.named));
+    if rejections.total > rejections.named.len() {
+        error = error.with_field("rejected_total", json!(rejections.total));
+    }
+    error
+}
+
+/// What the content type says; its parameters say nothing that we do not know.
+fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| {
+        let text = value.to_str().unwrap_or("?");
+        let essence = text.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
+    });
+    let first = types.next().unwrap_or_default();
+    let form = match first.as_str() {
+        "" | "text/plain" => Some(Form::Either),
+        "application/json" => Some(Form::Json),
+        "application/x-ndjson" => Some(Form::Ndjson),
+        _ => None,
+    };
+    form.filter(|_| types.next().is_none()).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_TYPE",
+            "the content type must be application/x-ndjson, application/json or text/plain, or \
+             be left out",
+        )
+    })
+}
+
+/// How the body is packed: at most once.
+fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+    let unsupported = || {
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_ENCODING",
+            format!(
+                "the content encoding must be one of {}, once",
+                Encoding::NAMES
+            ),
+        )
+        .with_header(ACCEPT_ENCODING, HeaderValue::from_static(Encoding::NAMES))
+    };
+    let mut packed = Encoding::Identity;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let names = value.to_str().map_err(|_| unsupported())?;
+        let names = names.split(',').map(str::trim);
+        for name in names.filter(|name| !name.is_empty()) {
+            match (Encoding::from_name(name), packed) {
+                (Some(Encoding::Identity), _) => {}
+                (Some(encoding), Encoding::Identity) => packed = encoding,
+                _ => return Err(unsupported()),
+            }
+        }
+    }
+    Ok(packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name.clone(), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_body_is_packed_once_at_most() {
+        let read = |values: &[&'static str]| encoding(&headers(CONTENT_ENCODING, values)).ok();
+        assert_eq!(read(&[]), Some(Encoding::Identity));
+        assert_eq!(read(&["identity"]), Some(Encoding::Identity));
+        assert_eq!(read(&["GZIP"]), Some(Encoding::Gzip));
+        assert_eq!(read(&["identity, zstd"]), Some(Encoding::Zstd));
+        for wrong in [
+            &["gzip, gzip"][..],
+            &["gzip", "br"],
+            &["deflate"],
+            &["gzip, deflate"],
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_may_have_parameters() {
+        let read = |values: &[&'static str]| form(&headers(CONTENT_TYPE, values)).ok();
+        assert_eq!(read(&[]), Some(Form::Either));
+        assert_eq!(read(&["text/plain;charset=UTF-8"]), Some(Form::Either));
+        assert_eq!(read(&["Application/JSON; charset=utf-8"]), Some(Form::Json));
+        assert_eq!(read(&["application/x-ndjson"]), Some(Form::Ndjson));
+        for wrong in [
+            &["text/csv"][..],
+            &["application/x-www-form-urlencoded"],
+            &["application/json", "text/plain"],
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+}

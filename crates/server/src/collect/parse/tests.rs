@@ -1,0 +1,53 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+mod bodies;
+mod records;
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn parse(record: &Value) -> Result<Record, Rejected> {
+    parse_line(record.to_string().as_bytes(), 0, now())
+}
+
+/// The record with one field changed; `null` removes it.
+fn with(mut record: Value, field: &str, value: Value) -> Value {
+    record[field] = value;
+    record
+}
+
+fn event() -> Value {
+    json!({"type": "event", "event_id": "e", "kind": "live", "title": "Keynote"})
+}
+
+fn playback() -> Value {
+    json!({
+        "type": "playback", "event_id": "e", "playback_id": "p",
+        "from": "2026-11-22T10:00:00Z", "to": "2026-11-22T10:00:10Z",
+    })
+}
+
+fn chat() -> Value {
+    json!({
+        "type": "chat", "event_id": "e", "message_id": "m",
+        "sent_at": "2026-11-22T10:00:00Z", "text": "hello",
+    })
+}
+
+fn poll() -> Value {
+    json!({
+        "type": "poll", "event_id": "e", "poll_id": "q", "question": "?", "choice": "single",
+        "options": [{"id": "a", "text": "A", "correct": true}, {"id": "b", "text": ""}],
+        "status": "active",
+    })
+}
+
+fn vote() -> Value {
+    json!({
+        "type": "vote", "event_id": "e", "poll_id": "q", "option_ids": ["a"],
+        "voted_at": "2026-11-22T10:00:00Z", "device_id": "d",
+    })
+}

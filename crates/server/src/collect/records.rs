@@ -1,0 +1,264 @@
+//! The rules of each type of record: which fields it needs, and how they agree.
+
+use std::collections::BTreeSet;
+
+use showreport_model::record::{
+    ChatRecord, Choice, EventKind, EventRecord, PlaybackRecord, PollOption, PollRecord, PollStatus,
+    Record, Role, VoteRecord, Voter,
+};
+use showreport_model::time::MILLIS_PER_DAY;
+use showreport_model::{OptionId, Span, Timestamp};
+
+use super::fields::{CHAT_TEXT_BYTES_MAX, Fault, Field, TEXT_BYTES_MAX, shortened};
+use super::value::{ELEMENTS_MAX, Element, Elements, Fields, PollOptionFields, Value};
+
+/// Names a field of `Fields` once: for the value and for the message.
+macro_rules! field {
+    ($fields:ident.$name:ident) => {
+        Field::new(stringify!($name), &$fields.$name)
+    };
+}
+
+/// The record that the fields make, at this instant.
+pub(super) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Fault> {
+    match &fields.record_type {
+        Value::Text(name) => match name.as_ref() {
+            "event" => event(fields).map(Record::Event),
+            "playback" => playback(fields, now).map(Record::Playback),
+            "chat" => chat(fields, now).map(Record::Chat),
+            "poll" => poll(fields).map(Record::Poll),
+            "vote" => vote(fields, now).map(Record::Vote),
+            other => Err(Fault::new(
+                "UNKNOWN_TYPE",
+                "type",
+                format!("is {}; it must be one of {TYPES}", shortened(other)),
+            )),
+        },
+        Value::Absent => Err(Fault::missing("type", &format!("one of {TYPES}"))),
+        other => Err(Fault::wrong_type(
+            "type",
+            other.kind(),
+            &format!("one of {TYPES}"),
+        )),
+    }
+}
+
+const TYPES: &str = "event, playback, chat, poll, vote";
+
+fn event(fields: &Fields<'_>) -> Result<EventRecord, Fault> {
+    Ok(EventRecord {
+        event: field!(fields.event_id).id()?,
+        kind: field!(fields.kind).named(EventKind::from_name, EventKind::names)?,
+        title: field!(fields.title).text(TEXT_BYTES_MAX)?.to_owned(),
+        starts_at: optional_time(field!(fields.starts_at))?,
+        ends_at: optional_time(field!(fields.ends_at))?,
+        duration_ms: field!(fields.duration_ms)
+            .present()
+            .map(Field::millis)
+            .transpose()?,
+        updated_at: optional_time(field!(fields.updated_at))?,
+    })
+}
+
+fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault> {
+    let event = field!(fields.event_id).id()?;
+    let playback = field!(fields.playback_id).id()?;
+    let span = span(fields, now)?;
+    check_playback_extras(fields)?;
+    Ok(PlaybackRecord {
+        event,
+        playback,
+        span,
+        device: optional_id(field!(fields.device_id))?,
+        customer: optional_id(field!(fields.customer_id))?,
+        device_os: optional_text(field!(fields.device_os))?,
+        geo_region: field!(fields.geo_region)
+            .present()
+            .map(Field::region)
+            .transpose()?,
+    })
+}
+
+fn span(fields: &Fields<'_>, now: Timestamp) -> Result<Span, Fault> {
+    let from = field!(fields.from).time()?;
+    let to = field!(fields.to).time_until(now)?;
+    let span = Span::new(from.as_millis(), to.as_millis()).ok_or_else(|| {
+        Fault::new(
+            "EMPTY_SPAN",
+            "to",
+            "is not after `from`, in whole milliseconds; a span holds at least one",
+        )
+    })?;
+    if span.millis() > MILLIS_PER_DAY {
+        return Err(Fault::new(
+            "SPAN_TOO_LONG",
+            "to",
+            "is more than 24 hours after `from`; send a longer span in parts",
+        ));
+    }
+    Ok(span)
+}
+
+/// Fields that no figure needs yet: checked, so that senders learn the form, then dropped.
+fn check_playback_extras(fields: &Fields<'_>) -> Result<(), Fault> {
+    optional_text(field!(fields.user_agent))?;
+    optional_text(field!(fields.ip))?;
+    if let Some(position) = field!(fields.position_ms).present() {
+        position.millis()?;
+    }
+    if let Some(rate) = field!(fields.rate).present() {
+        rate.rate()?;
+    }
+    Ok(())
+}
+
+fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<ChatRecord, Fault> {
+    Ok(ChatRecord {
+        event: field!(fields.event_id).id()?,
+        message: field!(fields.message_id).id()?,
+        sent_at: field!(fields.sent_at).time_until(now)?,
+        text: field!(fields.text).text(CHAT_TEXT_BYTES_MAX)?.to_owned(),
+        customer: optional_id(field!(fields.customer_id))?,
+        device: optional_id(field!(fields.device_id))?,
+        name: optional_text(field!(fields.name))?,
+        role: field!(fields.role)
+            .present()
+            .map(|role| role.named(Role::from_name, Role::names))
+            .transpose()?,
+        deleted: optional_flag(field!(fields.deleted))?,
+        updated_at: optional_time(field!(fields.updated_at))?,
+    })
+}
+
+fn poll(fields: &Fields<'_>) -> Result<PollRecord, Fault> {
+    Ok(PollRecord {
+        event: field!(fields.event_id).id()?,
+        poll: field!(fields.poll_id).id()?,
+        question: field!(fields.question).text(TEXT_BYTES_MAX)?.to_owned(),
+        choice: field!(fields.choice).named(Choice::from_name, Choice::names)?,
+        options: options(fields)?,
+        status: field!(fields.status).named(PollStatus::from_name, PollStatus::names)?,
+        started_at: optional_time(field!(fields.started_at))?,
+        ended_at: optional_time(field!(fields.ended_at))?,
+        updated_at: optional_time(field!(fields.updated_at))?,
+    })
+}
+
+fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
+    let elements = list(
+        "options",
+        &fields.options,
+        "an array of two or more options {\"id\", \"text\", \"correct\"}",
+    )?;
+    let mut seen = BTreeSet::new();
+    let mut options = Vec::with_capacity(elements.len());
+    for (index, element) in elements.iter().enumerate() {
+        let option = match element {
+            Element::Object(fields) => poll_option(fields, index)?,
+            Element::Other(is) => {
+                let field = format!("options[{index}]");
+                return Err(Fault::wrong_type(&field, is, "an object with id and text"));
+            }
+        };
+        if !seen.insert(option.option.clone()) {
+            return Err(Fault::new(
+                "REPEATED_OPTION",
+                &format!("options[{index}].id"),
+                "is the id of an earlier option; each option has its own",
+            ));
+        }
+        options.push(option);
+    }
+    if options.len() < 2 {
+        return Err(Fault::new(
+            "TOO_FEW_OPTIONS",
+            "options",
+            format!("has {}; a poll has two or more", options.len()),
+        ));
+    }
+    Ok(options)
+}
+
+fn poll_option(fields: &PollOptionFields<'_>, index: usize) -> Result<PollOption, Fault> {
+    let name = |field: &str| format!("options[{index}].{field}");
+    Ok(PollOption {
+        option: Field::new(&name("id"), &fields.id).id()?,
+        text: Field::new(&name("text"), &fields.text)
+            .text(TEXT_BYTES_MAX)?
+            .to_owned(),
+        correct: optional_flag(Field::new(&name("correct"), &fields.correct))?,
+    })
+}
+
+fn vote(fields: &Fields<'_>, now: Timestamp) -> Result<VoteRecord, Fault> {
+    let event = field!(fields.event_id).id()?;
+    let poll = field!(fields.poll_id).id()?;
+    let chosen = list(
+        "option_ids",
+        &fields.option_ids,
+        "an array of option ids, empty to withdraw the vote",
+    )?;
+    let options: BTreeSet<OptionId> = chosen
+        .iter()
+        .enumerate()
+        .map(|(index, value)| Field::new(&format!("option_ids[{index}]"), value).id())
+        .collect::<Result<_, _>>()?;
+    let voted_at = field!(fields.voted_at).time_until(now)?;
+    let customer = optional_id(field!(fields.customer_id))?;
+    let device = optional_id(field!(fields.device_id))?;
+    let voter = Voter::new(customer, device).ok_or_else(|| {
+        Fault::new(
+            "MISSING_VOTER",
+            "customer_id",
+            "and `device_id` are missing; a vote needs one of them",
+        )
+    })?;
+    Ok(VoteRecord {
+        event,
+        poll,
+        options,
+        voted_at,
+        voter,
+        name: optional_text(field!(fields.name))?,
+        vote: optional_id(field!(fields.vote_id))?,
+    })
+}
+
+fn list<'f, T>(
+    name: &str,
+    value: &'f Value<'_, Elements<T>>,
+    wanted: &str,
+) -> Result<&'f [T], Fault> {
+    match value {
+        Value::List(Elements { more: true, .. }) => Err(Fault::new(
+            "TOO_LONG",
+            name,
+            format!("has more than {ELEMENTS_MAX} elements"),
+        )),
+        Value::List(elements) => Ok(&elements.kept),
+        Value::Absent => Err(Fault::missing(name, wanted)),
+        other => Err(Fault::wrong_type(name, other.kind(), wanted)),
+    }
+}
+
+fn optional_id<I>(field: Field<'_, '_>) -> Result<Option<I>, Fault>
+where
+    I: std::str::FromStr<Err = showreport_model::IdError>,
+{
+    field.present().map(Field::id).transpose()
+}
+
+fn optional_time(field: Field<'_, '_>) -> Result<Option<Timestamp>, Fault> {
+    field.present().map(Field::time).transpose()
+}
+
+fn optional_text(field: Field<'_, '_>) -> Result<Option<String>, Fault> {
+    field
+        .present()
+        .map(|field| field.text(TEXT_BYTES_MAX).map(str::to_owned))
+        .transpose()
+}
+
+fn optional_flag(field: Field<'_, '_>) -> Result<bool, Fault> {
+    field.present().map_or(Ok(false), Field::flag)
+}

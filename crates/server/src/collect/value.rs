@@ -1,0 +1,309 @@
+//! JSON as records need it: every value of a known field, whatever its type,
+//! so that a wrong type is a rejection that names its field and not the end of the body.
+//!
+//! Texts are borrowed from the body. Unknown fields and what lies deeper than
+//! a record goes are skipped without being kept.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// The value of a field. `L` is what a list is read into; by default it is skipped.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum Value<'a, L = Skipped> {
+    /// Not there, or `null`: the two are the same.
+    #[default]
+    Absent,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number written as an integer, within 64 bits.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(L),
+    /// An object.
+    Object,
+}
+
+impl<L> Value<'_, L> {
+    /// What it is, as a message says it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Absent => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Integer(_) => "an integer",
+            Self::Number(_) => "a number that is no 64-bit integer",
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// What a list is read into.
+pub(super) trait FromList<'de>: Sized {
+    fn from_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error>;
+}
+
+/// A list that nobody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Skipped;
+
+impl<'de> FromList<'de> for Skipped {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self)
+    }
+}
+
+/// The elements of a list, as far as they are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Elements<T> {
+    /// At most [`ELEMENTS_MAX`].
+    pub(super) kept: Vec<T>,
+    /// Whether there were more.
+    pub(super) more: bool,
+}
+
+/// No poll has so many options; a bound keeps a hostile body from growing in memory.
+pub(super) const ELEMENTS_MAX: usize = 1000;
+
+impl<'de, T: Deserialize<'de>> FromList<'de> for Elements<T> {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < ELEMENTS_MAX {
+            match list.next_element()? {
+                Some(element) => kept.push(element),
+                None => return Ok(Self { kept, more: false }),
+            }
+        }
+        let more = list.next_element::<IgnoredAny>()?.is_some();
+        Skipped::from_list(list)?;
+        Ok(Self { kept, more })
+    }
+}
+
+impl<'de, L: FromList<'de>> Deserialize<'de> for Value<'de, L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor(PhantomData))
+    }
+}
+
+struct ValueVisitor<L>(PhantomData<L>);
+
+impl<'de, L: FromList<'de>> Visitor<'de> for ValueVisitor<L> {
+    type Value = Value<'de, L>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Value::Absent)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        #[expect(clippy::cast_precision_loss, reason = "it is only ever refused")]
+        Ok(i64::try_from(value).map_or(Value::Number(value as f64), Value::Integer))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Value::Number(value))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        L::from_list(list).map(Value::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        skip_object(map)?;
+        Ok(Value::Object)
+    }
+}
+
+/// An object of known fields.
+pub(super) trait FromObject<'de>: Sized {
+    fn from_object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+}
+
+/// Where an object is expected: the object, or what stands there instead.
+#[derive(Debug)]
+pub(super) enum Element<T> {
+    Object(T),
+    Other(&'static str),
+}
+
+impl<'de, T: FromObject<'de>> Deserialize<'de> for Element<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ElementVisitor(PhantomData))
+    }
+}
+
+struct ElementVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromObject<'de>> Visitor<'de> for ElementVisitor<T> {
+    type Value = Element<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Element::Other("null"))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Element::Other("a boolean"))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Element::Other("a number"))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Element::Other("a number"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Element::Other("a number"))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Element::Other("a string"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Skipped::from_list(list)?;
+        Ok(Element::Other("an array"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::from_object(map).map(Element::Object)
+    }
+}
+
+/// The name of a field.
+pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(name.to_owned())))
+    }
+}
+
+fn skip_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+/// Defines an object by its fields; the last of two fields of one name holds.
+macro_rules! object {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> { $(pub(super) $field: $type,)* }
+
+        impl<'de> FromObject<'de> for $name<'de> {
+            fn from_object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+                let mut object = Self::default();
+                while let Some(Key(name)) = map.next_key()? {
+                    match name.as_ref() {
+                        $($key => object.$field = map.next_value()?,)*
+                        _ => { map.next_value::<IgnoredAny>()?; }
+                    }
+                }
+                Ok(object)
+            }
+        }
+    };
+}
+
+object! {
+    /// An option of a poll.
+    PollOptionFields {
+        id: Value<'a> = "id",
+        text: Value<'a> = "text",
+        correct: Value<'a> = "correct",
+    }
+}
+
+object! {
+    /// Every field that a record of any type can have.
+    Fields {
+        record_type: Value<'a> = "type",
+        event_id: Value<'a> = "event_id",
+        playback_id: Value<'a> = "playback_id",
+        message_id: Value<'a> = "message_id",
+        poll_id: Value<'a> = "poll_id",
+        vote_id: Value<'a> = "vote_id",
+        customer_id: Value<'a> = "customer_id",
+        device_id: Value<'a> = "device_id",
+        device_os: Value<'a> = "device_os",
+        geo_region: Value<'a> = "geo_region",
+        user_agent: Value<'a> = "user_agent",
+        ip: Value<'a> = "ip",
+        position_ms: Value<'a> = "position_ms",
+        rate: Value<'a> = "rate",
+        from: Value<'a> = "from",
+        to: Value<'a> = "to",
+        kind: Value<'a> = "kind",
+        title: Value<'a> = "title",
+        starts_at: Value<'a> = "starts_at",
+        ends_at: Value<'a> = "ends_at",
+        duration_ms: Value<'a> = "duration_ms",
+        updated_at: Value<'a> = "updated_at",
+        sent_at: Value<'a> = "sent_at",
+        text: Value<'a> = "text",
+        name: Value<'a> = "name",
+        role: Value<'a> = "role",
+        deleted: Value<'a> = "deleted",
+        question: Value<'a> = "question",
+        choice: Value<'a> = "choice",
+        options: Value<'a, Elements<Element<PollOptionFields<'a>>>> = "options",
+        status: Value<'a> = "status",
+        started_at: Value<'a> = "started_at",
+        ended_at: Value<'a> = "ended_at",
+        option_ids: Value<'a, Elements<Value<'a>>> = "option_ids",
+        voted_at: Value<'a> = "voted_at",
+    }
+}

@@ -1,0 +1,189 @@
+//! Bodies of requests, read within bounds of size, time and memory.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// How many bytes of bodies may be in memory at one time.
+///
+/// Bytes are counted as they arrive, so that announcing a large body takes nothing.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            used: AtomicUsize::new(0),
+            max,
+        }
+    }
+}
+
+/// One request's part of the [`Budget`], given back when it is dropped.
+#[derive(Debug)]
+struct Share {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Share {
+    fn grow(&mut self, bytes: usize) -> bool {
+        let used = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        used + bytes <= self.budget.max
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A whole body, counted while it is in memory.
+#[derive(Debug)]
+pub(crate) struct Held {
+    bytes: Vec<u8>,
+    share: Share,
+}
+
+impl Deref for Held {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What is read and thrown away of a body that is too large. A client that
+/// still writes when the connection closes would never see the answer.
+const DISCARDED_BYTES_MAX: u64 = 64 << 20;
+
+/// Memory taken on a client's word for the length.
+const TRUSTED_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads a whole body of at most `bytes_max` bytes.
+pub(crate) async fn read_body(
+    app: &App,
+    mut body: Body,
+    bytes_max: usize,
+) -> Result<Held, ApiError> {
+    let wait = app.config().body_timeout();
+    let announced = body.size_hint().lower();
+    if announced > bytes_max as u64 {
+        return Err(too_large(body, announced, bytes_max, wait).await);
+    }
+    let trusted = usize::try_from(announced.min(TRUSTED_BYTES_MAX)).unwrap_or(0);
+    let mut held = Held {
+        bytes: Vec::with_capacity(trusted),
+        share: Share {
+            budget: app.bodies().clone(),
+            bytes: 0,
+        },
+    };
+    while let Some(chunk) = next_chunk(&mut body, wait).await? {
+        let length = held.bytes.len() + chunk.len();
+        if length > bytes_max {
+            return Err(too_large(body, length as u64, bytes_max, wait).await);
+        }
+        if !held.share.grow(chunk.len()) {
+            return Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "BODIES_FULL",
+                "too many bodies arrive at the moment; send this one again later",
+            ));
+        }
+        held.bytes.extend_from_slice(&chunk);
+    }
+    Ok(held)
+}
+
+async fn next_chunk(body: &mut Body, wait: Duration) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        match timeout(wait, body.frame()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(Ok(frame))) => {
+                // Trailers say nothing that we use.
+                if let Ok(chunk) = frame.into_data() {
+                    return Ok(Some(chunk));
+                }
+            }
+            Ok(Some(Err(_))) => {
+                return Err(ApiError::bad_request(
+                    "BODY_CUT_SHORT",
+                    "the body ended before it was whole; nothing of it was stored",
+                ));
+            }
+            Err(_) => {
+                return Err(ApiError::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "BODY_TIMEOUT",
+                    format!(
+                        "no part of the body came for {} seconds; nothing of it was stored",
+                        wait.as_secs()
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+async fn too_large(mut body: Body, length: u64, bytes_max: usize, wait: Duration) -> ApiError {
+    if length <= DISCARDED_BYTES_MAX {
+        let mut discarded = 0;
+        while let Ok(Some(chunk)) = next_chunk(&mut body, wait).await {
+            discarded += chunk.len() as u64;
+            if discarded > DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+    }
+    body_too_large(bytes_max)
+}
+
+/// The refusal of a body that is too large, packed or unpacked.
+pub(crate) fn body_too_large(bytes_max: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "BODY_TOO_LARGE",
+        format!("a body holds at most {bytes_max} bytes, unpacked; send it in parts"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_given_back() {
+        let budget = Arc::new(Budget::new(10));
+        let share = |bytes| {
+            let mut share = Share {
+                budget: budget.clone(),
+                bytes: 0,
+            };
+            let granted = share.grow(bytes);
+            (share, granted)
+        };
+        let (first, granted) = share(8);
+        assert!(granted);
+        assert!(!share(3).1);
+        drop(first);
+        assert!(share(10).1);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+}

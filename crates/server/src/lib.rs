@@ -1,0 +1,23 @@
+//! The doors: collecting, `BlendVision`'s event reports, downloads, our own API, operations.
+//!
+//! A handler extracts, makes one call and shapes the answer. Nothing here
+//! computes a figure, speaks SQL or knows how facts lie on disk.
+
+mod error;
+mod config;
+mod metrics;
+mod app;
+mod extract;
+mod auth;
+pub mod collect;
+mod downloads;
+mod blendvision;
+mod api;
+mod operations;
+mod router;
+mod listener;
+
+pub use app::App;
+pub use config::Config;
+pub use listener::serve;
+pub use router::{openapi, router};

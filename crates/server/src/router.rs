@@ -1,0 +1,145 @@
+//! Every route, and what surrounds all of them.
+//!
+//! **Invariant:** a route is made with `routes!`, so `openapi.json` has it.
+//! **Invariant:** every refusal is JSON, whoever made it.
+
+mod document;
+mod surround;
+
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, Method};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::{api, blendvision, collect, downloads, operations};
+
+/// The whole server.
+pub fn router(app: App) -> Router {
+    let document = openapi().to_json().expect("a document of texts and maps");
+    let document = operations::Document(document.into_bytes().into());
+    let surround = ServiceBuilder::new()
+        .layer(from_fn(surround::forget_odd_request_id))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(
+            // Neither path nor query: they may hold signatures and keys.
+            TraceLayer::new_for_http()
+                .make_span_with(surround::span)
+                .on_request(())
+                .on_response(surround::log)
+                .on_body_chunk(())
+                .on_eos(())
+                .on_failure(()),
+        )
+        .layer(from_fn_with_state(app.clone(), surround::count))
+        .layer(from_fn(surround::speak_json))
+        .layer(CatchPanicLayer::custom(surround::panicked))
+        .layer(TimeoutLayer::with_status_code(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            app.config().request_timeout(),
+        ));
+    let (router, _) = every_route().split_for_parts();
+    router
+        .fallback(no_route)
+        .layer(Extension(document))
+        .layer(surround)
+        .with_state(app)
+}
+
+/// The description of every route.
+pub fn openapi() -> OpenApi {
+    let (_, mut openapi) = every_route().split_for_parts();
+    document::complete(&mut openapi);
+    openapi
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn every_route() -> OpenApiRouter<App> {
+    let collect = OpenApiRouter::new()
+        .routes(routes!(collect::collect))
+        .layer(open_to_pages());
+    OpenApiRouter::with_openapi(document::base())
+        .merge(collect)
+        .routes(routes!(blendvision::create_reports))
+        .routes(routes!(blendvision::batch_get_reports))
+        .routes(routes!(downloads::download))
+        .routes(routes!(api::list_events))
+        .routes(routes!(api::get_event))
+        .routes(routes!(api::get_figures))
+        .routes(routes!(api::list_reports))
+        .routes(routes!(api::get_report, api::delete_report))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::show_metrics))
+        .routes(routes!(operations::show_openapi))
+        .routes(routes!(operations::home))
+}
+
+/// Pages of any origin may collect: a token that can do nothing else stands in them.
+fn open_to_pages() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST, Method::OPTIONS])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, CONTENT_ENCODING])
+        .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .max_age(Duration::from_hours(2))
+}
+
+async fn no_route() -> ApiError {
+    ApiError::of_status(axum::http::StatusCode::NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_described() {
+        let openapi = openapi();
+        let paths: Vec<&str> = openapi.paths.paths.keys().map(String::as_str).collect();
+        assert_eq!(
+            paths,
+            [
+                "/",
+                "/api/v1/events",
+                "/api/v1/events/{id}",
+                "/api/v1/events/{id}/figures",
+                "/api/v1/reports",
+                "/api/v1/reports/{id}",
+                "/bv/analytics/v1/events/reports",
+                "/bv/analytics/v1/events/reports:batch-get",
+                "/collect",
+                "/downloads/{report}/{expires}/{signature}/{file_name}",
+                "/healthz",
+                "/metrics",
+                "/openapi.json",
+                "/readyz",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_refusal_is_described_as_json() {
+        let json = serde_json::to_value(openapi()).unwrap();
+        let refusal = &json["paths"]["/collect"]["post"]["responses"]["413"];
+        assert_eq!(
+            refusal["content"]["application/json"]["schema"]["$ref"],
+            "#/components/schemas/Status"
+        );
+        assert!(json["components"]["schemas"]["Status"].is_object());
+        assert!(json["components"]["securitySchemes"]["token"].is_object());
+    }
+}

@@ -1,0 +1,76 @@
+//! The parts of `openapi.json` that no single route describes.
+
+use serde::Serialize;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
+use utoipa::{OpenApi as _, ToSchema};
+
+/// A refusal, in the form of google.rpc.Status.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// The google.rpc.Code.
+    #[schema(example = 3)]
+    code: u16,
+    /// What is wrong and what would be right.
+    message: String,
+    /// An `ErrorInfo` with `reason`, `domain` and `metadata`; for wrong fields a
+    /// `BadRequest` with `field_violations`.
+    #[schema(value_type = Vec<Object>)]
+    details: Vec<serde_json::Value>,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Showreport",
+        description = "Takes the facts of a show (who watched when, what was said, what was voted) and turns them into reports.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Status)),
+    tags(
+        (name = "collect", description = "Records go in"),
+        (name = "event reports", description = "Reports, as BlendVision's clients ask for them"),
+        (name = "downloads", description = "Files of reports"),
+        (name = "api", description = "Events, figures and reports"),
+        (name = "operations", description = "Running the server"),
+    ),
+)]
+struct Base;
+
+/// The document before any route.
+pub(super) fn base() -> OpenApi {
+    let mut openapi = Base::openapi();
+    let mut token = Http::new(HttpAuthScheme::Bearer);
+    token.description = Some("`Authorization: Bearer <token>`".to_owned());
+    openapi
+        .components
+        .get_or_insert_default()
+        .add_security_scheme("token", SecurityScheme::Http(token));
+    openapi
+}
+
+/// Says of every refusal that it is a [`Status`].
+pub(super) fn complete(openapi: &mut OpenApi) {
+    for item in openapi.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.head,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                let is_refusal = status.starts_with(['4', '5']);
+                if let RefOr::T(response) = response
+                    && is_refusal
+                {
+                    let schema = RefOr::Ref(Ref::from_schema_name("Status"));
+                    let content = ContentBuilder::new().schema(Some(schema)).build();
+                    response
+                        .content
+                        .insert("application/json".to_owned(), RefOr::T(content));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `showreport demo`: the main job in one command, over HTTP like any client.
+
+mod access;
+mod client;
+mod send;
+mod reports;
+mod polls;
+mod summary;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use indicatif::MultiProgress;
+use showreport_model::Clock;
+
+use super::output::print_line;
+use super::serve::stop;
+use crate::shutdown::Shutdown;
+use crate::simulation::{EVENT, Show};
+use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
+use access::{SentShows, demo_token};
+use client::Client;
+use polls::read_polls;
+use reports::make_reports;
+use send::send_show;
+use summary::Summary;
+
+/// Simulates one whole live event and makes every report of it
+///
+/// Viewers come, pause, lose the network and return on another device; they chat and vote in three
+/// polls. Their records go to a server that the demo starts, every report is asked for over HTTP
+/// and its file fetched, and what came of it is shown. Then it keeps serving.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Demo {
+    /// How many people watch
+    #[arg(long, value_name = "COUNT", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    viewers: u32,
+
+    /// Stop when everything is made, instead of serving on
+    #[arg(long, value_parser = clap::builder::BoolishValueParser::new())]
+    exit: bool,
+
+    #[command(flatten)]
+    doors: Doors,
+
+    #[command(flatten)]
+    limits: ServerLimits,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  showreport demo
+  showreport demo --viewers 200 --exit
+  showreport demo --data-dir /tmp/show --listen 127.0.0.1:0
+
+Everything lies in ./showreport-demo: the data, the report files in reports/, and in demo.token a
+token with which to ask further. Run again, it sends the same records, which adds nothing, and
+takes the reports it has. Delete the directory to begin anew.";
+
+impl Demo {
+    pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
+        let mut shutdown = Shutdown::listen()?;
+        let directory = DataDir::create(data_dir)?;
+        let parts = Parts::open_server(&directory, &self.limits).await?;
+        let token = demo_token(&parts.meta, &directory).await?;
+        let clock = parts.meta.clock().clone();
+        let mut running = Running::start(parts, &self.doors, None).await?;
+        let base_url = running.base_url();
+        let client = Client::new(base_url.clone(), token)?;
+        let shown = tokio::select! {
+            shown = self.show(&client, &directory, clock.as_ref()) => shown,
+            failure = running.failed() => Err(failure),
+            () = shutdown.requested() => {
+                Err(anyhow!("stopped before it was done; run it again to go on"))
+            }
+        };
+        let outcome = match shown {
+            Ok(summary) => {
+                print_line(summary.text(&base_url, &directory, self.exit))?;
+                self.serve_on(&mut running, &mut shutdown).await
+            }
+            Err(error) => Err(error),
+        };
+        let stopped = stop(running, &mut shutdown).await;
+        outcome.and(stopped).map(|()| ExitCode::SUCCESS)
+    }
+
+    /// The main job: send the show, ask for every report, fetch the files.
+    async fn show(
+        &self,
+        client: &Client,
+        directory: &DataDir,
+        clock: &dyn Clock,
+    ) -> anyhow::Result<Summary> {
+        let bars = MultiProgress::new();
+        let sent = send_show(client, Show::new(self.viewers), &bars)
+            .await
+            .context("send the show")?;
+        let since = SentShows::read(directory).note(directory, self.viewers, clock.now())?;
+        let files = make_reports(client, directory, (since, clock.now()), &bars)
+            .await
+            .context("make the reports")?;
+        let figures = client
+            .get(&format!("/api/v1/events/{EVENT}/figures"))
+            .await
+            .context("ask for the figures")?;
+        Ok(Summary {
+            viewers: self.viewers,
+            sent,
+            figures: serde_json::from_value(figures).context("read the figures")?,
+            polls: read_polls(&files).context("read the report of the polls")?,
+            files,
+        })
+    }
+
+    async fn serve_on(&self, running: &mut Running, shutdown: &mut Shutdown) -> anyhow::Result<()> {
+        if self.exit {
+            return Ok(());
+        }
+        tokio::select! {
+            () = shutdown.requested() => Ok(()),
+            failure = running.failed() => Err(failure),
+        }
+    }
+}

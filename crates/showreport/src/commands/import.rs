@@ -1,0 +1,158 @@
+//! `showreport import`: record files, straight to the lake.
+
+mod lines;
+mod reader;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use showreport_lake::Lake;
+use showreport_meta::Meta;
+use showreport_model::facts::Collected;
+use showreport_model::{EventId, OrgId};
+use tokio::sync::mpsc;
+
+use super::output::{Usage, grouped, print_line};
+use super::token::known;
+use crate::wiring::{DataDir, open_lake, open_meta};
+use reader::{Outcome, Reader, Source};
+
+/// Loads files of records
+///
+/// NDJSON, one record a line, as it is or packed with gzip or zstd. Loading a file twice changes
+/// nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Import {
+    /// The files: .ndjson or .jsonl, also .gz or .zst; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// The organisation that the records belong to
+    #[arg(long, value_name = "ORG")]
+    org: OrgId,
+
+    /// The event of records that name none
+    #[arg(long, value_name = "ID")]
+    event: Option<EventId>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  showreport import keynote.ndjson --org acme
+  showreport import 2026-*.ndjson.gz chat.jsonl.zst --org acme
+  zcat old.ndjson.gz | grep '\"playback\"' | showreport import - --org acme --event keynote
+
+Records are those of `POST /collect`. Good ones are loaded, bad ones are counted and the first
+ten are explained on stderr with file and line; the exit code is 1 if there was any. It works
+beside a running server, and every report made afterwards knows the records. Interrupted or
+failed, it can be run again: what was loaded before is not counted twice.";
+
+impl Import {
+    pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
+        let sources = self
+            .files
+            .iter()
+            .map(|path| source(path))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let directory = DataDir::existing(data_dir)?;
+        let meta = open_meta(&directory).await?;
+        let outcome = self.load(&directory, &meta, sources).await;
+        meta.close().await;
+        let outcome = outcome?;
+        outcome.explain();
+        print_line(format_args!(
+            "accepted {} records, rejected {}",
+            outcome.accepted, outcome.rejected
+        ))?;
+        Ok(ExitCode::from(u8::from(outcome.rejected > 0)))
+    }
+
+    async fn load(
+        self,
+        directory: &DataDir,
+        meta: &Meta,
+        sources: Vec<Source>,
+    ) -> anyhow::Result<Outcome> {
+        known(meta, &self.org).await?;
+        let lake = open_lake(directory, meta).await?;
+        let progress = progress_bar(&sources);
+        let (groups, loaded) = mpsc::channel(1);
+        let reader = Reader::new(self.org.clone(), self.event, meta.clock().clone(), groups);
+        let bar = progress.clone();
+        let reading = tokio::task::spawn_blocking(move || reader.read_all(sources, &bar));
+        let loading = load_groups(&lake, &self.org, loaded).await;
+        // A failed load closes the channel, which ends the reading.
+        let outcome = reading.await.context("read the files")?;
+        progress.finish_and_clear();
+        let records = loading?;
+        outcome.with_context(|| {
+            format!(
+                "{} records are loaded; it can be run again, which changes nothing about them",
+                grouped(records)
+            )
+        })
+    }
+}
+
+async fn load_groups(
+    lake: &Lake,
+    org: &OrgId,
+    mut groups: mpsc::Receiver<Vec<Collected>>,
+) -> anyhow::Result<u64> {
+    let mut records = 0;
+    while let Some(group) = groups.recv().await {
+        lake.load(org, &group).await.with_context(|| {
+            format!(
+                "load records; {} before them are loaded, and it can be run again",
+                grouped(records)
+            )
+        })?;
+        records += group.iter().map(|part| part.records as u64).sum::<u64>();
+    }
+    Ok(records)
+}
+
+/// How the names of files of records end.
+const NAME_ENDS: [&str; 6] = [
+    ".ndjson",
+    ".jsonl",
+    ".ndjson.gz",
+    ".jsonl.gz",
+    ".ndjson.zst",
+    ".jsonl.zst",
+];
+
+/// Opens the file, so that a missing one is known before anything is loaded.
+fn source(path: &Path) -> anyhow::Result<Source> {
+    let name = path.to_string_lossy();
+    if name == "-" {
+        return Ok(Source::stdin());
+    }
+    if !NAME_ENDS.iter().any(|end| name.ends_with(end)) {
+        return Err(Usage(format!(
+            "{name} is no file of records by its name; those end in .ndjson or .jsonl, packed ones \
+             in .ndjson.gz or .ndjson.zst, and `-` is stdin"
+        ))
+        .into());
+    }
+    Source::open(path).with_context(|| format!("open {name}"))
+}
+
+/// A bar over the bytes of all files; it is seen only on a terminal.
+fn progress_bar(sources: &[Source]) -> ProgressBar {
+    let bytes: Option<u64> = sources.iter().map(Source::size_bytes).sum();
+    let (bar, template) = match bytes {
+        Some(bytes) => (
+            ProgressBar::new(bytes),
+            "{bar:40} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left  {wide_msg}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {bytes}  {bytes_per_sec}  {wide_msg}",
+        ),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("a literal of the right form"))
+}

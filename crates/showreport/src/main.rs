@@ -1,0 +1,7 @@
+//! Showreport: exact reports of live and recorded shows.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    showreport::run(std::env::args_os())
+}

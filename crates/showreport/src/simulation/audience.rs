@@ -1,0 +1,268 @@
+//! The audience: who comes, on what, and when they watch.
+//!
+//! A viewer's whole evening is drawn beforehand, from a stream of their own.
+//! It is a few stretches of playing time, however long they stay; the player's
+//! beats are cut from these when they are due.
+
+use super::random::Random;
+use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
+
+/// One person, or one device of nobody known.
+#[derive(Debug, Clone)]
+pub(super) struct Viewer {
+    /// Who they are, if they signed in.
+    pub(super) customer: Option<String>,
+    /// Under which name they chat.
+    pub(super) name: String,
+    /// Where they are, if that is known.
+    pub(super) region: Option<&'static str>,
+    /// Their playbacks.
+    pub(super) views: Vec<View>,
+}
+
+/// One playback.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    /// The playback.
+    pub(super) playback: String,
+    /// On which device.
+    pub(super) device: Device,
+    /// When it was playing: ascending, disjoint and not empty.
+    pub(super) stretches: Vec<(i64, i64)>,
+}
+
+/// A device.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    /// The device.
+    pub(super) id: String,
+    /// Its operating system.
+    pub(super) os: &'static str,
+}
+
+impl Viewer {
+    /// Draws the evening of the viewer of that number.
+    pub(super) fn draw(number: u64, seed: u64) -> Self {
+        let mut random = Random::new(seed, number);
+        let customer = (!random.chance(180)).then(|| format!("customer-{number:06}"));
+        let name = if customer.is_some() {
+            format!("{} {}.", random.pick(&NAMES), random.pick(&INITIALS))
+        } else {
+            format!("Guest {}", random.below(9000) + 1000)
+        };
+        let region = (!random.chance(25)).then(|| random.weighted(&REGIONS));
+        Self {
+            name,
+            region,
+            views: draw_views(&mut random, customer.is_some()),
+            customer,
+        }
+    }
+
+    /// The playback in which they watch at that instant.
+    pub(super) fn watching(&self, at: i64) -> Option<&View> {
+        self.views.iter().find(|view| {
+            view.stretches
+                .iter()
+                .any(|&(from, to)| from <= at && at < to)
+        })
+    }
+}
+
+fn draw_views(random: &mut Random, signed_in: bool) -> Vec<View> {
+    let device = draw_device(random);
+    let from = draw_arrival(random);
+    let to = draw_departure(random, from);
+    // Somebody who stays for a while may move to another device and go on there.
+    let moves = signed_in && to - from > 12 * MINUTE && random.chance(90);
+    let left_at = if moves {
+        random.between(from + 5 * MINUTE..to - 5 * MINUTE)
+    } else {
+        to
+    };
+    let mut views = vec![draw_view(random, device.clone(), (from, left_at))];
+    if moves {
+        let back_at = left_at + random.between(30 * SECOND..4 * MINUTE);
+        let other = draw_device(random);
+        views.push(draw_view(
+            random,
+            other,
+            (back_at, to.max(back_at + MINUTE)),
+        ));
+    }
+    // Two tabs: the same customer twice at a time, on the same device.
+    if signed_in && random.chance(40) {
+        let opened_at = random.between(from..left_at);
+        let closed_at = opened_at + MINUTE + random.wait(MINUTE, 8);
+        views.push(draw_view(random, device, (opened_at, closed_at)));
+    }
+    views
+}
+
+/// When they press play: a rush as it begins, then ever fewer, and some latecomers.
+fn draw_arrival(random: &mut Random) -> i64 {
+    let at = match random.below(100) {
+        0..55 => random.around(STARTS_AT - 20 * SECOND, 3 * MINUTE),
+        55..88 => STARTS_AT + random.wait(10 * SECOND, 60),
+        _ => random.between(STARTS_AT..ENDS_AT - 5 * MINUTE),
+    };
+    at.clamp(DOORS_AT, ENDS_AT - 2 * MINUTE)
+}
+
+/// When they leave: some at once, some on the way, most as it ends.
+fn draw_departure(random: &mut Random, from: i64) -> i64 {
+    let exodus = random.around(ENDS_AT - 20 * SECOND, 75 * SECOND);
+    let to = match random.below(100) {
+        0..11 => from + random.between(15 * SECOND..4 * MINUTE),
+        11..45 => from + random.wait(MINUTE, 38),
+        _ => exodus,
+    };
+    to.clamp(from + 5 * SECOND, exodus.max(from + 5 * SECOND))
+}
+
+fn draw_device(random: &mut Random) -> Device {
+    Device {
+        id: format!("device-{:012x}", random.next() >> 16),
+        os: random.weighted(&SYSTEMS),
+    }
+}
+
+/// A playback between two instants, with what interrupts it.
+fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> View {
+    let playback = format!("playback-{:016x}", random.next());
+    let mut stretches = Vec::new();
+    let mut playing_from = from;
+    loop {
+        let stops_at = playing_from + 20 * SECOND + random.wait(MINUTE, 55);
+        if stops_at >= to {
+            break;
+        }
+        stretches.push((playing_from, stops_at));
+        // They pause, or the network does.
+        let away = if random.chance(600) {
+            10 * SECOND + random.wait(20 * SECOND, 5)
+        } else {
+            random.between(3 * SECOND..75 * SECOND)
+        };
+        playing_from = stops_at + away;
+    }
+    if playing_from < to {
+        stretches.push((playing_from, to));
+    }
+    View {
+        playback,
+        device,
+        stretches,
+    }
+}
+
+const SYSTEMS: [(&str, u64); 9] = [
+    ("Android", 26),
+    ("iOS", 24),
+    ("Windows", 23),
+    ("macOS", 13),
+    ("Android TV", 4),
+    ("Tizen", 3),
+    ("tvOS", 3),
+    ("Linux", 2),
+    ("webOS", 2),
+];
+
+const REGIONS: [(&str, u64); 24] = [
+    ("US-CA", 90),
+    ("TW-TPE", 80),
+    ("JP-13", 75),
+    ("US-NY", 60),
+    ("DE-BE", 55),
+    ("GB-LND", 55),
+    ("IN-KA", 50),
+    ("US-TX", 50),
+    ("FR-IDF", 45),
+    ("KR-11", 45),
+    ("US-WA", 45),
+    ("BR-SP", 40),
+    ("DE-BY", 40),
+    ("TW-KHH", 40),
+    ("AU-NSW", 35),
+    ("CA-ON", 35),
+    ("ES-MD", 30),
+    ("NL-NH", 30),
+    ("SG", 30),
+    ("IT-25", 25),
+    ("MX-CMX", 25),
+    ("SE-AB", 20),
+    ("NG-LA", 15),
+    ("ZA-GP", 15),
+];
+
+const NAMES: [&str; 32] = [
+    "Ada", "Amara", "Ana", "Ben", "Chen", "Chloé", "Dev", "Elif", "Emma", "Fatima", "Giulia",
+    "Haruki", "Ines", "Jonas", "José", "Kofi", "Lars", "Léa", "Lin", "Maja", "Mei", "Mohammed",
+    "Nia", "Noah", "Olga", "Priya", "Rafael", "Sofía", "Søren", "Tariq", "Yuki", "Zoë",
+];
+
+const INITIALS: [&str; 20] = [
+    "A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M", "N", "O", "P", "R", "S", "T", "W",
+    "Z",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crowd() -> Vec<Viewer> {
+        (0..2000).map(|number| Viewer::draw(number, 1)).collect()
+    }
+
+    #[test]
+    fn stretches_are_ascending_and_disjoint() {
+        for view in crowd().iter().flat_map(|viewer| &viewer.views) {
+            assert!(!view.stretches.is_empty());
+            assert!(view.stretches.iter().all(|&(from, to)| from < to));
+            assert!(view.stretches.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        }
+    }
+
+    #[test]
+    fn they_rush_in_as_it_begins_and_out_as_it_ends() {
+        let crowd = crowd();
+        let present = |at| {
+            crowd
+                .iter()
+                .filter(|viewer| viewer.watching(at).is_some())
+                .count()
+        };
+        assert!(present(STARTS_AT - 8 * MINUTE) < 100);
+        assert!(present(STARTS_AT + 6 * MINUTE) > 800);
+        assert!(present(ENDS_AT - 5 * MINUTE) > 700);
+        assert!(present(ENDS_AT + 5 * MINUTE) < 50);
+    }
+
+    #[test]
+    fn everything_that_can_happen_to_a_viewer_happens_to_some() {
+        let crowd = crowd();
+        let count =
+            |test: &dyn Fn(&Viewer) -> bool| crowd.iter().filter(|viewer| test(viewer)).count();
+        let overlap = |viewer: &Viewer| {
+            viewer.views.iter().skip(1).any(|view| {
+                view.device.id == viewer.views[0].device.id
+                    && viewer.views[0].stretches.iter().any(|&(from, to)| {
+                        view.stretches
+                            .iter()
+                            .any(|&(other_from, other_to)| from < other_to && other_from < to)
+                    })
+            })
+        };
+        let moved = |viewer: &Viewer| {
+            viewer
+                .views
+                .iter()
+                .any(|view| view.device.id != viewer.views[0].device.id)
+        };
+        assert!(count(&|viewer| viewer.customer.is_none()) > 200);
+        assert!(count(&|viewer| viewer.region.is_none()) > 20);
+        assert!(count(&|viewer| viewer.views[0].stretches.len() > 1) > 300);
+        assert!(count(&moved) > 50);
+        assert!(count(&overlap) > 20);
+    }
+}

@@ -1,0 +1,13 @@
+//! Putting the parts together: which implementation, where it lies, which tasks
+//! run, and in which order they stop.
+
+mod data_dir;
+mod limits;
+mod tasks;
+mod parts;
+mod running;
+
+pub use data_dir::DataDir;
+pub use limits::{Limits, ServerLimits};
+pub use parts::{Parts, open_lake, open_meta};
+pub use running::{Doors, Running};

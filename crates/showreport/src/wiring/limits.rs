@@ -1,0 +1,41 @@
+//! Bounds that the settings may move.
+
+use crate::settings::values::{duration_millis, size_bytes};
+
+/// Bounds of every command that makes reports.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Memory of all reports being made together; beyond it they use the disk
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_bytes)]
+    pub query_memory: u64,
+
+    /// Threads that make reports [default: one a processor]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub query_threads: Option<u16>,
+}
+
+/// Bounds of a server.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct ServerLimits {
+    /// What every command that makes reports takes.
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// Reports that are made at the same time
+    #[arg(long, value_name = "COUNT", default_value = "2", value_parser = clap::value_parser!(u16).range(1..))]
+    pub report_workers: u16,
+
+    /// How long the file of a report is kept
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration_millis)]
+    pub report_retention: i64,
+
+    /// How many bytes may wait for the lake before collecting is refused
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_bytes)]
+    pub journal_size: u64,
+
+    /// How long a record waits for the lake at most, while no report asks for it
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration_millis)]
+    pub flush_after: i64,
+}

@@ -1,0 +1,149 @@
+//! The parts of an installation, opened over one data directory.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use showreport_jobs::Jobs;
+use showreport_lake::Lake;
+use showreport_meta::Meta;
+use showreport_model::SystemClock;
+use showreport_query::Query;
+use tokio::runtime::{Handle, Runtime};
+
+use super::data_dir::DataDir;
+use super::limits::{Limits, ServerLimits};
+
+/// Bytes of the journal that one flush takes.
+const FLUSH_BYTES_MAX: u64 = 64 << 20;
+/// About how large a compacted file of the lake is.
+const FILE_BYTES_TARGET: u64 = 128 << 20;
+/// How many files of one size are merged.
+const COMPACT_FILES_MIN: usize = 8;
+
+/// Everything but the doors: for work on the data, with or without a server.
+pub struct Parts {
+    /// The small facts.
+    pub meta: Meta,
+    /// The big facts.
+    pub lake: Lake,
+    /// The questions.
+    pub query: Query,
+    /// The chores.
+    pub jobs: Jobs,
+    cpu: QueryThreads,
+}
+
+impl Parts {
+    /// Opens the parts for a command that works on the data itself.
+    pub async fn open(directory: &DataDir, limits: &Limits) -> anyhow::Result<Self> {
+        let meta = open_meta(directory).await?;
+        let jobs = showreport_jobs::Config::default();
+        Self::assemble(directory, limits, meta, jobs).await
+    }
+
+    /// Opens the parts for a server.
+    pub async fn open_server(directory: &DataDir, limits: &ServerLimits) -> anyhow::Result<Self> {
+        let config = showreport_meta::Config {
+            journal_bytes_max: limits.journal_size,
+            ..showreport_meta::Config::new(directory.database())
+        };
+        let meta = open_database(&config).await?;
+        let jobs = showreport_jobs::Config {
+            report_workers: limits.report_workers.into(),
+            report_retention_ms: limits.report_retention,
+            flush_after_ms: limits.flush_after.unsigned_abs(),
+            ..showreport_jobs::Config::default()
+        };
+        Self::assemble(directory, &limits.limits, meta, jobs).await
+    }
+
+    async fn assemble(
+        directory: &DataDir,
+        limits: &Limits,
+        meta: Meta,
+        jobs: showreport_jobs::Config,
+    ) -> anyhow::Result<Self> {
+        let lake = open_lake(directory, &meta).await?;
+        let threads = match limits.query_threads {
+            Some(threads) => usize::from(threads),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let cpu = QueryThreads::start(threads)?;
+        let config = showreport_query::Config {
+            memory_bytes_max: usize::try_from(limits.query_memory)
+                .context("--query-memory is more than this machine can address")?,
+            spill_dir: directory.spill(),
+            threads,
+        };
+        let query = Query::new(&config, lake.clone(), cpu.handle())?;
+        let jobs = Jobs::new(jobs, meta.clone(), lake.clone(), query.clone());
+        Ok(Self {
+            meta,
+            lake,
+            query,
+            jobs,
+            cpu,
+        })
+    }
+
+    /// Closes what has to be closed.
+    pub async fn close(self) {
+        drop(self.cpu);
+        self.meta.close().await;
+    }
+}
+
+/// Opens the metadata database, as every command does.
+pub async fn open_meta(directory: &DataDir) -> anyhow::Result<Meta> {
+    open_database(&showreport_meta::Config::new(directory.database())).await
+}
+
+async fn open_database(config: &showreport_meta::Config) -> anyhow::Result<Meta> {
+    Meta::open(config, Arc::new(SystemClock))
+        .await
+        .with_context(|| format!("open the database {}", config.path.display()))
+}
+
+/// Opens the lake.
+pub async fn open_lake(directory: &DataDir, meta: &Meta) -> anyhow::Result<Lake> {
+    let config = showreport_lake::Config {
+        root: directory.store(),
+        lock: directory.flush_lock(),
+        flush_bytes_max: FLUSH_BYTES_MAX,
+        file_bytes_target: FILE_BYTES_TARGET,
+        compact_files_min: COMPACT_FILES_MIN,
+    };
+    Lake::open(&config, meta.clone())
+        .await
+        .with_context(|| format!("open the lake in {}", config.root.display()))
+}
+
+/// The threads on which questions are answered.
+#[derive(Debug)]
+struct QueryThreads(Option<Runtime>);
+
+impl QueryThreads {
+    fn start(threads: usize) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("query")
+            .enable_all()
+            .build()
+            .context("start the threads that make reports")?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> Handle {
+        let runtime = self.0.as_ref().expect("taken out only when dropped");
+        runtime.handle().clone()
+    }
+}
+
+impl Drop for QueryThreads {
+    /// A runtime dropped inside another would block it, which panics.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

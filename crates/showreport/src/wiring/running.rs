@@ -1,0 +1,134 @@
+//! A server in this process: its doors and its tasks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::Context;
+use showreport_server::App;
+use tokio::net::TcpListener;
+
+use super::parts::Parts;
+use super::tasks::Tasks;
+
+/// Where a server is found.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Doors {
+    /// The address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470", value_parser = address)]
+    pub listen: SocketAddr,
+}
+
+/// A server with all its tasks.
+pub struct Running {
+    address: SocketAddr,
+    tasks: Tasks,
+    parts: Parts,
+}
+
+impl Running {
+    /// Opens the doors and starts the tasks. `public_url` is how the outside
+    /// finds them, where that is not the address itself.
+    pub async fn start(
+        parts: Parts,
+        doors: &Doors,
+        public_url: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(doors.listen).await.with_context(|| {
+            format!("listen on {}; --listen takes another address", doors.listen)
+        })?;
+        let address = listener.local_addr().context("find the own address")?;
+        let config = showreport_server::Config {
+            public_url: Some(public_url.unwrap_or_else(|| base_url(address))),
+            ..showreport_server::Config::default()
+        };
+        let key = parts
+            .meta
+            .signing_key()
+            .await
+            .context("load the signing key")?;
+        let app = App::new(
+            config.clone(),
+            parts.meta.clone(),
+            parts.lake.clone(),
+            parts.query.clone(),
+            parts.jobs.clone(),
+            key,
+        );
+        let router = showreport_server::router(app);
+        let mut tasks = Tasks::default();
+        // They stop in this order: nothing comes in, then nothing is made, then
+        // what came in goes to the lake, and last the journal takes no more.
+        tasks.start("doors", |stop| async move {
+            Ok(showreport_server::serve(listener, router, &config, stop).await?)
+        });
+        tasks.start("report runner", |stop| parts.jobs.clone().run_reports(stop));
+        tasks.start("maintenance", |stop| {
+            parts.jobs.clone().run_maintenance(stop)
+        });
+        tasks.start("flusher", |stop| parts.jobs.clone().run_flusher(stop));
+        let journal = parts.meta.journal_writer();
+        tasks.start(
+            "journal",
+            |stop| async move { Ok(journal.run(stop).await?) },
+        );
+        Ok(Self {
+            address,
+            tasks,
+            parts,
+        })
+    }
+
+    /// The address that it listens on, as a URL without a slash at the end.
+    pub fn listening_on(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address at which this machine reaches it.
+    pub fn base_url(&self) -> String {
+        base_url(self.address)
+    }
+
+    /// The parts behind the doors.
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Waits until a task fails, which ends the process, and says why.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        self.tasks.failed().await
+    }
+
+    /// Drains in order: doors, runner, flusher, journal; then closes the database.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let outcome = self.tasks.stop().await;
+        self.parts.close().await;
+        outcome
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "is no address and port, such as 127.0.0.1:8470 or [::]:8470".to_owned())
+}
+
+/// How to reach a bound address: one that means "every address" is reached by the own one.
+fn base_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_means_all_is_reached_by_the_own_one() {
+        let url = |address: &str| base_url(address.parse().expect(address));
+        assert_eq!(url("0.0.0.0:8470"), "http://127.0.0.1:8470");
+        assert_eq!(url("[::]:80"), "http://[::1]:80");
+        assert_eq!(url("192.0.2.7:80"), "http://192.0.2.7:80");
+    }
+}

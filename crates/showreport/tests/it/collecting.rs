@@ -1,0 +1,371 @@
+//! The front door for records: bodies, encodings, and what is answered.
+
+use std::io::Write;
+
+use axum::body::Body;
+use axum::http::Request;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::harness::show::{says, watches};
+use crate::harness::{Answer, Org, Show, TestApp};
+use crate::oracle::Dimension::ChatHistories;
+
+const NDJSON: &str = "application/x-ndjson";
+const UNPACKED_BYTES_MAX: usize = 16 << 20;
+
+fn message(id: &str) -> Value {
+    let mut record = says("ada", id, "10:00", "hello");
+    record["event_id"] = json!("keynote");
+    record
+}
+
+fn lines(ids: &[&str]) -> String {
+    ids.iter().map(|id| format!("{}\n", message(id))).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// Posts a body with exactly these headers, beside the authorization.
+async fn post(app: &TestApp, org: &Org, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut request = crate::harness::app::request("POST", org, "/collect");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    app.send(request.body(body.into()).expect("a request"))
+        .await
+}
+
+/// The messages that are stored, by their ids.
+async fn stored(show: &Show) -> Vec<String> {
+    let file = show.report(ChatHistories, &[]).await;
+    file.lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(1).expect("an id").to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn good_records_go_in_and_bad_ones_are_named() {
+    let show = Show::new().await;
+    let body = format!(
+        "{}\n\n{{broken\n{}\n  \r\n\"text\"\n{}",
+        message("m1"),
+        json!({"type": "chat"}),
+        message("m2")
+    );
+    let answer = show
+        .app
+        .post_bytes(&show.org, "/collect", NDJSON, body)
+        .await;
+    answer.is(202);
+    let answer = answer.json();
+    assert_eq!(answer["accepted"], 2);
+    let rejected: Vec<i64> = answer["rejected"]
+        .as_array()
+        .expect("rejected")
+        .iter()
+        .map(|it| it["index"].as_i64().expect("index"))
+        .collect();
+    // Blank lines are skipped, and count.
+    assert_eq!(rejected, [2, 3, 5]);
+    for rejected in answer["rejected"].as_array().expect("rejected") {
+        let reason = rejected["reason"].as_str().expect("a reason");
+        assert!(
+            reason.chars().all(|c| c.is_ascii_uppercase() || c == '_'),
+            "{rejected}"
+        );
+        assert!(
+            rejected["message"]
+                .as_str()
+                .is_some_and(|text| text.len() > 10),
+            "{rejected}"
+        );
+    }
+    assert_eq!(stored(&show).await, ["m1", "m2"]);
+}
+
+#[tokio::test]
+async fn a_body_of_bad_records_only_is_refused() {
+    let show = Show::new().await;
+    let answer = show
+        .app
+        .post_bytes(&show.org, "/collect", NDJSON, "{}\nnonsense\n")
+        .await;
+    answer.refused(400);
+    let answer = answer.json();
+    assert_eq!(answer["accepted"], 0);
+    assert_eq!(answer["rejected"].as_array().expect("rejected").len(), 2);
+}
+
+#[tokio::test]
+async fn an_empty_body_is_refused_and_an_empty_list_is_not() {
+    let show = Show::new().await;
+    for (content_type, body) in [
+        (NDJSON, ""),
+        ("application/json", ""),
+        ("text/plain", ""),
+        (NDJSON, "\n \n"),
+    ] {
+        show.app
+            .post_bytes(&show.org, "/collect", content_type, body)
+            .await
+            .refused(400);
+    }
+    for content_type in ["application/json", "text/plain"] {
+        let answer = show
+            .app
+            .post_bytes(&show.org, "/collect", content_type, " [] ")
+            .await;
+        answer.is(202);
+        assert_eq!(answer.json(), json!({"accepted": 0, "rejected": []}));
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_lines_an_array_or_an_object() {
+    let show = Show::new().await;
+    let (app, org) = (&show.app, &show.org);
+    let array = json!([message("m1"), message("m2")]).to_string();
+    let pretty = serde_json::to_string_pretty(&message("m9")).expect("JSON");
+    let bodies: [(&[(&str, &str)], String, i64); 9] = [
+        (&[("content-type", "application/json")], array.clone(), 2),
+        (
+            &[("content-type", "application/json; charset=utf-8")],
+            message("m3").to_string(),
+            1,
+        ),
+        (
+            &[("content-type", "application/x-ndjson")],
+            lines(&["m4", "m5"]),
+            2,
+        ),
+        (
+            &[("content-type", "text/plain;charset=UTF-8")],
+            lines(&["m6", "m7"]),
+            2,
+        ),
+        (&[("content-type", "text/plain")], array.clone(), 2),
+        (&[("content-type", "text/plain")], pretty.clone(), 1),
+        (&[], lines(&["m8", "m1"]).replace('\n', "\r\n"), 2),
+        (&[], array, 2),
+        (&[], pretty, 1),
+    ];
+    for (headers, body, accepted) in bodies {
+        let answer = post(app, org, headers, body).await;
+        answer.is(202);
+        assert_eq!(answer.json()["accepted"], accepted, "{headers:?}");
+    }
+    assert_eq!(
+        stored(&show).await,
+        ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9"]
+    );
+}
+
+#[tokio::test]
+async fn an_array_is_indexed_by_element() {
+    let show = Show::new().await;
+    let body = json!([message("m1"), 7, message("m2"), {"type": "dance"}]);
+    let answer = show.app.post(&show.org, "/collect", &body).await;
+    answer.is(202);
+    let answer = answer.json();
+    assert_eq!(answer["accepted"], 2);
+    let rejected = answer["rejected"].as_array().expect("rejected");
+    assert_eq!([&rejected[0]["index"], &rejected[1]["index"]], [1, 3]);
+    assert_eq!(rejected[1]["field"], "type");
+}
+
+#[tokio::test]
+async fn a_body_may_be_compressed() {
+    let show = Show::new().await;
+    let mut brotli = Vec::new();
+    brotli::CompressorWriter::new(&mut brotli, 4096, 5, 22)
+        .write_all(lines(&["m3"]).as_bytes())
+        .expect("memory");
+    let bodies = [
+        ("gzip", gzip(lines(&["m1"]).as_bytes())),
+        (
+            "zstd",
+            zstd::encode_all(lines(&["m2"]).as_bytes(), 1).expect("memory"),
+        ),
+        ("br", brotli),
+    ];
+    for (encoding, body) in bodies {
+        let headers = [("content-type", NDJSON), ("content-encoding", encoding)];
+        let answer = post(&show.app, &show.org, &headers, body).await;
+        assert_eq!(answer.status, 202, "{encoding}: {}", answer.text());
+    }
+    assert_eq!(stored(&show).await, ["m1", "m2", "m3"]);
+}
+
+#[tokio::test]
+async fn other_types_and_encodings_are_refused() {
+    let show = Show::new().await;
+    let refused: [&[(&str, &str)]; 6] = [
+        &[("content-type", NDJSON), ("content-encoding", "deflate")],
+        &[("content-type", NDJSON), ("content-encoding", "gzip, gzip")],
+        &[
+            ("content-type", NDJSON),
+            ("content-encoding", "gzip"),
+            ("content-encoding", "gzip"),
+        ],
+        &[("content-type", "text/csv")],
+        &[("content-type", "application/xml")],
+        &[("content-type", "multipart/form-data; boundary=x")],
+    ];
+    for headers in refused {
+        let answer = post(
+            &show.app,
+            &show.org,
+            headers,
+            gzip(&gzip(lines(&["m1"]).as_bytes())),
+        )
+        .await;
+        assert_eq!(answer.status, 415, "{headers:?}: {}", answer.text());
+        answer.refused(415);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_body_stores_nothing() {
+    let show = Show::new().await;
+    show.send([says("ada", "m0", "10:00", "first")]).await;
+    let packed = gzip(lines(&["m1", "m2", "m3"]).as_bytes());
+    let cut = packed[..packed.len() - 9].to_vec();
+    let mut bent = packed.clone();
+    let last = bent.len() - 5;
+    bent[last] ^= 0xff; // The checksum.
+    for body in [cut, bent, b"no gzip".to_vec()] {
+        let headers = [("content-type", NDJSON), ("content-encoding", "gzip")];
+        post(&show.app, &show.org, &headers, body)
+            .await
+            .refused(400);
+    }
+    let zstd = zstd::encode_all(lines(&["m1", "m2"]).as_bytes(), 1).expect("memory");
+    let headers = [("content-type", NDJSON), ("content-encoding", "zstd")];
+    post(
+        &show.app,
+        &show.org,
+        &headers,
+        zstd[..zstd.len() - 4].to_vec(),
+    )
+    .await
+    .refused(400);
+    let half = format!("[{}, {}", message("m4"), message("m5"));
+    show.app
+        .post_bytes(&show.org, "/collect", "application/json", half)
+        .await
+        .refused(400);
+    assert_eq!(stored(&show).await, ["m0"]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused() {
+    let show = Show::new().await;
+    let mut fits = lines(&["m1"]).into_bytes();
+    fits.resize(UNPACKED_BYTES_MAX, b' ');
+    let mut too_large = fits.clone();
+    too_large.push(b' ');
+    let (app, org) = (&show.app, &show.org);
+    let headers = [("content-type", NDJSON), ("content-encoding", "gzip")];
+    post(app, org, &headers, gzip(&too_large))
+        .await
+        .refused(413);
+    post(app, org, &headers[..1], too_large).await.refused(413);
+    post(app, org, &headers, gzip(&fits)).await.is(202);
+    post(app, org, &headers[..1], fits).await.is(202);
+    // Far more than is ever held in memory.
+    post(app, org, &headers, gzip(&vec![b' '; 300 << 20]))
+        .await
+        .refused(413);
+}
+
+#[tokio::test]
+async fn a_beacon_signs_in_by_its_address() {
+    let show = Show::new().await;
+    let collect = show.app.token(&show.org.id, "collect").await;
+    let beacon = |key: &str| {
+        let request =
+            Request::post(format!("/collect?key={key}")).header("content-type", "text/plain");
+        request
+            .body(Body::from(message("m1").to_string()))
+            .expect("a request")
+    };
+    show.app.send(beacon(&collect)).await.is(202);
+    // Only a token that can do no more may stand in an address.
+    for scopes in ["report", "admin", "collect,report"] {
+        let token = show.app.token(&show.org.id, scopes).await;
+        show.app.send(beacon(&token)).await.refused(403);
+    }
+    show.app.send(beacon("sr_nonsense")).await.refused(401);
+    let elsewhere = Request::get(format!("/api/v1/events?key={collect}")).body(Body::empty());
+    show.app
+        .send(elsewhere.expect("a request"))
+        .await
+        .refused(401);
+}
+
+#[tokio::test]
+async fn a_page_of_any_origin_may_collect() {
+    let show = Show::new().await;
+    let preflight = Request::options("/collect")
+        .header("origin", "https://player.example")
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type,content-encoding",
+        )
+        .body(Body::empty());
+    let answer = show.app.send(preflight.expect("a request")).await;
+    assert!((200..300).contains(&answer.status), "{}", answer.status);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert!(
+        answer
+            .header("access-control-allow-methods")
+            .contains("POST")
+    );
+    let allowed = answer.header("access-control-allow-headers").to_lowercase();
+    for header in ["authorization", "content-type", "content-encoding"] {
+        assert!(allowed.contains(header), "{allowed}");
+    }
+    let origin = ("origin", "https://player.example");
+    let answer = post(
+        &show.app,
+        &show.org,
+        &[("content-type", NDJSON), origin],
+        lines(&["m1"]),
+    )
+    .await;
+    answer.is(202);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    // A refusal can be read by the page as well.
+    let answer = post(
+        &show.app,
+        &show.org,
+        &[("content-type", NDJSON), origin],
+        "",
+    )
+    .await;
+    answer.refused(400);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_in_every_report_created_afterwards() {
+    let mut show = Show::new().await;
+    show.send([watches("ada", "a", "10:00..10:01")]).await;
+    show.app.crash().await;
+    show.send([watches("bob", "b", "10:00..10:02")]).await;
+    show.app.restart().await;
+    assert_snapshot!(show.report(crate::oracle::Dimension::WatchTime, &[crate::oracle::Field::CustomerId]).await, @"
+    customer_id,views,viewers,devices,watch_seconds,attended_seconds
+    ada,1,1,0,60.000,60.000
+    bob,1,1,0,120.000,120.000
+    ");
+}

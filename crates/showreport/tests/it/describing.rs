@@ -1,0 +1,140 @@
+//! The description of the doors, and that every door answers as described.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use serde_json::Value;
+
+use crate::harness::{Answer, Show};
+
+/// What the contract promises; the description may have more.
+const PROMISED: [(&str, &[&str]); 11] = [
+    ("/collect", &["post"]),
+    ("/bv/analytics/v1/events/reports", &["post"]),
+    ("/bv/analytics/v1/events/reports:batch-get", &["post"]),
+    ("/api/v1/events", &["get"]),
+    ("/api/v1/events/{id}", &["get"]),
+    ("/api/v1/reports", &["get"]),
+    ("/api/v1/reports/{id}", &["get", "delete"]),
+    ("/healthz", &["get"]),
+    ("/readyz", &["get"]),
+    ("/metrics", &["get"]),
+    ("/openapi.json", &["get"]),
+];
+
+const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
+
+async fn description(show: &Show) -> Value {
+    send(show, "GET", "/openapi.json").await.ok()
+}
+
+async fn send(show: &Show, method: &str, path: &str) -> Answer {
+    let method: Method = method.to_uppercase().parse().expect("a method");
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty());
+    show.app.send(request.expect("a request")).await
+}
+
+/// A path without the names of its parameters.
+fn shape(path: &str) -> String {
+    let part = |part: &str| {
+        if part.starts_with('{') {
+            "{}".to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn the_description_has_every_path_of_the_contract() {
+    let show = Show::new().await;
+    let description = description(&show).await;
+    assert!(
+        description["openapi"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3."))
+    );
+    let paths = description["paths"].as_object().expect("paths");
+    for (promised, methods) in PROMISED {
+        let found = paths
+            .iter()
+            .find(|(path, _)| shape(path) == shape(promised));
+        let (_, item) =
+            found.unwrap_or_else(|| panic!("{promised} is not described: {:?}", paths.keys()));
+        for method in methods {
+            assert!(
+                item.get(method).is_some(),
+                "{method} {promised} is not described"
+            );
+        }
+    }
+    assert!(paths.keys().any(|path| path.starts_with("/downloads/")));
+}
+
+#[tokio::test]
+async fn every_described_door_refuses_in_json() {
+    let show = Show::new().await;
+    let description = description(&show).await;
+    let open = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/"];
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        let address: Vec<&str> = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect();
+        let address = address.join("/");
+        for method in METHODS {
+            let answer = send(&show, method, &address).await;
+            let described = item.get(method).is_some();
+            let what = format!(
+                "{method} {path}: {} {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            );
+            match method {
+                "get" | "post" | "delete" | "put" | "patch"
+                    if described && open.contains(&path.as_str()) =>
+                {
+                    assert_eq!(answer.status, 200, "{what}");
+                }
+                "get" | "post" | "delete" | "put" | "patch" if described => {
+                    // Nothing of a link tells whether it was ever good; everything else needs a token.
+                    let expected = if path.starts_with("/downloads/") {
+                        404
+                    } else {
+                        401
+                    };
+                    assert_eq!(answer.status, expected, "{what}");
+                    answer.refused(expected);
+                }
+                "head" | "options" => assert!(answer.status < 500, "{what}"),
+                _ => {
+                    assert_eq!(answer.status, 405, "{what}");
+                    answer.refused(405);
+                    assert!(!answer.header("allow").is_empty(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_refuses_in_json() {
+    let show = Show::new().await;
+    for path in [
+        "/nothing",
+        "/api/v1/nothing",
+        "/collect/more",
+        "/bv/analytics/v1/events/reports:nothing",
+        "/downloads",
+        "/downloads/a/b",
+    ] {
+        for method in ["get", "post"] {
+            let answer = send(&show, method, path).await;
+            assert_eq!(answer.status, 404, "{method} {path}");
+            answer.refused(404);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The links of reports, as browsers, spreadsheets and scripts open them.
+
+use std::io::Read;
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+
+use crate::harness::reports::link;
+use crate::harness::show::{says, watches};
+use crate::harness::{Answer, Show};
+
+/// A show with one made report of chat, with a cell that is guarded.
+async fn made() -> (Show, Value) {
+    let show = Show::new().await;
+    show.send([
+        says("ada", "m1", "10:00", "=1+1"),
+        says("bob", "m2", "10:01", "hello"),
+    ])
+    .await;
+    let entry = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": []});
+    let report = show
+        .app
+        .make(&show.org, "keynote", &[entry])
+        .await
+        .remove(0)
+        .report;
+    (show, report)
+}
+
+async fn get(show: &Show, path: &str, headers: &[(&str, &str)]) -> Answer {
+    ask(show, "GET", path, headers).await
+}
+
+async fn ask(show: &Show, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    show.app
+        .send(request.body(Body::empty()).expect("a request"))
+        .await
+}
+
+#[tokio::test]
+async fn a_link_opens_without_a_header() {
+    let (show, report) = made().await;
+    let answer = get(&show, link(&report), &[]).await;
+    answer.is(200);
+    assert_eq!(
+        answer.header("content-type"),
+        "text/csv; charset=utf-8; header=present"
+    );
+    assert_eq!(
+        answer.header("content-length"),
+        report["size_bytes"].to_string()
+    );
+    assert_eq!(answer.header("accept-ranges"), "bytes");
+    assert!(
+        answer.header("etag").starts_with('"'),
+        "{:?}",
+        answer.headers
+    );
+    let name = answer.header("content-disposition");
+    assert!(
+        name.starts_with("attachment") && name.contains(".csv") && name.contains("keynote"),
+        "{name}"
+    );
+    assert!(answer.text().contains("'=1+1"));
+}
+
+#[tokio::test]
+async fn a_head_is_a_get_without_a_body() {
+    let (show, report) = made().await;
+    let get = get(&show, link(&report), &[]).await;
+    let head = ask(&show, "HEAD", link(&report), &[]).await;
+    head.is(200);
+    assert!(head.body.is_empty());
+    for header in [
+        "content-type",
+        "content-length",
+        "etag",
+        "accept-ranges",
+        "content-disposition",
+    ] {
+        assert_eq!(head.header(header), get.header(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_can_be_asked_for() {
+    let (show, report) = made().await;
+    let whole = get(&show, link(&report), &[]).await.body;
+    let size = whole.len();
+    let (until_end, last) = (
+        format!("bytes 10-{}/{size}", size - 1),
+        format!("bytes {}-{}/{size}", size - 7, size - 1),
+    );
+    let parts = [
+        ("bytes=0-9", 0..10, format!("bytes 0-9/{size}")),
+        ("bytes=10-", 10..size, until_end.clone()),
+        ("bytes=-7", size - 7..size, last),
+        ("bytes=10-999999", 10..size, until_end),
+    ];
+    for (range, bytes, content_range) in parts {
+        let answer = get(
+            &show,
+            link(&report),
+            &[("range", range), ("accept-encoding", "gzip")],
+        )
+        .await;
+        answer.is(206);
+        assert_eq!(answer.body, whole[bytes], "{range}");
+        assert_eq!(answer.header("content-range"), content_range);
+        assert_eq!(answer.header("content-encoding"), "");
+    }
+    let beyond = get(
+        &show,
+        link(&report),
+        &[("range", &format!("bytes={size}-"))],
+    )
+    .await;
+    beyond.refused(416);
+    assert_eq!(beyond.header("content-range"), format!("bytes */{size}"));
+    // What is no range of bytes is ignored.
+    for range in ["lines=1-2", "bytes=5-2", "bytes=x"] {
+        let answer = get(&show, link(&report), &[("range", range)]).await;
+        assert_eq!((answer.status, &answer.body), (200, &whole), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_a_file_that_changed_is_the_whole_file() {
+    let (show, report) = made().await;
+    let whole = get(&show, link(&report), &[]).await;
+    let etag = whole.header("etag");
+    let part = get(
+        &show,
+        link(&report),
+        &[("range", "bytes=0-3"), ("if-range", etag)],
+    )
+    .await;
+    part.is(206);
+    let other = get(
+        &show,
+        link(&report),
+        &[("range", "bytes=0-3"), ("if-range", "\"other\"")],
+    )
+    .await;
+    assert_eq!((other.status, &other.body), (200, &whole.body));
+}
+
+#[tokio::test]
+async fn a_file_that_the_caller_has_is_not_sent_again() {
+    let (show, report) = made().await;
+    let etag = get(&show, link(&report), &[])
+        .await
+        .header("etag")
+        .to_owned();
+    for sent in [
+        etag.clone(),
+        format!("W/{etag}"),
+        format!("\"x\", {etag}"),
+        "*".to_owned(),
+    ] {
+        let answer = get(&show, link(&report), &[("if-none-match", &sent)]).await;
+        answer.is(304);
+        assert!(answer.body.is_empty());
+        assert_eq!(answer.header("etag"), etag);
+    }
+    get(&show, link(&report), &[("if-none-match", "\"other\"")])
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn a_file_is_packed_when_asked() {
+    let (show, report) = made().await;
+    let plain = get(&show, link(&report), &[]).await;
+    let packed = get(
+        &show,
+        link(&report),
+        &[("accept-encoding", "br;q=0.5, gzip")],
+    )
+    .await;
+    packed.is(200);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(
+        packed
+            .header("vary")
+            .to_lowercase()
+            .contains("accept-encoding")
+    );
+    assert_ne!(
+        packed.header("etag"),
+        plain.header("etag"),
+        "other bytes, another tag"
+    );
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed.body[..])
+        .read_to_end(&mut unpacked)
+        .expect("whole");
+    assert_eq!(unpacked, plain.body);
+    for refused in ["identity", "gzip;q=0", "br"] {
+        let answer = get(&show, link(&report), &[("accept-encoding", refused)]).await;
+        assert_eq!(answer.header("content-encoding"), "", "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_variant_is_the_exact_text_or_opens_in_excel() {
+    let (show, report) = made().await;
+    let file = show.app.download(&report, "").await;
+    let raw = show.app.download(&report, "?variant=raw").await;
+    assert_eq!(raw.text(), file.text().replace("'=1+1", "=1+1"));
+    let excel = show.app.download(&report, "?variant=excel").await;
+    assert_eq!(excel.body, [b"\xef\xbb\xbf", &file.body[..]].concat());
+    assert_eq!(excel.header("content-length"), excel.body.len().to_string());
+    let start = get(
+        &show,
+        &format!("{}?variant=excel", link(&report)),
+        &[("range", "bytes=0-5")],
+    )
+    .await;
+    assert_eq!((start.status, &start.body[..]), (206, &excel.body[..6]));
+    let across = get(
+        &show,
+        &format!("{}?variant=excel", link(&report)),
+        &[("range", "bytes=2-5")],
+    )
+    .await;
+    assert_eq!((across.status, &across.body[..]), (206, &excel.body[2..6]));
+    let tags = [
+        file.header("etag"),
+        raw.header("etag"),
+        excel.header("etag"),
+    ];
+    assert!(
+        tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2],
+        "{tags:?}"
+    );
+    show.app
+        .download(&report, "?variant=pdf")
+        .await
+        .refused(400);
+}
+
+#[tokio::test]
+async fn the_exact_text_is_there_where_nothing_was_guarded() {
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    let entry = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
+    let made = show
+        .app
+        .make(&show.org, "keynote", &[entry])
+        .await
+        .remove(0);
+    assert_eq!(
+        show.app.download(&made.report, "?variant=raw").await.body,
+        made.file
+    );
+}
+
+#[tokio::test]
+async fn a_bent_link_is_unknown() {
+    let (show, report) = made().await;
+    let parts: Vec<&str> = link(&report).split('/').collect();
+    // "", "downloads", report, expires, signature, file name
+    assert_eq!((parts.len(), parts[1]), (6, "downloads"), "{parts:?}");
+    let later = parts[3].replace(parts[3].chars().next_back().expect("digits"), "7") + "1";
+    let other = |c: char| if c == 'A' { 'B' } else { 'A' };
+    let signature: String = parts[4]
+        .char_indices()
+        .map(|(at, c)| if at == 3 { other(c) } else { c })
+        .collect();
+    for (place, bent) in [
+        (2, "01930000-0000-7000-8000-000000000000"),
+        (2, "x"),
+        (3, &later),
+        (3, "x"),
+        (4, &signature),
+        (4, "x"),
+        (4, ""),
+    ] {
+        let mut parts = parts.clone();
+        parts[place] = bent;
+        get(&show, &parts.join("/"), &[]).await.refused(404);
+    }
+}
+
+#[tokio::test]
+async fn a_link_opens_for_an_hour_and_is_signed_anew() {
+    let (show, report) = made().await;
+    show.app.clock.advance_millis(3_600_000 - 1);
+    get(&show, link(&report), &[]).await.is(200);
+    show.app.clock.advance_millis(1);
+    assert_eq!(
+        get(&show, link(&report), &[]).await.refused(403),
+        "LINK_EXPIRED"
+    );
+    // A bent link tells nothing, expired or not.
+    get(
+        &show,
+        &link(&report)
+            .replace(".csv", "")
+            .replace("/downloads/", "/downloads/x"),
+        &[],
+    )
+    .await
+    .refused(404);
+    let id = report["id"].as_str().expect("an id");
+    let anew = show.app.batch_get(&show.org, &[id]).await.ok();
+    get(&show, link(&anew["reports"][0]), &[]).await.is(200);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_longer_kept_is_gone() {
+    let (show, report) = made().await;
+    std::fs::remove_dir_all(show.app.data_dir().join("store/reports")).expect("remove the files");
+    get(&show, link(&report), &[]).await.refused(410);
+    get(&show, &format!("{}?variant=raw", link(&report)), &[])
+        .await
+        .refused(410);
+}

@@ -1,0 +1,285 @@
+//! The application: opened on a directory, driven through its router, closed and opened again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, header};
+use serde_json::Value;
+use showreport_jobs::Jobs;
+use showreport_lake::Lake;
+use showreport_meta::{Meta, Scopes};
+use showreport_model::{Clock, OrgId};
+use showreport_query::Query;
+use showreport_server::App;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::Answer;
+use super::clock::ManualClock;
+
+/// The address under which links are made.
+pub(crate) const PUBLIC_URL: &str = "http://showreport.test";
+
+/// How long a report worker runs without asking for more time.
+pub(crate) const LEASE_MS: i64 = 30_000;
+
+/// An organisation and a token of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Org {
+    pub(crate) id: OrgId,
+    pub(crate) token: String,
+}
+
+/// Showreport on a directory of its own.
+pub(crate) struct TestApp {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) parts: Parts,
+    directory: TempDir,
+}
+
+/// What a process of it holds.
+pub(crate) struct Parts {
+    pub(crate) meta: Meta,
+    pub(crate) lake: Lake,
+    pub(crate) jobs: Jobs,
+    router: Router,
+    tasks: JoinSet<()>,
+    shutdown: CancellationToken,
+}
+
+impl TestApp {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let clock = Arc::new(ManualClock::new());
+        let parts = Parts::open(directory.path(), clock.clone()).await;
+        Self {
+            clock,
+            parts,
+            directory,
+        }
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Ends the process in good order and starts another on the same directory.
+    pub(crate) async fn restart(&mut self) {
+        self.parts.shutdown.cancel();
+        while let Some(ended) = self.parts.tasks.join_next().await {
+            ended.expect("a task ends in good order");
+        }
+        self.parts.meta.close().await;
+        self.parts = Parts::open(self.directory.path(), self.clock.clone()).await;
+    }
+
+    /// Drops the process where it stands and starts another on the same directory.
+    pub(crate) async fn crash(&mut self) {
+        self.parts.tasks.abort_all();
+        while self.parts.tasks.join_next().await.is_some() {}
+        self.parts = Parts::open(self.directory.path(), self.clock.clone()).await;
+    }
+
+    /// A new organisation with a token for everything.
+    pub(crate) async fn org(&self, name: &str, zone: &str) -> Org {
+        let id = OrgId::new(name).expect("a name");
+        let zone = zone.parse().expect("a zone");
+        self.parts
+            .meta
+            .create_org(&id, &zone)
+            .await
+            .expect("create the organisation");
+        let token = self.token(&id, "admin").await;
+        Org { id, token }
+    }
+
+    /// A new token of an organisation.
+    pub(crate) async fn token(&self, org: &OrgId, scopes: &str) -> String {
+        let scopes = Scopes::parse(scopes).expect("scopes");
+        let (_, secret) = self
+            .parts
+            .meta
+            .create_token(org, scopes, None)
+            .await
+            .expect("create a token");
+        secret.expose().to_owned()
+    }
+
+    /// Sends any request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self
+            .parts
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router never fails");
+        Answer::read(response).await
+    }
+
+    pub(crate) async fn get(&self, org: &Org, path: &str) -> Answer {
+        self.send(
+            request("GET", org, path)
+                .body(Body::empty())
+                .expect("a request"),
+        )
+        .await
+    }
+
+    pub(crate) async fn delete(&self, org: &Org, path: &str) -> Answer {
+        self.send(
+            request("DELETE", org, path)
+                .body(Body::empty())
+                .expect("a request"),
+        )
+        .await
+    }
+
+    pub(crate) async fn post(&self, org: &Org, path: &str, body: &Value) -> Answer {
+        self.post_bytes(org, path, "application/json", body.to_string())
+            .await
+    }
+
+    pub(crate) async fn post_bytes(
+        &self,
+        org: &Org,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = request("POST", org, path).header(header::CONTENT_TYPE, content_type);
+        self.send(request.body(body.into()).expect("a request"))
+            .await
+    }
+
+    /// Sends records as NDJSON.
+    pub(crate) async fn collect(&self, org: &Org, records: &[Value]) -> Answer {
+        let body: String = records.iter().map(|record| format!("{record}\n")).collect();
+        self.post_bytes(org, "/collect", "application/x-ndjson", body)
+            .await
+    }
+
+    /// Sends records that are all accepted.
+    #[track_caller]
+    pub(crate) fn accept<'a>(
+        &'a self,
+        org: &'a Org,
+        records: &'a [Value],
+    ) -> impl Future<Output = ()> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.collect(org, records).await;
+            assert_eq!(answer.status, 202, "{} at {caller}", answer.text());
+            assert_eq!(
+                answer.json()["accepted"],
+                records.len(),
+                "{} at {caller}",
+                answer.text()
+            );
+        }
+    }
+
+    /// Runs report workers until no job is left.
+    pub(crate) async fn work(&self) {
+        let shutdown = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        workers.spawn(self.parts.jobs.clone().run_reports(shutdown.clone()));
+        let idle = async {
+            while self.parts.meta.queue_depth().await.expect("count the jobs") > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        // Far longer than any test needs: a job that fails would be tried again
+        // when the clock moves, which here it does not.
+        tokio::time::timeout(Duration::from_secs(60), idle)
+            .await
+            .expect("the jobs end");
+        shutdown.cancel();
+        while let Some(ended) = workers.join_next().await {
+            ended.expect("no worker panics").expect("no worker fails");
+        }
+    }
+}
+
+/// A request that says who sends it.
+pub(crate) fn request(method: &str, org: &Org, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::AUTHORIZATION, format!("Bearer {}", org.token))
+}
+
+impl Parts {
+    async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Self {
+        let meta = Meta::open(
+            &showreport_meta::Config {
+                path: directory.join("meta.sqlite"),
+                journal_bytes_max: 1 << 30,
+                busy_timeout_ms: 10_000,
+            },
+            clock,
+        )
+        .await
+        .expect("open meta");
+        let lake = Lake::open(
+            &showreport_lake::Config {
+                root: directory.join("store"),
+                lock: directory.join("flush.lock"),
+                flush_bytes_max: 64 << 20,
+                file_bytes_target: 128 << 20,
+                // Tests have few and small files; two are enough to merge.
+                compact_files_min: 2,
+            },
+            meta.clone(),
+        )
+        .await
+        .expect("open the lake");
+        let query = Query::new(
+            &showreport_query::Config {
+                memory_bytes_max: 256 << 20,
+                spill_dir: directory.join("spill"),
+                threads: 2,
+            },
+            lake.clone(),
+            tokio::runtime::Handle::current(),
+        )
+        .expect("make the query engine");
+        let jobs = Jobs::new(
+            showreport_jobs::Config {
+                report_workers: 2,
+                lease_ms: LEASE_MS,
+                ..showreport_jobs::Config::default()
+            },
+            meta.clone(),
+            lake.clone(),
+            query.clone(),
+        );
+        let key = meta.signing_key().await.expect("read the signing key");
+        let config = showreport_server::Config {
+            public_url: Some(PUBLIC_URL.to_owned()),
+            ..showreport_server::Config::default()
+        };
+        let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone(), key);
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let writer = meta.journal_writer().run(shutdown.clone());
+        tasks.spawn(async move {
+            writer
+                .await
+                .expect("the journal's writer ends in good order")
+        });
+        Self {
+            meta,
+            lake,
+            jobs,
+            router: showreport_server::router(app),
+            tasks,
+            shutdown,
+        }
+    }
+}

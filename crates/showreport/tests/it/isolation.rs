@@ -1,0 +1,167 @@
+//! What belongs to another organisation answers exactly as what does not exist.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::harness::reports::{REPORTS, entry, link};
+use crate::harness::{Answer, Org, TestApp};
+use crate::oracle::{Dimension, Question};
+
+/// An id in the form of a report's, that no report has.
+const NO_REPORT: &str = "01930000-0000-7000-8000-000000000000";
+const CANARY: &str = "canary-7f3a";
+
+/// Two organisations; the first has an event and a report, each holding the canary.
+async fn two_orgs() -> (TestApp, Org, Org, String) {
+    let app = TestApp::new().await;
+    let (ours, theirs) = (app.org("acme", "UTC").await, app.org("globex", "UTC").await);
+    let message = json!({
+        "type": "chat", "event_id": CANARY, "message_id": CANARY, "text": CANARY,
+        "sent_at": "2026-11-22T10:00:00Z", "customer_id": CANARY,
+    });
+    app.accept(&ours, &[message]).await;
+    let made = app
+        .make(
+            &ours,
+            CANARY,
+            &[entry(&Question::new(Dimension::ChatHistories))],
+        )
+        .await;
+    let id = made[0].report["id"].as_str().expect("an id").to_owned();
+    (app, ours, theirs, id)
+}
+
+/// The two answers are one, but for the id that was asked for.
+fn assert_same(foreign: &Answer, id: &str, unknown: &Answer, no_id: &str) {
+    foreign.refused(404);
+    assert_eq!(foreign.text().replace(id, no_id), unknown.text());
+    let names = |answer: &Answer| {
+        answer
+            .headers
+            .keys()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(foreign), names(unknown));
+}
+
+#[tokio::test]
+async fn a_foreign_event_is_an_unknown_one() {
+    let (app, _, theirs, _) = two_orgs().await;
+    for path in ["/api/v1/events/", "/api/v1/events/{}/figures"] {
+        let path = |id: &str| {
+            if path.contains("{}") {
+                path.replace("{}", id)
+            } else {
+                format!("{path}{id}")
+            }
+        };
+        let foreign = app.get(&theirs, &path(CANARY)).await;
+        assert_same(
+            &foreign,
+            CANARY,
+            &app.get(&theirs, &path("no-such")).await,
+            "no-such",
+        );
+    }
+    let order = |event: &str| {
+        json!({
+            "id": event, "type": "EVENT_TYPE_LIVE",
+            "dimension_with_conditions": [entry(&Question::new(Dimension::WatchTime))],
+        })
+    };
+    let foreign = app.post(&theirs, REPORTS, &order(CANARY)).await;
+    assert_same(
+        &foreign,
+        CANARY,
+        &app.post(&theirs, REPORTS, &order("no-such")).await,
+        "no-such",
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_report_is_an_unknown_one() {
+    let (app, ours, theirs, id) = two_orgs().await;
+    let path = |id: &str| format!("/api/v1/reports/{id}");
+    assert_same(
+        &app.get(&theirs, &path(&id)).await,
+        &id,
+        &app.get(&theirs, &path(NO_REPORT)).await,
+        NO_REPORT,
+    );
+    assert_same(
+        &app.delete(&theirs, &path(&id)).await,
+        &id,
+        &app.delete(&theirs, &path(NO_REPORT)).await,
+        NO_REPORT,
+    );
+    let (foreign, unknown) = (
+        app.batch_get(&theirs, &[&id]).await,
+        app.batch_get(&theirs, &[NO_REPORT]).await,
+    );
+    assert_same(&foreign, &id, &unknown, NO_REPORT);
+    app.get(&ours, &path(&id)).await.is(200);
+}
+
+#[tokio::test]
+async fn lists_hold_nothing_of_others() {
+    let (app, ours, theirs, _) = two_orgs().await;
+    for path in [
+        "/api/v1/events",
+        "/api/v1/reports",
+        &format!("/api/v1/reports?event_id={CANARY}"),
+    ] {
+        let answer = app.get(&theirs, path).await;
+        assert!(
+            answer.status == 404 || answer.status == 200,
+            "{path}: {}",
+            answer.text()
+        );
+        assert!(
+            path.contains(CANARY) || !answer.text().contains(CANARY),
+            "{path}: {}",
+            answer.text()
+        );
+        assert!(
+            app.get(&ours, path).await.ok().to_string().contains(CANARY),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_ids_in_two_organisations_are_two_things() {
+    let (app, ours, theirs, _) = two_orgs().await;
+    let mut message = json!({
+        "type": "chat", "event_id": CANARY, "message_id": CANARY, "text": "theirs",
+        "sent_at": "2026-11-22T10:00:00Z", "updated_at": "2026-11-22T12:00:00Z",
+    });
+    app.accept(&theirs, &[message.clone()]).await;
+    message["event_id"] = json!("another");
+    app.accept(&ours, &[message]).await;
+    let question = Question::new(Dimension::ChatHistories);
+    for (org, text) in [(&ours, CANARY), (&theirs, "theirs")] {
+        let file = app.csv(org, CANARY, &question).await;
+        assert_eq!(file.lines().count(), 2, "{file}");
+        assert!(file.contains(&format!(",{text},false,")), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_of_another_report_is_unknown() {
+    let (app, ours, theirs, id) = two_orgs().await;
+    let report = app.get(&ours, &format!("/api/v1/reports/{id}")).await.ok();
+    let path = link(&report);
+    let get = async |path: String| {
+        app.send(Request::get(path).body(Body::empty()).expect("a request"))
+            .await
+    };
+    get(path.to_owned()).await.is(200);
+    let foreign = get(path.replace(&id, NO_REPORT)).await;
+    foreign.refused(404);
+    // A token of anyone's adds nothing to a link.
+    app.get(&theirs, &path.replace(&id, NO_REPORT))
+        .await
+        .refused(404);
+}

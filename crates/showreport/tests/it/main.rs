@@ -1,0 +1,22 @@
+//! Showreport from the outside: stories through the real router, an oracle
+//! that says what every report must be, random streams, real votes, the
+//! command line, and the shape of the code itself.
+
+mod oracle;
+mod harness;
+mod streams;
+mod laws;
+mod stories;
+mod collecting;
+mod refusing_records;
+mod signing_in;
+mod isolation;
+mod ordering;
+mod listing;
+mod downloading;
+mod formats;
+mod takeover;
+mod describing;
+mod real_votes;
+mod command_line;
+mod architecture;

@@ -1,0 +1,239 @@
+//! The records of one event, gathered into what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::clock::millis;
+
+/// A person or a device: the kind of its id and the id. The kinds never collide.
+pub(crate) type Who = (&'static str, String);
+
+/// Half-open, in milliseconds.
+pub(crate) type Span = (i64, i64);
+
+/// One playback. Empty is absent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View {
+    pub(crate) playback: String,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) customer: String,
+    pub(crate) device: String,
+    pub(crate) os: String,
+    pub(crate) region: String,
+}
+
+impl View {
+    pub(crate) fn viewer(&self) -> Who {
+        customer_else_device(&self.customer, &self.device)
+            .unwrap_or_else(|| ("playback", self.playback.clone()))
+    }
+}
+
+pub(crate) fn customer_else_device(customer: &str, device: &str) -> Option<Who> {
+    if !customer.is_empty() {
+        Some(("customer", customer.to_owned()))
+    } else if !device.is_empty() {
+        Some(("device", device.to_owned()))
+    } else {
+        None
+    }
+}
+
+/// A version of a message. The greatest holds: fields are in the order in which they decide.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Message {
+    pub(crate) updated_at: i64,
+    pub(crate) deleted: bool,
+    pub(crate) text: String,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) customer: String,
+    pub(crate) device: String,
+    pub(crate) sent_at: i64,
+}
+
+/// A version of a poll. The greatest holds, by the first three fields.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Poll {
+    updated_at: Option<i64>,
+    pub(crate) question: String,
+    json: String,
+    pub(crate) choice: String,
+    pub(crate) status: String,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) ended_at: Option<i64>,
+    /// Id to (text, correct).
+    pub(crate) options: BTreeMap<String, (String, bool)>,
+}
+
+/// Everything that makes two votes different. The latest is the greatest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VoteKey {
+    pub(crate) poll: String,
+    pub(crate) voter: Who,
+    pub(crate) voted_at: i64,
+    pub(crate) vote: String,
+    pub(crate) options: Vec<String>,
+}
+
+/// What equal votes add: each the least non-empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct VoteDetails {
+    pub(crate) customer: String,
+    pub(crate) device: String,
+    pub(crate) name: String,
+}
+
+/// What the records say about one event.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) views: BTreeMap<String, View>,
+    pub(crate) messages: BTreeMap<String, Message>,
+    pub(crate) polls: BTreeMap<String, Poll>,
+    pub(crate) votes: BTreeMap<VoteKey, VoteDetails>,
+}
+
+impl Facts {
+    pub(crate) fn of(records: &[Value], event: &str) -> Self {
+        let mut facts = Self::default();
+        for record in records.iter().filter(|record| record["event_id"] == event) {
+            match record["type"].as_str() {
+                Some("event") => {}
+                Some("playback") => facts.add_span(record),
+                Some("chat") => facts.add_message(record),
+                Some("poll") => facts.add_poll(record),
+                Some("vote") => facts.add_vote(record),
+                other => panic!("no such type: {other:?}"),
+            }
+        }
+        facts
+    }
+
+    fn add_span(&mut self, record: &Value) {
+        let playback = text(record, "playback_id");
+        let view = self.views.entry(playback.clone()).or_default();
+        view.playback = playback;
+        view.spans
+            .push((millis(&record["from"]), millis(&record["to"])));
+        keep_least(&mut view.customer, text(record, "customer_id"));
+        keep_least(&mut view.device, text(record, "device_id"));
+        keep_least(&mut view.os, text(record, "device_os"));
+        keep_least(&mut view.region, text(record, "geo_region").to_uppercase());
+    }
+
+    fn add_message(&mut self, record: &Value) {
+        let sent_at = millis(&record["sent_at"]);
+        let version = Message {
+            updated_at: time(record, "updated_at").unwrap_or(sent_at),
+            deleted: record["deleted"] == true,
+            text: text(record, "text"),
+            name: text(record, "name"),
+            role: text(record, "role"),
+            customer: text(record, "customer_id"),
+            device: text(record, "device_id"),
+            sent_at,
+        };
+        keep_greatest(&mut self.messages, text(record, "message_id"), version);
+    }
+
+    fn add_poll(&mut self, record: &Value) {
+        let options = record["options"].as_array().expect("options").iter();
+        let version = Poll {
+            updated_at: time(record, "updated_at"),
+            question: text(record, "question"),
+            json: poll_json(record),
+            choice: text(record, "choice"),
+            status: text(record, "status"),
+            started_at: time(record, "started_at"),
+            ended_at: time(record, "ended_at"),
+            options: options
+                .map(|option| {
+                    (
+                        text(option, "id"),
+                        (text(option, "text"), option["correct"] == true),
+                    )
+                })
+                .collect(),
+        };
+        keep_greatest(&mut self.polls, text(record, "poll_id"), version);
+    }
+
+    fn add_vote(&mut self, record: &Value) {
+        let options = record["option_ids"].as_array().expect("option_ids").iter();
+        let options: BTreeSet<&str> = options.map(|id| id.as_str().expect("an id")).collect();
+        let (customer, device) = (text(record, "customer_id"), text(record, "device_id"));
+        let key = VoteKey {
+            poll: text(record, "poll_id"),
+            voter: customer_else_device(&customer, &device).expect("a voter"),
+            voted_at: millis(&record["voted_at"]),
+            vote: text(record, "vote_id"),
+            options: options.into_iter().map(str::to_owned).collect(),
+        };
+        let details = self.votes.entry(key).or_default();
+        keep_least(&mut details.customer, customer);
+        keep_least(&mut details.device, device);
+        keep_least(&mut details.name, text(record, "name"));
+    }
+}
+
+/// A text; null, empty and absent are the same.
+fn text(record: &Value, field: &str) -> String {
+    record[field].as_str().unwrap_or_default().to_owned()
+}
+
+fn time(record: &Value, field: &str) -> Option<i64> {
+    match &record[field] {
+        Value::Null => None,
+        Value::String(text) if text.is_empty() => None,
+        sent => Some(millis(sent)),
+    }
+}
+
+fn keep_least(kept: &mut String, candidate: String) {
+    if !candidate.is_empty() && (kept.is_empty() || candidate < *kept) {
+        *kept = candidate;
+    }
+}
+
+fn keep_greatest<T: Ord>(kept: &mut BTreeMap<String, T>, id: String, version: T) {
+    if kept.get(&id).is_none_or(|held| *held < version) {
+        kept.insert(id, version);
+    }
+}
+
+/// The record as JSON with sorted keys: absent fields left out, times in milliseconds.
+fn poll_json(record: &Value) -> String {
+    let string = |text: &str| Value::from(text).to_string();
+    let options = record["options"]
+        .as_array()
+        .expect("options")
+        .iter()
+        .map(|option| {
+            let (id, words) = (string(&text(option, "id")), string(&text(option, "text")));
+            format!(
+                "{{\"correct\":{},\"id\":{id},\"text\":{words}}}",
+                option["correct"] == true
+            )
+        });
+    let mut fields = BTreeMap::from([
+        (
+            "options",
+            format!("[{}]", options.collect::<Vec<_>>().join(",")),
+        ),
+        ("type", string("poll")),
+    ]);
+    for field in ["choice", "event_id", "poll_id", "question", "status"] {
+        fields.insert(field, string(&text(record, field)));
+    }
+    for field in ["started_at", "ended_at", "updated_at"] {
+        if let Some(at) = time(record, field) {
+            fields.insert(field, at.to_string());
+        }
+    }
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(key, value)| format!("\"{key}\":{value}"))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}

@@ -1,0 +1,171 @@
+//! Who may do what.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::harness::reports::REPORTS;
+use crate::harness::show::says;
+use crate::harness::{Answer, Org, Show, TestApp};
+use showreport_meta::Scopes;
+
+async fn get_with(app: &TestApp, path: &str, headers: &[(&str, String)]) -> Answer {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    app.send(request.body(Body::empty()).expect("a request"))
+        .await
+}
+
+/// A 401 with the parameter without which Google's Python client fails.
+fn assert_challenged(answer: &Answer) {
+    answer.refused(401);
+    assert_eq!(
+        answer.header("www-authenticate"),
+        r#"Bearer realm="showreport""#
+    );
+}
+
+#[tokio::test]
+async fn nobody_unknown_is_let_in() {
+    let show = Show::new().await;
+    assert_challenged(&get_with(&show.app, "/api/v1/events", &[]).await);
+    let bent = format!("{}x", show.org.token);
+    let cut = show.org.token[..show.org.token.len() - 1].to_owned();
+    let unknown = [
+        format!("Bearer {bent}"),
+        format!("Bearer {cut}"),
+        format!("Basic {}", show.org.token),
+        show.org.token.clone(),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Bearer sr_0000000000000000000000000000".to_owned(),
+    ];
+    for authorization in unknown {
+        let answer = get_with(
+            &show.app,
+            "/api/v1/events",
+            &[("authorization", authorization.clone())],
+        )
+        .await;
+        assert_eq!(answer.status, 401, "{authorization}");
+        assert_challenged(&answer);
+    }
+    let lower_case = format!("bearer {}", show.org.token);
+    get_with(
+        &show.app,
+        "/api/v1/events",
+        &[("authorization", lower_case)],
+    )
+    .await
+    .is(200);
+}
+
+#[tokio::test]
+async fn a_token_ends_when_it_expires_or_is_revoked() {
+    let show = Show::new().await;
+    let meta = &show.app.parts.meta;
+    let scopes = || Scopes::parse("report").expect("scopes");
+    let in_an_hour = meta.clock().now().saturating_add_millis(3_600_000);
+    let (_, expiring) = meta
+        .create_token(&show.org.id, scopes(), Some(in_an_hour))
+        .await
+        .expect("create");
+    let (id, lasting) = meta
+        .create_token(&show.org.id, scopes(), None)
+        .await
+        .expect("create");
+    let get = async |secret: &str| {
+        get_with(
+            &show.app,
+            "/api/v1/events",
+            &[("authorization", format!("Bearer {secret}"))],
+        )
+        .await
+    };
+    get(expiring.expose()).await.is(200);
+    show.app.clock.advance_hours(1);
+    assert_challenged(&get(expiring.expose()).await);
+    get(lasting.expose()).await.is(200);
+    meta.revoke_token(id).await.expect("revoke");
+    assert_challenged(&get(lasting.expose()).await);
+}
+
+#[tokio::test]
+async fn a_scope_opens_its_doors_and_no_others() {
+    let show = Show::new().await;
+    show.send([says("ada", "m1", "10:00", "hello")]).await;
+    let record = {
+        let mut record = says("ada", "m1", "10:00", "hello");
+        record["event_id"] = json!("keynote");
+        record
+    };
+    let order = json!({
+        "id": "keynote", "type": "EVENT_TYPE_LIVE",
+        "dimension_with_conditions": [{"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []}],
+    });
+    for (scopes, collects, reports) in [
+        ("collect", 202, 403),
+        ("report", 403, 200),
+        ("collect,report", 202, 200),
+        ("admin", 202, 200),
+    ] {
+        let org = Org {
+            token: show.app.token(&show.org.id, scopes).await,
+            ..show.org.clone()
+        };
+        let statuses = [
+            show.app
+                .collect(&org, std::slice::from_ref(&record))
+                .await
+                .status,
+            show.app.post(&org, REPORTS, &order).await.status,
+            show.app.get(&org, "/api/v1/events").await.status,
+            show.app.get(&org, "/api/v1/events/keynote").await.status,
+            show.app.get(&org, "/api/v1/reports").await.status,
+        ];
+        assert_eq!(
+            statuses,
+            [collects, reports, reports, reports, reports],
+            "{scopes}"
+        );
+        if reports == 403 {
+            show.app.get(&org, "/api/v1/reports").await.refused(403);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_organisation_that_is_named_must_be_the_tokens() {
+    let show = Show::new().await;
+    show.app.org("globex", "UTC").await;
+    let with_org = async |org: &str| {
+        let headers = [
+            ("authorization", format!("Bearer {}", show.org.token)),
+            ("x-bv-org-id", org.to_owned()),
+        ];
+        get_with(&show.app, "/api/v1/events", &headers).await
+    };
+    with_org("acme").await.is(200);
+    let known = with_org("globex").await;
+    known.refused(403);
+    let unknown = with_org("nobody").await;
+    unknown.refused(403);
+    assert_eq!(known.text().replace("globex", "nobody"), unknown.text());
+}
+
+#[tokio::test]
+async fn some_doors_need_no_token() {
+    let show = Show::new().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/"] {
+        let answer = get_with(&show.app, path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    assert!(
+        get_with(&show.app, "/metrics", &[])
+            .await
+            .text()
+            .contains("# TYPE")
+    );
+}

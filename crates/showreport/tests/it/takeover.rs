@@ -1,0 +1,133 @@
+//! Reports whose maker died: somebody else makes them, once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::app::LEASE_MS;
+use crate::harness::reports::{entry, list};
+use crate::harness::show::watches;
+use crate::harness::{Random, Show, TestApp};
+use crate::oracle::{self, Dimension, Field, Question};
+use crate::streams::records::Records;
+
+fn watch_time() -> Value {
+    json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []})
+}
+
+#[tokio::test]
+async fn a_job_that_its_process_left_is_finished_by_the_next() {
+    let mut show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    let created = show
+        .app
+        .create(&show.org, "keynote", &[watch_time()])
+        .await
+        .ok();
+    let id = created["reports"][0]["id"].as_str().expect("an id");
+    let abandoned = show
+        .app
+        .parts
+        .meta
+        .claim_job(LEASE_MS)
+        .await
+        .expect("claim")
+        .expect("a job");
+    show.app.crash().await;
+    let nothing = show
+        .app
+        .parts
+        .meta
+        .claim_job(LEASE_MS)
+        .await
+        .expect("claim");
+    assert!(
+        nothing.is_none(),
+        "while the lease runs, the job is its owner's"
+    );
+    show.app.clock.advance_millis(LEASE_MS + 1);
+    show.app.work().await;
+    let report = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    assert_eq!(
+        report["status"], "EVENT_REPORT_STATUS_SUCCEEDED",
+        "{report}"
+    );
+    assert_eq!(
+        show.app.download(&report, "").await.text().lines().count(),
+        2
+    );
+    // The one who was thought dead can no longer change anything.
+    let meta = &show.app.parts.meta;
+    assert!(!meta.renew_job(&abandoned, LEASE_MS).await.expect("renew"));
+    assert!(!meta.finish_job(&abandoned).await.expect("finish"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_are_killed_anywhere_change_no_byte() {
+    let mut random = Random::new(99);
+    let around = Records::around(1_795_305_600_000);
+    let records: Vec<Value> = (0..120)
+        .map(|_| around.record(&mut random, "keynote"))
+        .collect();
+    let mut app = TestApp::new().await;
+    let org = app.org("acme", "UTC").await;
+    app.accept(&org, &records).await;
+    let questions: Vec<Question> = Dimension::ALL
+        .into_iter()
+        .flat_map(|dimension| {
+            [
+                Question::new(dimension),
+                Question::new(dimension).by(&Field::ALL),
+            ]
+        })
+        .collect();
+    let entries: Vec<Value> = questions.iter().map(entry).collect();
+    let created = app.create(&org, "keynote", &entries).await.ok();
+    for round in 0..12u64 {
+        let shutdown = CancellationToken::new();
+        let worker = app.parts.jobs.clone().run_reports(shutdown);
+        // Dropping the future stops it wherever it stands.
+        let killed = tokio::time::timeout(Duration::from_millis(round * 7), worker).await;
+        assert!(killed.is_err(), "a worker does not end by itself");
+        app.crash().await;
+        app.clock.advance_millis(LEASE_MS + 1);
+    }
+    app.work().await;
+    let ids: Vec<&str> = list(&created, "reports")
+        .iter()
+        .map(|it| it["id"].as_str().expect("an id"))
+        .collect();
+    let answered = app.batch_get(&org, &ids).await.ok();
+    for (report, question) in list(&answered, "reports").iter().zip(&questions) {
+        let table = oracle::report(&records, "keynote", question, &jiff::tz::TimeZone::UTC);
+        assert_eq!(
+            app.download(report, "").await.text(),
+            table.guarded(),
+            "{question:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_report_holds_what_was_accepted_before_it_was_created() {
+    let mut show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    let created = show
+        .app
+        .create(&show.org, "keynote", &[watch_time()])
+        .await
+        .ok();
+    show.app.restart().await;
+    show.app.work().await;
+    let id = created["reports"][0]["id"].as_str().expect("an id");
+    let before = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    show.send([watches("bob", "tab-2", "10:00..10:01")]).await;
+    show.app.work().await;
+    let after = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    assert_eq!(
+        before["sha256"], after["sha256"],
+        "a report that was made stays as it is"
+    );
+    assert_eq!(after["row_count"], 1);
+}

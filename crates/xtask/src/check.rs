@@ -1,0 +1,31 @@
+//! Everything that must hold before a change is kept.
+
+use crate::clients;
+use crate::step::{cargo, execute, step};
+
+/// Checks everything, from the quickest to the slowest; stops at the first failure.
+pub(crate) fn run() -> anyhow::Result<()> {
+    step("format", || {
+        execute(&mut cargo(&["fmt", "--all", "--check"]))
+    })?;
+    step("lints", || {
+        let all = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ];
+        execute(&mut cargo(&all))
+    })?;
+    step("documentation", || {
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+        execute(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    })?;
+    step("tests", || {
+        // A snapshot that differs fails; none is written down on the way.
+        execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
+    })?;
+    clients::run()
+}
