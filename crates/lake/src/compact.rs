@@ -40,6 +40,15 @@ const MERGE_FILES_MAX: usize = 16;
 /// A file may outgrow its target by so much to keep an event's day in one file.
 const OUTGROW_RATIO: u64 = 4;
 
+/// What a round of compaction merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compacted {
+    /// Files that were merged.
+    pub files_in: usize,
+    /// Files that took their place.
+    pub files_out: usize,
+}
+
 /// Files of one table that shall become one, or a few.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -103,12 +112,12 @@ fn worth_merging(
     let files_min = config.compact_files_min.max(2);
     let mut merges = Vec::new();
     for files in tiers.into_values() {
-        let mut files = files.into_iter().peekable();
+        let mut files = files.into_iter();
         let mut left = files.len();
         while left >= files_min {
-            let merged = left.min(MERGE_FILES_MAX.max(files_min));
-            merges.push(files.by_ref().take(merged).collect());
-            left -= merged;
+            let taken = left.min(MERGE_FILES_MAX.max(files_min));
+            merges.push(files.by_ref().take(taken).collect());
+            left -= taken;
         }
     }
     Ok(merges)

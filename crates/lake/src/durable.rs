@@ -38,7 +38,7 @@ const PUBLISH_ATTEMPTS_MAX: u32 = 16;
 
 /// A store in a directory whose files survive a power cut.
 #[derive(Debug, Clone)]
-pub struct DurableStore {
+pub(crate) struct DurableStore {
     shared: Arc<Shared>,
 }
 
@@ -56,7 +56,7 @@ impl DurableStore {
     /// that died have left unfinished.
     ///
     /// Only one process may do so at a time: the caller holds the flush lock.
-    pub fn open(root: &FilePath) -> io::Result<Self> {
+    pub(crate) fn open(root: &FilePath) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         let root = root.canonicalize()?;
         if let Some(parent) = root.parent() {

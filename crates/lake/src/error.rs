@@ -116,7 +116,6 @@ impl Failure for Error {
         match self {
             Self::Meta { source } => source.kind(),
             Self::FileGone => ErrorKind::Gone,
-            Self::ShuttingDown => ErrorKind::Unavailable,
             Self::ReadJournal { .. } | Self::ReadFacts { .. } => ErrorKind::Internal,
             Self::OpenStore { .. }
             | Self::TakeLock { .. }
@@ -126,7 +125,8 @@ impl Failure for Error {
             | Self::WriteFile { .. }
             | Self::Commit { .. }
             | Self::Vacuum { .. }
-            | Self::ReportFile { .. } => ErrorKind::Unavailable,
+            | Self::ReportFile { .. }
+            | Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }
 }

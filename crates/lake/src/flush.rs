@@ -20,7 +20,18 @@ use crate::delta::{Newest, commit};
 use crate::schema::to_disk;
 use crate::tables::{Fact, with_fact};
 use crate::write::FileWriter;
-use crate::{Error, Flushed, Metrics};
+use crate::{Error, Metrics};
+
+/// What a flush took from the journal. Nothing, if nothing was waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Rows of the journal, a group commit each.
+    pub journal_rows: usize,
+    /// Facts in them.
+    pub fact_rows: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+}
 
 /// Moves one set of journal rows, of about so many bytes, to the tables.
 pub(crate) async fn flush(

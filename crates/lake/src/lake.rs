@@ -9,40 +9,21 @@ use showreport_model::report::Heads;
 use showreport_model::{EventId, OrgId};
 use tokio::sync::Mutex;
 
-use crate::compact;
+use crate::compact::{self, Compacted};
 use crate::delta::{Newest, STORE_URL};
 use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
 use crate::files::Files;
-use crate::flush;
+use crate::flush::{self, Flushed};
 use crate::vacuum;
 use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles};
 
-/// What a flush took from the journal. Nothing, if nothing was waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flushed {
-    /// Rows of the journal, a group commit each.
-    pub journal_rows: usize,
-    /// Facts in them.
-    pub fact_rows: usize,
-    /// Bytes of them.
-    pub bytes: u64,
-}
-
-/// What a round of compaction merged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Compacted {
-    /// Files that were merged.
-    pub files_in: usize,
-    /// Files that took their place.
-    pub files_out: usize,
-}
-
 /// The big facts, and the files of reports. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Lake {
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
     config: Config,
     meta: Meta,

@@ -6,11 +6,11 @@
 //! what has a name in the store is whole and survives a power cut. Facts are
 //! sets, so doing any of this twice changes nothing.
 
-pub mod error;
-pub mod config;
-pub mod metrics;
-pub mod durable;
-pub mod schema;
+mod error;
+mod config;
+mod metrics;
+mod durable;
+mod schema;
 mod tables;
 mod coalesce;
 mod delta;
@@ -19,17 +19,19 @@ mod exclusive;
 mod flush;
 mod compact;
 mod vacuum;
-pub mod files;
-pub mod report_files;
-pub mod lake;
+mod files;
+mod report_files;
+mod lake;
 #[cfg(test)]
 mod testing;
 
+pub use compact::Compacted;
 pub use config::Config;
-pub use durable::DurableStore;
+use durable::DurableStore;
 pub use error::Error;
 pub use files::DataFile;
-pub use lake::{Compacted, Flushed, Lake};
+pub use flush::Flushed;
+pub use lake::Lake;
 pub use metrics::Metrics;
 pub use report_files::{ReportFiles, ReportPath, ReportWriter, Variant};
 pub use schema::table_schema;

@@ -16,7 +16,7 @@ pub(crate) mod polls;
 pub(crate) mod votes;
 
 /// A kind of fact.
-pub(crate) trait Fact: 'static {
+pub(crate) trait Fact: Send + 'static {
     /// Its table.
     const TABLE: Table;
 
@@ -34,7 +34,7 @@ pub(crate) trait Fact: 'static {
 }
 
 /// A row of a table. The order is total, and rows that say the same are equal.
-pub(crate) trait Row: Ord {
+pub(crate) trait Row: Ord + Send + Sync {
     /// Takes in a row that is not less, if both say no more than one row can.
     fn absorb(&mut self, next: &mut Self) -> bool;
 

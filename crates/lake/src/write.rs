@@ -2,10 +2,10 @@
 //! statistics of groups and pages let a reader skip what it does not need.
 
 use deltalake::kernel::Add;
-use deltalake::parquet::basic::{Compression, ZstdLevel};
-use deltalake::parquet::file::properties::WriterProperties;
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake::{DeltaResult, DeltaTable};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
 use crate::Error;
 use crate::tables::Fact;

@@ -214,7 +214,7 @@ impl WriterSlot {
             // SQLite undoes a transaction by itself when the disk is full. The
             // driver's own rollback then fails, and it counts the transaction
             // as open for ever; only a new connection forgets it.
-            if alive {
+            if alive && !connection.is_in_transaction() {
                 return Ok(connection);
             }
         }

@@ -18,9 +18,9 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use crate::ids::{EventId, OrgId};
+use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
 use crate::record::{
-    ChatRecord, EventRecord, PlaybackRecord, PollRecord, Record, VoteRecord, named,
+    ChatRecord, EventRecord, PlaybackRecord, PollRecord, Record, Role, VoteRecord, named,
 };
 use crate::time::Timestamp;
 
@@ -308,7 +308,7 @@ macro_rules! columns {
 
         impl Default for $builder {
             fn default() -> Self {
-                Self { org: StringBuilder::new(), event: StringBuilder::new(), $($column: $make,)* }
+                Self { org: texts(), event: texts(), $($column: $make,)* }
             }
         }
 
@@ -332,56 +332,62 @@ macro_rules! columns {
     };
 }
 
+// Builders begin without room: most requests hold one record or one kind of them.
+
+fn texts() -> StringBuilder {
+    StringBuilder::with_capacity(0, 0)
+}
+
 fn times() -> TimestampMillisecondBuilder {
-    TimestampMillisecondBuilder::new().with_timezone("UTC")
+    TimestampMillisecondBuilder::with_capacity(0).with_timezone("UTC")
 }
 
 columns! { SpansBuilder of Spans from PlaybackRecord:
-    playback: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.playback.as_str());
+    playback: StringBuilder = texts(), |it, fact| it.append_value(fact.playback.as_str());
     from: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.from());
     to: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.to());
-    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.customer.as_ref().map(|id| id.as_str()));
-    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device.as_ref().map(|id| id.as_str()));
-    device_os: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device_os.as_deref());
-    geo_region: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.geo_region.as_deref());
+    customer: StringBuilder = texts(), |it, fact| it.append_option(fact.customer.as_ref().map(CustomerId::as_str));
+    device: StringBuilder = texts(), |it, fact| it.append_option(fact.device.as_ref().map(DeviceId::as_str));
+    device_os: StringBuilder = texts(), |it, fact| it.append_option(fact.device_os.as_deref());
+    geo_region: StringBuilder = texts(), |it, fact| it.append_option(fact.geo_region.as_deref());
 }
 
 columns! { ChatBuilder of Chat from ChatRecord:
-    message: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.message.as_str());
+    message: StringBuilder = texts(), |it, fact| it.append_value(fact.message.as_str());
     sent_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.sent_at.as_millis());
     updated_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.updated_at.unwrap_or(fact.sent_at).as_millis());
-    deleted: BooleanBuilder = BooleanBuilder::new(), |it, fact| it.append_value(fact.deleted);
-    text: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(&fact.text);
-    name: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.name.as_deref());
-    role: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.role.map(|role| role.name()));
-    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.customer.as_ref().map(|id| id.as_str()));
-    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.device.as_ref().map(|id| id.as_str()));
+    deleted: BooleanBuilder = BooleanBuilder::with_capacity(0), |it, fact| it.append_value(fact.deleted);
+    text: StringBuilder = texts(), |it, fact| it.append_value(&fact.text);
+    name: StringBuilder = texts(), |it, fact| it.append_option(fact.name.as_deref());
+    role: StringBuilder = texts(), |it, fact| it.append_option(fact.role.map(Role::name));
+    customer: StringBuilder = texts(), |it, fact| it.append_option(fact.customer.as_ref().map(CustomerId::as_str));
+    device: StringBuilder = texts(), |it, fact| it.append_option(fact.device.as_ref().map(DeviceId::as_str));
 }
 
 columns! { PollsBuilder of Polls from PollRecord:
-    poll: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.poll.as_str());
+    poll: StringBuilder = texts(), |it, fact| it.append_value(fact.poll.as_str());
     updated_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.updated_at.map(Timestamp::as_millis));
-    question: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(&fact.question);
-    choice: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.choice.name());
-    status: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.status.name());
+    question: StringBuilder = texts(), |it, fact| it.append_value(&fact.question);
+    choice: StringBuilder = texts(), |it, fact| it.append_value(fact.choice.name());
+    status: StringBuilder = texts(), |it, fact| it.append_value(fact.status.name());
     started_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.started_at.map(Timestamp::as_millis));
     ended_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_option(fact.ended_at.map(Timestamp::as_millis));
     options: ListBuilder<StructBuilder> = options_builder(), |it, fact| append_options(it, fact);
-    record: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.canonical_json());
+    record: StringBuilder = texts(), |it, fact| it.append_value(fact.canonical_json());
 }
 
 columns! { VotesBuilder of Votes from VoteRecord:
-    poll: StringBuilder = StringBuilder::new(), |it, fact| it.append_value(fact.poll.as_str());
+    poll: StringBuilder = texts(), |it, fact| it.append_value(fact.poll.as_str());
     voted_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.voted_at.as_millis());
-    vote: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.vote.as_ref().map(|id| id.as_str()));
-    option_ids: ListBuilder<StringBuilder> = ListBuilder::new(StringBuilder::new()).with_field(list_item(DataType::Utf8)), |it, fact| it.append_value(fact.options.iter().map(|id| Some(id.as_str())));
-    customer: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.voter.customer().map(|id| id.as_str()));
-    device: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.voter.device().map(|id| id.as_str()));
-    name: StringBuilder = StringBuilder::new(), |it, fact| it.append_option(fact.name.as_deref());
+    vote: StringBuilder = texts(), |it, fact| it.append_option(fact.vote.as_ref().map(VoteId::as_str));
+    option_ids: ListBuilder<StringBuilder> = ListBuilder::with_capacity(texts(), 0).with_field(list_item(DataType::Utf8)), |it, fact| it.append_value(fact.options.iter().map(|id| Some(id.as_str())));
+    customer: StringBuilder = texts(), |it, fact| it.append_option(fact.voter.customer().map(CustomerId::as_str));
+    device: StringBuilder = texts(), |it, fact| it.append_option(fact.voter.device().map(DeviceId::as_str));
+    name: StringBuilder = texts(), |it, fact| it.append_option(fact.name.as_deref());
 }
 
 fn options_builder() -> ListBuilder<StructBuilder> {
-    ListBuilder::new(StructBuilder::from_fields(option_fields(), 0))
+    ListBuilder::with_capacity(StructBuilder::from_fields(option_fields(), 0), 0)
         .with_field(list_item(DataType::Struct(option_fields())))
 }
 

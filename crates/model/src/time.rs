@@ -65,9 +65,8 @@ impl Timestamp {
     }
 
     /// Days since 1970-01-01 of this instant's UTC day.
-    pub const fn utc_day(self) -> i32 {
-        // At most 2,932,896: the year 9999.
-        (self.0 / MILLIS_PER_DAY) as i32
+    pub fn utc_day(self) -> i32 {
+        i32::try_from(self.0 / MILLIS_PER_DAY).expect("at most 2,932,895, in the year 9999")
     }
 }
 

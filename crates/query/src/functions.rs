@@ -1,4 +1,4 @@
-//! The audience algebra of `model`, given to DataFusion.
+//! The audience algebra of `model`, given to the engine.
 //!
 //! Aggregates have mergeable state (a list of integers), so one plan runs in
 //! one process and on many. A set of spans travels as a list of integers:

@@ -1,4 +1,4 @@
-//! Questions to the lake: one plan a dimension, run by DataFusion, rendered to files.
+//! Questions to the lake: one plan a dimension, run by an engine, rendered to files.
 //!
 //! The audience algebra comes from `model`; sorting, grouping, spilling,
 //! pruning and Parquet are the engine's. Where a question runs is known here
@@ -9,8 +9,8 @@ pub mod config;
 mod functions;
 mod facts;
 mod plans;
-mod render;
 mod embedded;
+mod render;
 pub mod query;
 
 pub use config::Config;

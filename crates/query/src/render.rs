@@ -128,7 +128,7 @@ fn open(
     Ok(match format {
         Format::Csv => Box::new(csv::Csv::new(Arc::clone(columns), bytes)?),
         Format::Ndjson => Box::new(ndjson::Ndjson::new(Arc::clone(columns))),
-        Format::Parquet => Box::new(parquet::Parquet::new(Arc::clone(columns))?),
+        Format::Parquet => Box::new(parquet::Parquet::new(columns)?),
         Format::Xlsx => Box::new(xlsx::Xlsx::new(Arc::clone(columns))?),
     })
 }

@@ -5,6 +5,7 @@
 
 mod document;
 mod surround;
+mod unread;
 
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, Method};
@@ -45,6 +46,7 @@ pub fn router(app: App) -> Router {
         )
         .layer(from_fn_with_state(app.clone(), surround::count))
         .layer(from_fn(surround::speak_json))
+        .layer(from_fn(unread::discard))
         .layer(CatchPanicLayer::custom(surround::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,

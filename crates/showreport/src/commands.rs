@@ -26,7 +26,7 @@ use output::Usage;
 #[derive(Debug, Parser)]
 #[command(name = "showreport", version, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
-#[command(after_long_help = MANUAL)]
+#[command(after_long_help = manual())]
 struct Line {
     #[command(flatten)]
     global: Global,
@@ -119,6 +119,10 @@ impl Command {
     }
 }
 
+fn manual() -> String {
+    format!("{MANUAL}\n\n{}", settings::DEFAULT_FILE)
+}
+
 /// Whether whoever read our output had enough, as `head` has.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
@@ -127,8 +131,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-const MANUAL: &str = concat!(
-    "\
+const MANUAL: &str = "\
 Examples:
   See everything at once, with a simulated event:
     showreport demo
@@ -151,11 +154,7 @@ Settings:
 Exit codes:
   0 done; 1 failed; 2 wrong usage. Errors, the log and progress go to stderr.
 
-The settings file, with every key and its default:
-
-",
-    include_str!("../showreport.default.toml")
-);
+The settings file, with every key and its default:";
 
 #[cfg(test)]
 mod tests {

@@ -11,11 +11,13 @@ mod wire;
 mod audience;
 mod chat;
 mod polls;
+mod tally;
 mod stream;
 mod delivery;
 
-pub use delivery::{BATCH_RECORDS, Batch, Batches, Delivery, Tally};
+pub use delivery::{BATCH_RECORDS, Batch, Batches, Delivery};
 pub use stream::{Records, SimulatedRecord};
+pub use tally::Tally;
 
 use random::Random;
 

@@ -186,8 +186,8 @@ async fn flushes_at_once_lose_and_double_nothing() {
         world
             .collect([viewing("a", round * 20, round * 20 + 10)])
             .await;
-        let flushes = (0..4).map(|_| world.lake.flush());
-        let flushed = futures::future::try_join_all(flushes).await.unwrap();
+        let at_once = (0..4).map(|_| world.lake.flush());
+        let flushed = futures::future::try_join_all(at_once).await.unwrap();
         assert_eq!(
             flushed
                 .iter()
@@ -233,7 +233,7 @@ async fn stop_before_the_heads(world: &World) {
     world.lake.shared.exclusive.run(work).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn compaction_keeps_the_facts_in_fewer_files() {
     let world = World::new().await;
     for round in 0..5 {
@@ -279,7 +279,7 @@ async fn a_compaction_gives_way_to_who_was_faster() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn vacuum_keeps_what_heads_and_running_reports_need() {
     let world = World::new().await;
     for round in 0..4 {
@@ -433,32 +433,46 @@ async fn a_load_appears_whole_and_twice_is_once() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_is_found_after_checkpoints_and_cleaning_of_the_log() {
     let world = World::new().await;
-    for round in 0..105 {
+    let load = async |lake: &Lake, round: i64| {
         let part = testing::collected("acme", [viewing("a", round * 20, round * 20 + 10)]);
-        world.lake.load(&org(), &[part]).await.unwrap();
+        lake.load(&org(), &[part]).await.unwrap();
+        world.meta.heads().await.unwrap()
+    };
+    // Others that have an early version in memory, and sleep.
+    let sleeper = world.other_process().await;
+    let early = load(&world.lake, 0).await;
+    let of_event = async |lake: &Lake, heads: &Heads, event: &str| {
+        let event = EventId::new(event).unwrap();
+        let files = lake.files(heads, Table::Spans, &org(), &event).await;
+        files.unwrap().len()
+    };
+    assert_eq!(of_event(&sleeper, &early, "keynote").await, 1);
+    for round in 1..105 {
+        load(&world.lake, round).await;
     }
-    assert_eq!(world.present_spans().await.len(), 105);
     let log = world.directory.path().join("store/lake/spans/_delta_log");
     let entries = || std::fs::read_dir(&log).unwrap().count();
     let before = entries();
     world.put_clock_forward(2 * DAY_MS);
-    world.lake.vacuum().await.unwrap();
+    assert_eq!(world.lake.vacuum().await.unwrap(), 0);
     assert!(entries() < 50, "{before} entries became {}", entries());
-    let lake = world.other_process().await;
+
     let heads = world.meta.heads().await.unwrap();
-    let files = lake
-        .files(&heads, Table::Spans, &org(), &event())
-        .await
-        .unwrap();
-    assert_eq!(files.len(), 105);
-    let pruned = EventId::new("zzz").unwrap();
-    let files = lake
-        .files(&heads, Table::Spans, &org(), &pruned)
-        .await
-        .unwrap();
-    assert!(files.is_empty(), "statistics survive a checkpoint");
+    for lake in [&world.other_process().await, &sleeper] {
+        assert_eq!(of_event(lake, &heads, "keynote").await, 105);
+        assert_eq!(
+            of_event(lake, &heads, "zzz").await,
+            0,
+            "the statistics are kept"
+        );
+    }
+    let heads = load(&sleeper, 105).await;
+    assert_eq!(of_event(&sleeper, &heads, "keynote").await, 106);
+    assert_eq!(world.present_spans().await.len(), 106);
+    assert_eq!(world.lake.compact().await.unwrap().files_in, 106);
+    assert_eq!(world.present_spans().await.len(), 106);
     world.end().await;
 }

@@ -147,7 +147,7 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         let lists = Lists::new(&values[0])?;
         for (row, &group) in group_indices.iter().enumerate() {
             self.change(group, |summary, state| {
-                summary.merge(state, lists.numbers(row))
+                summary.merge(state, lists.numbers(row));
             });
         }
         Ok(())

@@ -20,8 +20,18 @@ pub(super) enum Cell<'a> {
     Seconds(i128),
 }
 
+/// The cells of a row, in the order of the columns.
+pub(super) fn row<'a>(
+    batch: &'a RecordBatch,
+    columns: &'a [Column],
+    row: usize,
+) -> impl Iterator<Item = Cell<'a>> {
+    let of = move |(index, column): (usize, &Column)| cell(batch, index, column.kind, row);
+    columns.iter().enumerate().map(of)
+}
+
 /// The cell of a column at a row.
-pub(super) fn cell<'a>(batch: &'a RecordBatch, column: usize, kind: Kind, row: usize) -> Cell<'a> {
+fn cell(batch: &RecordBatch, column: usize, kind: Kind, row: usize) -> Cell<'_> {
     let array = batch.column(column);
     if array.is_null(row) {
         return Cell::Absent;
@@ -36,16 +46,6 @@ pub(super) fn cell<'a>(batch: &'a RecordBatch, column: usize, kind: Kind, row: u
         Kind::Count => Cell::Count(array.as_primitive::<Int64Type>().value(row)),
         Kind::Seconds => Cell::Seconds(array.as_primitive::<Decimal128Type>().value(row)),
     }
-}
-
-/// The cells of a row, in the order of the columns.
-pub(super) fn row<'a>(
-    batch: &'a RecordBatch,
-    columns: &'a [Column],
-    row: usize,
-) -> impl Iterator<Item = Cell<'a>> {
-    let of = move |(index, column): (usize, &Column)| cell(batch, index, column.kind, row);
-    columns.iter().enumerate().map(of)
 }
 
 impl Cell<'_> {

@@ -1,5 +1,7 @@
 //! A sink that counts and hashes what passes.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
@@ -30,8 +32,10 @@ impl Hashed {
     /// Shuts the sink down: the size and the hash in lower-case hexadecimal.
     pub(super) async fn finish(mut self) -> std::io::Result<(u64, String)> {
         self.sink.shutdown().await?;
-        let digest = self.sha256.finalize();
-        let hexadecimal = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hexadecimal = String::with_capacity(64);
+        for byte in self.sha256.finalize() {
+            write!(hexadecimal, "{byte:02x}").expect("writing to memory cannot fail");
+        }
         Ok((self.size_bytes, hexadecimal))
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Parquet {
 }
 
 impl Parquet {
-    pub(super) fn new(columns: Arc<[Column]>) -> Result<Self, Failure> {
+    pub(super) fn new(columns: &[Column]) -> Result<Self, Failure> {
         let field = |column: &Column| {
             let data_type = match column.kind {
                 Kind::Text => DataType::Utf8,

@@ -127,6 +127,7 @@ fn unpack_brotli(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
 mod tests {
     use std::io::Write;
 
+    use brotli::enc::BrotliEncoderParams;
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -142,7 +143,7 @@ mod tests {
 
     fn brotli(bytes: &[u8]) -> Vec<u8> {
         let mut packed = Vec::new();
-        brotli::BrotliCompress(&mut &*bytes, &mut packed, &Default::default()).unwrap();
+        brotli::BrotliCompress(&mut &*bytes, &mut packed, &BrotliEncoderParams::default()).unwrap();
         packed
     }
 

@@ -244,7 +244,7 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
 mod tests {
     use super::*;
 
-    fn headers(name: axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name.clone(), HeaderValue::from_static(value));
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_body_is_packed_once_at_most() {
-        let read = |values: &[&'static str]| encoding(&headers(CONTENT_ENCODING, values)).ok();
+        let read = |values: &[&'static str]| encoding(&headers(&CONTENT_ENCODING, values)).ok();
         assert_eq!(read(&[]), Some(Encoding::Identity));
         assert_eq!(read(&["identity"]), Some(Encoding::Identity));
         assert_eq!(read(&["GZIP"]), Some(Encoding::Gzip));
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_type_may_have_parameters() {
-        let read = |values: &[&'static str]| form(&headers(CONTENT_TYPE, values)).ok();
+        let read = |values: &[&'static str]| form(&headers(&CONTENT_TYPE, values)).ok();
         assert_eq!(read(&[]), Some(Form::Either));
         assert_eq!(read(&["text/plain;charset=UTF-8"]), Some(Form::Either));
         assert_eq!(read(&["Application/JSON; charset=utf-8"]), Some(Form::Json));

@@ -75,7 +75,7 @@ pub(crate) async fn download(
         ));
     }
     let task = app.meta().report_task(link.report).await?;
-    let report = task.ok_or_else(file_gone)?.report;
+    let report = task.ok_or_else(no_such_link)?.report;
     let copy = Copy::of(&report, query.variant.as_deref())?;
     copy.check(&app).await?;
     let answer = copy.answer(&method, &headers)?;

@@ -69,10 +69,6 @@ impl Deref for Held {
     }
 }
 
-/// What is read and thrown away of a body that is too large. A client that
-/// still writes when the connection closes would never see the answer.
-const DISCARDED_BYTES_MAX: u64 = 64 << 20;
-
 /// Memory taken on a client's word for the length.
 const TRUSTED_BYTES_MAX: u64 = 1 << 20;
 
@@ -85,7 +81,7 @@ pub(crate) async fn read_body(
     let wait = app.config().body_timeout();
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
-        return Err(too_large(body, announced, bytes_max, wait).await);
+        return Err(body_too_large(bytes_max));
     }
     let trusted = usize::try_from(announced.min(TRUSTED_BYTES_MAX)).unwrap_or(0);
     let mut held = Held {
@@ -96,9 +92,8 @@ pub(crate) async fn read_body(
         },
     };
     while let Some(chunk) = next_chunk(&mut body, wait).await? {
-        let length = held.bytes.len() + chunk.len();
-        if length > bytes_max {
-            return Err(too_large(body, length as u64, bytes_max, wait).await);
+        if held.bytes.len() + chunk.len() > bytes_max {
+            return Err(body_too_large(bytes_max));
         }
         if !held.share.grow(chunk.len()) {
             return Err(ApiError::new(
@@ -140,19 +135,6 @@ async fn next_chunk(body: &mut Body, wait: Duration) -> Result<Option<Bytes>, Ap
             }
         }
     }
-}
-
-async fn too_large(mut body: Body, length: u64, bytes_max: usize, wait: Duration) -> ApiError {
-    if length <= DISCARDED_BYTES_MAX {
-        let mut discarded = 0;
-        while let Ok(Some(chunk)) = next_chunk(&mut body, wait).await {
-            discarded += chunk.len() as u64;
-            if discarded > DISCARDED_BYTES_MAX {
-                break;
-            }
-        }
-    }
-    body_too_large(bytes_max)
 }
 
 /// The refusal of a body that is too large, packed or unpacked.

@@ -80,7 +80,7 @@ impl<S> Watched<S> {
     ) -> Poll<io::Result<T>> {
         match progress {
             Poll::Pending => self.poll_stalled(cx).map(Err),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.moved();
                 ready
             }
@@ -97,7 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending => self.poll_stalled(cx).map(Err),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.came(&buffer.filled()[before..]);
                 ready
             }

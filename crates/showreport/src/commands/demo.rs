@@ -95,10 +95,11 @@ impl Demo {
         clock: &dyn Clock,
     ) -> anyhow::Result<Summary> {
         let bars = MultiProgress::new();
+        let shows = SentShows::begin(directory, self.viewers)?;
         let sent = send_show(client, Show::new(self.viewers), &bars)
             .await
             .context("send the show")?;
-        let since = SentShows::read(directory).note(directory, self.viewers, clock.now())?;
+        let since = shows.finish(directory, self.viewers, clock.now())?;
         let files = make_reports(client, directory, (since, clock.now()), &bars)
             .await
             .context("make the reports")?;

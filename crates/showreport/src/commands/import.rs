@@ -6,7 +6,7 @@ mod reader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use showreport_lake::Lake;
 use showreport_meta::Meta;
@@ -88,9 +88,9 @@ impl Import {
         let outcome = reading.await.context("read the files")?;
         progress.finish_and_clear();
         let records = loading?;
-        outcome.with_context(|| {
-            format!(
-                "{} records are loaded; it can be run again, which changes nothing about them",
+        outcome.map_err(|error| {
+            anyhow!(
+                "{error:#}; {} records are loaded, and loading them again changes nothing",
                 grouped(records)
             )
         })

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Show;
 use super::random::Random;
 use super::stream::Records;
+use super::tally::Tally;
 
 /// Records in the body of a full batch.
 pub const BATCH_RECORDS: usize = 500;
@@ -36,37 +37,6 @@ pub enum Delivery {
     Again,
     /// It is new, and much later than it should be.
     Late,
-}
-
-/// How many records there are of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Versions of the event.
-    pub events: u64,
-    /// Beats of players.
-    pub playbacks: u64,
-    /// Versions of chat messages.
-    pub messages: u64,
-    /// Versions of polls.
-    pub polls: u64,
-    /// Votes.
-    pub votes: u64,
-}
-
-impl Tally {
-    /// All of them.
-    pub const fn total(self) -> u64 {
-        self.events + self.playbacks + self.messages + self.polls + self.votes
-    }
-
-    /// Adds what another one counted.
-    pub const fn add(&mut self, other: Self) {
-        self.events += other.events;
-        self.playbacks += other.playbacks;
-        self.messages += other.messages;
-        self.polls += other.polls;
-        self.votes += other.votes;
-    }
 }
 
 /// The batches of a show, in the order in which they are sent.

@@ -8,8 +8,8 @@ use showreport_model::record::EventKind;
 
 use super::audience::Viewer;
 use super::chat::draw_chat;
-use super::delivery::Tally;
 use super::polls::draw_polls;
+use super::tally::Tally;
 use super::wire::{At, EventRecord, PlaybackRecord, Record};
 use super::{
     BEAT, CHAT_STREAM, DOORS_AT, ENDS_AT, EVENT, MINUTE, POLLS_STREAM, STARTS_AT, Show, TITLE,

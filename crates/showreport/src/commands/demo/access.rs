@@ -56,37 +56,47 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
 pub(super) struct SentShows {
     /// By their numbers of viewers.
     viewers: Vec<u32>,
-    /// When the last of them was there.
+    /// Since when all of them are there; nothing while another one is being sent.
     since: Option<Timestamp>,
 }
 
 impl SentShows {
-    /// What the last run left; nothing where it left nothing that can be read.
-    pub(super) fn read(directory: &DataDir) -> Self {
-        fs::read(Self::path(directory))
+    /// Notes that a show is going to be sent.
+    pub(super) fn begin(directory: &DataDir, viewers: u32) -> anyhow::Result<Self> {
+        // Where nothing can be read, nothing is known to be there.
+        let mut shows: Self = fs::read(Self::path(directory))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        if !shows.viewers.contains(&viewers) {
+            shows.since = None;
+            shows.write(directory)?;
+        }
+        Ok(shows)
     }
 
-    /// Notes that a show was sent whole, and says since when all of them are there.
-    pub(super) fn note(
+    /// Notes that the show was sent whole, and says since when all shows are there.
+    pub(super) fn finish(
         mut self,
         directory: &DataDir,
         viewers: u32,
         now: Timestamp,
     ) -> anyhow::Result<Timestamp> {
-        if let Some(since) = self.since
-            && self.viewers.contains(&viewers)
-        {
+        if let Some(since) = self.since {
             return Ok(since);
         }
-        self.viewers.push(viewers);
+        if !self.viewers.contains(&viewers) {
+            self.viewers.push(viewers);
+        }
         self.since = Some(now);
-        let path = Self::path(directory);
-        let text = serde_json::to_string(&self).context("write down what was sent")?;
-        write_private(&path, &text).with_context(|| format!("write {}", path.display()))?;
+        self.write(directory)?;
         Ok(now)
+    }
+
+    fn write(&self, directory: &DataDir) -> anyhow::Result<()> {
+        let path = Self::path(directory);
+        let text = serde_json::to_string(self).context("write down what was sent")?;
+        write_private(&path, &text).with_context(|| format!("write {}", path.display()))
     }
 
     fn path(directory: &DataDir) -> PathBuf {
@@ -120,11 +130,18 @@ mod tests {
         let directory = DataDir::create(outside.path()).expect("made");
         let early = Timestamp::MIN;
         let late = early.saturating_add_millis(1);
-        let note = |viewers, now| SentShows::read(&directory).note(&directory, viewers, now);
-        assert_eq!(note(2000, early).expect("noted"), early);
-        assert_eq!(note(2000, late).expect("known"), early);
-        assert_eq!(note(100, late).expect("noted"), late);
-        assert_eq!(note(2000, late).expect("known"), late);
+        let begin = |viewers| SentShows::begin(&directory, viewers).expect("noted");
+        let send = |viewers, now| {
+            let shows = begin(viewers);
+            shows.finish(&directory, viewers, now).expect("noted")
+        };
+        assert_eq!(send(2000, early), early);
+        assert_eq!(send(2000, late), early);
+        assert_eq!(send(100, late), late);
+        assert_eq!(send(2000, early), late);
+        // One that is interrupted has left something all the same.
+        drop(begin(300));
+        assert_eq!(send(2000, early), early);
     }
 
     #[cfg(unix)]

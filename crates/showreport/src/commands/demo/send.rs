@@ -49,7 +49,7 @@ pub(super) async fn send_show(
 
 /// A bar with a name; it is seen only on a terminal.
 pub(super) fn progress_bar(name: &'static str, length: u64) -> ProgressBar {
-    let style = "{prefix:>10} {bar:40} {human_pos} of {human_len}  {eta} left";
+    let style = "{prefix:>10} {bar:40} {percent:>3} %  {eta} left";
     let bar = ProgressBar::new(length).with_prefix(name);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.with_style(ProgressStyle::with_template(style).expect("a literal of the right form"))

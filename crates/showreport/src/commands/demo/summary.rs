@@ -187,7 +187,11 @@ fn write_onward(
     let data_dir = directory.path().display();
     writeln!(text, "\nGo on")?;
     if stops {
-        writeln!(text, "  showreport serve --data-dir {data_dir}")?;
+        let address = base_url.trim_start_matches("http://");
+        writeln!(
+            text,
+            "  showreport serve --data-dir {data_dir} --listen {address}"
+        )?;
     }
     writeln!(text, "  open {base_url}")?;
     writeln!(

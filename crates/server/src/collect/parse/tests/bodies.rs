@@ -2,8 +2,10 @@
 
 use super::*;
 
+type Named = Vec<(usize, &'static str)>;
+
 /// The number of good records and the rejections of a body.
-fn body(text: &[u8], form: Form) -> Result<(usize, Vec<(usize, &'static str)>), Broken> {
+fn body(text: &[u8], form: Form) -> Result<(usize, Named), Broken> {
     let mut good = 0;
     let rejections = parse_body(text, form, now(), |_| good += 1)?;
     let named = rejections

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use showreport_model::OptionId;
 use showreport_model::record::{Choice, EventKind, Role, Voter};
 
 use super::*;
@@ -64,7 +65,7 @@ fn each_type_is_read() {
     let Ok(Record::Vote(read)) = parse(&with(vote(), "option_ids", json!(["b", "a", "b"]))) else {
         panic!("a vote");
     };
-    let ids: BTreeSet<&str> = read.options.iter().map(|id| id.as_str()).collect();
+    let ids: BTreeSet<&str> = read.options.iter().map(OptionId::as_str).collect();
     assert_eq!(ids, BTreeSet::from(["a", "b"]));
     assert!(matches!(read.voter, Voter::Device(_)));
 }

@@ -1,0 +1,89 @@
+//! Bodies that a refusal left unread.
+//!
+//! Many clients send the whole body before they look at the answer. If the
+//! connection closed meanwhile they would report a broken pipe, and the reason
+//! would be lost. So the rest is read and thrown away, within bounds.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::EXPECT;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::timeout;
+
+/// What is thrown away of one body.
+const DISCARDED_BYTES_MAX: u64 = 64 << 20;
+/// How long a client may take to send it.
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Reads what a refusal left of the body.
+pub(super) async fn discard(request: Request, next: Next) -> Response {
+    // A client that asks before it sends needs nobody to listen.
+    if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let announced = body.size_hint().lower();
+    let body = Lent(Arc::new(Mutex::new(body)));
+    let rest = body.clone();
+    let request = Request::from_parts(parts, Body::new(body));
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    // A body that stopped coming will not go on, and a huge one is not waited for.
+    let is_awaited = status != StatusCode::REQUEST_TIMEOUT && announced <= DISCARDED_BYTES_MAX;
+    if is_refusal && is_awaited && timeout(DISCARD_TIME_MAX, read(rest)).await.is_err() {
+        tracing::debug!("a refused body is not read to its end");
+    }
+    response
+}
+
+async fn read(mut body: Lent) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len) as u64;
+        if discarded > DISCARDED_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+/// A body that the handler has, and that comes back when it is done.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<Body>>);
+
+impl Lent {
+    fn body(&self) -> MutexGuard<'_, Body> {
+        // A panic elsewhere does not change what is left to read.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut *self.body()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body().size_hint()
+    }
+}
