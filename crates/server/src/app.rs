@@ -11,8 +11,8 @@ use showreport_model::Timestamp;
 use showreport_query::Query;
 use tokio::sync::Semaphore;
 
+use crate::budget::Budget;
 use crate::config::Config;
-use crate::extract::Budget;
 use crate::metrics::Metrics;
 
 /// The server's parts, wired. Clones are the same server.

@@ -6,6 +6,7 @@
 mod error;
 mod config;
 mod metrics;
+mod budget;
 mod app;
 mod extract;
 mod auth;

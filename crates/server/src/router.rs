@@ -7,8 +7,8 @@ mod document;
 mod surround;
 mod unread;
 
+use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::surround::REQUEST_ID;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::{api, blendvision, collect, downloads, operations};
@@ -66,8 +67,6 @@ pub fn openapi() -> OpenApi {
     document::complete(&mut openapi);
     openapi
 }
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn every_route() -> OpenApiRouter<App> {
     let collect = OpenApiRouter::new()

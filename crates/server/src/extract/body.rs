@@ -1,8 +1,6 @@
 //! Bodies of requests, read within bounds of size, time and memory.
 
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,46 +11,8 @@ use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::budget::Share;
 use crate::error::ApiError;
-
-/// How many bytes of bodies may be in memory at one time.
-///
-/// Bytes are counted as they arrive, so that announcing a large body takes nothing.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    used: AtomicUsize,
-    max: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(max: usize) -> Self {
-        Self {
-            used: AtomicUsize::new(0),
-            max,
-        }
-    }
-}
-
-/// One request's part of the [`Budget`], given back when it is dropped.
-#[derive(Debug)]
-struct Share {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Share {
-    fn grow(&mut self, bytes: usize) -> bool {
-        let used = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-        used + bytes <= self.budget.max
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
 
 /// A whole body, counted while it is in memory.
 #[derive(Debug)]
@@ -86,10 +46,7 @@ pub(crate) async fn read_body(
     let trusted = usize::try_from(announced.min(TRUSTED_BYTES_MAX)).unwrap_or(0);
     let mut held = Held {
         bytes: Vec::with_capacity(trusted),
-        share: Share {
-            budget: app.bodies().clone(),
-            bytes: 0,
-        },
+        share: Share::new(app.bodies().clone()),
     };
     while let Some(chunk) = next_chunk(&mut body, wait).await? {
         if held.bytes.len() + chunk.len() > bytes_max {
@@ -144,28 +101,4 @@ pub(crate) fn body_too_large(bytes_max: usize) -> ApiError {
         "BODY_TOO_LARGE",
         format!("a body holds at most {bytes_max} bytes, unpacked; send it in parts"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_given_back() {
-        let budget = Arc::new(Budget::new(10));
-        let share = |bytes| {
-            let mut share = Share {
-                budget: budget.clone(),
-                bytes: 0,
-            };
-            let granted = share.grow(bytes);
-            (share, granted)
-        };
-        let (first, granted) = share(8);
-        assert!(granted);
-        assert!(!share(3).1);
-        drop(first);
-        assert!(share(10).1);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
-    }
 }

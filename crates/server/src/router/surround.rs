@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Span;
 
-use super::REQUEST_ID;
 use crate::app::App;
 use crate::error::ApiError;
+
+/// The header that every answer has, for asking the operator about it.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An id that a client or a proxy chose is kept, unless it could spoil the log.
 pub(super) async fn forget_odd_request_id(mut request: Request, next: Next) -> Response {

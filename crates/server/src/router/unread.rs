@@ -87,3 +87,47 @@ impl HttpBody for Lent {
         self.body().size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use futures::stream;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// How much of ten chunks is taken by a request that a handler refuses unread.
+    async fn taken(headers: &[(&str, &str)]) -> usize {
+        let router = Router::new()
+            .fallback(|| async { StatusCode::UNAUTHORIZED })
+            .layer(from_fn(discard));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = taken.clone();
+        let chunks = (0..10).map(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, io::Error>(Bytes::from_static(b"chunk"))
+        });
+        let mut request = Request::new(Body::from_stream(stream::iter(chunks)));
+        for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        taken.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_is_read_to_its_end() {
+        assert_eq!(taken(&[]).await, 10);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_leave_is_not_made_to_send() {
+        assert_eq!(taken(&[("expect", "100-continue")]).await, 0);
+    }
+}

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod send;
+mod wanted;
 mod reports;
 mod polls;
 mod summary;

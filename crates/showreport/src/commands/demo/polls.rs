@@ -24,7 +24,7 @@ pub(super) struct OptionRow {
 pub(super) fn read_polls(files: &[ReportFile]) -> anyhow::Result<Vec<Vec<OptionRow>>> {
     let file = files
         .iter()
-        .find(|file| file.holds_poll_results())
+        .find(|file| file.wanted.holds_poll_results())
         .context("it was not asked for")?;
     let mut rows = csv::Reader::from_path(&file.path)?
         .deserialize()

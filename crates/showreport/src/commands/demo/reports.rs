@@ -12,6 +12,7 @@ use showreport_model::Timestamp;
 
 use super::client::{Client, sha256_of};
 use super::send::progress_bar;
+use super::wanted::{Report, WANTED, Wanted};
 use crate::simulation::EVENT;
 use crate::wiring::DataDir;
 
@@ -21,121 +22,13 @@ const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 /// How often we look whether the reports are made.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// A report that is asked for.
-#[derive(Debug)]
-struct Wanted {
-    dimension: &'static str,
-    group_by: &'static [&'static str],
-    granularity_seconds: u32,
-    format: &'static str,
-}
-
-const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Wanted {
-    Wanted {
-        dimension,
-        group_by,
-        granularity_seconds: 60,
-        format: "csv",
-    }
-}
-
-const WANTED: [Wanted; 14] = [
-    csv("WATCH_TIME", &[]),
-    csv("WATCH_TIME", &["DEVICE_OS"]),
-    csv("WATCH_TIME", &["GEO_REGION"]),
-    csv("WATCH_TIME", &["CUSTOMER_ID"]),
-    csv("WATCH_TIME", &["WATCH_TIMESTAMP"]),
-    Wanted {
-        granularity_seconds: 300,
-        ..csv("WATCH_TIME", &["WATCH_TIMESTAMP", "DEVICE_OS"])
-    },
-    csv("CHAT_HISTORIES", &[]),
-    csv("CHAT_HISTORIES", &["WATCH_TIMESTAMP"]),
-    csv("POLL_SUMMARIES", &[]),
-    csv("POLL_SUMMARIES", &["DEVICE_OS"]),
-    csv("POLL_VOTES", &[]),
-    csv("POLL_VOTES", &["GEO_REGION"]),
-    Wanted {
-        format: "parquet",
-        ..csv("WATCH_TIME", &[])
-    },
-    Wanted {
-        format: "xlsx",
-        ..csv("POLL_SUMMARIES", &[])
-    },
-];
-
 /// A file that was fetched and found whole.
 #[derive(Debug)]
 pub(super) struct ReportFile {
-    wanted: &'static Wanted,
+    pub(super) wanted: &'static Wanted,
     pub(super) path: PathBuf,
     pub(super) rows: u64,
     pub(super) size_bytes: u64,
-}
-
-impl ReportFile {
-    /// Whether it is the report with every option of every poll, as CSV.
-    pub(super) fn holds_poll_results(&self) -> bool {
-        let Wanted {
-            dimension,
-            group_by,
-            format,
-            ..
-        } = *self.wanted;
-        dimension == "POLL_SUMMARIES" && group_by.is_empty() && format == "csv"
-    }
-
-    /// What it is about, for a table.
-    pub(super) fn title(&self) -> String {
-        let mut title = self.wanted.dimension.to_lowercase().replace('_', " ");
-        for (index, field) in self.wanted.group_by.iter().enumerate() {
-            title.push_str(if index == 0 { " by " } else { ", " });
-            title.push_str(&field.to_lowercase().replace('_', " "));
-        }
-        title
-    }
-}
-
-/// A report as the server tells of it.
-#[derive(Debug, Clone, Deserialize)]
-struct Report {
-    id: String,
-    status: String,
-    #[serde(default)]
-    uri: Option<String>,
-    #[serde(default)]
-    error_info: Option<Value>,
-    dimension_with_condition: Condition,
-    #[serde(default)]
-    row_count: Option<u64>,
-    #[serde(default)]
-    sha256: Option<String>,
-    created_at: String,
-    #[serde(default)]
-    expires_at: Option<String>,
-    #[serde(default)]
-    progress_percent: Option<u64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Condition {
-    dimension: String,
-    group_by_fields: Vec<String>,
-    #[serde(default)]
-    filter: Option<Filter>,
-    #[serde(default)]
-    granularity_seconds: Option<u32>,
-    #[serde(default)]
-    format: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Filter {
-    #[serde(default)]
-    start_time: Option<String>,
-    #[serde(default)]
-    end_time: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -243,6 +136,10 @@ async fn wait(
             let why = failed.error_info.clone().unwrap_or_default();
             bail!("report {} failed: {why}", failed.id);
         }
+        ensure!(
+            answer.reports.iter().map(|report| &report.id).eq(ids),
+            "asked for some reports and was told of others"
+        );
         bar.set_position(answer.reports.iter().map(Report::percent).sum());
         if answer.reports.iter().all(|report| report.is("SUCCEEDED")) {
             bar.finish_and_clear();
@@ -310,76 +207,6 @@ fn unique_name(report: &Report, names: &mut BTreeSet<String>) -> anyhow::Result<
         unique = format!("{number}-{name}");
     }
     Ok(unique)
-}
-
-impl Wanted {
-    fn entry(&self) -> Value {
-        json!({
-            "dimension": self.dimension(),
-            "group_by_fields": self.group_by_fields(),
-            "granularity_seconds": self.granularity_seconds,
-            "format": self.format,
-        })
-    }
-
-    fn dimension(&self) -> String {
-        format!("REPORT_DIMENSION_{}", self.dimension)
-    }
-
-    fn group_by_fields(&self) -> Vec<String> {
-        let fields = self.group_by.iter();
-        fields
-            .map(|field| format!("GROUP_BY_FIELD_{field}"))
-            .collect()
-    }
-
-    /// Whether the report answers this, over the whole event.
-    fn is(&self, report: &Report) -> bool {
-        let condition = &report.dimension_with_condition;
-        condition.dimension == self.dimension()
-            && condition.group_by_fields == self.group_by_fields()
-            && condition.granularity_seconds == Some(self.granularity_seconds)
-            && condition.format.as_deref() == Some(self.format)
-            && condition.filter.as_ref().is_none_or(Filter::is_open)
-    }
-}
-
-impl Report {
-    /// Whether it is or will be there, with everything that was sent.
-    fn is_usable(&self, since: Timestamp, now: Timestamp) -> bool {
-        let holds_all = self
-            .created_at
-            .parse::<Timestamp>()
-            .is_ok_and(|created_at| created_at >= since);
-        // A file about to expire might be gone when it is fetched.
-        let soon = now.saturating_add_millis(60_000);
-        let is_kept = self.uri.as_deref().is_some_and(|uri| !uri.is_empty())
-            && self
-                .expires_at
-                .as_deref()
-                .and_then(|at| at.parse::<Timestamp>().ok())
-                .is_some_and(|at| at > soon);
-        holds_all && (self.is("RUNNING") || (self.is("SUCCEEDED") && is_kept))
-    }
-
-    fn is(&self, status: &str) -> bool {
-        self.status.strip_prefix("EVENT_REPORT_STATUS_") == Some(status)
-    }
-
-    fn percent(&self) -> u64 {
-        if self.is("SUCCEEDED") {
-            100
-        } else {
-            self.progress_percent.unwrap_or(0)
-        }
-    }
-}
-
-impl Filter {
-    fn is_open(&self) -> bool {
-        let is_absent = |time: &Option<String>| time.as_deref().unwrap_or_default().is_empty();
-        is_absent(&self.start_time) && is_absent(&self.end_time)
-    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: Value) -> anyhow::Result<T> {

@@ -156,7 +156,7 @@ impl Summary {
 
     fn write_files(&self, text: &mut String, directory: &DataDir) -> fmt::Result {
         let folder = directory.path().join("reports");
-        let titles: Vec<String> = self.files.iter().map(ReportFile::title).collect();
+        let titles: Vec<String> = self.files.iter().map(|file| file.wanted.title()).collect();
         let width = titles.iter().map(String::len).max().unwrap_or(0);
         writeln!(text, "\nReports, in {}", folder.display())?;
         writeln!(

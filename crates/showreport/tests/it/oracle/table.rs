@@ -30,16 +30,6 @@ impl Table {
         })
     }
 
-    /// The cells of a column.
-    pub(crate) fn column(&self, name: &str) -> Vec<&str> {
-        let place = self
-            .columns
-            .iter()
-            .position(|column| *column == name)
-            .expect("a column");
-        self.rows.iter().map(|row| row[place].as_str()).collect()
-    }
-
     fn csv(&self, cell: impl Fn(&str) -> String) -> String {
         let mut file = self.columns.join(",") + "\n";
         for row in &self.rows {

@@ -1,0 +1,179 @@
+//! The reports of the demo: which are wanted, and which of those that the server has are these.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use showreport_model::Timestamp;
+
+/// A report that is asked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    dimension: &'static str,
+    group_by: &'static [&'static str],
+    granularity_seconds: u32,
+    pub(super) format: &'static str,
+}
+
+const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Wanted {
+    Wanted {
+        dimension,
+        group_by,
+        granularity_seconds: 60,
+        format: "csv",
+    }
+}
+
+/// Every dimension, as it is and gathered; most of them as CSV.
+pub(super) static WANTED: [Wanted; 14] = [
+    csv("WATCH_TIME", &[]),
+    csv("WATCH_TIME", &["DEVICE_OS"]),
+    csv("WATCH_TIME", &["GEO_REGION"]),
+    csv("WATCH_TIME", &["CUSTOMER_ID"]),
+    csv("WATCH_TIME", &["WATCH_TIMESTAMP"]),
+    Wanted {
+        granularity_seconds: 300,
+        ..csv("WATCH_TIME", &["WATCH_TIMESTAMP", "DEVICE_OS"])
+    },
+    csv("CHAT_HISTORIES", &[]),
+    csv("CHAT_HISTORIES", &["WATCH_TIMESTAMP"]),
+    csv("POLL_SUMMARIES", &[]),
+    csv("POLL_SUMMARIES", &["DEVICE_OS"]),
+    csv("POLL_VOTES", &[]),
+    csv("POLL_VOTES", &["GEO_REGION"]),
+    Wanted {
+        format: "parquet",
+        ..csv("WATCH_TIME", &[])
+    },
+    Wanted {
+        format: "xlsx",
+        ..csv("POLL_SUMMARIES", &[])
+    },
+];
+
+/// A report as the server tells of it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Report {
+    pub(super) id: String,
+    status: String,
+    #[serde(default)]
+    pub(super) uri: Option<String>,
+    #[serde(default)]
+    pub(super) error_info: Option<Value>,
+    dimension_with_condition: Condition,
+    #[serde(default)]
+    pub(super) row_count: Option<u64>,
+    #[serde(default)]
+    pub(super) sha256: Option<String>,
+    created_at: String,
+    #[serde(default)]
+    expires_at: Option<String>,
+    #[serde(default)]
+    progress_percent: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Condition {
+    dimension: String,
+    group_by_fields: Vec<String>,
+    #[serde(default)]
+    filter: Option<Filter>,
+    #[serde(default)]
+    granularity_seconds: Option<u32>,
+    #[serde(default)]
+    format: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Filter {
+    #[serde(default)]
+    start_time: Option<String>,
+    #[serde(default)]
+    end_time: Option<String>,
+}
+
+impl Wanted {
+    /// As the request says it.
+    pub(super) fn entry(&self) -> Value {
+        json!({
+            "dimension": self.dimension(),
+            "group_by_fields": self.group_by_fields(),
+            "granularity_seconds": self.granularity_seconds,
+            "format": self.format,
+        })
+    }
+
+    fn dimension(&self) -> String {
+        format!("REPORT_DIMENSION_{}", self.dimension)
+    }
+
+    fn group_by_fields(&self) -> Vec<String> {
+        let fields = self.group_by.iter();
+        fields
+            .map(|field| format!("GROUP_BY_FIELD_{field}"))
+            .collect()
+    }
+
+    /// Whether it is the report with every option of every poll, as CSV.
+    pub(super) fn holds_poll_results(&self) -> bool {
+        self.dimension == "POLL_SUMMARIES" && self.group_by.is_empty() && self.format == "csv"
+    }
+
+    /// What it is about, for a table.
+    pub(super) fn title(&self) -> String {
+        let mut title = self.dimension.to_lowercase().replace('_', " ");
+        for (index, field) in self.group_by.iter().enumerate() {
+            title.push_str(if index == 0 { " by " } else { ", " });
+            title.push_str(&field.to_lowercase().replace('_', " "));
+        }
+        title
+    }
+
+    /// Whether the report answers this, over the whole event.
+    pub(super) fn is(&self, report: &Report) -> bool {
+        let condition = &report.dimension_with_condition;
+        condition.dimension == self.dimension()
+            && condition.group_by_fields == self.group_by_fields()
+            && condition.granularity_seconds == Some(self.granularity_seconds)
+            && condition.format.as_deref() == Some(self.format)
+            && condition.filter.as_ref().is_none_or(Filter::is_open)
+    }
+}
+
+impl Report {
+    /// Whether it is or will be there, with everything that was sent.
+    pub(super) fn is_usable(&self, since: Timestamp, now: Timestamp) -> bool {
+        let holds_all = self
+            .created_at
+            .parse::<Timestamp>()
+            .is_ok_and(|created_at| created_at >= since);
+        // A file about to expire might be gone when it is fetched.
+        let soon = now.saturating_add_millis(60_000);
+        let is_kept = self.uri.as_deref().is_some_and(|uri| !uri.is_empty())
+            && self
+                .expires_at
+                .as_deref()
+                .and_then(|at| at.parse::<Timestamp>().ok())
+                .is_some_and(|at| at > soon);
+        holds_all && (self.is("RUNNING") || (self.is("SUCCEEDED") && is_kept))
+    }
+
+    /// Whether it has this status.
+    pub(super) fn is(&self, status: &str) -> bool {
+        self.status.strip_prefix("EVENT_REPORT_STATUS_") == Some(status)
+    }
+
+    /// How far it is, of a hundred.
+    pub(super) fn percent(&self) -> u64 {
+        if self.is("SUCCEEDED") {
+            100
+        } else {
+            self.progress_percent.unwrap_or(0)
+        }
+    }
+}
+
+impl Filter {
+    fn is_open(&self) -> bool {
+        let is_absent = |time: &Option<String>| time.as_deref().unwrap_or_default().is_empty();
+        is_absent(&self.start_time) && is_absent(&self.end_time)
+    }
+}
