@@ -30,7 +30,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Makes the figures known.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("lake");
+        let registry = registry.sub_registry_with_prefix("showreport_lake");
         registry.register(
             "flush_duration_seconds",
             "How long a flush of the journal took",

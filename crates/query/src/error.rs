@@ -13,6 +13,15 @@ pub enum Error {
         /// Why.
         source: DataFusionError,
     },
+    /// No temporary directory could be made for the stages of a plan.
+    #[error("make a directory to spill to")]
+    MakeStages {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine names files by text, and the directory to spill to is none.
+    #[error("the data directory's path is not UTF-8")]
+    SpillPath,
     /// A plan could not be made or run.
     #[error("run the report's plan")]
     RunPlan {
@@ -60,7 +69,9 @@ impl Failure for Error {
         match self {
             Self::SheetFull { .. } => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
-            Self::WriteFile { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            Self::WriteFile { source, .. } | Self::MakeStages { source }
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
                 ErrorKind::StorageFull
             }
             Self::Stopped => ErrorKind::Unavailable,

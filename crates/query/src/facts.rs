@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
@@ -13,6 +14,7 @@ use showreport_lake::{Lake, table_schema};
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
 use showreport_model::{EventId, OrgId};
+use tempfile::TempDir;
 
 use crate::error::Error;
 
@@ -24,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) org: OrgId,
     pub(crate) event: EventId,
     pub(crate) heads: Heads,
+    /// Where stages leave their rows; it goes with the question.
+    pub(crate) stages: Arc<TempDir>,
 }
 
 impl Facts {
@@ -54,6 +58,27 @@ impl Facts {
                 .eq(lit(self.org.as_str()))
                 .and(col("event_id").eq(lit(self.event.as_str()))),
         )?)
+    }
+}
+
+impl Facts {
+    /// Works the frame out and gives its rows back as a frame of their own.
+    ///
+    /// The engine shares its memory out evenly among all sorts and groupings of
+    /// a plan, busy or not. A long plan therefore goes in stages, each with few.
+    pub(crate) async fn staged(&self, name: &str, frame: DataFrame) -> Result<DataFrame, Error> {
+        let path = self.stages.path().join(format!("{name}.parquet"));
+        let path = path.to_str().ok_or(Error::SpillPath)?;
+        let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+        let single = DataFrameWriteOptions::new().with_single_file_output(true);
+        frame.write_parquet(path, single, None).await?;
+        let url = ListingTableUrl::parse(path)?;
+        let config = ListingTableConfig::new(url)
+            .with_listing_options(ListingOptions::new(Arc::new(ParquetFormat::default())))
+            .with_schema(schema);
+        Ok(self
+            .context
+            .read_table(Arc::new(ListingTable::try_new(config)?))?)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 mod functions;
 mod facts;
 mod plans;
+mod pool;
 mod embedded;
 mod render;
 pub mod query;

@@ -34,6 +34,8 @@ impl Query {
     /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
     /// so that a heavy report cannot hold up a request.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
+        std::fs::create_dir_all(&config.spill_dir)
+            .map_err(|source| Error::MakeStages { source })?;
         let runtime =
             embedded::runtime(config, &lake).map_err(|source| Error::OpenEngine { source })?;
         Ok(Self {
@@ -55,7 +57,7 @@ impl Query {
         output: Output,
         progress: Progress,
     ) -> Result<Rendered, Error> {
-        let facts = self.facts(&order.org, &order.event, pins);
+        let facts = self.facts(&order.org, &order.event, pins)?;
         let order = order.clone();
         let clockwork = Clockwork::new(&order, &pins.zone);
         self.on_cpu(async move {
@@ -78,20 +80,23 @@ impl Query {
         event: &EventId,
         pins: &Pins,
     ) -> Result<Figures, Error> {
-        let facts = self.facts(org, event, pins);
+        let facts = self.facts(org, event, pins)?;
         let event = pins.event.clone();
         self.on_cpu(async move { figures(&facts, &event).await })
             .await
     }
 
-    fn facts(&self, org: &OrgId, event: &EventId, pins: &Pins) -> Facts {
-        Facts {
+    fn facts(&self, org: &OrgId, event: &EventId, pins: &Pins) -> Result<Facts, Error> {
+        let stages = tempfile::tempdir_in(&self.config.spill_dir)
+            .map_err(|source| Error::MakeStages { source })?;
+        Ok(Facts {
             context: embedded::session(&self.config, Arc::clone(&self.runtime)),
             lake: self.lake.clone(),
             org: org.clone(),
             event: event.clone(),
             heads: pins.heads.clone(),
-        }
+            stages: Arc::new(stages),
+        })
     }
 
     /// Runs the work on the engine's own threads; it ends with the caller.

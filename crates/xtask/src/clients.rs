@@ -28,7 +28,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("real clients: make a show", || make_show(&data))?;
     step("real clients: read it", || {
         let script = root().join("tests/clients/lake.py");
-        execute(Command::new(&python).arg(script).args([showreport(), data]))
+        execute(Command::new(&python).arg(script).args([showreport()?, data]))
     })
 }
 
@@ -72,16 +72,19 @@ fn install(environment: &Path, python: &Path) -> anyhow::Result<()> {
 
 /// Simulates a show in a fresh folder.
 fn make_show(data: &Path) -> anyhow::Result<()> {
-    execute(&mut cargo(&["build", "--package", "showreport"]))?;
+    // As the tests build it, so that nothing is built twice.
+    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
     if data.exists() {
         fs::remove_dir_all(data).context("remove the last show")?;
     }
-    let mut demo = Command::new(showreport());
+    let mut demo = Command::new(showreport()?);
     demo.args(["demo", "--exit", "--viewers", VIEWERS, "--data-dir"])
         .arg(data);
     execute(&mut demo)
 }
 
-fn showreport() -> PathBuf {
-    root().join("target/debug/showreport")
+/// Beside this program, wherever cargo builds to.
+fn showreport() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe().context("find where cargo builds to")?;
+    Ok(this.with_file_name("showreport"))
 }

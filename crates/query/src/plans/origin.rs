@@ -2,8 +2,8 @@
 //! of the same device, or where there is none, of the same customer.
 
 use datafusion::common::JoinType;
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, lit, when};
+use datafusion::functions_aggregate::first_last::first_value;
+use datafusion::logical_expr::{Expr, when};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
 use showreport_model::report::GroupBy;
@@ -32,7 +32,9 @@ pub(crate) async fn with_origin(facts: &Facts, rows: DataFrame) -> Result<DataFr
         ["of_customer", "device_os_2", "geo_region_2"],
     )
     .await?;
-    let joined = rows
+    let joined = facts
+        .staged("rows", rows)
+        .await?
         .join(
             by_device,
             JoinType::Left,
@@ -67,28 +69,22 @@ pub(crate) fn needs_origin(group_by: &[GroupBy]) -> bool {
 /// A row for each device (or customer) that watched: itself, and OS and
 /// region of its earliest view, under the given names.
 async fn earliest(facts: &Facts, of: &str, names: [&str; 3]) -> Result<DataFrame, Error> {
-    let views = views(facts, Window::ALL).await?;
-    let place = row_number()
-        .partition_by(vec![col(of)])
-        .order_by(vec![
+    let first = |name: &str| {
+        let by_time = vec![
             col("first_from").sort(true, true),
             col("playback_id").sort(true, true),
-        ])
-        .build()?;
-    Ok(views
+        ];
+        first_value(col(name), by_time)
+    };
+    let earliest = views(facts, Window::ALL)
+        .await?
         .filter(col(of).is_not_null())?
-        .select(vec![
-            col(of),
-            col("device_os"),
-            col("geo_region"),
-            col("first_from"),
-            col("playback_id"),
-        ])?
-        .window(vec![place.alias("place")])?
-        .filter(col("place").eq(lit(1_u64)))?
-        .select(vec![
-            col(of).alias(names[0]),
-            col("device_os").alias(names[1]),
-            col("geo_region").alias(names[2]),
-        ])?)
+        .aggregate(
+            vec![col(of).alias(names[0])],
+            vec![
+                first("device_os").alias(names[1]),
+                first("geo_region").alias(names[2]),
+            ],
+        )?;
+    facts.staged(of, earliest).await
 }

@@ -9,12 +9,16 @@ use flate2::write::GzEncoder;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
+use crate::harness::app::ndjson;
 use crate::harness::show::{says, watches};
 use crate::harness::{Answer, Org, Show, TestApp};
 use crate::oracle::Dimension::ChatHistories;
 
 const NDJSON: &str = "application/x-ndjson";
 const UNPACKED_BYTES_MAX: usize = 16 << 20;
+
+/// Names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
 
 fn message(id: &str) -> Value {
     let mut record = says("ada", id, "10:00", "hello");
@@ -23,7 +27,7 @@ fn message(id: &str) -> Value {
 }
 
 fn lines(ids: &[&str]) -> String {
-    ids.iter().map(|id| format!("{}\n", message(id))).collect()
+    ndjson(&ids.iter().map(|id| message(id)).collect::<Vec<_>>())
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -33,7 +37,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Posts a body with exactly these headers, beside the authorization.
-async fn post(app: &TestApp, org: &Org, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+async fn post(app: &TestApp, org: &Org, headers: Headers<'_>, body: impl Into<Body>) -> Answer {
     let mut request = crate::harness::app::request("POST", org, "/collect");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -134,7 +138,7 @@ async fn a_body_is_lines_an_array_or_an_object() {
     let (app, org) = (&show.app, &show.org);
     let array = json!([message("m1"), message("m2")]).to_string();
     let pretty = serde_json::to_string_pretty(&message("m9")).expect("JSON");
-    let bodies: [(&[(&str, &str)], String, i64); 9] = [
+    let bodies: [(Headers, String, i64); 9] = [
         (&[("content-type", "application/json")], array.clone(), 2),
         (
             &[("content-type", "application/json; charset=utf-8")],
@@ -207,7 +211,7 @@ async fn a_body_may_be_compressed() {
 #[tokio::test]
 async fn other_types_and_encodings_are_refused() {
     let show = Show::new().await;
-    let refused: [&[(&str, &str)]; 6] = [
+    let refused: [Headers; 6] = [
         &[("content-type", NDJSON), ("content-encoding", "deflate")],
         &[("content-type", NDJSON), ("content-encoding", "gzip, gzip")],
         &[

@@ -9,46 +9,49 @@ use flate2::write::GzEncoder;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-/// Runs the program on a data directory.
-fn showreport(data: &Path, arguments: &[&str]) -> Output {
-    command(data, arguments)
-        .output()
-        .expect("the program starts")
-}
+use crate::harness::app::ndjson;
 
-fn command(data: &Path, arguments: &[&str]) -> Command {
+/// The program with what was typed after its name, inside a data directory.
+pub(crate) fn command(data: &Path, typed: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_showreport"));
     command
-        .args(arguments)
+        .args(typed.split_whitespace())
         .env("SHOWREPORT_DATA_DIR", data)
         .current_dir(data);
     command
 }
 
+fn run(data: &Path, typed: &str) -> Output {
+    command(data, typed).output().expect("the program starts")
+}
+
 /// What a command that succeeds prints.
 #[track_caller]
-fn printed(data: &Path, arguments: &[&str]) -> String {
-    let output = showreport(data, arguments);
+pub(crate) fn printed(data: &Path, typed: &str) -> String {
+    let output = run(data, typed);
     assert!(
         output.status.success(),
-        "{arguments:?}: {}",
+        "{typed}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Checks that a command fails with this code and says why on stderr alone.
+/// Checks that a command fails with this code, and returns why, which it says on stderr.
 #[track_caller]
-fn fails(data: &Path, arguments: &[&str], code: i32) -> String {
-    let output = showreport(data, arguments);
+fn fails(data: &Path, typed: &str, code: i32) -> String {
+    let output = run(data, typed);
     let why = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {why}");
-    assert!(!why.is_empty(), "{arguments:?} says why");
+    assert_eq!(output.status.code(), Some(code), "{typed}: {why}");
+    assert!(!why.is_empty(), "{typed} says why");
     why
 }
 
-fn directory() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
+/// A data directory with an organisation.
+pub(crate) fn acme() -> tempfile::TempDir {
+    let data = tempfile::tempdir().expect("a directory");
+    printed(data.path(), "org create acme --time-zone Asia/Taipei");
+    data
 }
 
 fn watches(customer: &str, from: &str, to: &str) -> Value {
@@ -59,57 +62,40 @@ fn watches(customer: &str, from: &str, to: &str) -> Value {
 }
 
 fn records() -> String {
-    let records = [
+    ndjson(&[
         watches("ada", "10:00:00", "10:30:00"),
         watches("bob", "10:10:00", "10:20:00"),
-    ];
-    records.iter().map(|record| format!("{record}\n")).collect()
+    ])
 }
 
-const REPORT: [&str; 9] = [
-    "report",
-    "--org",
-    "acme",
-    "--event",
-    "keynote",
-    "--dimension",
-    "watch-time",
-    "--group-by",
-    "customer-id",
-];
+fn write(data: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    std::fs::write(data.join(name), bytes).expect("write");
+}
+
+const REPORT: &str =
+    "report --org acme --event keynote --dimension watch-time --group-by customer-id";
 
 #[test]
 fn files_are_imported_and_twice_changes_nothing() {
-    let data = directory();
-    printed(
-        data.path(),
-        &["org", "create", "acme", "--time-zone", "Asia/Taipei"],
+    let data = acme();
+    let data = data.path();
+    write(data, "records.ndjson", records());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    writeln!(encoder, "{}", watches("eve", "10:00:00", "10:00:01")).expect("memory");
+    write(data, "more.ndjson.gz", encoder.finish().expect("memory"));
+    let last = watches("zoe", "10:00:00", "10:00:02").to_string();
+    write(
+        data,
+        "last.ndjson.zst",
+        zstd::encode_all(last.as_bytes(), 1).expect("memory"),
     );
-    let plain = data.path().join("records.ndjson");
-    std::fs::write(&plain, records()).expect("write");
-    let gzip = data.path().join("more.ndjson.gz");
-    let mut encoder = GzEncoder::new(
-        std::fs::File::create(&gzip).expect("create"),
-        Compression::fast(),
-    );
-    writeln!(encoder, "{}", watches("eve", "10:00:00", "10:00:01")).expect("write");
-    encoder.finish().expect("finish");
-    let zstd = data.path().join("last.ndjson.zst");
-    let packed = zstd::encode_all(
-        watches("zoe", "10:00:00", "10:00:02")
-            .to_string()
-            .as_bytes(),
-        1,
-    );
-    std::fs::write(&zstd, packed.expect("memory")).expect("write");
     let mut files = Vec::new();
     for _ in 0..2 {
-        let paths = [&plain, &gzip, &zstd].map(|path| path.to_str().expect("UTF-8"));
         printed(
-            data.path(),
-            &["import", paths[0], paths[1], paths[2], "--org", "acme"],
+            data,
+            "import records.ndjson more.ndjson.gz last.ndjson.zst --org acme",
         );
-        files.push(printed(data.path(), &REPORT));
+        files.push(printed(data, REPORT));
     }
     assert_eq!(files[0], files[1]);
     assert_snapshot!(files[0], @"
@@ -123,60 +109,43 @@ fn files_are_imported_and_twice_changes_nothing() {
 
 #[test]
 fn rejected_lines_are_explained_and_the_rest_goes_in() {
-    let data = directory();
-    printed(data.path(), &["org", "create", "acme"]);
-    let path = data.path().join("mixed.ndjson");
-    std::fs::write(
-        &path,
-        format!("{{\"type\": \"dance\"}}\n{}not json\n", records()),
-    )
-    .expect("write");
-    let why = fails(
+    let data = acme();
+    write(
         data.path(),
-        &["import", path.to_str().expect("UTF-8"), "--org", "acme"],
-        1,
+        "mixed.ndjson",
+        format!("{{\"type\": \"dance\"}}\n{}not json\n", records()),
     );
-    assert!(why.contains("dance") || why.contains("type"), "{why}");
-    assert_eq!(printed(data.path(), &REPORT).lines().count(), 3);
+    let why = fails(data.path(), "import mixed.ndjson --org acme", 1);
+    assert!(
+        why.contains("mixed.ndjson") && why.contains("dance"),
+        "{why}"
+    );
+    assert_eq!(printed(data.path(), REPORT).lines().count(), 3);
+}
+
+#[test]
+fn records_without_an_event_belong_to_the_one_that_is_named() {
+    let data = acme();
+    let mut record = watches("ada", "10:00:00", "10:30:00");
+    record.as_object_mut().expect("a record").remove("event_id");
+    write(data.path(), "bare.ndjson", record.to_string());
+    fails(data.path(), "import bare.ndjson --org acme", 1);
+    printed(data.path(), "import bare.ndjson --org acme --event keynote");
+    assert_eq!(printed(data.path(), REPORT).lines().count(), 2);
 }
 
 #[test]
 fn a_report_goes_to_a_file_and_takes_a_window() {
-    let data = directory();
+    let data = acme();
+    let data = data.path();
+    write(data, "records.ndjson", records());
+    printed(data, "import records.ndjson --org acme");
     printed(
-        data.path(),
-        &["org", "create", "acme", "--time-zone", "Asia/Taipei"],
+        data,
+        "report --org acme --event keynote --dimension watch-time --group-by watch-timestamp,customer-id \
+         --granularity 86400 --from 2025-03-01T10:00:00Z --to 2025-03-01T10:15:00Z --out report.csv",
     );
-    let path = data.path().join("records.ndjson");
-    std::fs::write(&path, records()).expect("write");
-    printed(
-        data.path(),
-        &["import", path.to_str().expect("UTF-8"), "--org", "acme"],
-    );
-    let out = data.path().join("report.csv");
-    printed(
-        data.path(),
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "keynote",
-            "--dimension",
-            "watch-time",
-            "--group-by",
-            "watch-timestamp,customer-id",
-            "--granularity",
-            "86400",
-            "--from",
-            "2025-03-01T10:00:00Z",
-            "--to",
-            "2025-03-01T10:15:00Z",
-            "--out",
-            out.to_str().expect("UTF-8"),
-        ],
-    );
-    assert_snapshot!(std::fs::read_to_string(&out).expect("the file"), @"
+    assert_snapshot!(std::fs::read_to_string(data.join("report.csv")).expect("the file"), @"
     watch_timestamp,customer_id,views,viewers,devices,watch_seconds,attended_seconds
     2025-02-28T16:00:00.000Z,ada,1,1,0,900.000,900.000
     2025-02-28T16:00:00.000Z,bob,1,1,0,300.000,300.000
@@ -186,169 +155,99 @@ fn a_report_goes_to_a_file_and_takes_a_window() {
         ("xlsx", b"PK\x03\x04"),
         ("ndjson", b"{\""),
     ] {
-        let mut arguments = REPORT.to_vec();
-        arguments.extend(["--format", format, "--out", out.to_str().expect("UTF-8")]);
-        printed(data.path(), &arguments);
-        assert!(
-            std::fs::read(&out).expect("the file").starts_with(begins),
-            "{format}"
-        );
+        printed(data, &format!("{REPORT} --format {format} --out report"));
+        let file = std::fs::read(data.join("report")).expect("the file");
+        assert!(file.starts_with(begins), "{format}");
     }
 }
 
 #[test]
 fn a_token_is_shown_once_and_can_be_revoked() {
-    let data = directory();
-    printed(data.path(), &["org", "create", "acme"]);
+    let data = acme();
+    let data = data.path();
     let created = printed(
-        data.path(),
-        &[
-            "token",
-            "create",
-            "--org",
-            "acme",
-            "--scope",
-            "collect,report",
-            "--expires",
-            "90d",
-        ],
+        data,
+        "token create --org acme --scope collect,report --expires 90d",
     );
-    let token = created.trim_end();
+    let token = created.strip_suffix('\n').expect("a line");
     assert!(
         token.starts_with("sr_") && !token.contains(char::is_whitespace),
         "the token and nothing else"
     );
     let several = printed(
-        data.path(),
-        &[
-            "token", "create", "--org", "acme", "--scope", "collect", "--scope", "report",
-        ],
+        data,
+        "token create --org acme --scope collect --scope report",
     );
-    assert_ne!(several.trim_end(), token);
-    let list = printed(data.path(), &["token", "list", "--org", "acme"]);
+    assert_ne!(several, created);
+    let list = printed(data, "token list --org acme");
     assert_eq!(list.lines().count(), 2, "a line a token: {list}");
     assert!(!list.contains(token), "a token is never shown again");
     let id = list.split_whitespace().next().expect("an id first");
-    printed(data.path(), &["token", "revoke", id]);
-    printed(data.path(), &["token", "revoke", id]);
-    assert_eq!(printed(data.path(), &["token", "list"]).lines().count(), 2);
-    fails(
-        data.path(),
-        &["token", "revoke", "01930000-0000-7000-8000-000000000000"],
-        1,
-    );
+    for _ in 0..2 {
+        printed(data, &format!("token revoke {id}"));
+    }
+    assert_eq!(printed(data, "token list").lines().count(), 2);
+    fails(data, "token revoke 01930000-0000-7000-8000-000000000000", 1);
 }
 
 #[test]
-fn wrong_usage_is_2_and_failure_is_1() {
-    let data = directory();
-    printed(data.path(), &["org", "create", "acme"]);
-    for wrong in [
-        &["dance"][..],
-        &[],
-        &["org", "create"],
-        &["org", "create", "a/b"],
-        &["org", "create", "globex", "--time-zone", "Mars/Base"],
-        &["token", "create", "--org", "acme", "--scope", "everything"],
-        &["token", "create", "--org", "acme"],
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "keynote",
-            "--dimension",
-            "mood",
-        ],
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "keynote",
-            "--dimension",
-            "watch-time",
-            "--group-by",
-            "mood",
-        ],
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "keynote",
-            "--dimension",
-            "watch-time",
-            "--granularity",
-            "7",
-        ],
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "keynote",
-            "--dimension",
-            "watch-time",
-            "--format",
-            "pdf",
-        ],
-        &["serve", "--listen", "nowhere"],
-        &["serve", "--dance"],
+fn wrong_usage_is_2() {
+    let data = acme();
+    for typed in [
+        "",
+        "dance",
+        "org create",
+        "org create a/b",
+        "org create globex --time-zone Mars/Base",
+        "token create --org acme",
+        "token create --org acme --scope everything",
+        "report --org acme --event keynote",
+        "report --org acme --event keynote --dimension mood",
+        "report --org acme --event keynote --dimension watch-time --group-by mood",
+        "report --org acme --event keynote --dimension watch-time --group-by device-os,device-os",
+        "report --org acme --event keynote --dimension watch-time --granularity 7",
+        "report --org acme --event keynote --dimension watch-time --format pdf",
+        "report --org acme --event keynote --dimension watch-time --from yesterday",
+        "serve --listen nowhere",
+        "serve --dance",
     ] {
-        fails(data.path(), wrong, 2);
+        fails(data.path(), typed, 2);
     }
-    fails(data.path(), &["org", "create", "acme"], 1);
-    fails(
-        data.path(),
-        &["token", "create", "--org", "nobody", "--scope", "report"],
-        1,
-    );
-    fails(
-        data.path(),
-        &["import", "missing.ndjson", "--org", "acme"],
-        1,
-    );
-    fails(
-        data.path(),
-        &["import", "missing.ndjson", "--org", "nobody"],
-        1,
-    );
-    fails(
-        data.path(),
-        &[
-            "report",
-            "--org",
-            "acme",
-            "--event",
-            "nothing",
-            "--dimension",
-            "watch-time",
-        ],
-        1,
-    );
+}
+
+#[test]
+fn failure_is_1() {
+    let data = acme();
+    for typed in [
+        "org create acme",
+        "token create --org nobody --scope report",
+        "import missing.ndjson --org acme",
+        "import missing.ndjson --org nobody",
+        "report --org acme --event nothing --dimension watch-time",
+    ] {
+        fails(data.path(), typed, 1);
+    }
 }
 
 #[test]
 fn help_reads_like_a_manual() {
-    let data = directory();
+    let data = acme();
     for command in [
-        &["--help"][..],
-        &["serve", "--help"],
-        &["demo", "--help"],
-        &["import", "--help"],
-        &["report", "--help"],
+        "",
+        "serve",
+        "demo",
+        "import",
+        "report",
+        "org create",
+        "token create",
     ] {
-        let help = printed(data.path(), command);
-        assert!(
-            help.contains("Examples:") || help.contains("EXAMPLES"),
-            "{command:?}: {help}"
-        );
+        let help = printed(data.path(), &format!("{command} --help"));
+        assert!(help.contains("Examples:"), "{command}: {help}");
     }
 }
 
 /// A server that is killed when the test ends.
-struct Server(Child);
+pub(crate) struct Server(pub(crate) Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -368,26 +267,18 @@ fn http(address: &str, request: &str) -> String {
 
 #[test]
 fn a_server_says_where_it_listens_and_ends_in_good_order() {
-    let data = directory();
-    printed(data.path(), &["org", "create", "acme"]);
-    let token = printed(
-        data.path(),
-        &["token", "create", "--org", "acme", "--scope", "collect"],
-    );
-    let child = command(data.path(), &["serve", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
+    let data = acme();
+    let data = data.path();
+    let token = printed(data, "token create --org acme --scope collect");
+    let mut serve = command(data, "serve --listen 127.0.0.1:0");
+    let child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut server = Server(child.expect("the program starts"));
     let mut line = String::new();
     BufReader::new(server.0.stdout.as_mut().expect("stdout"))
         .read_line(&mut line)
         .expect("a line");
-    let address = line
-        .trim_end()
-        .strip_prefix("listening on http://")
-        .unwrap_or_else(|| panic!("{line:?}"))
-        .to_owned();
+    let address = line.trim_end().strip_prefix("listening on http://");
+    let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
     let ready = http(
         &address,
         "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -395,19 +286,20 @@ fn a_server_says_where_it_listens_and_ends_in_good_order() {
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     let body = records();
     let collect = format!(
-        "POST /collect HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /collect HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
         token.trim_end(),
         body.len()
     );
     let answer = http(&address, &collect);
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     // The command line works beside the server, and knows what it accepted.
-    let beside = printed(data.path(), &REPORT);
+    let beside = printed(data, REPORT);
     assert_eq!(beside.lines().count(), 3, "{beside}");
     let terminate = Command::new("kill")
         .args(["-TERM", &server.0.id().to_string()])
         .status();
     assert!(terminate.expect("kill runs").success());
     assert_eq!(server.0.wait().expect("it ends").code(), Some(0));
-    assert_eq!(printed(data.path(), &REPORT), beside);
+    assert_eq!(printed(data, REPORT), beside);
 }

@@ -322,3 +322,19 @@ async fn a_file_that_is_no_longer_kept_is_gone() {
         .await
         .refused(410);
 }
+
+#[tokio::test]
+async fn a_file_is_kept_for_thirty_days() {
+    let (show, report) = made().await;
+    let id = report["id"].as_str().expect("an id");
+    show.app.clock.advance_millis(30 * 24 * 3_600_000 - 1);
+    show.app.parts.jobs.maintain(true).await.expect("tidy up");
+    let lasting = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    get(&show, link(&lasting), &[]).await.is(200);
+    show.app.clock.advance_millis(1);
+    show.app.parts.jobs.maintain(true).await.expect("tidy up");
+    get(&show, link(&lasting), &[]).await.refused(410);
+    // The report itself is still told of.
+    let report = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    assert_eq!(report["status"], "EVENT_REPORT_STATUS_SUCCEEDED");
+}

@@ -12,6 +12,7 @@ use crate::harness::zip::unzip;
 use crate::harness::{Made, Random, Show};
 use crate::oracle::{self, Dimension, Field, Question, Table};
 use crate::streams::records::Records;
+use crate::streams::run::load;
 
 const MIDDLE: i64 = 1_795_305_600_000;
 const TIMES: [&str; 6] = [
@@ -95,13 +96,13 @@ async fn parquet_has_types() {
                     assert_eq!(*field.data_type(), time, "{name}");
                 }
                 name if SECONDS.contains(name) => {
-                    assert_eq!(*field.data_type(), DataType::Decimal128(18, 3), "{name}")
+                    assert_eq!(*field.data_type(), DataType::Decimal128(18, 3), "{name}");
                 }
                 name if FLAGS.contains(name) => {
-                    assert_eq!(*field.data_type(), DataType::Boolean, "{name}")
+                    assert_eq!(*field.data_type(), DataType::Boolean, "{name}");
                 }
                 name if COUNTS.contains(name) => {
-                    assert_eq!(*field.data_type(), DataType::Int64, "{name}")
+                    assert_eq!(*field.data_type(), DataType::Int64, "{name}");
                 }
                 _ => assert!(field.data_type().is_string(), "{name}: {field:?}"),
             }
@@ -166,4 +167,48 @@ async fn the_same_facts_give_the_same_bytes_in_every_format() {
             assert_eq!(first.report["row_count"], second.report["row_count"]);
         }
     }
+}
+
+/// What a sheet of a spreadsheet holds; one of them is the header's.
+const SHEET_ROWS_MAX: usize = 1_048_576;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_that_would_be_too_long_fails_alone_and_says_why() {
+    let show = Show::new().await;
+    let message = |number: usize| {
+        json!({
+            "type": "chat", "event_id": "keynote", "message_id": format!("{number}"), "text": "",
+            "sent_at": "2026-11-22T10:00:00Z",
+        })
+    };
+    for first in (0..SHEET_ROWS_MAX).step_by(1 << 16) {
+        let records: Vec<Value> = (first..first + (1 << 16)).map(message).collect();
+        load(&show.app.parts, &show.org.id, show.app.now(), &records).await;
+    }
+    let chat = |format: &str| {
+        json!({
+            "dimension": "REPORT_DIMENSION_CHAT_HISTORIES",
+            "group_by_fields": [],
+            "format": format,
+        })
+    };
+    let created = show
+        .app
+        .create(&show.org, "keynote", &[chat("xlsx"), chat("csv")])
+        .await;
+    show.app.work().await;
+    let created = created.ok();
+    let ids = [0, 1].map(|place| created["reports"][place]["id"].as_str().expect("an id"));
+    let answered = show.app.batch_get(&show.org, &ids).await.ok();
+    let [sheet, csv] = [0, 1].map(|place| &answered["reports"][place]);
+    assert_eq!(sheet["status"], "EVENT_REPORT_STATUS_FAILED", "{sheet}");
+    assert_eq!(sheet["uri"], "");
+    assert_eq!(sheet["error_info"]["domain"], "showreport");
+    let reason = sheet["error_info"]["reason"].as_str().expect("a reason");
+    assert!(
+        reason.chars().all(|c| c.is_ascii_uppercase() || c == '_'),
+        "{reason}"
+    );
+    assert_eq!(csv["status"], "EVENT_REPORT_STATUS_SUCCEEDED", "{csv}");
+    assert_eq!(csv["row_count"], SHEET_ROWS_MAX);
 }

@@ -1,4 +1,4 @@
-//! A whole Showreport in one process: real SQLite, real files, the real router,
+//! A whole Showreport in one process: the real database, real files, the real router,
 //! and a clock that the test moves.
 
 pub(crate) mod answer;

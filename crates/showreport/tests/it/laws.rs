@@ -269,7 +269,7 @@ fn assert_figures(answered: &Value, expected: &Figures) {
     ) {
         (None, None) => {}
         (Some(expected), Some(answered)) => {
-            assert!((expected - answered).abs() < 1e-6, "{expected} {answered}")
+            assert!((expected - answered).abs() < 1e-6, "{expected} {answered}");
         }
         other => panic!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! Asking for reports as BlendVision's callers do.
+//! Asking for reports as callers of the original do.
 
 use serde_json::{Value, json};
 
@@ -158,103 +158,81 @@ async fn numbers_stand_for_the_members_in_their_order() {
     show.app.work().await;
 }
 
+/// Places in an order, each with values that are wrong there.
+fn wrong_values() -> Vec<(&'static str, Value)> {
+    let filter = |start: &str, end: &str| json!({"start_time": start, "end_time": end});
+    vec![
+        ("/id", json!([null, "", 7])),
+        (
+            "/type",
+            json!([null, "EVENT_TYPE_UNSPECIFIED", "live", 0, 99]),
+        ),
+        ("/dimension_with_conditions", json!([null, [], "all", {}])),
+        (
+            "/dimension_with_conditions/0/dimension",
+            json!([null, 0, 5, "REPORT_DIMENSION_MOOD"]),
+        ),
+        (
+            "/dimension_with_conditions/0/group_by_fields",
+            json!([
+                [0],
+                [6],
+                ["GROUP_BY_FIELD_MOOD"],
+                [2, "GROUP_BY_FIELD_CUSTOMER_ID"],
+                "all"
+            ]),
+        ),
+        (
+            "/dimension_with_conditions/0/granularity_seconds",
+            json!([0, 7, -60, "minute"]),
+        ),
+        ("/dimension_with_conditions/0/format", json!(["pdf", 1])),
+        (
+            "/dimension_with_conditions/0/filter",
+            json!([
+                filter("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
+                filter("2026-11-22T10:00:00.001Z", "2026-11-22T10:00:00Z"),
+                filter("yesterday", "2026-11-22T10:00:00Z"),
+                filter("2026-11-22T10:00:00", ""),
+                "today",
+            ]),
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn a_bad_order_names_every_bad_field() {
     let show = show_with_event().await;
-    let entry = |field: &str, value: Value| {
-        let mut entry = watch_time();
-        entry[field] = value;
-        json!({"id": "keynote", "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": [entry]})
-    };
-    let filter =
-        |start: &str, end: &str| entry("filter", json!({"start_time": start, "end_time": end}));
-    let without = |field: &str| {
-        let mut order = order(&json!([watch_time()]));
-        order.as_object_mut().expect("an object").remove(field);
-        order
-    };
-    let bad = [
-        (without("id"), "id"),
-        (without("type"), "type"),
-        (
-            without("dimension_with_conditions"),
-            "dimension_with_conditions",
-        ),
-        (order(&json!([])), "dimension_with_conditions"),
-        (order(&json!("all")), "dimension_with_conditions"),
-        (
-            json!({"id": "keynote", "event_id": "other", "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": [watch_time()]}),
-            "id",
-        ),
-        (
-            json!({"id": "keynote", "type": "EVENT_TYPE_UNSPECIFIED", "dimension_with_conditions": [watch_time()]}),
-            "type",
-        ),
-        (
-            json!({"id": "keynote", "type": 0, "dimension_with_conditions": [watch_time()]}),
-            "type",
-        ),
-        (
-            json!({"id": "keynote", "type": 99, "dimension_with_conditions": [watch_time()]}),
-            "type",
-        ),
-        (
-            json!({"id": 7, "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": [watch_time()]}),
-            "id",
-        ),
-        (
-            entry("dimension", json!("REPORT_DIMENSION_MOOD")),
-            "dimension",
-        ),
-        (entry("dimension", json!(0)), "dimension"),
-        (entry("dimension", Value::Null), "dimension"),
-        (
-            entry("group_by_fields", json!(["GROUP_BY_FIELD_MOOD"])),
-            "group_by_fields",
-        ),
-        (entry("group_by_fields", json!([0])), "group_by_fields"),
-        (entry("group_by_fields", json!([6])), "group_by_fields"),
-        (
-            entry("group_by_fields", json!([2, "GROUP_BY_FIELD_CUSTOMER_ID"])),
-            "group_by_fields",
-        ),
-        (
-            entry("granularity_seconds", json!(7)),
-            "granularity_seconds",
-        ),
-        (
-            entry("granularity_seconds", json!("minute")),
-            "granularity_seconds",
-        ),
-        (entry("format", json!("pdf")), "format"),
-        (
-            filter("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
-            "filter",
-        ),
-        (
-            filter("2026-11-22T10:00:01Z", "2026-11-22T10:00:00Z"),
-            "filter",
-        ),
-        (filter("yesterday", "2026-11-22T10:00:00Z"), "start_time"),
-    ];
-    for (order, field) in bad {
-        let answer = show.app.post(&show.org, REPORTS, &order).await;
-        assert_eq!(answer.status, 400, "{order}: {}", answer.text());
-        let fields = answer.bad_fields();
-        assert!(
-            fields.iter().any(|named| named.contains(field)),
-            "{order}: {fields:?}"
-        );
+    for (place, values) in wrong_values() {
+        let field = place.rsplit('/').next().expect("a name");
+        for value in values.as_array().expect("values") {
+            let mut bad = order(&json!([watch_time()]));
+            match bad.pointer_mut(place) {
+                Some(place) => *place = value.clone(),
+                None => bad["dimension_with_conditions"][0][field] = value.clone(),
+            }
+            let answer = show.app.post(&show.org, REPORTS, &bad).await;
+            assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
+            let named = answer.bad_fields();
+            assert!(
+                named.iter().any(|name| name.contains(field)),
+                "{bad}: {named:?}"
+            );
+        }
     }
+    let mut twice = order(&json!([watch_time()]));
+    twice["event_id"] = json!("another");
+    let named = show.app.post(&show.org, REPORTS, &twice).await.bad_fields();
+    assert_eq!(named, ["id"], "two spellings with two values");
     let several = json!({"type": "?", "dimension_with_conditions": [
         {"dimension": "?", "group_by_fields": ["?"], "format": "?", "granularity_seconds": 7},
     ]});
-    let fields = show
+    let named = show
         .app
         .post(&show.org, REPORTS, &several)
         .await
         .bad_fields();
-    assert!(fields.len() >= 6, "{fields:?}");
+    assert_eq!(named.len(), 6, "{named:?}");
     let reports = show.app.get(&show.org, "/api/v1/reports").await.ok();
     assert!(
         list(&reports, "reports").is_empty(),

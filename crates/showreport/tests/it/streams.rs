@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use case::Case;
 
 /// Seeds of the cases; `SHOWREPORT_TEST_SEEDS=100..400` tries others, however long it takes.
-const SEEDS: Range<u64> = 1..9;
+const SEEDS: Range<u64> = 1..25;
 
 /// How long new cases are begun: a slow machine tries fewer of them.
 const TIME_MAX: Duration = Duration::from_secs(75);
 
 /// The seeds that somebody asks for by hand.
-#[expect(clippy::disallowed_methods, reason = "a test is set up by no settings file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is set up by no settings file"
+)]
 fn asked_for() -> Option<Range<u64>> {
     let text = std::env::var("SHOWREPORT_TEST_SEEDS").ok()?;
     let (first, end) = text.split_once("..").expect("a range such as 100..400");
@@ -35,6 +38,7 @@ async fn every_report_of_a_random_stream_equals_the_oracle() {
         }
         let case = Case::random(seed);
         if let Err(difference) = run::run(&case).await {
+            eprintln!("seed {seed} differs, looking for the smallest case:\n{difference}");
             let (case, difference) = run::smallest(case, difference).await;
             panic!("seed {seed} differs\n{case}\n{difference}");
         }

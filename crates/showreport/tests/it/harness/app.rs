@@ -11,7 +11,7 @@ use serde_json::Value;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, Scopes};
-use showreport_model::{Clock, OrgId};
+use showreport_model::{Clock, OrgId, Timestamp};
 use showreport_query::Query;
 use showreport_server::App;
 use tempfile::TempDir;
@@ -64,18 +64,25 @@ impl TestApp {
         }
     }
 
+    /// The present instant.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Another process on the same directory.
+    pub(crate) async fn open_beside(&self) -> Parts {
+        Parts::open(self.directory.path(), self.clock.clone()).await
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         self.directory.path()
     }
 
     /// Ends the process in good order and starts another on the same directory.
     pub(crate) async fn restart(&mut self) {
-        self.parts.shutdown.cancel();
-        while let Some(ended) = self.parts.tasks.join_next().await {
-            ended.expect("a task ends in good order");
-        }
-        self.parts.meta.close().await;
-        self.parts = Parts::open(self.directory.path(), self.clock.clone()).await;
+        let next = Parts::open(self.directory.path(), self.clock.clone());
+        self.parts.end().await;
+        self.parts = next.await;
     }
 
     /// Drops the process where it stands and starts another on the same directory.
@@ -159,8 +166,7 @@ impl TestApp {
 
     /// Sends records as NDJSON.
     pub(crate) async fn collect(&self, org: &Org, records: &[Value]) -> Answer {
-        let body: String = records.iter().map(|record| format!("{record}\n")).collect();
-        self.post_bytes(org, "/collect", "application/x-ndjson", body)
+        self.post_bytes(org, "/collect", "application/x-ndjson", ndjson(records))
             .await
     }
 
@@ -196,7 +202,7 @@ impl TestApp {
         };
         // Far longer than any test needs: a job that fails would be tried again
         // when the clock moves, which here it does not.
-        tokio::time::timeout(Duration::from_secs(60), idle)
+        tokio::time::timeout(Duration::from_mins(1), idle)
             .await
             .expect("the jobs end");
         shutdown.cancel();
@@ -204,6 +210,16 @@ impl TestApp {
             ended.expect("no worker panics").expect("no worker fails");
         }
     }
+}
+
+/// Records a line each.
+pub(crate) fn ndjson(records: &[Value]) -> String {
+    let mut lines = String::new();
+    for record in records {
+        lines += &record.to_string();
+        lines.push('\n');
+    }
+    lines
 }
 
 /// A request that says who sends it.
@@ -215,6 +231,15 @@ pub(crate) fn request(method: &str, org: &Org, path: &str) -> axum::http::reques
 }
 
 impl Parts {
+    /// Ends in good order.
+    pub(crate) async fn end(&mut self) {
+        self.shutdown.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("a task ends in good order");
+        }
+        self.meta.close().await;
+    }
+
     async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Self {
         let meta = Meta::open(
             &showreport_meta::Config {
@@ -271,7 +296,7 @@ impl Parts {
         tasks.spawn(async move {
             writer
                 .await
-                .expect("the journal's writer ends in good order")
+                .expect("the journal's writer ends in good order");
         });
         Self {
             meta,

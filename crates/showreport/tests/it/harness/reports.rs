@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -115,8 +116,6 @@ pub(crate) fn list<'a>(answer: &'a Value, name: &str) -> &'a Vec<Value> {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(bytes);
+    format!("{:x}", Bytes::copy_from_slice(&digest))
 }

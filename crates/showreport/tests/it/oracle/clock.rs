@@ -55,14 +55,13 @@ fn millis_of_text(text: &str) -> i64 {
         None => ("", rest),
     };
     let thousandths: i64 = format!("{fraction:0<3}")[..3].parse().expect("digits");
-    let ahead = match offset {
-        "Z" => 0,
-        _ => {
-            let hours: i64 = offset[1..3].parse().expect("digits");
-            let minutes: i64 = offset[4..6].parse().expect("digits");
-            let sign = if offset.starts_with('-') { -1 } else { 1 };
-            sign * (hours * 60 + minutes) * MINUTE
-        }
+    let ahead = if offset == "Z" {
+        0
+    } else {
+        let hours: i64 = offset[1..3].parse().expect("digits");
+        let minutes: i64 = offset[4..6].parse().expect("digits");
+        let sign = if offset.starts_with('-') { -1 } else { 1 };
+        sign * (hours * 60 + minutes) * MINUTE
     };
     day * DAY + clock + thousandths - ahead
 }

@@ -71,8 +71,14 @@ impl Case {
                 records.record(random, event),
             ));
         }
-        for _ in 0..random.below(60) {
-            sent.push(random.pick(&sent).clone());
+        for _ in 0..random.below(120) {
+            let (org, record) = random.pick(&sent).clone();
+            let again = if random.percent(50) {
+                record
+            } else {
+                records.variant(random, &record)
+            };
+            sent.push((org, again));
         }
         random.shuffle(&mut sent);
         let mut steps = Vec::new();

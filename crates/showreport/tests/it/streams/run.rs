@@ -2,11 +2,12 @@
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use showreport_model::Clock;
 use showreport_model::facts::FactsBuilder;
+use showreport_model::{OrgId, Timestamp};
 use showreport_server::collect::parse_line;
 
 use super::case::{Case, Step};
+use crate::harness::app::Parts;
 use crate::harness::reports::entry;
 use crate::harness::{Org, TestApp};
 use crate::oracle::{self, Question};
@@ -32,7 +33,7 @@ pub(crate) async fn run(case: &Case) -> Result<(), Difference> {
                 told[*org].extend(records.iter().cloned());
             }
             Step::Load { org, records } => {
-                load(&app, &orgs[*org], records).await;
+                load(&app.parts, &orgs[*org].id, app.now(), records).await;
                 told[*org].extend(records.iter().cloned());
             }
             Step::Flush => drop(app.parts.lake.flush().await.expect("flush")),
@@ -55,15 +56,15 @@ pub(crate) async fn run(case: &Case) -> Result<(), Difference> {
 }
 
 /// What `showreport import` does with a file.
-async fn load(app: &TestApp, org: &Org, records: &[Value]) {
-    let mut builder = FactsBuilder::new(org.id.clone());
+pub(crate) async fn load(parts: &Parts, org: &OrgId, now: Timestamp, records: &[Value]) {
+    let mut builder = FactsBuilder::new(org.clone());
     for (index, record) in records.iter().enumerate() {
         let line = record.to_string();
-        builder.push(parse_line(line.as_bytes(), index, app.clock.now()).expect("a good record"));
+        builder.push(parse_line(line.as_bytes(), index, now).expect("a good record"));
     }
-    app.parts
+    parts
         .lake
-        .load(&org.id, &[builder.finish()])
+        .load(org, &[builder.finish()])
         .await
         .expect("load");
 }
