@@ -28,7 +28,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("real clients: make a show", || make_show(&data))?;
     step("real clients: read it", || {
         let script = root().join("tests/clients/lake.py");
-        execute(Command::new(&python).arg(script).args([showreport()?, data]))
+        execute(
+            Command::new(&python)
+                .arg(script)
+                .args([showreport()?, data]),
+        )
     })
 }
 
@@ -78,7 +82,8 @@ fn make_show(data: &Path) -> anyhow::Result<()> {
         fs::remove_dir_all(data).context("remove the last show")?;
     }
     let mut demo = Command::new(showreport()?);
-    demo.args(["demo", "--exit", "--viewers", VIEWERS, "--data-dir"])
+    demo.args(["demo", "--exit", "--viewers", VIEWERS]);
+    demo.args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data);
     execute(&mut demo)
 }
