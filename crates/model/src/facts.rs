@@ -4,6 +4,8 @@
 //! One table for each kind of fact. Records of what an event is are no facts
 //! of a table: they go to the registry.
 
+mod spans;
+
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
@@ -19,10 +21,9 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
-use crate::record::{
-    ChatRecord, EventRecord, PlaybackRecord, PollRecord, Record, Role, VoteRecord, named,
-};
+use crate::record::{ChatRecord, EventRecord, PollRecord, Record, Role, VoteRecord, named};
 use crate::time::Timestamp;
+use spans::SpansBuilder;
 
 named! {
     /// A kind of fact, which is a table of the lake.
@@ -342,16 +343,6 @@ fn times() -> TimestampMillisecondBuilder {
     TimestampMillisecondBuilder::with_capacity(0).with_timezone("UTC")
 }
 
-columns! { SpansBuilder of Spans from PlaybackRecord:
-    playback: StringBuilder = texts(), |it, fact| it.append_value(fact.playback.as_str());
-    from: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.from());
-    to: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.span.to());
-    customer: StringBuilder = texts(), |it, fact| it.append_option(fact.customer.as_ref().map(CustomerId::as_str));
-    device: StringBuilder = texts(), |it, fact| it.append_option(fact.device.as_ref().map(DeviceId::as_str));
-    device_os: StringBuilder = texts(), |it, fact| it.append_option(fact.device_os.as_deref());
-    geo_region: StringBuilder = texts(), |it, fact| it.append_option(fact.geo_region.as_deref());
-}
-
 columns! { ChatBuilder of Chat from ChatRecord:
     message: StringBuilder = texts(), |it, fact| it.append_value(fact.message.as_str());
     sent_at: TimestampMillisecondBuilder = times(), |it, fact| it.append_value(fact.sent_at.as_millis());
@@ -416,7 +407,7 @@ fn append_options(builder: &mut ListBuilder<StructBuilder>, poll: &PollRecord) {
 mod tests {
     use super::*;
     use crate::ids::{OptionId, PlaybackId, PollId};
-    use crate::record::{Choice, PollOption, PollStatus};
+    use crate::record::{Choice, PlaybackRecord, PollOption, PollStatus};
     use crate::span::Span;
 
     #[test]
