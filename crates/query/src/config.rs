@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub struct Config {
     /// Memory of all running questions together, in bytes; beyond it they spill.
     pub memory_bytes_max: usize,
-    /// Where they spill to.
+    /// Where they spill to; it exists.
     pub spill_dir: PathBuf,
     /// How many partitions a question is divided into.
     pub threads: usize,

@@ -35,6 +35,8 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
     // Sorts that run side by side are merged in memory that cannot spill.
     options.optimizer.repartition_sorts = false;
     options.execution.sort_spill_reservation_bytes = SPILL_RESERVATION_BYTES;
+    // The newer groupings fail when what they give out is larger than what they held.
+    options.execution.enable_migration_aggregate = false;
     options.execution.parquet.pushdown_filters = true;
     // For the files between stages: written in the order of the rows, and in bounded memory.
     options.execution.parquet.allow_single_file_parallelism = false;

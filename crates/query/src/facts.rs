@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
@@ -38,7 +38,7 @@ impl Facts {
             .files(&self.heads, table, &self.org, &self.event)
             .await
             .map_err(|source| Error::FindFacts { source })?;
-        let schema = read_schema(table);
+        let schema = table_schema(table);
         if files.is_empty() {
             return Ok(self.context.read_batch(RecordBatch::new_empty(schema))?);
         }
@@ -80,14 +80,4 @@ impl Facts {
             .context
             .read_table(Arc::new(ListingTable::try_new(config)?))?)
     }
-}
-
-/// The table's columns with texts as views, which group and sort without copying.
-fn read_schema(table: Table) -> SchemaRef {
-    let schema = table_schema(table);
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 => Field::new(field.name(), DataType::Utf8View, field.is_nullable()),
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

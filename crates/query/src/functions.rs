@@ -12,3 +12,5 @@ pub(crate) mod peak;
 pub(crate) mod people;
 pub(crate) mod spans;
 pub(crate) mod ballots;
+pub(crate) mod versions;
+pub(crate) mod owned;

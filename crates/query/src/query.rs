@@ -34,8 +34,6 @@ impl Query {
     /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
     /// so that a heavy report cannot hold up a request.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
-        std::fs::create_dir_all(&config.spill_dir)
-            .map_err(|source| Error::MakeStages { source })?;
         let runtime =
             embedded::runtime(config, &lake).map_err(|source| Error::OpenEngine { source })?;
         Ok(Self {

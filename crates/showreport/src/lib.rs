@@ -2,6 +2,7 @@
 //!
 //! The only crate that starts tasks, reads the environment and ends the process.
 
+mod allocator;
 pub mod simulation;
 pub mod telemetry;
 pub mod settings;
@@ -9,4 +10,5 @@ pub mod shutdown;
 pub mod wiring;
 pub mod commands;
 
+pub use allocator::give_large_blocks_back;
 pub use commands::run;

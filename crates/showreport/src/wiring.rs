@@ -3,6 +3,7 @@
 
 mod data_dir;
 mod limits;
+mod spill;
 mod tasks;
 mod parts;
 mod running;

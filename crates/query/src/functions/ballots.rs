@@ -6,9 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, ListBuilder, StringBuilder, StringViewArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, ListBuilder, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::exec_datafusion_err;
@@ -54,7 +52,7 @@ pub(crate) fn allowed() -> ScalarUDF {
     let allowed = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();
         let offered = arguments[1].as_list::<i32>();
-        let choices: &StringViewArray = arguments[2].as_string_view();
+        let choices = arguments[2].as_string::<i32>();
         let mut answers = Vec::with_capacity(texts.len());
         for (row, text) in texts.iter().enumerate() {
             let offered: HashSet<String> = ids(offered, row)?.into_iter().collect();

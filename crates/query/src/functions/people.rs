@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int8Builder, ListBuilder, StringBuilder, StringViewArray,
-    StructBuilder,
+    Array, ArrayRef, AsArray, Int8Builder, ListBuilder, StringArray, StringBuilder, StructBuilder,
 };
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
@@ -38,7 +37,7 @@ fn person<'a>(customer: Option<&'a str>, device: Option<&'a str>) -> Option<(cha
         .or(device.map(|device| ('d', device)))
 }
 
-fn text(array: &StringViewArray, row: usize) -> Option<&str> {
+fn text(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }
 
@@ -51,7 +50,10 @@ fn append(builder: &mut StringBuilder, (kind, value): (char, &str)) {
 /// `person(customer_id, device_id)`: who sent a message or cast a vote.
 pub(crate) fn person_of() -> ScalarUDF {
     let person_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
-        let (customers, devices) = (arguments[0].as_string_view(), arguments[1].as_string_view());
+        let (customers, devices) = (
+            arguments[0].as_string::<i32>(),
+            arguments[1].as_string::<i32>(),
+        );
         let mut people = StringBuilder::new();
         for row in 0..customers.len() {
             match person(text(customers, row), text(devices, row)) {
@@ -63,7 +65,7 @@ pub(crate) fn person_of() -> ScalarUDF {
     };
     create_udf(
         "person",
-        vec![DataType::Utf8View; 2],
+        vec![DataType::Utf8; 2],
         DataType::Utf8,
         Volatility::Immutable,
         Arc::new(make_scalar_function(person_of, vec![])),
@@ -74,7 +76,7 @@ pub(crate) fn person_of() -> ScalarUDF {
 pub(crate) fn voices() -> ScalarUDF {
     let voices = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let [playbacks, customers, devices] =
-            [0, 1, 2].map(|index: usize| arguments[index].as_string_view());
+            [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
         let mut lists = ListBuilder::new(StructBuilder::from_fields(voice_fields(), 0))
             .with_field(Arc::new(voice_item()));
         for row in 0..playbacks.len() {
@@ -92,7 +94,7 @@ pub(crate) fn voices() -> ScalarUDF {
     };
     create_udf(
         "voices",
-        vec![DataType::Utf8View; 3],
+        vec![DataType::Utf8; 3],
         DataType::List(Arc::new(voice_item())),
         Volatility::Immutable,
         Arc::new(make_scalar_function(voices, vec![])),

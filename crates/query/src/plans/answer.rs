@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::facts::time_type;
 
+use crate::functions::owned::owned;
 use crate::functions::spans::seconds;
 
 /// What a column holds, which is how its cells are written.
@@ -74,13 +75,14 @@ impl Column {
     fn expression(self) -> Expr {
         let value = col(self.name);
         let typed = match self.kind {
-            Kind::Text => cast(value, DataType::Utf8View),
+            Kind::Text => cast(value, DataType::Utf8),
             Kind::Time => cast(value, time_type()),
             Kind::Flag => cast(value, DataType::Boolean),
             Kind::Count => cast(value, DataType::Int64),
             Kind::Seconds => seconds().call(vec![cast(value, DataType::Int64)]),
         };
-        typed.alias(self.name)
+        // What was grouped comes in slices; the sort keeps them.
+        owned(typed).alias(self.name)
     }
 }
 

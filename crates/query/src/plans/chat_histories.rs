@@ -1,8 +1,10 @@
 //! What was said.
 
-use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{ExprFunctionExt, lit, not};
+use arrow::datatypes::Fields;
+use datafusion::error::Result as EngineResult;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::logical_expr::{lit, not};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
 use showreport_model::facts::Table;
@@ -14,6 +16,7 @@ use super::origin::{needs_origin, with_origin};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::people::person_of;
+use crate::functions::versions::{version, version_fields};
 
 pub(super) async fn plan(
     facts: &Facts,
@@ -38,45 +41,41 @@ pub(super) async fn plan(
     Ok(Answer::new(counted(kept, keys)?, columns)?)
 }
 
+/// What decides between versions of a message, from left to right: the latest
+/// holds, a deletion wins a tie, then the greater of each; an absent one is least.
+const VERSION: [&str; 8] = [
+    "updated_at",
+    "deleted",
+    "text",
+    "name",
+    "role",
+    "customer_id",
+    "device_id",
+    "sent_at",
+];
+
 /// The version of each message that holds, deleted ones included, sent inside the window.
 pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let mut latest_first = vec![
-        col("updated_at").sort(false, false),
-        col("deleted").sort(false, false),
-    ];
-    // The greatest of each, an absent one least.
-    latest_first.extend(
-        [
-            "text",
-            "name",
-            "role",
-            "customer_id",
-            "device_id",
-            "sent_at",
-        ]
-        .map(|name| col(name).sort(false, false)),
-    );
-    let version = row_number()
-        .partition_by(vec![col("message_id")])
-        .order_by(latest_first)
-        .build()?;
-    let columns = [
-        "message_id",
-        "sent_at",
-        "updated_at",
-        "deleted",
-        "text",
-        "name",
-        "role",
-        "customer_id",
-        "device_id",
-    ];
-    let messages = facts
-        .frame(Table::Chat)
-        .await?
-        .select(columns.map(col).to_vec())?
-        .window(vec![version.alias("version")])?
-        .filter(col("version").eq(lit(1_u64)))?;
+    let versions = facts.frame(Table::Chat).await?;
+    let fields: Fields = VERSION
+        .iter()
+        .map(|name| versions.schema().field_with_unqualified_name(name).cloned())
+        .collect::<EngineResult<_>>()?;
+    // Each step has a name of its own: the engine confuses equal names when it
+    // moves the reading of a field to where the fields are made.
+    let field = |name: &&str| get_field(col("holds"), *name).alias(*name);
+    let mut columns = vec![col("message_id")];
+    columns.extend(VERSION.iter().map(field));
+    let said = version(fields.clone()).call(VERSION.map(col).to_vec());
+    let holds = version_fields(fields).call(vec![col("greatest")]);
+    let messages = versions
+        .select(vec![col("message_id"), said.alias("said")])?
+        .aggregate(
+            vec![col("message_id")],
+            vec![max(col("said")).alias("greatest")],
+        )?
+        .select(vec![col("message_id"), holds.alias("holds")])?
+        .select(columns)?;
     Ok(match groups::inside(window, "sent_at") {
         Some(inside) => messages.filter(inside)?,
         None => messages,

@@ -37,7 +37,7 @@ fn cell(batch: &RecordBatch, column: usize, kind: Kind, row: usize) -> Cell<'_> 
         return Cell::Absent;
     }
     match kind {
-        Kind::Text => Cell::Text(array.as_string_view().value(row)),
+        Kind::Text => Cell::Text(array.as_string::<i32>().value(row)),
         Kind::Time => {
             let millis = array.as_primitive::<TimestampMillisecondType>().value(row);
             Timestamp::from_millis(millis).map_or(Cell::Absent, Cell::Time)

@@ -7,7 +7,7 @@ use crate::settings::values::{duration_millis, size_bytes};
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// Memory of all reports being made together; beyond it they use the disk
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = size_bytes)]
     pub query_memory: u64,
 
     /// Threads that make reports [default: one a processor]

@@ -12,6 +12,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::data_dir::DataDir;
 use super::limits::{Limits, ServerLimits};
+use super::spill::SpillDir;
 
 /// Bytes of the journal that one flush takes.
 const FLUSH_BYTES_MAX: u64 = 64 << 20;
@@ -31,6 +32,7 @@ pub struct Parts {
     /// The chores.
     pub jobs: Jobs,
     cpu: QueryThreads,
+    spill: SpillDir,
 }
 
 impl Parts {
@@ -69,10 +71,12 @@ impl Parts {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let cpu = QueryThreads::start(threads)?;
+        let spill = SpillDir::create(&directory.spill())
+            .with_context(|| format!("make {}", directory.spill().display()))?;
         let config = showreport_query::Config {
             memory_bytes_max: usize::try_from(limits.query_memory)
                 .context("--query-memory is more than this machine can address")?,
-            spill_dir: directory.spill(),
+            spill_dir: spill.path().to_owned(),
             threads,
         };
         let query = Query::new(&config, lake.clone(), cpu.handle())?;
@@ -83,12 +87,14 @@ impl Parts {
             query,
             jobs,
             cpu,
+            spill,
         })
     }
 
     /// Closes what has to be closed.
     pub async fn close(self) {
         drop(self.cpu);
+        drop(self.spill);
         self.meta.close().await;
     }
 }

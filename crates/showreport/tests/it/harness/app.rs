@@ -264,10 +264,12 @@ impl Parts {
         )
         .await
         .expect("open the lake");
+        let spill_dir = directory.join("spill");
+        std::fs::create_dir_all(&spill_dir).expect("make the spill directory");
         let query = Query::new(
             &showreport_query::Config {
                 memory_bytes_max: 256 << 20,
-                spill_dir: directory.join("spill"),
+                spill_dir,
                 threads: 2,
             },
             lake.clone(),
