@@ -330,7 +330,8 @@ mod tests {
             .unwrap();
         database.checkpoint().await.unwrap();
         assert!(database.log_bytes() > 0);
-        drop(reader);
+        // Dropped, it would end some time later.
+        reader.rollback().await.unwrap();
         database.checkpoint().await.unwrap();
         assert_eq!(database.log_bytes(), 0);
         let mut writer = database.writer().await;

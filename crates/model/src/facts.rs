@@ -258,8 +258,8 @@ impl FactsBuilder {
         }
     }
 
-    /// Adds a record.
-    pub fn push(&mut self, record: Record) {
+    /// Adds a record. Tells whether it became a row; else another says it too.
+    pub fn push(&mut self, record: Record) -> bool {
         // Neighbours are nearly always about the same event.
         if self.last_touched.as_ref() != Some(record.event()) {
             let event = record.event().clone();
@@ -270,11 +270,12 @@ impl FactsBuilder {
         let org = self.org.as_str();
         match record {
             Record::Event(record) => self.registrations.push(record),
-            Record::Playback(record) => self.spans.push(org, &record),
+            Record::Playback(record) => return self.spans.push(org, &record),
             Record::Chat(record) => self.chat.push(org, &record),
             Record::Poll(record) => self.polls.push(org, &record),
             Record::Vote(record) => self.votes.push(org, &record),
         }
+        true
     }
 
     /// Records added since the last [`FactsBuilder::finish`].

@@ -47,7 +47,8 @@ impl Default for SpansBuilder {
 }
 
 impl SpansBuilder {
-    pub(super) fn push(&mut self, org: &str, record: &PlaybackRecord) {
+    /// Tells whether a row was added.
+    pub(super) fn push(&mut self, org: &str, record: &PlaybackRecord) -> bool {
         let hash = self.hasher.hash_one(record.playback.as_str().as_bytes());
         let last = self.last_row(hash, record);
         if let Some(last) = last
@@ -55,7 +56,7 @@ impl SpansBuilder {
         {
             self.from[last] = self.from[last].min(record.span.from());
             self.to[last] = self.to[last].max(record.span.to());
-            return;
+            return false;
         }
         self.remember(hash, record);
         self.org.append_value(org);
@@ -66,6 +67,7 @@ impl SpansBuilder {
         for (builder, attribute) in self.attributes.iter_mut().zip(attributes(record)) {
             builder.append_option(attribute);
         }
+        true
     }
 
     pub(super) fn finish(&mut self) -> RecordBatch {

@@ -134,7 +134,9 @@ fn parse(
     now: Timestamp,
 ) -> Result<(Collected, Rejections), ApiError> {
     let mut facts = FactsBuilder::new(org);
-    let rejections = parse_body(body, form, now, |record| facts.push(record));
+    let rejections = parse_body(body, form, now, |record| {
+        facts.push(record);
+    });
     match rejections {
         Ok(rejections) => Ok((facts.finish(), rejections)),
         Err(broken) => {

@@ -1,6 +1,9 @@
 //! `showreport import`: record files, straight to the lake.
 
-mod lines;
+mod blocks;
+mod source;
+mod outcome;
+mod gather;
 mod reader;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +20,10 @@ use tokio::sync::mpsc;
 use super::output::{Usage, grouped, print_line};
 use super::token::known;
 use crate::wiring::{DataDir, open_lake, open_meta};
-use reader::{Outcome, Reader, Source};
+use gather::Gatherer;
+use outcome::Outcome;
+use reader::Reader;
+use source::Source;
 
 /// Loads files of records
 ///
@@ -57,12 +63,13 @@ impl Import {
             .iter()
             .map(|path| source(path))
             .collect::<anyhow::Result<Vec<_>>>()?;
+        let names: Vec<PathBuf> = sources.iter().map(|it| it.name().to_owned()).collect();
         let directory = DataDir::existing(data_dir)?;
         let meta = open_meta(&directory).await?;
         let outcome = self.load(&directory, &meta, sources).await;
         meta.close().await;
         let outcome = outcome?;
-        outcome.explain();
+        outcome.explain(&names);
         print_line(format_args!(
             "accepted {} records, rejected {}",
             outcome.accepted, outcome.rejected
@@ -80,9 +87,13 @@ impl Import {
         let lake = open_lake(directory, meta).await?;
         let progress = progress_bar(&sources);
         let (groups, loaded) = mpsc::channel(1);
-        let reader = Reader::new(self.org.clone(), self.event, meta.clock().clone(), groups);
+        let gatherer = Gatherer::new(&self.org, groups);
+        let reader = Reader {
+            event: self.event,
+            clock: meta.clock().clone(),
+        };
         let bar = progress.clone();
-        let reading = tokio::task::spawn_blocking(move || reader.read_all(sources, &bar));
+        let reading = tokio::task::spawn_blocking(move || reader.read_all(sources, gatherer, &bar));
         let loading = load_groups(&lake, &self.org, loaded).await;
         // A failed load closes the channel, which ends the reading.
         let outcome = reading.await.context("read the files")?;

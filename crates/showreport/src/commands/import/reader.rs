@@ -1,215 +1,151 @@
-//! From files to groups of records, on a thread of its own.
+//! From files to groups of records: one thread reads blocks, the others make records of them.
+//!
+//! Facts are sets, so the order in which the blocks are done is of no matter.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::io;
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 use serde_json::Value;
-use showreport_model::facts::{Collected, FactsBuilder};
-use showreport_model::{Clock, EventId, OrgId, Timestamp};
+use showreport_model::record::Record;
+use showreport_model::{Clock, EventId, Timestamp};
 use showreport_server::collect::parse_line;
-use tokio::sync::mpsc;
 
-use super::lines::{LINE_BYTES_MAX, Line, Lines};
+use super::blocks::{Block, Blocks, LINE_BYTES_MAX, Text};
+use super::gather::{Closed, Gatherer, Sorted};
+use super::outcome::Outcome;
+use super::source::Source;
 
-/// Records that are checked before their batch is closed.
-const PART_RECORDS: usize = 50_000;
-/// Bytes of batches that are loaded in one go: few commits, bounded memory.
-const GROUP_BYTES: usize = 96 << 20;
-/// How many rejected lines are explained.
-const EXPLAINED_MAX: usize = 10;
-
-/// A file or stdin.
-#[derive(Debug)]
-pub(super) struct Source {
-    name: PathBuf,
-    /// The open file and its size; nothing for stdin.
-    file: Option<(File, u64)>,
-}
-
-impl Source {
-    pub(super) fn stdin() -> Self {
-        Self {
-            name: PathBuf::from("stdin"),
-            file: None,
-        }
-    }
-
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let size_bytes = file.metadata()?.len();
-        Ok(Self {
-            name: path.to_owned(),
-            file: Some((file, size_bytes)),
-        })
-    }
-
-    /// Its size, packed as it is; nothing where that is not known.
-    pub(super) fn size_bytes(&self) -> Option<u64> {
-        self.file.as_ref().map(|&(_, size_bytes)| size_bytes)
-    }
-
-    fn input(self) -> Box<dyn Read + Send> {
-        match self.file {
-            Some((file, _)) => Box::new(file),
-            None => Box::new(io::stdin()),
-        }
-    }
-}
-
-/// What became of the lines.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) accepted: u64,
-    pub(super) rejected: u64,
-    /// Why the first of them were rejected.
-    explained: Vec<String>,
-}
-
-impl Outcome {
-    /// Explains the first rejected lines on stderr.
-    pub(super) fn explain(&self) {
-        for line in &self.explained {
-            eprintln!("{line}");
-        }
-        let silent = self.rejected - self.explained.len() as u64;
-        if silent > 0 {
-            eprintln!("… and {silent} more");
-        }
-    }
-
-    fn reject(&mut self, file: &Path, index: usize, why: &str) {
-        self.rejected += 1;
-        if self.explained.len() < EXPLAINED_MAX {
-            let line = index + 1;
-            self.explained
-                .push(format!("{}:{line}: {why}", file.display()));
-        }
-    }
-}
-
-/// Reads files and hands their records on in groups.
+/// How lines become records.
 pub(super) struct Reader {
     /// The event of records that name none.
-    event: Option<EventId>,
-    clock: Arc<dyn Clock>,
-    builder: FactsBuilder,
-    group: Vec<Collected>,
-    groups: mpsc::Sender<Vec<Collected>>,
-    outcome: Outcome,
+    pub(super) event: Option<EventId>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A block on its way to a thread.
+struct Work {
+    file: usize,
+    block: Block,
+    /// Counted over all files.
+    number: usize,
 }
 
 impl Reader {
-    pub(super) fn new(
-        org: OrgId,
-        event: Option<EventId>,
-        clock: Arc<dyn Clock>,
-        groups: mpsc::Sender<Vec<Collected>>,
-    ) -> Self {
-        Self {
-            event,
-            clock,
-            builder: FactsBuilder::new(org),
-            group: Vec::new(),
-            groups,
-            outcome: Outcome::default(),
-        }
-    }
-
-    /// Reads all files. Ends early, without an error, once nobody takes the groups.
+    /// Reads all files. Ends early, without an error, once nobody takes the records.
     pub(super) fn read_all(
-        mut self,
+        &self,
         sources: Vec<Source>,
+        gatherer: Gatherer,
         bar: &ProgressBar,
     ) -> anyhow::Result<Outcome> {
-        for source in sources {
-            let name = source.name.clone();
-            bar.set_message(name.display().to_string());
-            let mut lines = Lines::open(bar.wrap_read(source.input()))
-                .with_context(|| format!("read {}", name.display()))?;
-            if !self
-                .read(&mut lines, &name)
-                .with_context(|| format!("read {}", name.display()))?
-            {
-                return Ok(self.outcome);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let (work, queue) = sync_channel(threads);
+        let queue = Arc::new(Mutex::new(queue));
+        let outcome = thread::scope(|scope| {
+            let gatherer = &gatherer;
+            let make = |_| {
+                let queue = Arc::clone(&queue);
+                scope.spawn(move || self.make_records(&queue, gatherer))
+            };
+            let threads: Vec<_> = (0..threads).map(make).collect();
+            // When the threads end, nobody may be left to wait for.
+            drop(queue);
+            let read = read_blocks(sources, &work, bar);
+            drop(work);
+            let mut outcome = Outcome::default();
+            for thread in threads {
+                outcome.add(thread.join().map_err(|_| anyhow!("a thread panicked"))?);
             }
-        }
-        self.close_part();
-        self.send_group();
-        Ok(self.outcome)
+            read.map(|()| outcome)
+        })?;
+        // Whoever took the groups says why it does so no more.
+        let _ = gatherer.finish();
+        Ok(outcome)
     }
 
-    /// Reads a file; `false` once nobody takes the groups.
-    fn read(&mut self, lines: &mut Lines, name: &Path) -> io::Result<bool> {
-        let mut now = self.clock.now();
-        let mut index = 0;
-        while let Some(line) = lines.next()? {
-            match line {
-                Line::Whole(line) => {
-                    // Editors of some systems put a mark at the beginning.
-                    let mark: &[u8] = if index == 0 { b"\xef\xbb\xbf" } else { b"" };
-                    let line = line.strip_prefix(mark).unwrap_or(line);
-                    self.read_line(line, index, now, name);
-                }
-                Line::TooLong => {
-                    let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-                    self.outcome.reject(name, index, &why);
-                }
+    fn make_records(&self, queue: &Mutex<Receiver<Work>>, gatherer: &Gatherer) -> Outcome {
+        let mut outcome = Outcome::default();
+        loop {
+            let next = queue.lock().expect("receiving cannot panic").recv();
+            let Ok(work) = next else {
+                return outcome;
+            };
+            let mut sorted = gatherer.sorted(work.number);
+            outcome.add(self.make_block(work, gatherer, &mut sorted));
+            if let Err(Closed) = gatherer.gather(sorted) {
+                return outcome;
             }
-            index += 1;
-            if self.builder.records() >= PART_RECORDS {
-                now = self.clock.now();
-                self.close_part();
-                if self
-                    .group
-                    .iter()
-                    .map(|part| part.facts.memory_bytes())
-                    .sum::<usize>()
-                    >= GROUP_BYTES
-                    && !self.send_group()
-                {
+        }
+    }
+
+    fn make_block(&self, work: Work, gatherer: &Gatherer, sorted: &mut Sorted) -> Outcome {
+        let mut outcome = Outcome::default();
+        let (file, first) = (work.file, work.block.first_line);
+        let Text::Lines(text) = work.block.text else {
+            let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+            outcome.reject(file, first, why);
+            return outcome;
+        };
+        let now = self.clock.now();
+        for (line, text) in (first..).zip(text.split(|&byte| byte == b'\n')) {
+            let text = text.trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            match self.record(text, line, now) {
+                Ok(record) => {
+                    gatherer.sort(record, text.len(), sorted);
+                    outcome.accepted += 1;
+                }
+                Err(why) => outcome.reject(file, line, why),
+            }
+        }
+        outcome
+    }
+
+    fn record(&self, line: &[u8], index: usize, now: Timestamp) -> Result<Record, String> {
+        let event = self.event.as_ref();
+        let completed = event.and_then(|event| with_event(line, event));
+        parse_line(completed.as_deref().unwrap_or(line), index, now)
+            .map_err(|rejected| format!("{}: {}", rejected.reason, rejected.message))
+    }
+}
+
+/// Gives out the blocks of all files, until nobody takes them.
+fn read_blocks(
+    sources: Vec<Source>,
+    work: &SyncSender<Work>,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    let mut number = 0;
+    for (file, source) in sources.into_iter().enumerate() {
+        let name = source.name().display().to_string();
+        bar.set_message(name.clone());
+        let give_out = || -> io::Result<bool> {
+            let mut blocks = Blocks::open(bar.wrap_read(source.input()))?;
+            while let Some(block) = blocks.next()? {
+                let next = Work {
+                    file,
+                    block,
+                    number,
+                };
+                number += 1;
+                if work.send(next).is_err() {
                     return Ok(false);
                 }
             }
-        }
-        Ok(true)
-    }
-
-    fn read_line(&mut self, line: &[u8], index: usize, now: Timestamp, name: &Path) {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            return;
-        }
-        let completed = self
-            .event
-            .as_ref()
-            .and_then(|event| with_event(line, event));
-        match parse_line(completed.as_deref().unwrap_or(line), index, now) {
-            Ok(record) => {
-                self.builder.push(record);
-                self.outcome.accepted += 1;
-            }
-            Err(rejected) => {
-                let why = format!("{}: {}", rejected.reason, rejected.message);
-                self.outcome.reject(name, index, &why);
-            }
+            Ok(true)
+        };
+        if !give_out().with_context(|| format!("read {name}"))? {
+            return Ok(());
         }
     }
-
-    fn close_part(&mut self) {
-        if self.builder.records() > 0 {
-            self.group.push(self.builder.finish());
-        }
-    }
-
-    /// Hands the group on; `false` once nobody takes it.
-    fn send_group(&mut self) -> bool {
-        let group = std::mem::take(&mut self.group);
-        group.is_empty() || self.groups.blocking_send(group).is_ok()
-    }
+    Ok(())
 }
 
 /// The record with the event, if it is one that names none.
@@ -247,16 +183,5 @@ mod tests {
         assert_eq!(with(r#"{"event_id":7}"#), None);
         assert_eq!(with("[1]"), None);
         assert_eq!(with("{"), None);
-    }
-
-    #[test]
-    fn the_first_rejected_lines_are_explained_and_all_are_counted() {
-        let mut outcome = Outcome::default();
-        for index in 0..25 {
-            outcome.reject(Path::new("a.ndjson"), index, "no JSON");
-        }
-        assert_eq!(outcome.rejected, 25);
-        assert_eq!(outcome.explained.len(), 10);
-        assert_eq!(outcome.explained[2], "a.ndjson:3: no JSON");
     }
 }
