@@ -21,7 +21,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
-use crate::record::{ChatRecord, EventRecord, PollRecord, Record, Role, VoteRecord, named};
+use crate::record::{Beat, ChatRecord, EventRecord, PollRecord, Record, Role, VoteRecord, named};
 use crate::time::Timestamp;
 use spans::SpansBuilder;
 
@@ -258,24 +258,34 @@ impl FactsBuilder {
         }
     }
 
-    /// Adds a record. Tells whether it became a row; else another says it too.
+    /// Adds a playback record. Tells whether it became a row; else one of its view grew by it.
+    pub fn push_beat(&mut self, beat: &Beat<'_>) -> bool {
+        self.touch(beat.event);
+        self.spans.push(beat)
+    }
+
+    /// Adds a record. Tells whether it became a row.
     pub fn push(&mut self, record: Record) -> bool {
-        // Neighbours are nearly always about the same event.
-        if self.last_touched.as_ref() != Some(record.event()) {
-            let event = record.event().clone();
-            self.touched.insert(event.clone());
-            self.last_touched = Some(event);
-        }
-        self.records += 1;
+        self.touch(record.event().as_str());
         let org = self.org.as_str();
         match record {
             Record::Event(record) => self.registrations.push(record),
-            Record::Playback(record) => return self.spans.push(org, &record),
+            Record::Playback(record) => return self.spans.push(&record.beat()),
             Record::Chat(record) => self.chat.push(org, &record),
             Record::Poll(record) => self.polls.push(org, &record),
             Record::Vote(record) => self.votes.push(org, &record),
         }
         true
+    }
+
+    fn touch(&mut self, event: &str) {
+        self.records += 1;
+        // Neighbours are nearly always about the same event.
+        if self.last_touched.as_ref().map(EventId::as_str) != Some(event) {
+            let event = EventId::new(event).expect("the event of a record was checked");
+            self.touched.insert(event.clone());
+            self.last_touched = Some(event);
+        }
     }
 
     /// Records added since the last [`FactsBuilder::finish`].
@@ -289,7 +299,7 @@ impl FactsBuilder {
         Collected {
             facts: Facts {
                 batches: [
-                    self.spans.finish(),
+                    self.spans.finish(&self.org),
                     self.chat.finish(),
                     self.polls.finish(),
                     self.votes.finish(),

@@ -67,8 +67,13 @@ macro_rules! text_ids {
             /// Checks the text: 1 to [`ID_CHARS_MAX`] characters, none of them a control character.
             pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
-                $check(&text)?;
+                Self::check(&text)?;
                 Ok(Self(text))
+            }
+
+            /// Checks a text without making it an id.
+            pub fn check(text: &str) -> Result<(), IdError> {
+                $check(text)
             }
 
             /// The id as it was given.

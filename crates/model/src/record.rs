@@ -187,6 +187,43 @@ pub struct PlaybackRecord {
     pub geo_region: Option<String>,
 }
 
+impl PlaybackRecord {
+    /// The record with its texts borrowed.
+    pub fn beat(&self) -> Beat<'_> {
+        Beat {
+            event: self.event.as_str(),
+            playback: self.playback.as_str(),
+            span: self.span,
+            device: self.device.as_ref().map(DeviceId::as_str),
+            customer: self.customer.as_ref().map(CustomerId::as_str),
+            device_os: self.device_os.as_deref(),
+            geo_region: self.geo_region.as_deref(),
+        }
+    }
+}
+
+/// A [`PlaybackRecord`] whose texts still lie in what was sent, checked all the same.
+///
+/// Nearly every record is one, and most say no more than that a view goes on:
+/// then nothing of it is ever copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat<'a> {
+    /// The event.
+    pub event: &'a str,
+    /// The playback, which is the view.
+    pub playback: &'a str,
+    /// When it was playing.
+    pub span: Span,
+    /// On which device; never empty.
+    pub device: Option<&'a str>,
+    /// For whom; never empty.
+    pub customer: Option<&'a str>,
+    /// The device's operating system; never empty.
+    pub device_os: Option<&'a str>,
+    /// ISO 3166-2 or 3166-1 code, upper case.
+    pub geo_region: Option<&'a str>,
+}
+
 /// A version of a chat message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatRecord {

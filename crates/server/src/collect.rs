@@ -7,9 +7,12 @@ mod decompress;
 mod value;
 mod fields;
 mod records;
+mod beat;
 mod parse;
 mod handler;
 
-pub use parse::{Broken, Form, REJECTIONS_NAMED_MAX, Rejected, Rejections, parse_body, parse_line};
+pub use parse::{
+    Broken, Form, Parsed, REJECTIONS_NAMED_MAX, Rejected, Rejections, parse_body, parse_line,
+};
 
 pub(crate) use handler::{__path_collect, collect};

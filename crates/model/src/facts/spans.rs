@@ -6,149 +6,137 @@
 //! its view just gets a row of its own.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampMillisecondArray};
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::{Table, texts};
-use crate::ids::{CustomerId, DeviceId};
-use crate::record::PlaybackRecord;
+use super::Table;
+use crate::ids::OrgId;
+use crate::record::Beat;
 
 /// Fills a batch of spans.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SpansBuilder {
-    org: StringBuilder,
-    event: StringBuilder,
-    playback: StringBuilder,
-    from: Vec<i64>,
-    to: Vec<i64>,
-    /// `customer_id`, `device_id`, `device_os` and `geo_region`.
-    attributes: [StringBuilder; 4],
-    /// The last row of each view, found by the hash of its playback.
+    rows: Vec<Row>,
+    /// The keys of all rows, one after the other: a beat is compared with a row
+    /// in one place of memory, not in seven columns.
+    keys: Vec<u8>,
+    /// The last row of each key.
     last_rows: HashTable<usize>,
     hasher: DefaultHashBuilder,
 }
 
-impl Default for SpansBuilder {
-    fn default() -> Self {
-        Self {
-            org: texts(),
-            event: texts(),
-            playback: texts(),
-            from: Vec::new(),
-            to: Vec::new(),
-            attributes: std::array::from_fn(|_| texts()),
-            last_rows: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-        }
-    }
+#[derive(Debug)]
+struct Row {
+    from: i64,
+    to: i64,
+    hash: u64,
+    key: Range<usize>,
 }
+
+/// The texts of a row: event, playback, customer, device, OS and region.
+const TEXTS: usize = 6;
+
+/// Bytes of the length that stands before each text of a key.
+const LENGTH_BYTES: usize = size_of::<u16>();
 
 impl SpansBuilder {
     /// Tells whether a row was added.
-    pub(super) fn push(&mut self, org: &str, record: &PlaybackRecord) -> bool {
-        let hash = self.hasher.hash_one(record.playback.as_str().as_bytes());
-        let last = self.last_row(hash, record);
-        if let Some(last) = last
-            && self.continues(last, record)
+    pub(super) fn push(&mut self, beat: &Beat<'_>) -> bool {
+        // The key goes where it stays if the row is new.
+        let key = self.keys.len()..self.append_key(beat);
+        let hash = self.hasher.hash_one(&self.keys[key.clone()]);
+        let (rows, keys) = (&mut self.rows, &self.keys);
+        let is_same = |&row: &usize| {
+            rows[row].hash == hash && keys[rows[row].key.clone()] == keys[key.clone()]
+        };
+        match self
+            .last_rows
+            .entry(hash, is_same, |&row: &usize| rows[row].hash)
         {
-            self.from[last] = self.from[last].min(record.span.from());
-            self.to[last] = self.to[last].max(record.span.to());
-            return false;
+            Entry::Occupied(mut last) => {
+                let row = &mut rows[*last.get()];
+                let (from, to) = (beat.span.from(), beat.span.to());
+                if from <= row.to && row.from <= to {
+                    row.from = row.from.min(from);
+                    row.to = row.to.max(to);
+                    self.keys.truncate(key.start);
+                    return false;
+                }
+                *last.get_mut() = rows.len();
+            }
+            Entry::Vacant(none) => {
+                none.insert(rows.len());
+            }
         }
-        self.remember(hash, record);
-        self.org.append_value(org);
-        self.event.append_value(record.event.as_str());
-        self.playback.append_value(record.playback.as_str());
-        self.from.push(record.span.from());
-        self.to.push(record.span.to());
-        for (builder, attribute) in self.attributes.iter_mut().zip(attributes(record)) {
-            builder.append_option(attribute);
-        }
+        self.rows.push(Row {
+            from: beat.span.from(),
+            to: beat.span.to(),
+            hash,
+            key,
+        });
         true
     }
 
-    pub(super) fn finish(&mut self) -> RecordBatch {
-        self.last_rows.clear();
-        let times = |millis: &mut Vec<i64>| {
-            Arc::new(TimestampMillisecondArray::from(std::mem::take(millis)).with_timezone("UTC"))
-        };
-        let [customer, device, device_os, geo_region] = &mut self.attributes;
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.org.finish()),
-            Arc::new(self.event.finish()),
-            Arc::new(self.playback.finish()),
-            times(&mut self.from),
-            times(&mut self.to),
-            Arc::new(customer.finish()),
-            Arc::new(device.finish()),
-            Arc::new(device_os.finish()),
-            Arc::new(geo_region.finish()),
-        ];
-        RecordBatch::try_new(Table::Spans.schema(), columns)
-            .expect("the builders follow the schema")
-    }
-
-    fn last_row(&self, hash: u64, record: &PlaybackRecord) -> Option<usize> {
-        let is_view = |&row: &usize| is_view(&self.playback, &self.event, row, record);
-        self.last_rows.find(hash, is_view).copied()
-    }
-
-    /// Whether the record says no more than that the row's span is longer.
-    fn continues(&self, row: usize, record: &PlaybackRecord) -> bool {
-        let meets = record.span.from() <= self.to[row] && self.from[row] <= record.span.to();
-        let mut said = self.attributes.iter().zip(attributes(record));
-        meets
-            && said.all(|(builder, attribute)| {
-                // An absent attribute is never empty, so the two cannot be confused.
-                text(builder, row) == attribute.unwrap_or_default().as_bytes()
-            })
-    }
-
-    /// Makes the row that comes next the last one of the record's view.
-    fn remember(&mut self, hash: u64, record: &PlaybackRecord) {
-        let next = self.from.len();
-        let (playback, event) = (&self.playback, &self.event);
-        let is_view = |&row: &usize| is_view(playback, event, row, record);
-        let hash_of = |&row: &usize| self.hasher.hash_one(text(playback, row));
-        match self.last_rows.entry(hash, is_view, hash_of) {
-            Entry::Occupied(mut last) => *last.get_mut() = next,
-            Entry::Vacant(none) => {
-                none.insert(next);
+    pub(super) fn finish(&mut self, org: &OrgId) -> RecordBatch {
+        let Self { rows, keys, .. } = std::mem::take(self);
+        let mut orgs = StringBuilder::with_capacity(rows.len(), rows.len() * org.as_str().len());
+        let mut columns: [StringBuilder; TEXTS] =
+            std::array::from_fn(|_| StringBuilder::with_capacity(rows.len(), 0));
+        for row in &rows {
+            orgs.append_value(org.as_str());
+            let mut key = &keys[row.key.clone()];
+            for column in &mut columns {
+                let (text, rest) = split_text(key);
+                // An absent attribute is never empty, and an id never is.
+                column.append_option((!text.is_empty()).then_some(text));
+                key = rest;
             }
         }
+        let times = |end: fn(&Row) -> i64| -> ArrayRef {
+            let millis = rows.iter().map(end);
+            Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone("UTC"))
+        };
+        let [event, playback, customer, device, device_os, geo_region] =
+            columns.map(|mut column| Arc::new(column.finish()) as ArrayRef);
+        let columns = vec![
+            Arc::new(orgs.finish()),
+            event,
+            playback,
+            times(|row| row.from),
+            times(|row| row.to),
+            customer,
+            device,
+            device_os,
+            geo_region,
+        ];
+        RecordBatch::try_new(Table::Spans.schema(), columns).expect("the columns follow the schema")
+    }
+
+    /// Appends the key of the beat's row and returns where it ends.
+    fn append_key(&mut self, beat: &Beat<'_>) -> usize {
+        let attributes = [beat.customer, beat.device, beat.device_os, beat.geo_region];
+        let texts = [Some(beat.event), Some(beat.playback)].into_iter();
+        for text in texts.chain(attributes) {
+            let text = text.unwrap_or_default();
+            let length = u16::try_from(text.len()).expect("texts of records are short");
+            self.keys.extend_from_slice(&length.to_le_bytes());
+            self.keys.extend_from_slice(text.as_bytes());
+        }
+        self.keys.len()
     }
 }
 
-/// The attributes of a record, as the columns have them.
-fn attributes(record: &PlaybackRecord) -> [Option<&str>; 4] {
-    [
-        record.customer.as_ref().map(CustomerId::as_str),
-        record.device.as_ref().map(DeviceId::as_str),
-        record.device_os.as_deref(),
-        record.geo_region.as_deref(),
-    ]
-}
-
-fn is_view(
-    playback: &StringBuilder,
-    event: &StringBuilder,
-    row: usize,
-    record: &PlaybackRecord,
-) -> bool {
-    text(playback, row) == record.playback.as_str().as_bytes()
-        && text(event, row) == record.event.as_str().as_bytes()
-}
-
-/// The bytes of a text that was appended; of an absent one none.
-fn text(builder: &StringBuilder, row: usize) -> &[u8] {
-    let bound = |row: usize| {
-        let offset = builder.offsets_slice()[row];
-        usize::try_from(offset).expect("offsets are never negative")
-    };
-    &builder.values_slice()[bound(row)..bound(row + 1)]
+/// The first text of a key, and what follows it.
+fn split_text(key: &[u8]) -> (&str, &[u8]) {
+    let (length, rest) = key
+        .split_first_chunk::<LENGTH_BYTES>()
+        .expect("a key has all its texts");
+    let (text, rest) = rest.split_at(usize::from(u16::from_le_bytes(*length)));
+    (str::from_utf8(text).expect("it was a text"), rest)
 }
 
 #[cfg(test)]
@@ -157,27 +145,31 @@ mod tests {
     use arrow::datatypes::TimestampMillisecondType;
 
     use super::*;
-    use crate::ids::{EventId, PlaybackId};
     use crate::span::Span;
 
-    fn beat(playback: &str, from: i64, to: i64, device_os: Option<&str>) -> PlaybackRecord {
-        PlaybackRecord {
-            event: EventId::new("keynote").expect("an id"),
-            playback: PlaybackId::new(playback).expect("an id"),
+    fn beat(
+        playback: &'static str,
+        from: i64,
+        to: i64,
+        device_os: Option<&'static str>,
+    ) -> Beat<'static> {
+        Beat {
+            event: "keynote",
+            playback,
             span: Span::new(from, to).expect("a span"),
             device: None,
             customer: None,
-            device_os: device_os.map(str::to_owned),
+            device_os,
             geo_region: None,
         }
     }
 
-    fn rows(beats: &[PlaybackRecord]) -> Vec<(String, i64, i64)> {
+    fn rows(beats: &[Beat<'_>]) -> Vec<(String, i64, i64)> {
         let mut builder = SpansBuilder::default();
         for beat in beats {
-            builder.push("acme", beat);
+            builder.push(beat);
         }
-        let batch = builder.finish();
+        let batch = builder.finish(&OrgId::new("acme").expect("an id"));
         let time = |name: &str, row: usize| {
             let column = batch.column_by_name(name).expect("a column");
             column.as_primitive::<TimestampMillisecondType>().value(row)

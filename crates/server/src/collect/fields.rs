@@ -208,7 +208,7 @@ impl<'f, 'a> Field<'f, 'a> {
 }
 
 /// Two letters, then perhaps a hyphen and one to three letters or digits.
-fn is_region(code: &[u8]) -> bool {
+pub(super) fn is_region(code: &[u8]) -> bool {
     let Some((country, rest)) = code.split_first_chunk::<2>() else {
         return false;
     };

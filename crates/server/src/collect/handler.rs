@@ -135,7 +135,7 @@ fn parse(
 ) -> Result<(Collected, Rejections), ApiError> {
     let mut facts = FactsBuilder::new(org);
     let rejections = parse_body(body, form, now, |record| {
-        facts.push(record);
+        record.push_to(&mut facts);
     });
     match rejections {
         Ok(rejections) => Ok((facts.finish(), rejections)),

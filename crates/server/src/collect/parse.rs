@@ -9,8 +9,10 @@ use std::mem;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use showreport_model::Timestamp;
-use showreport_model::record::Record;
+use showreport_model::facts::FactsBuilder;
+use showreport_model::record::{Beat, Record};
 
+use super::beat::beat;
 use super::fields::Fault;
 use super::records;
 use super::value::{Element, Fields, FromObject};
@@ -64,8 +66,27 @@ pub enum Broken {
     Json(String),
 }
 
+/// A good record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// A playback in plain words, whose texts still lie in what was sent.
+    Beat(Beat<'a>),
+    /// Any other.
+    Record(Record),
+}
+
+impl Parsed<'_> {
+    /// Adds it to the facts. Tells whether it became a row.
+    pub fn push_to(self, facts: &mut FactsBuilder) -> bool {
+        match self {
+            Self::Beat(beat) => facts.push_beat(&beat),
+            Self::Record(record) => facts.push(record),
+        }
+    }
+}
+
 /// Reads one line of NDJSON.
-pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Record, Rejected> {
+pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Parsed<'_>, Rejected> {
     let malformed = |problem: &dyn fmt::Display| Rejected {
         index,
         reason: "MALFORMED_JSON",
@@ -75,8 +96,11 @@ pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Record, R
     let line = if index == 0 { without_mark(line) } else { line };
     // The whole line, since JSON skips the texts of unknown fields unread.
     let text = str::from_utf8(line).map_err(|_| malformed(&"it is not UTF-8"))?;
+    if let Some(beat) = beat(text, now) {
+        return Ok(Parsed::Beat(beat));
+    }
     let element = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-    check(element, index, now)
+    check(element, index, now).map(Parsed::Record)
 }
 
 /// Reads a body, gives each good record to `keep`, and returns the bad ones.
@@ -86,7 +110,7 @@ pub fn parse_body(
     body: &[u8],
     form: Form,
     now: Timestamp,
-    keep: impl FnMut(Record),
+    keep: impl FnMut(Parsed<'_>),
 ) -> Result<Rejections, Broken> {
     let body = without_mark(body);
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -150,7 +174,7 @@ struct Sieve<F> {
     rejections: Rejections,
 }
 
-impl<F: FnMut(Record)> Sieve<F> {
+impl<F: FnMut(Parsed<'_>)> Sieve<F> {
     fn lines(&mut self, body: &[u8]) {
         for (index, line) in body.split(|&byte| byte == b'\n').enumerate() {
             if !line.iter().all(u8::is_ascii_whitespace) {
@@ -168,7 +192,7 @@ impl<F: FnMut(Record)> Sieve<F> {
             .map_err(|error| Broken::Json(error.to_string()))
     }
 
-    fn sort(&mut self, outcome: Result<Record, Rejected>) {
+    fn sort(&mut self, outcome: Result<Parsed<'_>, Rejected>) {
         match outcome {
             Ok(record) => (self.keep)(record),
             Err(rejected) => {
@@ -181,7 +205,7 @@ impl<F: FnMut(Record)> Sieve<F> {
     }
 
     fn element(&mut self, index: usize, element: Element<Fields<'_>>) {
-        self.sort(check(element, index, self.now));
+        self.sort(check(element, index, self.now).map(Parsed::Record));
     }
 }
 
@@ -189,13 +213,13 @@ impl<F: FnMut(Record)> Sieve<F> {
 /// Elements are sorted as they come, so that the array is never in memory twice.
 struct Whole<'s, F>(&'s mut Sieve<F>);
 
-impl<F: FnMut(Record)> Whole<'_, F> {
+impl<F: FnMut(Parsed<'_>)> Whole<'_, F> {
     fn only(self, is: &'static str) {
         self.0.element(0, Element::Other(is));
     }
 }
 
-impl<'de, F: FnMut(Record)> DeserializeSeed<'de> for Whole<'_, F> {
+impl<'de, F: FnMut(Parsed<'_>)> DeserializeSeed<'de> for Whole<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -203,7 +227,7 @@ impl<'de, F: FnMut(Record)> DeserializeSeed<'de> for Whole<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(Record)> Visitor<'de> for Whole<'_, F> {
+impl<'de, F: FnMut(Parsed<'_>)> Visitor<'de> for Whole<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -63,8 +63,12 @@ fn event(fields: &Fields<'_>) -> Result<EventRecord, Fault> {
 fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault> {
     let event = field!(fields.event_id).id()?;
     let playback = field!(fields.playback_id).id()?;
-    let span = span(fields, now)?;
-    check_playback_extras(fields)?;
+    let span = span(field!(fields.from), field!(fields.to), now)?;
+    // No figure needs these yet: they are checked, so that senders learn the form, then dropped.
+    optional_text(field!(fields.user_agent))?;
+    optional_text(field!(fields.ip))?;
+    check_position(field!(fields.position_ms))?;
+    check_rate(field!(fields.rate))?;
     Ok(PlaybackRecord {
         event,
         playback,
@@ -79,9 +83,9 @@ fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault
     })
 }
 
-fn span(fields: &Fields<'_>, now: Timestamp) -> Result<Span, Fault> {
-    let from = field!(fields.from).time()?;
-    let to = field!(fields.to).time_until(now)?;
+pub(super) fn span(from: Field<'_, '_>, to: Field<'_, '_>, now: Timestamp) -> Result<Span, Fault> {
+    let from = from.time()?;
+    let to = to.time_until(now)?;
     let span = Span::new(from.as_millis(), to.as_millis()).ok_or_else(|| {
         Fault::new(
             "EMPTY_SPAN",
@@ -99,17 +103,14 @@ fn span(fields: &Fields<'_>, now: Timestamp) -> Result<Span, Fault> {
     Ok(span)
 }
 
-/// Fields that no figure needs yet: checked, so that senders learn the form, then dropped.
-fn check_playback_extras(fields: &Fields<'_>) -> Result<(), Fault> {
-    optional_text(field!(fields.user_agent))?;
-    optional_text(field!(fields.ip))?;
-    if let Some(position) = field!(fields.position_ms).present() {
-        position.millis()?;
-    }
-    if let Some(rate) = field!(fields.rate).present() {
-        rate.rate()?;
-    }
-    Ok(())
+pub(super) fn check_position(field: Field<'_, '_>) -> Result<(), Fault> {
+    field
+        .present()
+        .map_or(Ok(()), |position| position.millis().map(drop))
+}
+
+pub(super) fn check_rate(field: Field<'_, '_>) -> Result<(), Fault> {
+    field.present().map_or(Ok(()), Field::rate)
 }
 
 fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<ChatRecord, Fault> {

@@ -89,7 +89,7 @@ impl<'de, T: Deserialize<'de>> FromList<'de> for Elements<T> {
     }
 }
 
-impl<'de, L: FromList<'de>> Deserialize<'de> for Value<'de, L> {
+impl<'de: 'a, 'a, L: FromList<'de>> Deserialize<'de> for Value<'a, L> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor(PhantomData))
     }

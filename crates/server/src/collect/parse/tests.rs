@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
+use showreport_model::record::PlaybackRecord;
 
 use super::*;
 
 mod bodies;
+mod plain;
 mod records;
 
 fn now() -> Timestamp {
@@ -10,7 +12,24 @@ fn now() -> Timestamp {
 }
 
 fn parse(record: &Value) -> Result<Record, Rejected> {
-    parse_line(record.to_string().as_bytes(), 0, now())
+    parse_line(record.to_string().as_bytes(), 0, now()).map(owned)
+}
+
+fn owned(parsed: Parsed<'_>) -> Record {
+    let beat = match parsed {
+        Parsed::Beat(beat) => beat,
+        Parsed::Record(record) => return record,
+    };
+    let known = "an id that was checked";
+    Record::Playback(PlaybackRecord {
+        event: beat.event.parse().expect(known),
+        playback: beat.playback.parse().expect(known),
+        span: beat.span,
+        device: beat.device.map(|id| id.parse().expect(known)),
+        customer: beat.customer.map(|id| id.parse().expect(known)),
+        device_os: beat.device_os.map(str::to_owned),
+        geo_region: beat.geo_region.map(str::to_owned),
+    })
 }
 
 /// The record with one field changed; `null` removes it.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use showreport_model::OrgId;
 use showreport_model::facts::{Collected, FactsBuilder};
 use showreport_model::record::Record;
+use showreport_server::collect::Parsed;
 use tokio::sync::mpsc;
 
 /// The records of a view always go to the same builder, where they meet the
@@ -37,8 +38,8 @@ struct Stripe {
 pub(super) struct Closed;
 
 /// The records of a block, by the builder that they go to.
-pub(super) struct Sorted {
-    stripes: [Vec<(Record, usize)>; STRIPES],
+pub(super) struct Sorted<'a> {
+    stripes: [Vec<(Parsed<'a>, usize)>; STRIPES],
     /// Where records go that meet no other.
     any: usize,
 }
@@ -59,28 +60,22 @@ impl Gatherer {
         }
     }
 
-    /// For the block of this number.
-    pub(super) fn sorted(&self, block: usize) -> Sorted {
-        Sorted {
-            stripes: std::array::from_fn(|_| Vec::new()),
-            any: block % STRIPES,
-        }
-    }
-
     /// Puts a record, read from so many bytes, among those of its builder.
-    pub(super) fn sort(&self, record: Record, bytes: usize, sorted: &mut Sorted) {
-        let stripe = match &record {
-            Record::Playback(playback) => {
-                let hash = self.hasher.hash_one(playback.playback.as_str());
-                usize::try_from(hash % STRIPES as u64).expect("few stripes")
-            }
-            _ => sorted.any,
+    pub(super) fn sort<'a>(&self, record: Parsed<'a>, bytes: usize, sorted: &mut Sorted<'a>) {
+        let playback = match &record {
+            Parsed::Beat(beat) => Some(beat.playback),
+            Parsed::Record(Record::Playback(playback)) => Some(playback.playback.as_str()),
+            Parsed::Record(_) => None,
         };
+        let stripe = playback.map_or(sorted.any, |playback| {
+            let hash = self.hasher.hash_one(playback);
+            usize::try_from(hash % STRIPES as u64).expect("few stripes")
+        });
         sorted.stripes[stripe].push((record, bytes));
     }
 
     /// Takes in a block's records, and hands on what is full.
-    pub(super) fn gather(&self, sorted: Sorted) -> Result<(), Closed> {
+    pub(super) fn gather(&self, sorted: Sorted<'_>) -> Result<(), Closed> {
         let Sorted { stripes, any } = sorted;
         let mut records: Vec<_> = stripes.into_iter().enumerate().collect();
         // Each thread begins elsewhere, or they would follow each other through all locks.
@@ -125,9 +120,19 @@ impl Gatherer {
     }
 }
 
+impl Sorted<'_> {
+    /// For the block of this number.
+    pub(super) fn of_block(number: usize) -> Self {
+        Self {
+            stripes: std::array::from_fn(|_| Vec::new()),
+            any: number % STRIPES,
+        }
+    }
+}
+
 impl Stripe {
-    fn push(&mut self, record: Record, bytes: usize) {
-        if self.builder.push(record) {
+    fn push(&mut self, record: Parsed<'_>, bytes: usize) {
+        if record.push_to(&mut self.builder) {
             self.bytes += bytes;
         }
     }

@@ -10,10 +10,10 @@ use std::thread;
 
 use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
+use memchr::memchr_iter;
 use serde_json::Value;
-use showreport_model::record::Record;
-use showreport_model::{Clock, EventId, Timestamp};
-use showreport_server::collect::parse_line;
+use showreport_model::{Clock, EventId};
+use showreport_server::collect::{Rejected, parse_line};
 
 use super::blocks::{Block, Blocks, LINE_BYTES_MAX, Text};
 use super::gather::{Closed, Gatherer, Sorted};
@@ -75,45 +75,68 @@ impl Reader {
             let Ok(work) = next else {
                 return outcome;
             };
-            let mut sorted = gatherer.sorted(work.number);
-            outcome.add(self.make_block(work, gatherer, &mut sorted));
-            if let Err(Closed) = gatherer.gather(sorted) {
-                return outcome;
+            match self.make_block(&work, gatherer) {
+                Ok(block) => outcome.add(block),
+                Err(Closed) => return outcome,
             }
         }
     }
 
-    fn make_block(&self, work: Work, gatherer: &Gatherer, sorted: &mut Sorted) -> Outcome {
+    fn make_block(&self, work: &Work, gatherer: &Gatherer) -> Result<Outcome, Closed> {
         let mut outcome = Outcome::default();
         let (file, first) = (work.file, work.block.first_line);
-        let Text::Lines(text) = work.block.text else {
+        let Text::Lines(text) = &work.block.text else {
             let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
             outcome.reject(file, first, why);
-            return outcome;
+            return Ok(outcome);
         };
         let now = self.clock.now();
-        for (line, text) in (first..).zip(text.split(|&byte| byte == b'\n')) {
+        let mut sorted = Sorted::of_block(work.number);
+        // Records borrow their texts, so the lines that were completed must stay.
+        let completed = self.completed(text);
+        let text = completed.as_deref().unwrap_or(text);
+        for (line, text) in (first..).zip(lines(text)) {
             let text = text.trim_ascii();
             if text.is_empty() {
                 continue;
             }
-            match self.record(text, line, now) {
+            match parse_line(text, line, now) {
                 Ok(record) => {
-                    gatherer.sort(record, text.len(), sorted);
+                    gatherer.sort(record, text.len(), &mut sorted);
                     outcome.accepted += 1;
                 }
-                Err(why) => outcome.reject(file, line, why),
+                Err(Rejected {
+                    reason, message, ..
+                }) => outcome.reject(file, line, format!("{reason}: {message}")),
             }
         }
-        outcome
+        gatherer.gather(sorted)?;
+        Ok(outcome)
     }
 
-    fn record(&self, line: &[u8], index: usize, now: Timestamp) -> Result<Record, String> {
-        let event = self.event.as_ref();
-        let completed = event.and_then(|event| with_event(line, event));
-        parse_line(completed.as_deref().unwrap_or(line), index, now)
-            .map_err(|rejected| format!("{}: {}", rejected.reason, rejected.message))
+    /// The lines with the event in those that name none, if one is given.
+    fn completed(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let event = self.event.as_ref()?;
+        let mut completed = Vec::with_capacity(text.len());
+        for line in lines(text) {
+            match with_event(line.trim_ascii(), event) {
+                Some(line) => completed.extend(line),
+                None => completed.extend(line),
+            }
+            completed.push(b'\n');
+        }
+        Some(completed)
     }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', text).chain([text.len()]);
+    ends.map(move |end| {
+        let line = &text[start..end];
+        start = end + 1;
+        line
+    })
 }
 
 /// Gives out the blocks of all files, until nobody takes them.

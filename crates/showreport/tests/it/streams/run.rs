@@ -60,7 +60,8 @@ pub(crate) async fn load(parts: &Parts, org: &OrgId, now: Timestamp, records: &[
     let mut builder = FactsBuilder::new(org.clone());
     for (index, record) in records.iter().enumerate() {
         let line = record.to_string();
-        builder.push(parse_line(line.as_bytes(), index, now).expect("a good record"));
+        let parsed = parse_line(line.as_bytes(), index, now).expect("a good record");
+        parsed.push_to(&mut builder);
     }
     parts
         .lake

@@ -458,7 +458,7 @@ fn a_vote_needs_somebody() {
 fn unknown_fields_are_ignored_and_the_last_of_two_holds() {
     taken(&[with(chat(), "extra", json!({"deep": [1, {"a": null}]}))]);
     let line = br#"{"type":"event","event_id":"e","kind":"live","title":"a","title":"b"}"#;
-    let Ok(Record::Event(read)) = parse_line(line, 0, now()) else {
+    let Ok(Parsed::Record(Record::Event(read))) = parse_line(line, 0, now()) else {
         panic!("an event");
     };
     assert_eq!(read.title, "b");

@@ -1,0 +1,133 @@
+//! The short way for plain playbacks takes nothing that the general way would read otherwise.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The record as the general way reads it.
+fn general(text: &str) -> Result<Record, Rejected> {
+    let element = serde_json::from_str(text).map_err(|error| Rejected {
+        index: 0,
+        reason: "MALFORMED_JSON",
+        message: error.to_string(),
+        field: None,
+    })?;
+    check(element, 0, now())
+}
+
+fn field() -> impl Strategy<Value = String> {
+    let names = [
+        "type",
+        "event_id",
+        "playback_id",
+        "from",
+        "to",
+        "device_id",
+        "customer_id",
+        "device_os",
+        "geo_region",
+        "user_agent",
+        "ip",
+        "position_ms",
+        "rate",
+        "unknown",
+        r"to\u006f",
+    ];
+    let values = [
+        r#""playback""#,
+        r#""chat""#,
+        r#""p""#,
+        r#""""#,
+        "null",
+        "7",
+        "-1",
+        "0",
+        "1.5",
+        "1e400",
+        "true",
+        "[]",
+        "{}",
+        r#""a\u0062""#,
+        r#""\n""#,
+        "\"\u{7f}\"",
+        r#""TW""#,
+        r#""tw""#,
+        r#""TW-TPE""#,
+        r#""2026-11-22T10:00:00Z""#,
+        r#""2026-11-22T10:00:10.5+01:00""#,
+        "1795341600000",
+        "1795341610000",
+        "99999999999999",
+        "18446744073709551615",
+        r#"["playback"]"#,
+    ];
+    (
+        prop::sample::select(names.to_vec()),
+        prop::sample::select(values.to_vec()),
+    )
+        .prop_map(|(name, value)| format!("\"{name}\":{value}"))
+}
+
+/// A good playback, with some fields added, taken away, doubled and in disorder.
+fn line() -> impl Strategy<Value = String> {
+    let good = vec![
+        r#""type":"playback""#.to_owned(),
+        r#""event_id":"e""#.to_owned(),
+        r#""playback_id":"p""#.to_owned(),
+        r#""from":1795341600000"#.to_owned(),
+        r#""to":1795341610000"#.to_owned(),
+    ];
+    let count = good.len();
+    let kept = prop::sample::subsequence(good, count.saturating_sub(1)..=count);
+    (
+        kept,
+        prop::collection::vec(field(), 0..4),
+        any::<prop::sample::Index>(),
+        0..8usize,
+    )
+        .prop_map(|(mut fields, odd, at, ends)| {
+            for field in odd {
+                let at = at.index(fields.len() + 1);
+                fields.insert(at, field);
+            }
+            let text = fields.join(" , ");
+            match ends {
+                0 => format!("[{text}]"),
+                1 => format!("{{{text}}} x"),
+                2 => format!("{{{text}"),
+                3 => format!(" {{{text}}} "),
+                _ => format!("{{{text}}}"),
+            }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn what_is_read_in_short_is_what_is_read_in_full(text in line()) {
+        if let Some(short) = beat(&text, now()) {
+            let Ok(Record::Playback(full)) = general(&text) else {
+                return Err(TestCaseError::fail(format!("{text} is no playback")));
+            };
+            prop_assert_eq!(short, full.beat());
+        }
+    }
+}
+
+#[test]
+fn an_array_of_the_fields_is_no_record() {
+    let line = r#"["playback","e","p",1795341600000,1795341610000,null,null,null,null,null,null,null,null]"#;
+    assert_eq!(beat(line, now()), None);
+    assert_eq!(
+        parse_line(line.as_bytes(), 0, now()).unwrap_err().reason,
+        "NOT_AN_OBJECT"
+    );
+}
+
+#[test]
+fn a_plain_playback_is_read_in_short() {
+    let line = playback().to_string();
+    let read = parse_line(line.as_bytes(), 0, now()).expect("a good record");
+    assert!(matches!(read, Parsed::Beat(_)), "{read:?}");
+}
