@@ -28,10 +28,12 @@ impl Voice {
     }
 }
 
-/// A customer, else a device: the kind as a letter, then the value. Null for nobody.
-///
-/// Kinds never collide, since the letter comes first.
-fn person<'a>(customer: Option<&'a str>, device: Option<&'a str>) -> Option<(char, &'a str)> {
+/// A person, a device or a playback: its kind as a letter, then its id. Kinds
+/// never collide, since the letter comes first.
+type Name<'a> = (char, &'a str);
+
+/// A customer, else a device; nothing for nobody.
+fn person<'a>(customer: Option<&'a str>, device: Option<&'a str>) -> Option<Name<'a>> {
     customer
         .map(|customer| ('c', customer))
         .or(device.map(|device| ('d', device)))
@@ -41,9 +43,10 @@ fn text(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }
 
-fn append(builder: &mut StringBuilder, (kind, value): (char, &str)) {
+fn append(builder: &mut StringBuilder, (kind, value): Name<'_>) {
     use std::fmt::Write;
-    write!(builder, "{kind}{value}").expect("writing to memory cannot fail");
+    let wrote = builder.write_char(kind).and(builder.write_str(value));
+    wrote.expect("writing to memory cannot fail");
     builder.append_value("");
 }
 
@@ -74,7 +77,24 @@ pub(crate) fn person_of() -> ScalarUDF {
 
 /// `voices(playback_id, customer_id, device_id)`: as whom a view is counted.
 pub(crate) fn voices() -> ScalarUDF {
-    let voices = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+    said("voices", |voices, playback, viewer, device| {
+        say(voices, Voice::View, playback);
+        say_people(voices, viewer, device);
+    })
+}
+
+/// `people(playback_id, customer_id, device_id)`: as whom a view is counted, but for itself.
+pub(crate) fn people() -> ScalarUDF {
+    said("people", |voices, _, viewer, device| {
+        say_people(voices, viewer, device);
+    })
+}
+
+fn said(
+    name: &str,
+    say: fn(&mut StructBuilder, Name<'_>, Name<'_>, Option<Name<'_>>),
+) -> ScalarUDF {
+    let said = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let [playbacks, customers, devices] =
             [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
         let mut lists = ListBuilder::new(StructBuilder::from_fields(voice_fields(), 0))
@@ -83,22 +103,26 @@ pub(crate) fn voices() -> ScalarUDF {
             let device = text(devices, row);
             let playback = ('p', playbacks.value(row));
             let viewer = person(text(customers, row), device).unwrap_or(playback);
-            say(lists.values(), Voice::View, playback);
-            say(lists.values(), Voice::Viewer, viewer);
-            if let Some(device) = device {
-                say(lists.values(), Voice::Device, ('d', device));
-            }
+            let device = device.map(|device| ('d', device));
+            say(lists.values(), playback, viewer, device);
             lists.append(true);
         }
         Ok(Arc::new(lists.finish()))
     };
     create_udf(
-        "voices",
+        name,
         vec![DataType::Utf8; 3],
         DataType::List(Arc::new(voice_item())),
         Volatility::Immutable,
-        Arc::new(make_scalar_function(voices, vec![])),
+        Arc::new(make_scalar_function(said, vec![])),
     )
+}
+
+fn say_people(voices: &mut StructBuilder, viewer: Name<'_>, device: Option<Name<'_>>) {
+    say(voices, Voice::Viewer, viewer);
+    if let Some(device) = device {
+        say(voices, Voice::Device, device);
+    }
 }
 
 fn voice_fields() -> Fields {
@@ -112,7 +136,7 @@ fn voice_item() -> Field {
     Field::new("item", DataType::Struct(voice_fields()), true)
 }
 
-fn say(voices: &mut StructBuilder, voice: Voice, name: (char, &str)) {
+fn say(voices: &mut StructBuilder, voice: Voice, name: Name<'_>) {
     let kind = "the fields are those of voice_fields";
     voices
         .field_builder::<Int8Builder>(0)

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::peak::PeakViewers;
-use crate::functions::people::Voice;
+use crate::functions::people::{Voice, voices};
 use crate::functions::spans::span_millis;
 
 /// What an event comes to.
@@ -73,7 +73,7 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
     let views = views(facts, window)
         .await?
         .filter(millis().gt(lit(0_i64)))?;
-    let voices = spoken(views, &[])?.aggregate(
+    let spoken = spoken(views, &[], &voices())?.aggregate(
         vec![col("voice")],
         vec![
             count(lit(1)).alias("voices"),
@@ -83,7 +83,7 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
                 .alias("peak"),
         ],
     )?;
-    for batch in voices.collect().await? {
+    for batch in spoken.collect().await? {
         for row in 0..batch.num_rows() {
             let number = |column: usize| {
                 unsigned(batch.column(column).as_primitive::<Int64Type>().value(row))

@@ -3,8 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::{get_field, greatest, least};
-use datafusion::functions_aggregate::expr_fn::min;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::functions_aggregate::expr_fn::{count, min, sum};
+use datafusion::logical_expr::{Expr, ScalarUDF, cast};
 use datafusion::prelude::{DataFrame, col, lit};
 use showreport_model::facts::Table;
 use showreport_model::{Timestamp, Window};
@@ -12,7 +12,7 @@ use showreport_model::{Timestamp, Window};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
-use crate::functions::people::voices;
+use crate::functions::spans::span_millis;
 use crate::functions::union::{UnionOfEnds, UnionOfSets};
 
 /// The attributes of a view, each the least over all its spans.
@@ -54,9 +54,16 @@ fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) ->
 }
 
 /// A row for each voice of each group: the group's columns, `voice`, `name`
-/// and the union `spans` of all views that speak with it.
-pub(crate) fn spoken(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
-    let said = voices().call(vec![
+/// and the union `spans` of all views that speak with it; of these views also
+/// their number, `views`, and the sum of their times, `watch_millis`.
+///
+/// `voices` is the function that tells as whom a view speaks.
+pub(crate) fn spoken(
+    views: DataFrame,
+    groups: &[&str],
+    voices: &ScalarUDF,
+) -> EngineResult<DataFrame> {
+    let said = voices.call(vec![
         col("playback_id"),
         col("customer_id"),
         col("device_id"),
@@ -72,9 +79,17 @@ pub(crate) fn spoken(views: DataFrame, groups: &[&str]) -> EngineResult<DataFram
     each.push(get_field(col("said"), "name").alias("name"));
 
     let united = aggregate(UnionOfSets).call(vec![col("spans")]);
+    let watched = sum(span_millis().call(vec![col("spans")]));
     views
         .select(columns)?
         .unnest_columns(&["said"])?
         .select(each)?
-        .aggregate(keys, vec![united.alias("spans")])
+        .aggregate(
+            keys,
+            vec![
+                united.alias("spans"),
+                count(lit(1)).alias("views"),
+                watched.alias("watch_millis"),
+            ],
+        )
 }

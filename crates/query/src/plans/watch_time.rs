@@ -1,9 +1,9 @@
 //! Who watched, and for how long.
 //!
 //! Two levels bound the memory: by view first, then by what was asked. A view
-//! speaks three times, as itself, as its viewer and as its device, so that
-//! views, viewers and devices are counted, and attended time measured, in one
-//! pass that the engine can spill.
+//! speaks as its viewer and as its device, and for buckets of time as itself,
+//! so that views, viewers and devices are counted, and attended time measured,
+//! in one pass that the engine can spill.
 
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::get_field;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::curves::BucketFigures;
-use crate::functions::people::Voice;
+use crate::functions::people::{Voice, people, voices};
 use crate::functions::spans::{span_end, span_millis, span_pages, span_start};
 
 pub(super) async fn plan(
@@ -39,11 +39,10 @@ pub(super) async fn plan(
         .filter(|field| **field != GroupBy::WatchTimestamp)
         .map(|field| field.name())
         .collect();
-    let spoken = spoken(views, &attributes)?;
     let figures = if order.group_by.contains(&GroupBy::WatchTimestamp) {
-        by_bucket(spoken, &attributes, clockwork)?
+        by_bucket(views, &attributes, clockwork)?
     } else {
-        in_all(spoken, &attributes)?
+        in_all(views, &attributes)?
     };
     let mut columns = groups::columns(&order.group_by);
     columns.extend([
@@ -82,28 +81,25 @@ fn each_view(views: DataFrame) -> EngineResult<Answer> {
     Answer::new(rows, columns)
 }
 
-fn in_all(spoken: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
-    let speaks_as = |voice: Voice| col("voice").eq(voice.literal());
-    let voices = |voice: Voice| count(lit(1)).filter(speaks_as(voice)).build();
-    let millis = |voice: Voice| {
-        sum(span_millis().call(vec![col("spans")]))
-            .filter(speaks_as(voice))
-            .build()
-    };
-    spoken.aggregate(
+fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
+    let of = |voice: Voice, figure: Expr| figure.filter(col("voice").eq(voice.literal())).build();
+    // Every view has one viewer, so that counting by viewers counts every view once.
+    let of_viewers = |figure: Expr| of(Voice::Viewer, figure);
+    let attended = span_millis().call(vec![col("spans")]);
+    spoken(views, attributes, &people())?.aggregate(
         attributes.iter().copied().map(col).collect(),
         vec![
-            voices(Voice::View)?.alias("views"),
-            voices(Voice::Viewer)?.alias("viewers"),
-            voices(Voice::Device)?.alias("devices"),
-            millis(Voice::View)?.alias("watch_seconds"),
-            millis(Voice::Viewer)?.alias("attended_seconds"),
+            of_viewers(sum(col("views")))?.alias("views"),
+            of_viewers(count(lit(1)))?.alias("viewers"),
+            of(Voice::Device, count(lit(1)))?.alias("devices"),
+            of_viewers(sum(col("watch_millis")))?.alias("watch_seconds"),
+            of_viewers(sum(attended))?.alias("attended_seconds"),
         ],
     )
 }
 
 fn by_bucket(
-    spoken: DataFrame,
+    views: DataFrame,
     attributes: &[&str],
     clockwork: &Clockwork,
 ) -> EngineResult<DataFrame> {
@@ -115,7 +111,7 @@ fn by_bucket(
     })
     .call(vec![col("voice"), col("spans")]);
     let figure = |from: &str, name: &str| get_field(col("figures"), from).alias(name);
-    spoken
+    spoken(views, attributes, &voices())?
         .select(with(vec![col("voice"), pages.alias("page")]))?
         .unnest_columns(&["page"])?
         .select(with(vec![
