@@ -14,8 +14,9 @@ use super::data_dir::DataDir;
 use super::limits::{Limits, ServerLimits};
 use super::spill::SpillDir;
 
-/// Bytes of the journal that one flush takes.
-const FLUSH_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of the journal that one flush takes. Decoded, sorted and written they need
+/// some times as much, beside whatever reports and bodies hold.
+const FLUSH_BYTES_MAX: u64 = 32 << 20;
 /// About how large a compacted file of the lake is.
 const FILE_BYTES_TARGET: u64 = 128 << 20;
 /// How many files of one size are merged.
