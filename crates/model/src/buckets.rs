@@ -259,6 +259,11 @@ impl Curve {
 /// How many buckets make a page: the unit in which curves are kept.
 pub const PAGE_BUCKETS: i64 = 4096;
 
+/// The number of the page that holds the instant.
+pub fn page(buckets: &Buckets, at: i64) -> i64 {
+    buckets.index(at).div_euclid(PAGE_BUCKETS)
+}
+
 /// Divides a set at the edges of pages, so that no curve is longer than a page.
 ///
 /// Returns each page's number with its part of the set, ascending.
@@ -267,17 +272,17 @@ pub fn pages(buckets: &Buckets, set: &[Span]) -> Vec<(i64, Vec<Span>)> {
     for span in set {
         let mut rest = Some(*span);
         while let Some(span) = rest {
-            let page = buckets.index(span.from()).div_euclid(PAGE_BUCKETS);
-            let last = buckets.index(span.to() - 1).div_euclid(PAGE_BUCKETS);
-            let edge = if page == last {
+            let first = page(buckets, span.from());
+            let last = page(buckets, span.to() - 1);
+            let edge = if first == last {
                 span.to()
             } else {
-                buckets.start((page + 1) * PAGE_BUCKETS)
+                buckets.start((first + 1) * PAGE_BUCKETS)
             };
             if let Some(part) = Span::new(span.from(), edge) {
                 match pages.last_mut() {
-                    Some((number, parts)) if *number == page => parts.push(part),
-                    _ => pages.push((page, vec![part])),
+                    Some((number, parts)) if *number == first => parts.push(part),
+                    _ => pages.push((first, vec![part])),
                 }
             }
             rest = Span::new(edge, span.to());

@@ -3,6 +3,8 @@
 //! Everything is exact: integers, half-open, no sampling. A [`SpanSet`] does
 //! not depend on the order, number or division of the spans it was made of.
 
+use smallvec::SmallVec;
+
 use crate::time::Timestamp;
 
 /// Half-open `[from, to)` in milliseconds since 1970; never empty.
@@ -75,10 +77,11 @@ impl Window {
 ///
 /// Spans that come in order merge at once, which is how players send them.
 /// Others are kept aside and merged when they have doubled the set, so that
-/// repetitions cost no memory.
+/// repetitions cost no memory. A set of one span, which is what most views
+/// are, needs no heap.
 #[derive(Debug, Clone, Default)]
 pub struct SpanSet {
-    spans: Vec<Span>,
+    spans: SmallVec<[Span; 1]>,
     /// How many spans lead in order, disjoint and not touching.
     settled: usize,
 }
@@ -90,7 +93,7 @@ impl SpanSet {
     /// The empty set.
     pub const fn new() -> Self {
         Self {
-            spans: Vec::new(),
+            spans: SmallVec::new_const(),
             settled: 0,
         }
     }
@@ -151,7 +154,11 @@ impl SpanSet {
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>()
+        if self.spans.spilled() {
+            self.spans.capacity() * size_of::<Span>()
+        } else {
+            0
+        }
     }
 }
 

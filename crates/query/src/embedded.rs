@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use showreport_lake::Lake;
@@ -10,6 +11,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::pool::SharedPool;
+use crate::single_pass::SinglePass;
 
 /// What all questions share: memory, spill files, the store.
 pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, DataFusionError> {
@@ -41,7 +43,13 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
     // For the files between stages: written in the order of the rows, and in bounded memory.
     options.execution.parquet.allow_single_file_parallelism = false;
     options.execution.parquet.max_row_group_size = STAGED_GROUP_ROWS;
-    SessionContext::new_with_config_rt(session, runtime)
+    let state = SessionStateBuilder::new()
+        .with_config(session)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(SinglePass))
+        .build();
+    SessionContext::new_with_state(state)
 }
 
 /// Rows of a batch. Files are cut by it too, so it is part of what the same facts look like.

@@ -6,10 +6,13 @@
 
 pub(crate) mod lists;
 pub(crate) mod aggregate;
+pub(crate) mod least;
 pub(crate) mod union;
+pub(crate) mod sets;
+pub(crate) mod people;
+pub(crate) mod pages;
 pub(crate) mod curves;
 pub(crate) mod peak;
-pub(crate) mod people;
 pub(crate) mod spans;
 pub(crate) mod ballots;
 pub(crate) mod versions;

@@ -10,6 +10,7 @@ mod functions;
 mod facts;
 mod plans;
 mod pool;
+mod single_pass;
 mod embedded;
 mod render;
 pub mod query;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
 use showreport_model::report::{Pins, ReportOrder};
@@ -65,6 +66,8 @@ impl Query {
             let rows = execute_stream(Arc::clone(&plan), facts.context.task_ctx())?;
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
             let rendered = render(order.format, answer.columns, rows, output, &written).await?;
+            let ran = DisplayableExecutionPlan::with_metrics(plan.as_ref());
+            tracing::debug!(plan = %ran.indent(false), "plan of a report, as it ran");
             progress(99);
             Ok(rendered)
         })

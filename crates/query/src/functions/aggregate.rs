@@ -34,7 +34,8 @@ pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + 
     fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Self::Input<'a>>;
     fn update(&self, state: &mut Self::State, input: &Self::Input<'_>, row: usize);
     fn merge(&self, state: &mut Self::State, numbers: &[i64]);
-    fn encode(&self, state: &mut Self::State) -> Vec<i64>;
+    /// Appends the state as numbers, for [`Summary::merge`].
+    fn encode(&self, state: &mut Self::State, numbers: &mut Vec<i64>);
     fn finish(&self, states: Vec<Self::State>) -> Result<ArrayRef>;
     fn heap_bytes(state: &Self::State) -> usize;
 }
@@ -159,9 +160,10 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        let mut lists = ListsBuilder::new();
-        for mut state in self.take(emit_to) {
-            lists.push(self.summary.encode(&mut state));
+        let states = self.take(emit_to);
+        let mut lists = ListsBuilder::with_capacity(states.len());
+        for mut state in states {
+            lists.push_with(|numbers| self.summary.encode(&mut state, numbers));
         }
         Ok(vec![lists.finish()])
     }
@@ -172,13 +174,13 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         opt_filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let input = self.summary.input(values)?;
-        let mut lists = ListsBuilder::new();
+        let mut lists = ListsBuilder::with_capacity(values[0].len());
         for row in 0..values[0].len() {
             let mut state = S::State::default();
             if taken(opt_filter, row) {
                 self.summary.update(&mut state, &input, row);
             }
-            lists.push(self.summary.encode(&mut state));
+            lists.push_with(|numbers| self.summary.encode(&mut state, numbers));
         }
         Ok(vec![lists.finish()])
     }

@@ -12,24 +12,32 @@ use datafusion::error::Result;
 use showreport_model::Span;
 use showreport_model::buckets::{Buckets, Curve};
 use showreport_model::facts::time_type;
+use smallvec::SmallVec;
 
 use super::aggregate::Summary;
-use super::lists::Lists;
+use super::lists::{Lists, spans_of};
 use super::people::Voice;
+use super::sets::{sets_of, union_of};
 
-/// Of voices and their sets of spans.
+/// Of voices and the sets of their views.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct BucketFigures {
     pub(crate) buckets: Buckets,
 }
 
-/// A curve for each voice.
+/// A curve of each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Curves([Curve; 3]);
+pub(crate) struct Curves {
+    views: Curve,
+    viewers: Curve,
+    devices: Curve,
+}
 
-const VIEW: usize = Voice::View as usize;
-const VIEWER: usize = Voice::Viewer as usize;
-const DEVICE: usize = Voice::Device as usize;
+impl Curves {
+    fn all(&mut self) -> [&mut Curve; 3] {
+        [&mut self.views, &mut self.viewers, &mut self.devices]
+    }
+}
 
 impl Summary for BucketFigures {
     const NAME: &'static str = "bucket_figures";
@@ -48,14 +56,23 @@ impl Summary for BucketFigures {
         Ok((voices, Lists::new(&arguments[1])?))
     }
 
-    fn update(&self, state: &mut Curves, (voices, sets): &Self::Input<'_>, row: usize) {
-        let set: Vec<Span> = sets.spans(row).collect();
-        let voice = usize::try_from(voices.value(row)).expect("voices are counted from 0");
-        state.0[voice].add(&self.buckets, &set);
+    fn update(&self, state: &mut Curves, (voices, lists): &Self::Input<'_>, row: usize) {
+        let sets = lists.numbers(row);
+        let mut union = union_of(sets);
+        if voices.value(row) == Voice::Device as i8 {
+            state.devices.add(&self.buckets, union.settle());
+            return;
+        }
+        // Every view has one viewer, so the viewers' sets are all views there are.
+        state.viewers.add(&self.buckets, union.settle());
+        for set in sets_of(sets) {
+            let spans: SmallVec<[Span; 4]> = spans_of(set).collect();
+            state.views.add(&self.buckets, &spans);
+        }
     }
 
     fn merge(&self, state: &mut Curves, mut numbers: &[i64]) {
-        for curve in &mut state.0 {
+        for curve in state.all() {
             let Some((&length, rest)) = numbers.split_first() else {
                 return;
             };
@@ -65,23 +82,22 @@ impl Summary for BucketFigures {
         }
     }
 
-    fn encode(&self, state: &mut Curves) -> Vec<i64> {
-        let mut numbers = Vec::new();
-        for curve in &state.0 {
-            let encoded: Vec<i64> = curve.encode().collect();
-            numbers.push(i64::try_from(encoded.len()).expect("a page is short"));
-            numbers.extend(encoded);
+    fn encode(&self, state: &mut Curves, numbers: &mut Vec<i64>) {
+        for curve in state.all() {
+            let at = numbers.len();
+            numbers.push(0);
+            numbers.extend(curve.encode());
+            numbers[at] = i64::try_from(numbers.len() - at - 1).expect("a page is short");
         }
-        numbers
     }
 
     fn finish(&self, states: Vec<Curves>) -> Result<ArrayRef> {
         let mut lists = ListBuilder::new(StructBuilder::from_fields(figures_fields(), 0))
             .with_field(Arc::new(figures_item()));
         for curves in states {
-            let [mut viewers, mut devices] =
-                [VIEWER, DEVICE].map(|voice| curves.0[voice].points(&self.buckets).peekable());
-            for view in curves.0[VIEW].points(&self.buckets) {
+            let mut viewers = curves.viewers.points(&self.buckets).peekable();
+            let mut devices = curves.devices.points(&self.buckets).peekable();
+            for view in curves.views.points(&self.buckets) {
                 // Where there is a view there is its viewer; a device may be unknown.
                 let viewer = viewers.next_if(|point| point.index == view.index);
                 let device = devices.next_if(|point| point.index == view.index);
@@ -100,7 +116,8 @@ impl Summary for BucketFigures {
     }
 
     fn heap_bytes(state: &Curves) -> usize {
-        state.0.iter().map(Curve::heap_bytes).sum()
+        let curves = [&state.views, &state.viewers, &state.devices];
+        curves.into_iter().map(Curve::heap_bytes).sum()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListArray, ListBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result;
@@ -58,33 +59,46 @@ impl<'a> Lists<'a> {
 
     /// The spans of a row.
     pub(crate) fn spans(&self, row: usize) -> impl Iterator<Item = Span> + 'a {
-        self.numbers(row)
-            .chunks_exact(2)
-            .filter_map(|pair| Span::new(pair[0], pair[1]))
+        spans_of(self.numbers(row))
     }
 }
 
 /// Builds lists of integers.
 #[derive(Debug)]
-pub(crate) struct ListsBuilder(ListBuilder<Int64Builder>);
+pub(crate) struct ListsBuilder {
+    values: Vec<i64>,
+    lengths: Vec<usize>,
+}
 
 impl ListsBuilder {
-    pub(crate) fn new() -> Self {
-        Self(ListBuilder::new(Int64Builder::new()).with_field(item()))
-    }
-
-    pub(crate) fn push(&mut self, numbers: impl IntoIterator<Item = i64>) {
-        for number in numbers {
-            self.0.values().append_value(number);
+    pub(crate) fn with_capacity(lists: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(2 * lists),
+            lengths: Vec::with_capacity(lists),
         }
-        self.0.append(true);
     }
 
-    pub(crate) fn push_spans(&mut self, spans: &[Span]) {
-        self.push(spans.iter().flat_map(|span| [span.from(), span.to()]));
+    /// Adds a list of whatever the function appends.
+    pub(crate) fn push_with(&mut self, append: impl FnOnce(&mut Vec<i64>)) {
+        let before = self.values.len();
+        append(&mut self.values);
+        self.lengths.push(self.values.len() - before);
     }
 
-    pub(crate) fn finish(mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+    pub(crate) fn finish(self) -> ArrayRef {
+        let offsets = OffsetBuffer::from_lengths(self.lengths);
+        let values = Arc::new(Int64Array::from(self.values));
+        Arc::new(ListArray::new(item(), offsets, values, None))
     }
+}
+
+/// Appends the ends of spans.
+pub(crate) fn append_spans(numbers: &mut Vec<i64>, spans: &[Span]) {
+    numbers.extend(spans.iter().flat_map(|span| [span.from(), span.to()]));
+}
+
+/// The spans whose ends these are.
+pub(crate) fn spans_of(numbers: &[i64]) -> impl Iterator<Item = Span> + '_ {
+    let ends = numbers.chunks_exact(2);
+    ends.filter_map(|ends| Span::new(ends[0], ends[1]))
 }

@@ -37,19 +37,18 @@ impl Summary for PeakViewers {
         }
     }
 
-    fn encode(&self, state: &mut Audience) -> Vec<i64> {
-        state
-            .settle()
-            .iter()
-            .flat_map(|&(at, change)| [at, change])
-            .collect()
+    fn encode(&self, state: &mut Audience, numbers: &mut Vec<i64>) {
+        let edges = state.settle().iter();
+        numbers.extend(edges.flat_map(|&(at, change)| [at, change]));
     }
 
     fn finish(&self, states: Vec<Audience>) -> Result<ArrayRef> {
-        let mut lists = ListsBuilder::new();
+        let mut lists = ListsBuilder::with_capacity(states.len());
         for mut state in states {
-            let peak = state.peak();
-            lists.push(peak.into_iter().flat_map(|peak| [peak.viewers, peak.at]));
+            let peak = state.peak().into_iter();
+            lists.push_with(|numbers| {
+                numbers.extend(peak.flat_map(|peak| [peak.viewers, peak.at]));
+            });
         }
         Ok(lists.finish())
     }

@@ -1,24 +1,25 @@
-//! Who is meant: viewers, senders and voters as one text that tells kinds apart.
+//! Who is meant: viewers, senders and voters, told apart by kind and id.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int8Builder, ListBuilder, StringArray, StringBuilder, StructBuilder,
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, Int8Array, ListArray, StringArray,
+    StringBuilder, StructArray,
 };
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{Expr, ScalarUDF, Volatility, create_udf, lit};
+use sha2::{Digest, Sha256};
 
 /// As whom a view speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Voice {
-    /// As itself.
-    View = 0,
     /// As its viewer: the customer, else the device, else the playback.
-    Viewer = 1,
+    Viewer = 0,
     /// As its device, if that is known.
-    Device = 2,
+    Device = 1,
 }
 
 impl Voice {
@@ -75,73 +76,80 @@ pub(crate) fn person_of() -> ScalarUDF {
     )
 }
 
-/// `voices(playback_id, customer_id, device_id)`: as whom a view is counted.
+/// `voices(playback_id, customer_id, device_id)`: as whom a view is counted, as
+/// structs of `voice` and `name`.
+///
+/// A name is only ever compared with others, never shown, so it is the first 128
+/// bits of a SHA-256: short, of one width, and no two are the same by accident
+/// or by design.
 pub(crate) fn voices() -> ScalarUDF {
-    said("voices", |voices, playback, viewer, device| {
-        say(voices, Voice::View, playback);
-        say_people(voices, viewer, device);
-    })
-}
-
-/// `people(playback_id, customer_id, device_id)`: as whom a view is counted, but for itself.
-pub(crate) fn people() -> ScalarUDF {
-    said("people", |voices, _, viewer, device| {
-        say_people(voices, viewer, device);
-    })
-}
-
-fn said(
-    name: &str,
-    say: fn(&mut StructBuilder, Name<'_>, Name<'_>, Option<Name<'_>>),
-) -> ScalarUDF {
-    let said = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+    let voices = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let [playbacks, customers, devices] =
             [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
-        let mut lists = ListBuilder::new(StructBuilder::from_fields(voice_fields(), 0))
-            .with_field(Arc::new(voice_item()));
-        for row in 0..playbacks.len() {
-            let device = text(devices, row);
-            let playback = ('p', playbacks.value(row));
-            let viewer = person(text(customers, row), device).unwrap_or(playback);
-            let device = device.map(|device| ('d', device));
-            say(lists.values(), playback, viewer, device);
-            lists.append(true);
-        }
-        Ok(Arc::new(lists.finish()))
+        let mut spoken = Spoken::default();
+        let lengths: Vec<usize> = (0..playbacks.len())
+            .map(|row| {
+                let device = text(devices, row);
+                let person = person(text(customers, row), device);
+                spoken.say(Voice::Viewer, person.unwrap_or(('p', playbacks.value(row))));
+                if let Some(device) = device {
+                    spoken.say(Voice::Device, ('d', device));
+                }
+                1 + usize::from(device.is_some())
+            })
+            .collect();
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let lists = ListArray::try_new(voice_item(), offsets, spoken.finish()?, None)?;
+        Ok(Arc::new(lists))
     };
     create_udf(
-        name,
+        "voices",
         vec![DataType::Utf8; 3],
-        DataType::List(Arc::new(voice_item())),
+        DataType::List(voice_item()),
         Volatility::Immutable,
-        Arc::new(make_scalar_function(said, vec![])),
+        Arc::new(make_scalar_function(voices, vec![])),
     )
 }
 
-fn say_people(voices: &mut StructBuilder, viewer: Name<'_>, device: Option<Name<'_>>) {
-    say(voices, Voice::Viewer, viewer);
-    if let Some(device) = device {
-        say(voices, Voice::Device, device);
-    }
-}
+const NAME_BYTES: i32 = 16;
 
 fn voice_fields() -> Fields {
     Fields::from(vec![
         Field::new("voice", DataType::Int8, false),
-        Field::new("name", DataType::Utf8, false),
+        Field::new("name", DataType::FixedSizeBinary(NAME_BYTES), false),
     ])
 }
 
-fn voice_item() -> Field {
-    Field::new("item", DataType::Struct(voice_fields()), true)
+fn voice_item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(voice_fields()), true))
 }
 
-fn say(voices: &mut StructBuilder, voice: Voice, name: Name<'_>) {
-    let kind = "the fields are those of voice_fields";
-    voices
-        .field_builder::<Int8Builder>(0)
-        .expect(kind)
-        .append_value(voice as i8);
-    append(voices.field_builder::<StringBuilder>(1).expect(kind), name);
-    voices.append(true);
+/// Voices one after another.
+#[derive(Default)]
+struct Spoken {
+    voices: Vec<i8>,
+    names: Vec<u8>,
+}
+
+impl Spoken {
+    fn say(&mut self, voice: Voice, (kind, id): Name<'_>) {
+        self.voices.push(voice as i8);
+        let kind = u8::try_from(kind).expect("kinds are letters");
+        let digest = Sha256::new()
+            .chain_update([kind])
+            .chain_update(id)
+            .finalize();
+        self.names
+            .extend(digest.into_iter().take(NAME_BYTES.unsigned_abs() as usize));
+    }
+
+    fn finish(self) -> Result<ArrayRef> {
+        let names = FixedSizeBinaryArray::try_new(NAME_BYTES, Buffer::from(self.names), None)?;
+        let columns: Vec<ArrayRef> = vec![Arc::new(Int8Array::from(self.voices)), Arc::new(names)];
+        Ok(Arc::new(StructArray::try_new(
+            voice_fields(),
+            columns,
+            None,
+        )?))
+    }
 }

@@ -1,19 +1,16 @@
-//! What a set of spans tells: its ends, its length, its pages of buckets.
+//! What a set of spans tells: its ends and its length; and buckets of time.
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayBuilder, ArrayRef, AsArray, Decimal128Array, Int64Array, Int64Builder, ListBuilder,
-    StructBuilder, TimestampMillisecondArray,
-};
-use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 use showreport_model::Span;
-use showreport_model::buckets::{Buckets, pages};
+use showreport_model::buckets::Buckets;
 use showreport_model::facts::time_type;
 
 use super::lists::{Lists, numbers_type};
@@ -59,15 +56,6 @@ pub(crate) fn seconds() -> ScalarUDF {
     )
 }
 
-/// `span_pages(spans)`: a set divided at the edges of pages of buckets, as
-/// structs of the page's `number` and its `spans`.
-pub(crate) fn span_pages(buckets: Buckets) -> ScalarUDF {
-    ScalarUDF::from(SpanPages {
-        buckets,
-        signature: Signature::exact(vec![numbers_type()], Volatility::Immutable),
-    })
-}
-
 /// `bucket(time)`: the first instant of the bucket that holds the time.
 pub(crate) fn bucket(buckets: Buckets) -> ScalarUDF {
     ScalarUDF::from(Bucket {
@@ -93,72 +81,6 @@ fn of_set(name: &str, return_type: DataType, function: fn(&Lists<'_>) -> ArrayRe
         Volatility::Immutable,
         Arc::new(make_scalar_function(of_lists, vec![])),
     )
-}
-
-fn page_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("number", DataType::Int64, false),
-        Field::new("spans", numbers_type(), false),
-    ])
-}
-
-fn page_item() -> Field {
-    Field::new("item", DataType::Struct(page_fields()), true)
-}
-
-fn append_page(page: &mut StructBuilder, number: i64, spans: &[Span]) {
-    let kind = "the fields are those of page_fields";
-    page.field_builder::<Int64Builder>(0)
-        .expect(kind)
-        .append_value(number);
-    let list = page
-        .field_builder::<ListBuilder<Int64Builder>>(1)
-        .expect(kind);
-    for span in spans {
-        list.values().append_value(span.from());
-        list.values().append_value(span.to());
-    }
-    list.append(true);
-    page.append(true);
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct SpanPages {
-    buckets: Buckets,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for SpanPages {
-    fn name(&self) -> &'static str {
-        "span_pages"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::List(Arc::new(page_item())))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let lists = Lists::new(&arrays[0])?;
-        let builders: Vec<Box<dyn ArrayBuilder>> = vec![
-            Box::new(Int64Builder::new()),
-            Box::new(ListBuilder::new(Int64Builder::new())),
-        ];
-        let page = StructBuilder::new(page_fields(), builders);
-        let mut built = ListBuilder::new(page).with_field(Arc::new(page_item()));
-        for row in 0..lists.len() {
-            let set: Vec<Span> = lists.spans(row).collect();
-            for (number, spans) in pages(&self.buckets, &set) {
-                append_page(built.values(), number, &spans);
-            }
-            built.append(true);
-        }
-        Ok(ColumnarValue::Array(Arc::new(built.finish())))
-    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -7,18 +7,14 @@ use datafusion::error::Result;
 use showreport_model::{Span, SpanSet};
 
 use super::aggregate::Summary;
-use super::lists::{Lists, ListsBuilder, numbers_type};
+use super::lists::{ListsBuilder, append_spans, numbers_type, spans_of};
 
 /// Of spans given by their ends; those that a filter left empty add nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct UnionOfEnds;
 
-/// Of sets of spans.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct UnionOfSets;
-
 impl Summary for UnionOfEnds {
-    const NAME: &'static str = "span_union_of_ends";
+    const NAME: &'static str = "span_union";
     const ARGUMENTS: usize = 2;
     type State = SpanSet;
     type Input<'a> = [&'a PrimitiveArray<Int64Type>; 2];
@@ -43,77 +39,22 @@ impl Summary for UnionOfEnds {
     }
 
     fn merge(&self, state: &mut SpanSet, numbers: &[i64]) {
-        merge(state, numbers);
+        state.extend(spans_of(numbers));
     }
 
-    fn encode(&self, state: &mut SpanSet) -> Vec<i64> {
-        encode(state)
+    fn encode(&self, state: &mut SpanSet, numbers: &mut Vec<i64>) {
+        append_spans(numbers, state.settle());
     }
 
     fn finish(&self, states: Vec<SpanSet>) -> Result<ArrayRef> {
-        Ok(finish(states))
+        let mut lists = ListsBuilder::with_capacity(states.len());
+        for mut state in states {
+            lists.push_with(|numbers| append_spans(numbers, state.settle()));
+        }
+        Ok(lists.finish())
     }
 
     fn heap_bytes(state: &SpanSet) -> usize {
         state.heap_bytes()
     }
-}
-
-impl Summary for UnionOfSets {
-    const NAME: &'static str = "span_union_of_sets";
-    const ARGUMENTS: usize = 1;
-    type State = SpanSet;
-    type Input<'a> = Lists<'a>;
-
-    fn return_type(&self) -> DataType {
-        numbers_type()
-    }
-
-    fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Lists<'a>> {
-        Lists::new(&arguments[0])
-    }
-
-    fn update(&self, state: &mut SpanSet, sets: &Lists<'_>, row: usize) {
-        state.extend(sets.spans(row));
-    }
-
-    fn merge(&self, state: &mut SpanSet, numbers: &[i64]) {
-        merge(state, numbers);
-    }
-
-    fn encode(&self, state: &mut SpanSet) -> Vec<i64> {
-        encode(state)
-    }
-
-    fn finish(&self, states: Vec<SpanSet>) -> Result<ArrayRef> {
-        Ok(finish(states))
-    }
-
-    fn heap_bytes(state: &SpanSet) -> usize {
-        state.heap_bytes()
-    }
-}
-
-fn merge(state: &mut SpanSet, numbers: &[i64]) {
-    state.extend(
-        numbers
-            .chunks_exact(2)
-            .filter_map(|pair| Span::new(pair[0], pair[1])),
-    );
-}
-
-fn encode(state: &mut SpanSet) -> Vec<i64> {
-    let spans = state.settle();
-    spans
-        .iter()
-        .flat_map(|span| [span.from(), span.to()])
-        .collect()
-}
-
-fn finish(states: Vec<SpanSet>) -> ArrayRef {
-    let mut lists = ListsBuilder::new();
-    for mut state in states {
-        lists.push_spans(state.settle());
-    }
-    lists.finish()
 }

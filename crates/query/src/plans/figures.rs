@@ -3,7 +3,7 @@
 use arrow::array::AsArray;
 use arrow::datatypes::{Int8Type, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{lit, not};
+use datafusion::logical_expr::{ScalarUDF, lit, not};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::report::Event;
 use showreport_model::{Timestamp, Window};
@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::peak::PeakViewers;
-use crate::functions::people::{Voice, voices};
+use crate::functions::people::Voice;
+use crate::functions::sets::{sets_count, sets_millis, sets_union, union_millis};
 use crate::functions::spans::span_millis;
 
 /// What an event comes to.
@@ -73,14 +74,16 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
     let views = views(facts, window)
         .await?
         .filter(millis().gt(lit(0_i64)))?;
-    let spoken = spoken(views, &[], &voices())?.aggregate(
+    let of_sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
+    let peak = aggregate(PeakViewers).call(vec![of_sets(sets_union())]);
+    let spoken = spoken(views, &[])?.aggregate(
         vec![col("voice")],
         vec![
+            sum(of_sets(sets_count())).alias("views"),
             count(lit(1)).alias("voices"),
-            sum(millis()).alias("millis"),
-            aggregate(PeakViewers)
-                .call(vec![col("spans")])
-                .alias("peak"),
+            sum(of_sets(sets_millis())).alias("watched"),
+            sum(of_sets(union_millis())).alias("attended"),
+            peak.alias("peak"),
         ],
     )?;
     for batch in spoken.collect().await? {
@@ -89,20 +92,20 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
                 unsigned(batch.column(column).as_primitive::<Int64Type>().value(row))
             };
             let voice = batch.column(0).as_primitive::<Int8Type>().value(row);
-            if voice == Voice::View as i8 {
-                figures.views = number(1);
-                figures.watch_millis = number(2);
-            } else if voice == Voice::Viewer as i8 {
-                figures.viewers = number(1);
-                figures.attended_millis = number(2);
-                let peak = batch.column(3).as_list::<i32>().value(row);
-                let peak = peak.as_primitive::<Int64Type>();
-                if peak.len() == 2 {
-                    figures.peak_viewers = unsigned(peak.value(0));
-                    figures.peak_at = Timestamp::from_millis(peak.value(1)).ok();
-                }
-            } else {
-                figures.devices = number(1);
+            if voice == Voice::Device as i8 {
+                figures.devices = number(2);
+                continue;
+            }
+            // Every view has one viewer, so the viewers' views are all there are.
+            figures.views = number(1);
+            figures.viewers = number(2);
+            figures.watch_millis = number(3);
+            figures.attended_millis = number(4);
+            let peak = batch.column(5).as_list::<i32>().value(row);
+            let peak = peak.as_primitive::<Int64Type>();
+            if peak.len() == 2 {
+                figures.peak_viewers = unsigned(peak.value(0));
+                figures.peak_at = Timestamp::from_millis(peak.value(1)).ok();
             }
         }
     }

@@ -3,8 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::{get_field, greatest, least};
-use datafusion::functions_aggregate::expr_fn::{count, min, sum};
-use datafusion::logical_expr::{Expr, ScalarUDF, cast};
+use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::{DataFrame, col, lit};
 use showreport_model::facts::Table;
 use showreport_model::{Timestamp, Window};
@@ -12,8 +12,10 @@ use showreport_model::{Timestamp, Window};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
-use crate::functions::spans::span_millis;
-use crate::functions::union::{UnionOfEnds, UnionOfSets};
+use crate::functions::least::least_text;
+use crate::functions::people::voices;
+use crate::functions::sets::Gathered;
+use crate::functions::union::UnionOfEnds;
 
 /// The attributes of a view, each the least over all its spans.
 pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os", "geo_region"];
@@ -32,7 +34,9 @@ pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Er
     ];
     columns.extend(ATTRIBUTES.map(col));
 
-    let mut gathered: Vec<Expr> = ATTRIBUTES.map(|name| min(col(name)).alias(name)).to_vec();
+    let mut gathered: Vec<Expr> = ATTRIBUTES
+        .map(|name| least_text(col(name)).alias(name))
+        .to_vec();
     gathered.push(min(col("from_millis")).alias("first_from"));
     let united = aggregate(UnionOfEnds).call(vec![
         clipped(greatest, col("from_millis"), window.start),
@@ -53,17 +57,10 @@ fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) ->
     }
 }
 
-/// A row for each voice of each group: the group's columns, `voice`, `name`
-/// and the union `spans` of all views that speak with it; of these views also
-/// their number, `views`, and the sum of their times, `watch_millis`.
-///
-/// `voices` is the function that tells as whom a view speaks.
-pub(crate) fn spoken(
-    views: DataFrame,
-    groups: &[&str],
-    voices: &ScalarUDF,
-) -> EngineResult<DataFrame> {
-    let said = voices.call(vec![
+/// A row for each voice of each group: the group's columns, `voice`, `name`, and
+/// the `sets` of spans of all views that speak with it.
+pub(crate) fn spoken(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
+    let said = voices().call(vec![
         col("playback_id"),
         col("customer_id"),
         col("device_id"),
@@ -78,18 +75,10 @@ pub(crate) fn spoken(
     each.push(get_field(col("said"), "voice").alias("voice"));
     each.push(get_field(col("said"), "name").alias("name"));
 
-    let united = aggregate(UnionOfSets).call(vec![col("spans")]);
-    let watched = sum(span_millis().call(vec![col("spans")]));
+    let sets = aggregate(Gathered).call(vec![col("spans")]);
     views
         .select(columns)?
         .unnest_columns(&["said"])?
         .select(each)?
-        .aggregate(
-            keys,
-            vec![
-                united.alias("spans"),
-                count(lit(1)).alias("views"),
-                watched.alias("watch_millis"),
-            ],
-        )
+        .aggregate(keys, vec![sets.alias("sets")])
 }

@@ -1,14 +1,14 @@
 //! Who watched, and for how long.
 //!
 //! Two levels bound the memory: by view first, then by what was asked. A view
-//! speaks as its viewer and as its device, and for buckets of time as itself,
-//! so that views, viewers and devices are counted, and attended time measured,
-//! in one pass that the engine can spill.
+//! speaks as its viewer and as its device; the views of a viewer stay apart, so
+//! that views, viewers and devices are counted, and attended time measured, in one
+//! pass that the engine can spill.
 
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{Expr, ExprFunctionExt, lit};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ScalarUDF, lit};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::report::{GroupBy, ReportOrder};
 
@@ -19,8 +19,10 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::curves::BucketFigures;
-use crate::functions::people::{Voice, people, voices};
-use crate::functions::spans::{span_end, span_millis, span_pages, span_start};
+use crate::functions::pages::sets_pages;
+use crate::functions::people::Voice;
+use crate::functions::sets::{sets_count, sets_millis, union_millis};
+use crate::functions::spans::{span_end, span_millis, span_start};
 
 pub(super) async fn plan(
     facts: &Facts,
@@ -85,15 +87,15 @@ fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
     let of = |voice: Voice, figure: Expr| figure.filter(col("voice").eq(voice.literal())).build();
     // Every view has one viewer, so that counting by viewers counts every view once.
     let of_viewers = |figure: Expr| of(Voice::Viewer, figure);
-    let attended = span_millis().call(vec![col("spans")]);
-    spoken(views, attributes, &people())?.aggregate(
+    let sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
+    spoken(views, attributes)?.aggregate(
         attributes.iter().copied().map(col).collect(),
         vec![
-            of_viewers(sum(col("views")))?.alias("views"),
+            of_viewers(sum(sets(sets_count())))?.alias("views"),
             of_viewers(count(lit(1)))?.alias("viewers"),
             of(Voice::Device, count(lit(1)))?.alias("devices"),
-            of_viewers(sum(col("watch_millis")))?.alias("watch_seconds"),
-            of_viewers(sum(attended))?.alias("attended_seconds"),
+            of_viewers(sum(sets(sets_millis())))?.alias("watch_seconds"),
+            of_viewers(sum(sets(union_millis())))?.alias("attended_seconds"),
         ],
     )
 }
@@ -105,19 +107,19 @@ fn by_bucket(
 ) -> EngineResult<DataFrame> {
     let groups: Vec<Expr> = attributes.iter().copied().map(col).collect();
     let with = |more: Vec<Expr>| groups.iter().cloned().chain(more).collect::<Vec<_>>();
-    let pages = span_pages(clockwork.buckets.clone()).call(vec![col("spans")]);
+    let pages = sets_pages(clockwork.buckets.clone()).call(vec![col("sets")]);
     let figures = aggregate(BucketFigures {
         buckets: clockwork.buckets.clone(),
     })
-    .call(vec![col("voice"), col("spans")]);
+    .call(vec![col("voice"), col("sets")]);
     let figure = |from: &str, name: &str| get_field(col("figures"), from).alias(name);
-    spoken(views, attributes, &voices())?
+    spoken(views, attributes)?
         .select(with(vec![col("voice"), pages.alias("page")]))?
         .unnest_columns(&["page"])?
         .select(with(vec![
             col("voice"),
             get_field(col("page"), "number").alias("number"),
-            get_field(col("page"), "spans").alias("spans"),
+            get_field(col("page"), "sets").alias("sets"),
         ]))?
         .aggregate(with(vec![col("number")]), vec![figures.alias("figures")])?
         .unnest_columns(&["figures"])?

@@ -1,0 +1,161 @@
+//! Several sets of spans as one list of integers: each set led by how many
+//! numbers it has. So the views of a viewer travel together, and what is true of
+//! each of them can still be told from what is true of all.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::DataType;
+use datafusion::error::Result;
+use datafusion::functions::utils::make_scalar_function;
+use datafusion::logical_expr::{ScalarUDF, Volatility, create_udf};
+use showreport_model::{Span, SpanSet};
+use smallvec::SmallVec;
+
+use super::aggregate::Summary;
+use super::lists::{Lists, ListsBuilder, append_spans, numbers_type, spans_of};
+
+/// The sets of a list.
+pub(crate) fn sets_of(mut numbers: &[i64]) -> impl Iterator<Item = &[i64]> {
+    std::iter::from_fn(move || {
+        let (&length, rest) = numbers.split_first()?;
+        let length = usize::try_from(length).expect("a length");
+        let (set, rest) = rest.split_at(length);
+        numbers = rest;
+        Some(set)
+    })
+}
+
+/// Appends a set.
+pub(crate) fn append_set(numbers: &mut Vec<i64>, set: &[Span]) {
+    numbers.push(length(2 * set.len()));
+    append_spans(numbers, set);
+}
+
+/// The union of the sets.
+pub(crate) fn union_of(numbers: &[i64]) -> SpanSet {
+    sets_of(numbers).flat_map(spans_of).collect()
+}
+
+/// `span_sets(spans)`: the sets of a group, together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Gathered;
+
+impl Summary for Gathered {
+    const NAME: &'static str = "span_sets";
+    const ARGUMENTS: usize = 1;
+    /// One set of one span needs no heap.
+    type State = SmallVec<[i64; 3]>;
+    type Input<'a> = Lists<'a>;
+
+    fn return_type(&self) -> DataType {
+        numbers_type()
+    }
+
+    fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Lists<'a>> {
+        Lists::new(&arguments[0])
+    }
+
+    fn update(&self, state: &mut Self::State, lists: &Lists<'_>, row: usize) {
+        let set = lists.numbers(row);
+        state.push(length(set.len()));
+        state.extend_from_slice(set);
+    }
+
+    fn merge(&self, state: &mut Self::State, numbers: &[i64]) {
+        state.extend_from_slice(numbers);
+    }
+
+    fn encode(&self, state: &mut Self::State, numbers: &mut Vec<i64>) {
+        numbers.extend_from_slice(state);
+    }
+
+    fn finish(&self, states: Vec<Self::State>) -> Result<ArrayRef> {
+        let mut lists = ListsBuilder::with_capacity(states.len());
+        for state in states {
+            lists.push_with(|numbers| numbers.extend_from_slice(&state));
+        }
+        Ok(lists.finish())
+    }
+
+    fn heap_bytes(state: &Self::State) -> usize {
+        if state.spilled() {
+            state.capacity() * size_of::<i64>()
+        } else {
+            0
+        }
+    }
+}
+
+/// `sets_count(sets)`: how many sets.
+pub(crate) fn sets_count() -> ScalarUDF {
+    number_of("sets_count", |numbers| length(sets_of(numbers).count()))
+}
+
+/// `sets_millis(sets)`: the lengths of the sets, summed.
+pub(crate) fn sets_millis() -> ScalarUDF {
+    number_of("sets_millis", |numbers| {
+        sets_of(numbers).flat_map(spans_of).map(Span::millis).sum()
+    })
+}
+
+/// `union_millis(sets)`: the length of their union.
+pub(crate) fn union_millis() -> ScalarUDF {
+    number_of("union_millis", |numbers| union_of(numbers).measure())
+}
+
+/// `sets_union(sets)`: their union, as one set.
+pub(crate) fn sets_union() -> ScalarUDF {
+    let union = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let sets = Lists::new(&arguments[0])?;
+        let mut unions = ListsBuilder::with_capacity(sets.len());
+        for row in 0..sets.len() {
+            unions.push_with(|numbers| append_spans(numbers, union_of(sets.numbers(row)).settle()));
+        }
+        Ok(unions.finish())
+    };
+    create_udf(
+        "sets_union",
+        vec![numbers_type()],
+        numbers_type(),
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(union, vec![])),
+    )
+}
+
+fn number_of(name: &str, number: fn(&[i64]) -> i64) -> ScalarUDF {
+    let of_lists = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let sets = Lists::new(&arguments[0])?;
+        let numbers = (0..sets.len()).map(|row| number(sets.numbers(row)));
+        Ok(Arc::new(numbers.collect::<Int64Array>()))
+    };
+    create_udf(
+        name,
+        vec![numbers_type()],
+        DataType::Int64,
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(of_lists, vec![])),
+    )
+}
+
+fn length(numbers: usize) -> i64 {
+    i64::try_from(numbers).expect("what is in memory can be counted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_stay_apart_until_they_are_united() {
+        let span = |from, to| Span::new(from, to).expect("not empty");
+        let mut numbers = Vec::new();
+        append_set(&mut numbers, &[span(0, 10), span(20, 30)]);
+        append_set(&mut numbers, &[span(5, 25)]);
+        let sets: Vec<Vec<Span>> = sets_of(&numbers)
+            .map(|set| spans_of(set).collect())
+            .collect();
+        assert_eq!(sets, [vec![span(0, 10), span(20, 30)], vec![span(5, 25)]]);
+        assert_eq!(union_of(&numbers).settle(), [span(0, 30)]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Groupings that find few rows a group go in a single pass.
+//!
+//! The engine groups what each thread reads, sends the groups to the threads
+//! that own them, and groups again. That pays where rows melt together. Views,
+//! voices and messages hardly do, since flush and compaction have merged their
+//! rows before, so both groupings hold nearly every row. Here the rows are sent
+//! to their threads at once, and grouped there.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::repartition::RepartitionExec;
+
+/// Columns of which nearly every row has a value of its own.
+const NEARLY_UNIQUE: [&str; 3] = ["playback_id", "message_id", "name"];
+
+/// The rule, to be applied after the engine's own.
+#[derive(Debug)]
+pub(crate) struct SinglePass;
+
+impl PhysicalOptimizerRule for SinglePass {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_down(|plan| {
+            Ok(match in_single_pass(&plan)? {
+                Some(changed) => Transformed::yes(changed),
+                None => Transformed::no(plan),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &'static str {
+        "single_pass"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The grouping in a single pass, if it is one in two that should not be.
+fn in_single_pass(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(last) = plan.downcast_ref::<AggregateExec>() else {
+        return Ok(None);
+    };
+    let Some(sent) = last.input().downcast_ref::<RepartitionExec>() else {
+        return Ok(None);
+    };
+    let Some(first) = sent.input().downcast_ref::<AggregateExec>() else {
+        return Ok(None);
+    };
+    let in_two_passes =
+        *last.mode() == AggregateMode::FinalPartitioned && *first.mode() == AggregateMode::Partial;
+    let groups = first.group_expr().expr();
+    let by_nearly_unique = groups
+        .iter()
+        .any(|(_, name)| NEARLY_UNIQUE.contains(&name.as_str()));
+    if !in_two_passes || !by_nearly_unique {
+        return Ok(None);
+    }
+    let threads = sent.partitioning().partition_count();
+    let by_group = Partitioning::Hash(first.group_expr().input_exprs(), threads);
+    let rows = RepartitionExec::try_new(Arc::clone(first.input()), by_group)?;
+    let grouped = AggregateExec::try_new(
+        AggregateMode::SinglePartitioned,
+        first.group_expr().clone(),
+        first.aggr_expr().to_vec(),
+        first.filter_expr().to_vec(),
+        Arc::new(rows),
+        first.input_schema(),
+    )?;
+    Ok(Some(Arc::new(grouped)))
+}
