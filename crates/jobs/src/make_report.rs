@@ -25,10 +25,8 @@ pub(crate) async fn make_report(
     progress: Progress,
 ) -> anyhow::Result<()> {
     let order = &task.report.order;
-    jobs.flush_up_to(&order.org, &order.event, task.journal_last)
-        .await?;
-    progress(5);
     let pins = pinned(jobs, task).await?;
+    progress(5);
     let id = task.report.id;
     let written = jobs
         .query
@@ -55,11 +53,15 @@ pub(crate) async fn make_report(
     Ok(())
 }
 
+/// What the report is made from: pinned when it was asked for, or by an attempt
+/// before, or now that the journal has been flushed.
 async fn pinned(jobs: &Jobs, task: &ReportTask) -> anyhow::Result<Pins> {
     if let Some(pins) = &task.pins {
         return Ok(pins.clone());
     }
     let order = &task.report.order;
+    jobs.flush_up_to(&order.org, &order.event, task.journal_last)
+        .await?;
     let pins = jobs.pins(&order.org, &order.event).await?;
     jobs.meta
         .pin_report(task.report.id, &pins)

@@ -9,7 +9,7 @@ pub struct Config {
     pub root: PathBuf,
     /// The lock that whoever changes the lake holds.
     pub lock: PathBuf,
-    /// Bytes of the journal that one flush takes.
+    /// Bytes in memory of what one flush takes from the journal, merged.
     pub flush_bytes_max: u64,
     /// About how large a compacted file is.
     pub file_bytes_target: u64,

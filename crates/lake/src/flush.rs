@@ -7,12 +7,13 @@
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use deltalake::DeltaTable;
 use deltalake::kernel::{Action, Add};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use showreport_meta::{JournalRow, Meta};
 use showreport_model::OrgId;
-use showreport_model::facts::{Collected, Facts, Table};
+use showreport_model::facts::{Collected, Facts, FactsMerger, Table};
 use showreport_model::report::Heads;
 
 use crate::coalesce::coalesce;
@@ -33,7 +34,14 @@ pub struct Flushed {
     pub bytes: u64,
 }
 
-/// Moves one set of journal rows, of about so many bytes, to the tables.
+/// Bytes of the journal that are read at once.
+const READ_BYTES: u64 = 4 << 20;
+
+/// Bytes of the journal that one flush takes at most, so that it ends under any load.
+const TAKEN_BYTES_MAX: u64 = 256 << 20;
+
+/// Moves one set of journal rows to the tables: as many as are about so many bytes
+/// in memory when they are merged.
 pub(crate) async fn flush(
     meta: &Meta,
     newest: &mut Newest,
@@ -41,14 +49,17 @@ pub(crate) async fn flush(
     metrics: &Metrics,
 ) -> Result<Flushed, Error> {
     let started = Instant::now();
-    let rows = meta.journal_rows(bytes_max).await?;
-    if rows.is_empty() {
+    let taken = take(meta, bytes_max).await?;
+    if taken.seqs.is_empty() {
         return Ok(Flushed::default());
     }
-    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-    let bytes = rows.iter().map(|row| row.payload.len() as u64).sum();
-    let facts = decode(rows)?;
-    let fact_rows = facts.iter().map(Facts::rows).sum();
+    let Taken {
+        seqs,
+        bytes,
+        fact_rows,
+        merger,
+    } = taken;
+    let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
     let heads = meta.heads().await?;
     let moved = append(newest, &heads, vec![facts], metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
@@ -68,6 +79,39 @@ pub(crate) async fn flush(
         fact_rows,
         bytes,
     })
+}
+
+/// Rows of the journal, merged.
+#[derive(Debug, Default)]
+struct Taken {
+    seqs: Vec<i64>,
+    bytes: u64,
+    fact_rows: usize,
+    merger: FactsMerger,
+}
+
+/// Reads the journal from its oldest row on, until what is different in it fills
+/// `bytes_max` in memory. Beats of a view are one row then, so a flush can take
+/// many times as many bytes as it holds.
+async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
+    let mut taken = Taken::default();
+    while (taken.merger.memory_bytes() as u64) < bytes_max && taken.bytes < TAKEN_BYTES_MAX {
+        let after = taken.seqs.last().copied().unwrap_or(0);
+        let rows = meta.journal_rows(after, READ_BYTES).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for JournalRow { seq, payload } in rows {
+            let read = |source| Error::ReadJournal { seq, source };
+            let facts = Facts::decode(&payload).map_err(read)?;
+            let added = taken.merger.add(&facts);
+            added.map_err(|error| read(ArrowError::ExternalError(error.into())))?;
+            taken.fact_rows += facts.rows();
+            taken.bytes += payload.len() as u64;
+            taken.seqs.push(seq);
+        }
+    }
+    Ok(taken)
 }
 
 /// Puts facts into the tables without the journal. As many as fill
@@ -106,16 +150,10 @@ pub(crate) async fn stop_before_the_heads(
     newest: &mut Newest,
     metrics: &Metrics,
 ) -> Result<(), Error> {
-    let facts = decode(meta.journal_rows(u64::MAX).await?)?;
+    let merger = take(meta, u64::MAX).await?.merger;
+    let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
     append(newest, &meta.heads().await?, vec![facts], metrics).await?;
     Ok(())
-}
-
-fn decode(rows: Vec<JournalRow>) -> Result<Vec<Facts>, Error> {
-    let decode = |JournalRow { seq, payload }: JournalRow| {
-        Facts::decode(&payload).map_err(|source| Error::ReadJournal { seq, source })
-    };
-    rows.into_iter().map(decode).collect()
 }
 
 /// Commits a new version of each table that has facts: a file a group.
@@ -173,7 +211,7 @@ fn disk_batches<F: Fact>(group: &[Facts]) -> Result<Vec<RecordBatch>, Error> {
     batches.map_err(read_facts::<F>)
 }
 
-fn read_facts<F: Fact>(source: arrow::error::ArrowError) -> Error {
+fn read_facts<F: Fact>(source: ArrowError) -> Error {
     Error::ReadFacts {
         table: F::TABLE,
         source,

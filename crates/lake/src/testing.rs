@@ -32,7 +32,7 @@ impl Viewing {
 }
 
 /// What an organisation sent about some viewings.
-pub(crate) fn collected(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> Collected {
+pub(crate) fn sent(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> FactsBuilder {
     let mut builder = FactsBuilder::new(OrgId::new(org).unwrap());
     for viewing in viewings {
         builder.push(Record::Playback(PlaybackRecord {
@@ -45,7 +45,12 @@ pub(crate) fn collected(org: &str, viewings: impl IntoIterator<Item = Viewing>) 
             geo_region: None,
         }));
     }
-    builder.finish()
+    builder
+}
+
+/// The same, as it is loaded.
+pub(crate) fn collected(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> Collected {
+    sent(org, viewings).finish()
 }
 
 /// The rows of some viewings.
@@ -54,7 +59,7 @@ pub(crate) fn facts(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> F
 }
 
 /// A record of every kind.
-pub(crate) fn one_of_each(org: &str) -> Collected {
+pub(crate) fn one_of_each(org: &str) -> FactsBuilder {
     let event = || EventId::new("keynote").unwrap();
     let device = || DeviceId::new("d").unwrap();
     let at = |millis| Timestamp::MIN.saturating_add_millis(millis);
@@ -111,5 +116,5 @@ pub(crate) fn one_of_each(org: &str) -> Collected {
             vote: None,
         }));
     }
-    builder.finish()
+    builder
 }

@@ -58,13 +58,13 @@ const SELECT_DEPTH: &str = "SELECT rows, bytes,
         (SELECT appended_at FROM journal ORDER BY seq LIMIT 1) AS oldest
     FROM journal_size";
 
-/// Rows from the oldest on, as long as all of them together are small enough;
-/// the oldest in any case.
+/// Rows from the oldest after a number on, as long as all of them together are
+/// small enough; the oldest in any case.
 const SELECT_ROWS: &str = "SELECT seq, payload FROM journal
-    WHERE seq <= (
+    WHERE seq > ?1 AND seq <= (
         SELECT max(seq)
-        FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal)
-        WHERE total <= ?1 OR total = bytes)
+        FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal WHERE seq > ?1)
+        WHERE total <= ?2 OR total = bytes)
     ORDER BY seq";
 
 /// `SQLite` remembers the last number it gave, also of rows that are gone.
@@ -132,12 +132,14 @@ pub(crate) async fn depth(read: impl SqliteExecutor<'_>) -> Result<JournalDepth,
     })
 }
 
-/// The oldest rows, up to so many bytes, at least one.
+/// The oldest rows after a number, up to so many bytes, at least one.
 pub(crate) async fn oldest(
     read: impl SqliteExecutor<'_>,
+    after: i64,
     bytes_max: u64,
 ) -> Result<Vec<JournalRow>, Error> {
     let rows = sqlx::query(SELECT_ROWS)
+        .bind(after)
         .bind(i64::try_from(bytes_max).unwrap_or(i64::MAX))
         .fetch_all(read)
         .await

@@ -18,6 +18,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
+use crate::tokens::KnownTokens;
 
 /// The metadata database. Clones are the same database.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ struct Shared {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    tokens: KnownTokens,
     journal: Journal,
     journal_bytes_max: u64,
     /// For the one writer of the journal, until it is taken.
@@ -48,6 +50,7 @@ impl Meta {
                 database,
                 clock,
                 metrics: Metrics::new(),
+                tokens: KnownTokens::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
                 journal_receiver: Mutex::new(Some(receiver)),

@@ -5,11 +5,15 @@
 
 mod scopes;
 mod secret;
+mod known;
+
+use std::time::Instant;
 
 use showreport_model::{OrgId, Timestamp, TokenId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
+pub(crate) use known::{Known, KnownTokens};
 pub use scopes::{Scope, ScopeError, Scopes};
 pub use secret::TokenSecret;
 
@@ -52,7 +56,7 @@ const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at
 
 const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
 
-const SELECT_BY_HASH: &str = "SELECT id, org, scopes FROM tokens
+const SELECT_BY_HASH: &str = "SELECT id, org, scopes, expires_at FROM tokens
     WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
 
 /// Adds a token.
@@ -105,26 +109,40 @@ pub(crate) async fn revoke(
     Ok(())
 }
 
-/// What the secret opens at this time.
+/// What the secret opens at this time: as it is known, or else as it is found.
 pub(crate) async fn find(
     read: impl SqliteExecutor<'_>,
+    known: &KnownTokens,
     secret: &str,
     now: Timestamp,
 ) -> Result<Access, Error> {
-    let secret = TokenSecret::parse(secret).ok_or(Error::UnknownToken)?;
+    let hash = TokenSecret::parse(secret)
+        .ok_or(Error::UnknownToken)?
+        .hash();
+    if let Some(access) = known.find(&hash, now) {
+        return Ok(access);
+    }
+    let since = Instant::now();
     let row = sqlx::query(SELECT_BY_HASH)
-        .bind(secret.hash().as_slice())
+        .bind(hash.as_slice())
         .bind(now.as_millis())
         .fetch_optional(read)
         .await
         .doing("look up a token")?;
     let row = row.ok_or(Error::UnknownToken)?;
     let row = Stored(&row);
-    Ok(Access {
+    let access = Access {
         token: row.parsed("id")?,
         org: row.parsed("org")?,
         scopes: row.parsed("scopes")?,
-    })
+    };
+    let found = Known {
+        access: access.clone(),
+        expires_at: row.time_if_any("expires_at")?,
+        since,
+    };
+    known.remember(hash, found);
+    Ok(access)
 }
 
 fn token(row: &SqliteRow) -> Result<Token, Error> {

@@ -4,7 +4,9 @@
 //! One table for each kind of fact. Records of what an event is are no facts
 //! of a table: they go to the registry.
 
+mod rows;
 mod spans;
+mod merger;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -23,6 +25,8 @@ use arrow::ipc::writer::StreamWriter;
 use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
 use crate::record::{Beat, ChatRecord, EventRecord, PollRecord, Record, Role, VoteRecord, named};
 use crate::time::Timestamp;
+pub use merger::FactsMerger;
+use rows::{Columns, Rows};
 use spans::SpansBuilder;
 
 named! {
@@ -128,6 +132,10 @@ static SCHEMAS: LazyLock<[SchemaRef; 4]> = LazyLock::new(|| {
     ]
 });
 
+/// Most of what comes at a time is of one kind, and nothing of the others.
+static NOTHING: LazyLock<[RecordBatch; 4]> =
+    LazyLock::new(|| SCHEMAS.clone().map(RecordBatch::new_empty));
+
 /// A batch for each table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -137,7 +145,7 @@ pub struct Facts {
 impl Default for Facts {
     fn default() -> Self {
         Self {
-            batches: SCHEMAS.clone().map(RecordBatch::new_empty),
+            batches: NOTHING.clone(),
         }
     }
 }
@@ -165,6 +173,7 @@ impl Facts {
     pub fn concat(parts: &[Self]) -> Self {
         let batches = std::array::from_fn(|table| {
             let parts = parts.iter().map(|part| &part.batches[table]);
+            let parts = parts.filter(|part| part.num_rows() > 0);
             concat_batches(&SCHEMAS[table], parts).expect("the schemas are the same")
         });
         Self { batches }
@@ -233,9 +242,9 @@ pub struct Collected {
 pub struct FactsBuilder {
     org: OrgId,
     spans: SpansBuilder,
-    chat: ChatBuilder,
-    polls: PollsBuilder,
-    votes: VotesBuilder,
+    chat: Rows<ChatBuilder>,
+    polls: Rows<PollsBuilder>,
+    votes: Rows<VotesBuilder>,
     registrations: Vec<EventRecord>,
     touched: BTreeSet<EventId>,
     last_touched: Option<EventId>,
@@ -248,9 +257,9 @@ impl FactsBuilder {
         Self {
             org,
             spans: SpansBuilder::default(),
-            chat: ChatBuilder::default(),
-            polls: PollsBuilder::default(),
-            votes: VotesBuilder::default(),
+            chat: Rows::default(),
+            polls: Rows::default(),
+            votes: Rows::default(),
             registrations: Vec::new(),
             touched: BTreeSet::new(),
             last_touched: None,
@@ -271,9 +280,9 @@ impl FactsBuilder {
         match record {
             Record::Event(record) => self.registrations.push(record),
             Record::Playback(record) => return self.spans.push(&record.beat()),
-            Record::Chat(record) => self.chat.push(org, &record),
-            Record::Poll(record) => self.polls.push(org, &record),
-            Record::Vote(record) => self.votes.push(org, &record),
+            Record::Chat(record) => self.chat.building().push(org, &record),
+            Record::Poll(record) => self.polls.building().push(org, &record),
+            Record::Vote(record) => self.votes.building().push(org, &record),
         }
         true
     }
@@ -288,6 +297,39 @@ impl FactsBuilder {
         }
     }
 
+    /// Adds rows of a table, as they are in its batches.
+    fn add_rows(&mut self, table: Table, rows: RecordBatch) {
+        match table {
+            Table::Spans => self.spans.add(&rows),
+            Table::Chat => self.chat.add(rows),
+            Table::Polls => self.polls.add(rows),
+            Table::Votes => self.votes.add(rows),
+        }
+    }
+
+    /// Takes over what the same organisation sent elsewhere.
+    pub fn absorb(&mut self, other: Self) {
+        debug_assert_eq!(self.org, other.org, "facts of one organisation");
+        self.spans.absorb(other.spans);
+        self.chat.absorb(other.chat);
+        self.polls.absorb(other.polls);
+        self.votes.absorb(other.votes);
+        self.registrations.extend(other.registrations);
+        self.touched.extend(other.touched);
+        self.records += other.records;
+    }
+
+    /// Whose facts they are.
+    pub const fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// About how many bytes they are in memory.
+    pub fn memory_bytes(&mut self) -> usize {
+        let seldom = self.chat.memory_bytes() + self.polls.memory_bytes();
+        self.spans.memory_bytes() + seldom + self.votes.memory_bytes()
+    }
+
     /// Records added since the last [`FactsBuilder::finish`].
     pub const fn records(&self) -> usize {
         self.records
@@ -296,15 +338,16 @@ impl FactsBuilder {
     /// What was added, leaving the builder empty.
     pub fn finish(&mut self) -> Collected {
         self.last_touched = None;
+        let [no_spans, no_chat, no_polls, no_votes] = &*NOTHING;
+        let spans = self.spans.finish(&self.org);
+        let batches = [
+            spans.unwrap_or_else(|| no_spans.clone()),
+            self.chat.finish(no_chat),
+            self.polls.finish(no_polls),
+            self.votes.finish(no_votes),
+        ];
         Collected {
-            facts: Facts {
-                batches: [
-                    self.spans.finish(&self.org),
-                    self.chat.finish(),
-                    self.polls.finish(),
-                    self.votes.finish(),
-                ],
-            },
+            facts: Facts { batches },
             registrations: std::mem::take(&mut self.registrations),
             touched: std::mem::take(&mut self.touched),
             records: std::mem::take(&mut self.records),
@@ -324,14 +367,8 @@ macro_rules! columns {
             }
         }
 
-        impl $builder {
-            fn push(&mut self, org: &str, record: &$record) {
-                self.org.append_value(org);
-                self.event.append_value(record.event.as_str());
-                $({ let ($it, $fact) = (&mut self.$column, record); $append; })*
-            }
-
-            fn finish(&mut self) -> RecordBatch {
+        impl Columns for $builder {
+            fn finish(mut self) -> RecordBatch {
                 let columns = vec![
                     Arc::new(self.org.finish()) as _,
                     Arc::new(self.event.finish()) as _,
@@ -339,6 +376,14 @@ macro_rules! columns {
                 ];
                 RecordBatch::try_new(Table::$table.schema(), columns)
                     .expect("the builders follow the schema")
+            }
+        }
+
+        impl $builder {
+            fn push(&mut self, org: &str, record: &$record) {
+                self.org.append_value(org);
+                self.event.append_value(record.event.as_str());
+                $({ let ($it, $fact) = (&mut self.$column, record); $append; })*
             }
         }
     };

@@ -147,7 +147,7 @@ proptest! {
 
 #[test]
 fn rows_of_every_table_survive_and_equal_ones_become_one() {
-    let facts = testing::one_of_each("acme").facts;
+    let facts = testing::one_of_each("acme").finish().facts;
     for &table in Table::ALL {
         with_fact!(table, F => {
             let disk = to_disk(table, facts.batch(table)).unwrap();
@@ -162,8 +162,8 @@ fn rows_of_every_table_survive_and_equal_ones_become_one() {
 
 #[test]
 fn versions_that_differ_anywhere_stay_apart() {
-    let facts = testing::one_of_each("acme").facts;
-    let others = testing::one_of_each("other").facts;
+    let facts = testing::one_of_each("acme").finish().facts;
+    let others = testing::one_of_each("other").finish().facts;
     for table in [Table::Chat, Table::Polls, Table::Votes] {
         with_fact!(table, F => {
             let rows = file::<F>(&[facts.clone(), others.clone()]).num_rows();

@@ -1,3 +1,5 @@
+mod year;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use deltalake::datafile::DataFileReader;
@@ -93,8 +95,8 @@ impl World {
     }
 
     async fn collect(&self, viewings: impl IntoIterator<Item = Viewing>) {
-        let collected = testing::collected("acme", viewings);
-        self.meta.journal().append(&org(), collected).await.unwrap();
+        let sent = testing::sent("acme", viewings);
+        self.meta.journal().append(sent).await.unwrap();
     }
 
     async fn collect_and_flush(&self, viewings: impl IntoIterator<Item = Viewing>) {
@@ -409,7 +411,7 @@ async fn a_load_appears_whole_and_twice_is_once() {
     let lake = world.other_process().await;
     let parts = [
         testing::collected("acme", [viewing("a", 0, 10)]),
-        testing::one_of_each("acme"),
+        testing::one_of_each("acme").finish(),
         testing::collected("acme", [viewing("b", DAY_MS - 5, DAY_MS + 5)]),
     ];
     for _ in 0..2 {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use showreport_model::facts::{Collected, Facts};
-use showreport_model::{Clock, ErrorKind, Failure, OrgId};
+use showreport_model::facts::{Facts, FactsBuilder, FactsMerger};
+use showreport_model::{Clock, ErrorKind, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +41,7 @@ pub(crate) type JournalReceiver = mpsc::Receiver<Waiting>;
 /// What an organisation sent, and whom to tell that it is durable.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    org: OrgId,
-    collected: Collected,
+    sent: FactsBuilder,
     done: oneshot::Sender<Result<(), Error>>,
 }
 
@@ -62,15 +61,10 @@ impl Journal {
     ///
     /// The commit happens elsewhere: dropping this future loses only the
     /// answer, and harms nobody who shares the commit.
-    pub async fn append(&self, org: &OrgId, collected: Collected) -> Result<(), Error> {
+    pub async fn append(&self, sent: FactsBuilder) -> Result<(), Error> {
         let (done, answer) = oneshot::channel();
-        let waiting = Waiting {
-            org: org.clone(),
-            collected,
-            done,
-        };
-        let sent = self.sender.send(waiting).await;
-        sent.map_err(|_| Error::JournalClosed)?;
+        let queued = self.sender.send(Waiting { sent, done }).await;
+        queued.map_err(|_| Error::JournalClosed)?;
         answer.await.map_err(|_| Error::JournalClosed)?
     }
 
@@ -148,11 +142,11 @@ impl JournalWriter {
     async fn commit(&mut self, first: Waiting) -> Result<(), Error> {
         let started = Instant::now();
         let group = self.gather(first);
-        let records = group.iter().map(|waiting| waiting.collected.records as u64);
+        let records = group.iter().map(|waiting| waiting.sent.records() as u64);
         let records = records.sum();
         let (parts, callers): (Vec<_>, Vec<_>) = group
             .into_iter()
-            .map(|waiting| ((waiting.org, waiting.collected), waiting.done))
+            .map(|waiting| (waiting.sent, waiting.done))
             .unzip();
         // Copying and encoding megabytes is no work for a thread that serves requests.
         let encoded = tokio::task::spawn_blocking(|| Encoded::new(parts))
@@ -176,14 +170,14 @@ impl JournalWriter {
     }
 
     /// The first one and whoever waits behind it.
-    fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
-        let mut bytes = first.collected.facts.memory_bytes();
+    fn gather(&mut self, mut first: Waiting) -> Vec<Waiting> {
+        let mut bytes = first.sent.memory_bytes();
         let mut group = vec![first];
         while group.len() < GROUP_MAX
             && bytes < GROUP_BYTES
-            && let Ok(next) = self.receiver.try_recv()
+            && let Ok(mut next) = self.receiver.try_recv()
         {
-            bytes += next.collected.facts.memory_bytes();
+            bytes += next.sent.memory_bytes();
             group.push(next);
         }
         group
@@ -196,13 +190,14 @@ impl JournalWriter {
         let mut size = super::size(&mut *write).await?;
         // A group that only says what events are leaves nothing for the lake.
         if encoded.rows > 0 {
-            if size >= self.bytes_max {
+            let grown = size + encoded.payload.len() as u64;
+            if grown > self.bytes_max {
                 return Err(Error::JournalFull {
                     bytes: size,
                     bytes_max: self.bytes_max,
                 });
             }
-            size += encoded.payload.len() as u64;
+            size = grown;
             let row = NewRow {
                 payload: encoded.payload,
                 rows: encoded.rows,
@@ -237,10 +232,14 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn new(parts: Vec<(OrgId, Collected)>) -> Self {
+    fn new(parts: Vec<FactsBuilder>) -> Self {
+        let mut merger = FactsMerger::default();
+        for part in parts {
+            merger.absorb(part);
+        }
         let mut mentions = Mentions::default();
-        let mut facts = Vec::with_capacity(parts.len());
-        for (org, collected) in parts {
+        let mut facts = Vec::new();
+        for (org, collected) in merger.finish() {
             mentions.add(&org, &collected);
             facts.push(collected.facts);
         }

@@ -2,7 +2,7 @@
 
 use showreport_model::{OrgId, Timestamp, TokenId, Zone};
 
-use super::Meta;
+use super::{Meta, Shared};
 use crate::error::Error;
 use crate::signing::SigningKey;
 use crate::tokens::{Access, Scopes, Token, TokenSecret};
@@ -51,18 +51,24 @@ impl Meta {
         tokens::list(self.shared.database.readers(), org).await
     }
 
-    /// Takes a token back for good. Doing it twice is fine.
+    /// Takes a token back for good, here at once and in other processes within a
+    /// second. Doing it twice is fine.
     pub async fn revoke_token(&self, id: TokenId) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
-        write.commit().await
+        write.commit().await?;
+        self.shared.tokens.forget();
+        Ok(())
     }
 
     /// What a secret opens, if anything.
     pub async fn authenticate(&self, secret: &str) -> Result<Access, Error> {
         let now = self.shared.clock.now();
-        tokens::find(self.shared.database.readers(), secret, now).await
+        let Shared {
+            database, tokens, ..
+        } = &*self.shared;
+        tokens::find(database.readers(), tokens, secret, now).await
     }
 
     /// The key that links are signed with, made at the first call and kept for good.

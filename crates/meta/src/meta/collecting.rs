@@ -48,9 +48,10 @@ impl Meta {
         }
     }
 
-    /// The oldest rows of the journal, up to so many bytes, at least one if there is any.
-    pub async fn journal_rows(&self, bytes_max: u64) -> Result<Vec<JournalRow>, Error> {
-        journal::oldest(self.shared.database.readers(), bytes_max).await
+    /// The oldest rows of the journal after a number, up to so many bytes, at least
+    /// one if there is any.
+    pub async fn journal_rows(&self, after: i64, bytes_max: u64) -> Result<Vec<JournalRow>, Error> {
+        journal::oldest(self.shared.database.readers(), after, bytes_max).await
     }
 
     /// The last number that the journal ever gave, 0 if none.
@@ -114,21 +115,21 @@ impl Meta {
 mod tests {
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
-    use showreport_model::facts::{Facts, Table};
+    use showreport_model::facts::{Facts, FactsBuilder, Table};
     use showreport_model::{Clock, ErrorKind, Failure};
     use tokio::task::JoinSet;
     use tokio_util::sync::CancellationToken;
 
-    use super::super::testing::{Fixture, collected, event, org, playback, registration};
+    use super::super::testing::{Fixture, event, org, playback, registration, sent};
     use super::*;
 
     /// Appends all of it at the same time, with a writer that stops afterwards.
-    async fn append_all(meta: &Meta, parts: Vec<Collected>) -> Vec<Result<(), Error>> {
+    async fn append_all(meta: &Meta, parts: Vec<FactsBuilder>) -> Vec<Result<(), Error>> {
         let shutdown = CancellationToken::new();
         let mut appends = JoinSet::new();
         for part in parts {
             let journal = meta.journal();
-            appends.spawn(async move { journal.append(&org("acme"), part).await });
+            appends.spawn(async move { journal.append(part).await });
         }
         let finish = async {
             let mut results = Vec::new();
@@ -146,11 +147,11 @@ mod tests {
     #[tokio::test]
     async fn concurrent_appends_share_commits_and_all_are_found() {
         let show = Fixture::new().await;
-        let parts = (0..200).map(|i| collected([playback("keynote", &format!("p{i}"))]));
+        let parts = (0..200).map(|i| sent([playback("keynote", &format!("p{i}"))]));
         let results = append_all(&show.meta, parts.collect()).await;
         assert!(results.iter().all(Result::is_ok));
 
-        let rows = show.meta.journal_rows(u64::MAX).await.unwrap();
+        let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
         assert!(rows.len() < 100, "{} commits for 200 appends", rows.len());
         let facts: Vec<_> = rows
             .iter()
@@ -178,47 +179,59 @@ mod tests {
         let show = Fixture::new().await;
         let journal = show.meta.journal();
         for i in 0..20 {
-            let part = collected([playback("keynote", &format!("gone{i}"))]);
+            let part = sent([playback("keynote", &format!("gone{i}"))]);
             // Polled once: it is in the queue, and then nobody waits for it.
             tokio::select! {
                 biased;
-                _ = journal.append(&show.org, part) => unreachable!("no writer runs yet"),
+                _ = journal.append(part) => unreachable!("no writer runs yet"),
                 () = std::future::ready(()) => {}
             }
         }
-        let results = append_all(&show.meta, vec![collected([playback("keynote", "kept")])]).await;
+        let results = append_all(&show.meta, vec![sent([playback("keynote", "kept")])]).await;
         assert!(results[0].is_ok());
-        assert!(!show.meta.journal_rows(u64::MAX).await.unwrap().is_empty());
+        assert!(
+            !show
+                .meta
+                .journal_rows(0, u64::MAX)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[tokio::test]
     async fn after_shutdown_appending_is_refused() {
         let show = Fixture::new().await;
         append_all(&show.meta, vec![]).await;
-        let refused = show
-            .meta
-            .journal()
-            .append(&show.org, collected([playback("e", "p")]))
-            .await;
+        let refused = show.meta.journal().append(sent([playback("e", "p")])).await;
         assert!(matches!(refused, Err(Error::JournalClosed)));
     }
 
     #[tokio::test]
-    async fn a_journal_that_is_full_takes_no_more_facts() {
-        let show = Fixture::with_journal_bytes_max(1).await;
-        let first = append_all(&show.meta, vec![collected([playback("e", "p")])]).await;
-        assert!(first[0].is_ok());
-        let again = show.reopen().await;
-        let parts = vec![collected([playback("e", "q")])];
-        let second = append_all(&again, parts).await;
-        assert_eq!(second[0].as_ref().unwrap_err().kind(), ErrorKind::Busy);
+    async fn a_journal_takes_facts_up_to_its_bound_and_never_past_it() {
+        let bytes_max = 20_000;
+        let show = Fixture::with_journal_bytes_max(bytes_max).await;
+        let mut kept = 0;
+        let refused = loop {
+            let meta = show.reopen().await;
+            let parts = vec![sent([playback("e", &format!("p{kept}"))])];
+            match append_all(&meta, parts).await.remove(0) {
+                Ok(()) => kept += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), ErrorKind::Busy);
+        let depth = show.meta.journal_depth().await.unwrap();
+        assert_eq!(depth.rows, kept);
+        assert!(depth.bytes <= bytes_max, "{} bytes", depth.bytes);
+        assert!(kept > 1, "a row is far below the bound");
     }
 
     #[tokio::test]
     async fn the_journal_knows_which_events_it_touches_until_the_heads_move() {
         let show = Fixture::new().await;
         assert_eq!(show.meta.journal_last().await.unwrap(), 0);
-        append_all(&show.meta, vec![collected([playback("keynote", "p")])]).await;
+        append_all(&show.meta, vec![sent([playback("keynote", "p")])]).await;
         let last = show.meta.journal_last().await.unwrap();
         assert_eq!(last, 1);
         let touches = async |org: &str, event_id: &str, up_to| {
@@ -241,14 +254,14 @@ mod tests {
         assert_eq!(show.meta.journal_last().await.unwrap(), last);
         // Numbers are never given twice.
         let again = show.reopen().await;
-        append_all(&again, vec![collected([playback("keynote", "q")])]).await;
+        append_all(&again, vec![sent([playback("keynote", "q")])]).await;
         assert_eq!(again.journal_last().await.unwrap(), last + 1);
     }
 
     #[tokio::test]
     async fn heads_never_move_back_and_then_no_row_goes() {
         let show = Fixture::new().await;
-        append_all(&show.meta, vec![collected([playback("keynote", "p")])]).await;
+        append_all(&show.meta, vec![sent([playback("keynote", "p")])]).await;
         let ahead = Heads::from([(Table::Chat, 1), (Table::Spans, 7)]);
         show.meta.move_heads(&ahead, &[]).await.unwrap();
         let back = Heads::from([(Table::Chat, 2), (Table::Spans, 6)]);
@@ -271,22 +284,25 @@ mod tests {
         let show = Fixture::new().await;
         for i in 0..3 {
             let meta = show.reopen().await;
-            append_all(&meta, vec![collected([playback("e", &format!("p{i}"))])]).await;
+            append_all(&meta, vec![sent([playback("e", &format!("p{i}"))])]).await;
         }
-        let numbers = async |bytes_max| {
-            let rows = show.meta.journal_rows(bytes_max).await.unwrap();
+        let numbers = async |after, bytes_max| {
+            let rows = show.meta.journal_rows(after, bytes_max).await.unwrap();
             rows.iter().map(|row| row.seq).collect::<Vec<_>>()
         };
-        let one = show.meta.journal_rows(1).await.unwrap()[0].payload.len() as u64;
-        assert_eq!(numbers(0).await, [1]);
-        assert_eq!(numbers(2 * one).await, [1, 2]);
-        assert_eq!(numbers(u64::MAX).await, [1, 2, 3]);
+        let one = show.meta.journal_rows(0, 1).await.unwrap()[0].payload.len() as u64;
+        assert_eq!(numbers(0, 0).await, [1]);
+        assert_eq!(numbers(0, 2 * one).await, [1, 2]);
+        assert_eq!(numbers(0, u64::MAX).await, [1, 2, 3]);
+        assert_eq!(numbers(1, 0).await, [2], "the oldest after that one");
+        assert_eq!(numbers(1, 2 * one).await, [2, 3]);
+        assert!(numbers(3, u64::MAX).await.is_empty());
     }
 
     #[tokio::test]
     async fn waiting_for_growth_believes_only_the_database() {
         let show = Fixture::new().await;
-        append_all(&show.meta, vec![collected([playback("e", "p")])]).await;
+        append_all(&show.meta, vec![sent([playback("e", "p")])]).await;
         let journal = show.meta.journal();
         journal.grown_to(1).await;
         // Another process flushes: this one has not heard of it.
@@ -309,10 +325,10 @@ mod tests {
         ];
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
             let show = Fixture::new().await;
-            let parts = order.map(|i| collected([versions[i].clone()]));
+            let parts = order.map(|i| sent([versions[i].clone()]).finish());
             let heads = Heads::new();
             // What only touches the event comes first, between and last.
-            let touch = collected([playback("keynote", "p")]);
+            let touch = sent([playback("keynote", "p")]).finish();
             for part in &parts {
                 let both = [touch.clone(), part.clone()];
                 show.meta
@@ -338,7 +354,7 @@ mod tests {
                 if let showreport_model::record::Record::Event(record) = &mut record {
                     record.duration_ms = Some([5, 6][i]);
                 }
-                let parts = [collected([record])];
+                let parts = [sent([record]).finish()];
                 show.meta
                     .load_heads(&Heads::new(), &show.org, &parts)
                     .await
@@ -354,7 +370,7 @@ mod tests {
         let show = Fixture::new().await;
         let results = append_all(
             &show.meta,
-            vec![collected([registration(
+            vec![sent([registration(
                 "keynote",
                 "nul \0 and \u{1F600}",
                 None,
@@ -374,7 +390,7 @@ mod tests {
             .create_org(&org("rival"), &showreport_model::Zone::utc())
             .await
             .unwrap();
-        let parts = [collected(["c", "a", "b", "B"].map(|id| playback(id, "p")))];
+        let parts = [sent(["c", "a", "b", "B"].map(|id| playback(id, "p"))).finish()];
         show.meta
             .load_heads(&Heads::new(), &show.org, &parts)
             .await
@@ -409,7 +425,7 @@ mod tests {
             let mut kept = 0_usize;
             let refused = loop {
                 let records = (0..400).map(|i| playback("e", &format!("p{kept}-{i}")));
-                match journal.append(&show.org, collected(records)).await {
+                match journal.append(sent(records)).await {
                     Ok(()) => kept += 1,
                     Err(error) => break error,
                 }
@@ -418,14 +434,14 @@ mod tests {
             // It stays full, reading goes on, and small things may still fit.
             for _ in 0..3 {
                 let records = (0..400).map(|i| playback("e", &format!("q{i}")));
-                let refused = journal.append(&show.org, collected(records)).await;
+                let refused = journal.append(sent(records)).await;
                 assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
             }
             show.meta.zone(&show.org).await.unwrap();
             show.meta.shared.database.limit_pages(100_000).await;
             let records = (0..400).map(|i| playback("e", &format!("r{i}")));
-            journal.append(&show.org, collected(records)).await.unwrap();
-            let rows = show.meta.journal_rows(u64::MAX).await.unwrap();
+            journal.append(sent(records)).await.unwrap();
+            let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
             assert_eq!(rows.len(), kept + 1);
             shutdown.cancel();
         };
@@ -445,10 +461,10 @@ mod tests {
         let journal = show.meta.journal();
         let shutdown = CancellationToken::new();
         let story = async {
-            let part = collected((0..40_000).map(|i| playback("e", &format!("playback-{i}"))));
+            let part = || sent((0..40_000).map(|i| playback("e", &format!("playback-{i}"))));
             let mut biggest = 0;
             for _ in 0..12 {
-                journal.append(&show.org, part.clone()).await.unwrap();
+                journal.append(part()).await.unwrap();
                 biggest = biggest.max(log_bytes());
             }
             shutdown.cancel();

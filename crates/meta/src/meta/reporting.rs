@@ -7,7 +7,7 @@ use super::Meta;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
-use crate::{events, journal, queue, reports};
+use crate::{events, heads, journal, orgs, queue, reports};
 
 impl Meta {
     /// Creates the reports and a job for each, all or none.
@@ -29,6 +29,7 @@ impl Meta {
             return Ok(reports);
         }
         let journal_last = journal::last(&mut *write).await?;
+        let heads = heads::find(&mut *write).await?;
         let mut created = Vec::with_capacity(orders.len());
         for order in orders {
             // An order for somebody else's event is an order for none.
@@ -36,8 +37,15 @@ impl Meta {
                 let event = order.event.clone();
                 return Err(Error::UnknownEvent { event });
             }
-            events::find(&mut *write, org, &order.event).await?;
+            let event = events::find(&mut *write, org, &order.event).await?;
             let report = reports::insert(&mut write, order, journal_last, now).await?;
+            let waits = journal::touches(&mut *write, org, &order.event, journal_last).await?;
+            if !waits {
+                // All there is lies in the lake: what the report is made from is known.
+                let zone = orgs::zone(&mut *write, org).await?;
+                let heads = heads.clone();
+                reports::pin(&mut write, report.id, &Pins { heads, zone, event }).await?;
+            }
             let job = NewJob {
                 name: MAKE_REPORT,
                 payload: &report.id.to_string(),
@@ -181,18 +189,32 @@ mod tests {
     use showreport_model::time::MILLIS_PER_DAY;
     use showreport_model::{Clock, ErrorKind, Failure, Window, Zone};
 
-    use super::super::testing::{Fixture, collected, event, org, playback};
+    use super::super::testing::{Fixture, event, org, playback, sent};
     use super::*;
 
     impl Fixture {
         async fn with_events(events: &[&str]) -> Self {
             let show = Self::new().await;
-            let parts = [collected(events.iter().map(|id| playback(id, "p")))];
+            let parts = [sent(events.iter().map(|id| playback(id, "p"))).finish()];
             show.meta
                 .load_heads(&Heads::new(), &show.org, &parts)
                 .await
                 .unwrap();
             show
+        }
+
+        /// A row of the journal that is about the event.
+        async fn journal_waits_for(&self, event_id: &str) {
+            let mut writer = self.meta.shared.database.writer().await;
+            let mut write = writer.begin().await.unwrap();
+            let row = journal::NewRow {
+                payload: vec![],
+                rows: 1,
+                touched_json: &format!("[[\"acme\",\"{event_id}\"]]"),
+            };
+            let now = self.clock.now();
+            journal::insert(&mut write, row, now).await.unwrap();
+            write.commit().await.unwrap();
         }
 
         fn order(&self, event_id: &str) -> ReportOrder {
@@ -214,9 +236,9 @@ mod tests {
         }
     }
 
-    fn pins(version: u64) -> Pins {
+    fn pins<const N: usize>(spans: [u64; N]) -> Pins {
         Pins {
-            heads: Heads::from([(Table::Spans, version)]),
+            heads: spans.map(|version| (Table::Spans, version)).into(),
             zone: Zone::utc(),
             event: Event {
                 id: event("keynote"),
@@ -260,7 +282,8 @@ mod tests {
         let task = show.meta.report_task(created.id).await.unwrap().unwrap();
         assert_eq!(
             (task.report, task.journal_last, task.pins),
-            (created.clone(), 0, None)
+            // Nothing waits, so what it is made from is known.
+            (created.clone(), 0, Some(pins([])))
         );
         show.meta.set_progress(created.id, 40).await.unwrap();
         show.meta.set_progress(created.id, 30).await.unwrap();
@@ -377,13 +400,16 @@ mod tests {
     #[tokio::test]
     async fn the_first_pins_hold() {
         let show = Fixture::with_events(&["keynote"]).await;
+        show.journal_waits_for("keynote").await;
         let id = show.create("keynote").await.id;
         assert!(show.meta.pinned_heads().await.unwrap().is_empty());
-        assert_eq!(show.meta.pin_report(id, &pins(1)).await.unwrap(), pins(1));
-        assert_eq!(show.meta.pin_report(id, &pins(2)).await.unwrap(), pins(1));
+        for version in [1, 2] {
+            let held = show.meta.pin_report(id, &pins([version])).await.unwrap();
+            assert_eq!(held, pins([1]));
+        }
         let task = show.meta.report_task(id).await.unwrap().unwrap();
-        assert_eq!(task.pins, Some(pins(1)));
-        assert_eq!(show.meta.pinned_heads().await.unwrap(), [pins(1).heads]);
+        assert_eq!(task.pins, Some(pins([1])));
+        assert_eq!(show.meta.pinned_heads().await.unwrap(), [pins([1]).heads]);
         let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
         show.meta
             .publish_report(&job, id, &file(1), show.clock.now())

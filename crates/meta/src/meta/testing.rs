@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use showreport_model::facts::{Collected, FactsBuilder};
+use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
 use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, Zone};
 use tempfile::TempDir;
@@ -105,10 +105,10 @@ pub(super) fn registration(event_id: &str, title: &str, updated_ms: Option<i64>)
 }
 
 /// What the organisation `acme` sends.
-pub(super) fn collected(records: impl IntoIterator<Item = Record>) -> Collected {
+pub(super) fn sent(records: impl IntoIterator<Item = Record>) -> FactsBuilder {
     let mut builder = FactsBuilder::new(org("acme"));
     for record in records {
         builder.push(record);
     }
-    builder.finish()
+    builder
 }

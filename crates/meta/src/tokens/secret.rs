@@ -13,6 +13,9 @@ use crate::error::Error;
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenSecret(String);
 
+/// The SHA-256 of a secret.
+pub(crate) type TokenHash = [u8; 32];
+
 const PREFIX: &str = "sr_";
 
 /// Of 62 kinds each: 178 bits, more than the 128 that nobody can guess.
@@ -57,7 +60,7 @@ impl TokenSecret {
     }
 
     /// What it is found by.
-    pub(crate) fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> TokenHash {
         Sha256::digest(&self.0).into()
     }
 }

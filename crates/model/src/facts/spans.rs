@@ -5,65 +5,78 @@
 //! kept as the one span that they make; whatever does not meet the last row of
 //! its view just gets a row of its own.
 
-use std::hash::BuildHasher;
-use std::ops::Range;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampMillisecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, NullBufferBuilder, RecordBatch, StringArray,
+    TimestampMillisecondArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::TimestampMillisecondType;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::Table;
 use crate::ids::OrgId;
 use crate::record::Beat;
+use crate::span::Span;
 
 /// Fills a batch of spans.
 #[derive(Debug, Default)]
 pub(super) struct SpansBuilder {
     rows: Vec<Row>,
-    /// The keys of all rows, one after the other: a beat is compared with a row
+    /// The texts of all rows, one after the other: a beat is compared with a row
     /// in one place of memory, not in seven columns.
-    keys: Vec<u8>,
-    /// The last row of each key.
+    texts: Vec<u8>,
+    /// The last row of each view.
     last_rows: HashTable<usize>,
     hasher: DefaultHashBuilder,
 }
+
+/// The texts of a row: event, playback, customer, device, OS and region.
+const TEXTS: usize = 6;
 
 #[derive(Debug)]
 struct Row {
     from: i64,
     to: i64,
     hash: u64,
-    key: Range<usize>,
+    /// Where its texts begin.
+    start: usize,
+    /// How long they are. An absent attribute is never empty, and an id never is.
+    lengths: [u16; TEXTS],
 }
 
-/// The texts of a row: event, playback, customer, device, OS and region.
-const TEXTS: usize = 6;
-
-/// Bytes of the length that stands before each text of a key.
-const LENGTH_BYTES: usize = size_of::<u16>();
+impl Row {
+    fn texts<'a>(&self, texts: &'a [u8]) -> &'a [u8] {
+        let length: usize = self.lengths.iter().copied().map(usize::from).sum();
+        &texts[self.start..self.start + length]
+    }
+}
 
 impl SpansBuilder {
     /// Tells whether a row was added.
     pub(super) fn push(&mut self, beat: &Beat<'_>) -> bool {
-        // The key goes where it stays if the row is new.
-        let key = self.keys.len()..self.append_key(beat);
-        let hash = self.hasher.hash_one(&self.keys[key.clone()]);
-        let (rows, keys) = (&mut self.rows, &self.keys);
-        let is_same = |&row: &usize| {
-            rows[row].hash == hash && keys[rows[row].key.clone()] == keys[key.clone()]
+        // The texts go where they stay if the row is new.
+        let row = self.row(beat);
+        let (rows, texts) = (&mut self.rows, &self.texts);
+        let is_same = |&other: &usize| {
+            let other: &Row = &rows[other];
+            other.hash == row.hash
+                && other.lengths == row.lengths
+                && other.texts(texts) == row.texts(texts)
         };
         match self
             .last_rows
-            .entry(hash, is_same, |&row: &usize| rows[row].hash)
+            .entry(row.hash, is_same, |&row: &usize| rows[row].hash)
         {
             Entry::Occupied(mut last) => {
-                let row = &mut rows[*last.get()];
-                let (from, to) = (beat.span.from(), beat.span.to());
-                if from <= row.to && row.from <= to {
-                    row.from = row.from.min(from);
-                    row.to = row.to.max(to);
-                    self.keys.truncate(key.start);
+                let same = &mut rows[*last.get()];
+                if row.from <= same.to && same.from <= row.to {
+                    same.from = same.from.min(row.from);
+                    same.to = same.to.max(row.to);
+                    self.texts.truncate(row.start);
                     return false;
                 }
                 *last.get_mut() = rows.len();
@@ -72,38 +85,69 @@ impl SpansBuilder {
                 none.insert(rows.len());
             }
         }
-        self.rows.push(Row {
-            from: beat.span.from(),
-            to: beat.span.to(),
-            hash,
-            key,
-        });
+        self.rows.push(row);
         true
     }
 
-    pub(super) fn finish(&mut self, org: &OrgId) -> RecordBatch {
-        let Self { rows, keys, .. } = std::mem::take(self);
-        let mut orgs = StringBuilder::with_capacity(rows.len(), rows.len() * org.as_str().len());
-        let mut columns: [StringBuilder; TEXTS] =
-            std::array::from_fn(|_| StringBuilder::with_capacity(rows.len(), 0));
-        for row in &rows {
-            orgs.append_value(org.as_str());
-            let mut key = &keys[row.key.clone()];
-            for column in &mut columns {
-                let (text, rest) = split_text(key);
-                // An absent attribute is never empty, and an id never is.
-                column.append_option((!text.is_empty()).then_some(text));
-                key = rest;
-            }
+    /// Adds the rows of a batch.
+    pub(super) fn add(&mut self, spans: &RecordBatch) {
+        let texts = |column: usize| spans.column(column).as_string::<i32>();
+        let times = |column: usize| {
+            let times = spans.column(column);
+            times.as_primitive::<TimestampMillisecondType>()
+        };
+        let (events, playbacks) = (texts(1), texts(2));
+        let (from, to) = (times(3), times(4));
+        let attributes = [5, 6, 7, 8].map(texts);
+        for row in 0..spans.num_rows() {
+            let [customer, device, device_os, geo_region] =
+                attributes.map(|column| column.is_valid(row).then(|| column.value(row)));
+            let Some(span) = Span::new(from.value(row), to.value(row)) else {
+                continue;
+            };
+            self.push(&Beat {
+                event: events.value(row),
+                playback: playbacks.value(row),
+                span,
+                device,
+                customer,
+                device_os,
+                geo_region,
+            });
+        }
+    }
+
+    /// Takes over the rows of another builder as they are. Whether they would have
+    /// met ours is not looked at: that can be done as well when they are flushed.
+    pub(super) fn absorb(&mut self, other: Self) {
+        if self.rows.is_empty() {
+            *self = other;
+            return;
+        }
+        let before = self.texts.len();
+        self.texts.extend_from_slice(&other.texts);
+        let moved = other.rows.into_iter().map(|row| Row {
+            start: before + row.start,
+            ..row
+        });
+        self.rows.extend(moved);
+    }
+
+    /// What was added, if anything was.
+    pub(super) fn finish(&mut self, org: &OrgId) -> Option<RecordBatch> {
+        let Self { rows, texts, .. } = std::mem::take(self);
+        if rows.is_empty() {
+            return None;
         }
         let times = |end: fn(&Row) -> i64| -> ArrayRef {
             let millis = rows.iter().map(end);
             Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone("UTC"))
         };
+        let orgs = std::iter::repeat_n(org.as_str(), rows.len());
         let [event, playback, customer, device, device_os, geo_region] =
-            columns.map(|mut column| Arc::new(column.finish()) as ArrayRef);
+            columns_of(&rows, &texts).map(|column| Arc::new(column) as ArrayRef);
         let columns = vec![
-            Arc::new(orgs.finish()),
+            Arc::new(StringArray::from_iter_values(orgs)),
             event,
             playback,
             times(|row| row.from),
@@ -113,39 +157,65 @@ impl SpansBuilder {
             device_os,
             geo_region,
         ];
-        RecordBatch::try_new(Table::Spans.schema(), columns).expect("the columns follow the schema")
+        let spans = RecordBatch::try_new(Table::Spans.schema(), columns);
+        Some(spans.expect("the columns follow the schema"))
     }
 
-    /// Appends the key of the beat's row and returns where it ends.
-    fn append_key(&mut self, beat: &Beat<'_>) -> usize {
+    /// Bytes of the rows in memory.
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>() + self.texts.capacity()
+    }
+
+    /// The beat as a row, its texts appended.
+    fn row(&mut self, beat: &Beat<'_>) -> Row {
+        let start = self.texts.len();
         let attributes = [beat.customer, beat.device, beat.device_os, beat.geo_region];
-        let texts = [Some(beat.event), Some(beat.playback)].into_iter();
-        for text in texts.chain(attributes) {
-            let text = text.unwrap_or_default();
-            let length = u16::try_from(text.len()).expect("texts of records are short");
-            self.keys.extend_from_slice(&length.to_le_bytes());
-            self.keys.extend_from_slice(text.as_bytes());
+        let [customer, device, device_os, geo_region] = attributes.map(Option::unwrap_or_default);
+        let texts = [
+            beat.event,
+            beat.playback,
+            customer,
+            device,
+            device_os,
+            geo_region,
+        ];
+        let lengths = texts.map(|text| {
+            self.texts.extend_from_slice(text.as_bytes());
+            u16::try_from(text.len()).expect("texts of records are short")
+        });
+        let mut hasher = self.hasher.build_hasher();
+        lengths.hash(&mut hasher);
+        hasher.write(&self.texts[start..]);
+        Row {
+            from: beat.span.from(),
+            to: beat.span.to(),
+            hash: hasher.finish(),
+            start,
+            lengths,
         }
-        self.keys.len()
     }
 }
 
-/// The first text of a key, and what follows it.
-fn split_text(key: &[u8]) -> (&str, &[u8]) {
-    let (length, rest) = key
-        .split_first_chunk::<LENGTH_BYTES>()
-        .expect("a key has all its texts");
-    let (text, rest) = rest.split_at(usize::from(u16::from_le_bytes(*length)));
-    (str::from_utf8(text).expect("it was a text"), rest)
+/// The texts of the rows as columns. An empty one was absent.
+fn columns_of(rows: &[Row], texts: &[u8]) -> [StringArray; TEXTS] {
+    let mut starts: Vec<usize> = rows.iter().map(|row| row.start).collect();
+    std::array::from_fn(|column| {
+        let lengths = || rows.iter().map(|row| usize::from(row.lengths[column]));
+        let mut values = Vec::with_capacity(lengths().sum());
+        let mut present = NullBufferBuilder::new(rows.len());
+        for (start, length) in starts.iter_mut().zip(lengths()) {
+            values.extend_from_slice(&texts[*start..*start + length]);
+            present.append(length > 0);
+            *start += length;
+        }
+        let offsets = OffsetBuffer::from_lengths(lengths());
+        StringArray::try_new(offsets, values.into(), present.finish()).expect("they were texts")
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::AsArray;
-    use arrow::datatypes::TimestampMillisecondType;
-
     use super::*;
-    use crate::span::Span;
 
     fn beat(
         playback: &'static str,
@@ -169,7 +239,12 @@ mod tests {
         for beat in beats {
             builder.push(beat);
         }
+        rows_of(builder)
+    }
+
+    fn rows_of(mut builder: SpansBuilder) -> Vec<(String, i64, i64)> {
         let batch = builder.finish(&OrgId::new("acme").expect("an id"));
+        let batch = batch.expect("rows were added");
         let time = |name: &str, row: usize| {
             let column = batch.column_by_name(name).expect("a column");
             column.as_primitive::<TimestampMillisecondType>().value(row)
@@ -211,6 +286,26 @@ mod tests {
         let wanted = [("ada", 0, 10), ("ada", 11, 20), ("ada", 20, 40)];
         assert_eq!(
             rows(&beats),
+            wanted.map(|(name, from, to)| (name.to_owned(), from, to))
+        );
+    }
+
+    #[test]
+    fn rows_of_another_builder_are_taken_over_as_they_are() {
+        let built = |beats: &[Beat<'_>]| {
+            let mut builder = SpansBuilder::default();
+            for beat in beats {
+                builder.push(beat);
+            }
+            builder
+        };
+        let mut builder = SpansBuilder::default();
+        builder.absorb(built(&[beat("ada", 0, 10, Some("iOS"))]));
+        builder.absorb(built(&[beat("bob", 0, 10, None), beat("eve", 5, 6, None)]));
+        builder.push(&beat("eve", 6, 7, None));
+        let wanted = [("ada", 0, 10), ("bob", 0, 10), ("eve", 5, 6), ("eve", 6, 7)];
+        assert_eq!(
+            rows_of(builder),
             wanted.map(|(name, from, to)| (name.to_owned(), from, to))
         );
     }

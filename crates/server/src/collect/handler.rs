@@ -6,7 +6,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use showreport_model::facts::{Collected, FactsBuilder};
+use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
 use tokio::task::spawn_blocking;
 
@@ -33,7 +33,7 @@ pub(crate) struct Receipt {
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A plain body up to this size is parsed faster than it is handed to another thread.
-const PARSED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
+const PARSED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 
 /// How many wrong records a refusal names as fields too.
 const VIOLATIONS_MAX: usize = 100;
@@ -76,15 +76,12 @@ pub(crate) async fn collect(
     let form = form(&parts.headers)?;
     let encoding = encoding(&parts.headers)?;
     let body = read_body(&app, body, BODY_BYTES_MAX).await?;
-    let sifted = sift(&app, collector.org.clone(), body, form, encoding).await?;
-    let (collected, rejections) = sifted;
+    let sifted = sift(&app, collector.org, body, form, encoding).await?;
+    let (good, rejections) = sifted;
     app.metrics().rejected.inc_by(rejections.total as u64);
-    let accepted = collected.records;
+    let accepted = good.records();
     if accepted > 0 {
-        app.meta()
-            .journal()
-            .append(&collector.org, collected)
-            .await?;
+        app.meta().journal().append(good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
     } else if rejections.total > 0 {
         return Err(all_rejected(&rejections));
@@ -105,7 +102,7 @@ async fn sift(
     body: Held,
     form: Form,
     encoding: Encoding,
-) -> Result<(Collected, Rejections), ApiError> {
+) -> Result<(FactsBuilder, Rejections), ApiError> {
     let now = app.now();
     if encoding == Encoding::Identity && body.len() <= PARSED_IN_PLACE_BYTES_MAX {
         return parse(&body, form, org, now);
@@ -132,13 +129,13 @@ fn parse(
     form: Form,
     org: OrgId,
     now: Timestamp,
-) -> Result<(Collected, Rejections), ApiError> {
+) -> Result<(FactsBuilder, Rejections), ApiError> {
     let mut facts = FactsBuilder::new(org);
     let rejections = parse_body(body, form, now, |record| {
         record.push_to(&mut facts);
     });
     match rejections {
-        Ok(rejections) => Ok((facts.finish(), rejections)),
+        Ok(rejections) => Ok((facts, rejections)),
         Err(broken) => {
             let reason = match broken {
                 Broken::Empty => "EMPTY_BODY",

@@ -14,7 +14,7 @@ use super::data_dir::DataDir;
 use super::limits::{Limits, ServerLimits};
 use super::spill::SpillDir;
 
-/// Bytes of the journal that one flush takes. Decoded, sorted and written they need
+/// Bytes of the rows that one flush makes of the journal. Sorted and written they need
 /// some times as much, beside whatever reports and bodies hold.
 const FLUSH_BYTES_MAX: u64 = 32 << 20;
 /// About how large a compacted file of the lake is.

@@ -1,0 +1,135 @@
+//! Facts from many places, merged as they come, in memory that grows with what is
+//! different in them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+
+use super::{Collected, Facts, FactsBuilder, Table};
+use crate::ids::{IdError, OrgId};
+
+/// Facts of any number of organisations.
+#[derive(Debug, Default)]
+pub struct FactsMerger {
+    of_orgs: BTreeMap<OrgId, FactsBuilder>,
+}
+
+impl FactsMerger {
+    /// Adds what an organisation sent.
+    pub fn absorb(&mut self, sent: FactsBuilder) {
+        match self.of_orgs.entry(sent.org().clone()) {
+            Entry::Vacant(none) => {
+                none.insert(sent);
+            }
+            Entry::Occupied(mut of_org) => of_org.get_mut().absorb(sent),
+        }
+    }
+
+    /// Adds facts. Beats of a view that meet become one row; the events of these
+    /// facts were noted when they were collected, and are not again.
+    pub fn add(&mut self, facts: &Facts) -> Result<(), IdError> {
+        for &table in Table::ALL {
+            let batch = facts.batch(table);
+            let mut from = 0;
+            while from < batch.num_rows() {
+                let length = length_of_org(batch, from);
+                let rows = batch.slice(from, length);
+                let org = OrgId::new(org_of(batch, from))?;
+                let of_org = self.of_orgs.entry(org);
+                of_org
+                    .or_insert_with_key(|org| FactsBuilder::new(org.clone()))
+                    .add_rows(table, rows);
+                from += length;
+            }
+        }
+        Ok(())
+    }
+
+    /// About how many bytes they are in memory.
+    pub fn memory_bytes(&mut self) -> usize {
+        let of_orgs = self.of_orgs.values_mut();
+        of_orgs.map(FactsBuilder::memory_bytes).sum()
+    }
+
+    /// What was added, for each organisation.
+    pub fn finish(self) -> impl Iterator<Item = (OrgId, Collected)> {
+        self.of_orgs.into_iter().map(|(org, mut of_org)| {
+            let collected = of_org.finish();
+            (org, collected)
+        })
+    }
+}
+
+fn org_of(batch: &RecordBatch, row: usize) -> &str {
+    batch.column(0).as_string::<i32>().value(row)
+}
+
+/// How many rows from this one on are of the same organisation.
+fn length_of_org(batch: &RecordBatch, from: usize) -> usize {
+    let orgs = batch.column(0).as_string::<i32>();
+    let org = orgs.value(from);
+    let others = (from + 1..orgs.len()).find(|&row| orgs.value(row) != org);
+    others.unwrap_or(orgs.len()) - from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Beat;
+    use crate::span::Span;
+
+    fn beat(playback: &'static str, from: i64, to: i64) -> Beat<'static> {
+        Beat {
+            event: "keynote",
+            playback,
+            span: Span::new(from, to).expect("a span"),
+            device: Some("phone"),
+            customer: None,
+            device_os: None,
+            geo_region: None,
+        }
+    }
+
+    fn sent(org: &str, beats: &[Beat<'_>]) -> FactsBuilder {
+        let mut builder = FactsBuilder::new(OrgId::new(org).expect("an id"));
+        for beat in beats {
+            builder.push_beat(beat);
+        }
+        builder
+    }
+
+    #[test]
+    fn organisations_stay_apart_and_views_meet() {
+        let parts = [
+            sent("acme", &[beat("ada", 0, 10), beat("bob", 0, 10)]),
+            sent("rival", &[beat("ada", 10, 20)]),
+            sent("acme", &[beat("ada", 10, 20)]),
+        ];
+        let mut merger = FactsMerger::default();
+        for mut part in parts {
+            let facts = part.finish().facts;
+            merger.add(&facts).expect("the organisation is valid");
+            merger.add(&facts).expect("twice is once");
+        }
+        assert!(merger.memory_bytes() > 0);
+        let rows: Vec<(String, usize)> = merger
+            .finish()
+            .map(|(org, collected)| (org.to_string(), collected.facts.rows()))
+            .collect();
+        assert_eq!(rows, [("acme".to_owned(), 2), ("rival".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn facts_of_many_organisations_in_one_batch_are_taken_apart() {
+        let mut merger = FactsMerger::default();
+        for org in ["acme", "rival", "zeta"] {
+            merger.absorb(sent(org, &[beat("ada", 0, 10)]));
+        }
+        let of_orgs: Vec<Facts> = merger.finish().map(|(_, of_org)| of_org.facts).collect();
+        let mut merger = FactsMerger::default();
+        merger.add(&Facts::concat(&of_orgs)).expect("valid");
+        let again: Vec<Facts> = merger.finish().map(|(_, of_org)| of_org.facts).collect();
+        assert_eq!(again, of_orgs);
+    }
+}
