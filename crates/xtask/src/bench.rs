@@ -1,0 +1,134 @@
+//! Ourselves beside others, on the same records, on the same machine, in one run.
+//!
+//! Every comparison also checks that both sides gave the same result: a difference fails the run,
+//! a missed aim is only told. Nothing of the product is linked here: it is measured as its users have it.
+
+mod random;
+mod progress;
+mod figures;
+mod table;
+mod show;
+mod data;
+mod process;
+mod http;
+mod product;
+mod server;
+mod reports;
+mod lake;
+mod duck;
+mod run;
+mod load;
+mod compacted;
+mod papers;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use self::run::{Run, Size};
+use crate::step::{cargo, execute, root, step};
+
+/// As many records as 100,000 viewers send in a show.
+const RECORDS: u64 = 22_600_000;
+
+/// Enough for every path to be walked.
+const RECORDS_SMALL: u64 = 100_000;
+
+/// One part: its name, what it is, and how it is done.
+type Part = (
+    &'static str,
+    &'static str,
+    fn(&mut Run) -> anyhow::Result<()>,
+);
+
+const PARTS: [Part; 2] = [
+    ("load", "bulk load", load::run),
+    ("compacted", "reports of a compacted lake", compacted::run),
+];
+
+/// What was asked for.
+pub(crate) struct Wish {
+    records: u64,
+    binary: Option<PathBuf>,
+    parts: Vec<String>,
+}
+
+impl Wish {
+    /// Reads the arguments; nothing, if they are wrong.
+    pub(crate) fn read(arguments: &[&str]) -> Option<Self> {
+        let mut wish = Self {
+            records: RECORDS,
+            binary: None,
+            parts: Vec::new(),
+        };
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            match argument {
+                "--records" => {
+                    wish.records = arguments.next()?.replace(['_', ','], "").parse().ok()?
+                }
+                "--binary" => wish.binary = Some(PathBuf::from(arguments.next()?)),
+                part if PARTS.iter().any(|(name, ..)| *name == part) => {
+                    wish.parts.push(part.to_owned())
+                }
+                _ => return None,
+            }
+        }
+        (wish.records >= 1_000).then_some(wish)
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|it| it == part)
+    }
+}
+
+/// Measures what was asked for.
+pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
+    let binary = match &wish.binary {
+        Some(binary) => binary
+            .canonicalize()
+            .context("find the program to measure")?,
+        None => build()?,
+    };
+    let mut run = Run::prepare(binary, wish.records, Size::Full)?;
+    measure(&mut run, wish)?;
+    if wish.parts.is_empty() {
+        papers::write(&run)?;
+    }
+    run.judge()
+}
+
+/// All of it with few records, for the results and not for the times.
+pub(crate) fn check(binary: &Path) -> anyhow::Result<()> {
+    let mut run = Run::prepare(binary.to_owned(), RECORDS_SMALL, Size::Small)?;
+    let wish = Wish {
+        records: RECORDS_SMALL,
+        binary: None,
+        parts: Vec::new(),
+    };
+    measure(&mut run, &wish)?;
+    run.judge()
+}
+
+fn measure(run: &mut Run, wish: &Wish) -> anyhow::Result<()> {
+    for (name, title, part) in PARTS {
+        if wish.has(name) {
+            let before = run.tables.len();
+            step(title, || part(run))?;
+            for table in &run.tables[before..] {
+                println!("\n{table}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Builds the program as its users do.
+fn build() -> anyhow::Result<PathBuf> {
+    step("build", || execute(&mut cargo(&["build", "--release"])))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let binary = target.join("release/showreport");
+    ensure!(binary.exists(), "the build left no {}", binary.display());
+    Ok(binary)
+}
