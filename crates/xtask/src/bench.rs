@@ -16,17 +16,26 @@ mod server;
 mod reports;
 mod lake;
 mod duck;
+mod postgres;
 mod run;
 mod load;
 mod compacted;
+mod fresh;
+mod batches;
+mod generator;
+mod collect;
+mod flat;
+mod start;
+mod size;
 mod papers;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use self::run::{Run, Size};
-use crate::step::{cargo, execute, root, step};
+use crate::python;
+use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
 /// As many records as 100,000 viewers send in a show.
 const RECORDS: u64 = 22_600_000;
@@ -41,9 +50,14 @@ type Part = (
     fn(&mut Run) -> anyhow::Result<()>,
 );
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 7] = [
     ("load", "bulk load", load::run),
     ("compacted", "reports of a compacted lake", compacted::run),
+    ("fresh", "reports straight after collecting", fresh::run),
+    ("collect", "collecting over HTTP", collect::run),
+    ("flat", "flat as it grows", flat::run),
+    ("start", "starting", start::run),
+    ("size", "size on disk", size::run),
 ];
 
 /// What was asked for.
@@ -65,11 +79,11 @@ impl Wish {
         while let Some(&argument) = arguments.next() {
             match argument {
                 "--records" => {
-                    wish.records = arguments.next()?.replace(['_', ','], "").parse().ok()?
+                    wish.records = arguments.next()?.replace(['_', ','], "").parse().ok()?;
                 }
                 "--binary" => wish.binary = Some(PathBuf::from(arguments.next()?)),
                 part if PARTS.iter().any(|(name, ..)| *name == part) => {
-                    wish.parts.push(part.to_owned())
+                    wish.parts.push(part.to_owned());
                 }
                 _ => return None,
             }
@@ -99,8 +113,22 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
 }
 
 /// All of it with few records, for the results and not for the times.
-pub(crate) fn check(binary: &Path) -> anyhow::Result<()> {
-    let mut run = Run::prepare(binary.to_owned(), RECORDS_SMALL, Size::Small)?;
+///
+/// A development build is measured, and nothing is written down.
+pub(crate) fn check() -> anyhow::Result<()> {
+    if !python::can_make_environments() {
+        if is_ci() {
+            bail!("{}", python::MISSING);
+        }
+        eprintln!("\n== benchmarks, small: LEFT OUT. {}", python::MISSING);
+        return Ok(());
+    }
+    step("benchmarks, small", small)
+}
+
+fn small() -> anyhow::Result<()> {
+    let binary = built_beside()?;
+    let mut run = Run::prepare(binary, RECORDS_SMALL, Size::Small)?;
     let wish = Wish {
         records: RECORDS_SMALL,
         binary: None,

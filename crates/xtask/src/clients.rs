@@ -1,13 +1,13 @@
 //! Real clients: programs that others wrote open what we made.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
 use crate::python::{MISSING, can_make_environments, environment};
-use crate::step::{cargo, execute, is_ci, root, step};
+use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
 /// What the script at `tests/clients` needs.
 const PACKAGES: [&str; 3] = ["deltalake", "pyarrow", "openpyxl"];
@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(
             Command::new(&python)
                 .arg(script)
-                .args([showreport()?, data]),
+                .args([built_beside()?, data]),
         )
     })
 }
@@ -52,15 +52,9 @@ fn make_show(data: &Path) -> anyhow::Result<()> {
     if data.exists() {
         fs::remove_dir_all(data).context("remove the last show")?;
     }
-    let mut demo = Command::new(showreport()?);
+    let mut demo = Command::new(built_beside()?);
     demo.args(["demo", "--exit", "--viewers", VIEWERS]);
     demo.args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data);
     execute(&mut demo)
-}
-
-/// Beside this program, wherever cargo builds to.
-fn showreport() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("find where cargo builds to")?;
-    Ok(this.with_file_name("showreport"))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::duck::{Duck, Source};
 use super::lake::live_files;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
-use super::run::{Run, Size};
+use super::run::Run;
 use super::server::Server;
 use super::table::{Comparison, Table};
 
@@ -17,11 +17,8 @@ const OURS_EACH: usize = 3;
 pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     let keynote = run.keynote()?;
     let raw = run.duck.parquet(&keynote.path)?;
-    let product = run.take_loaded()?;
+    let product = run.take_compacted()?;
     let server = Server::start(&product, &[])?;
-    if run.size == Size::Full {
-        Server::wait_until_compacted(&product)?;
-    }
     let lake: Vec<PathBuf> = live_files(&product.data_dir, "spans")?
         .into_keys()
         .collect();

@@ -57,7 +57,7 @@ fn machine(run: &Run) -> anyhow::Result<Vec<(&'static str, String)>> {
             "showreport",
             output(Command::new(&run.binary).arg("--version"))?,
         ),
-        ("peers", run.peers()),
+        ("peers", run.peers()?),
     ])
 }
 

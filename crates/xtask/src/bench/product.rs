@@ -1,6 +1,7 @@
 //! Our side: the program under measurement, and its data directory.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::{Context, ensure};
 
 use super::figures::Measured;
 use super::process::{finish_watched, output};
+use super::show::Show;
 
 /// The organisation of everything that is asked about.
 pub(crate) const ORG: &str = "acme";
@@ -65,6 +67,23 @@ impl Product {
             },
             accepted,
         ))
+    }
+
+    /// Loads a show while it is told: no file is made of it.
+    pub(crate) fn import_told(&self, org: &str, mut show: Show) -> anyhow::Result<()> {
+        let mut command = self.command(&["import", "-", "--org", org]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().context("start an import")?;
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let mut lines = Vec::new();
+        while show.tell(&mut lines).is_some() {
+            stdin.write_all(&lines).context("tell the import a show")?;
+            lines.clear();
+        }
+        drop(stdin);
+        let status = child.wait().context("wait for an import")?;
+        ensure!(status.success(), "an import ended with {status}");
+        Ok(())
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -7,7 +7,9 @@ use anyhow::{Context, bail};
 
 use super::data::{self, Data};
 use super::duck::Duck;
+use super::postgres::Postgres;
 use super::product::Product;
+use super::server::Server;
 use super::table::Table;
 use crate::step::root;
 
@@ -26,8 +28,10 @@ pub(crate) struct Run {
     pub(crate) records: u64,
     pub(crate) size: Size,
     pub(crate) duck: Duck,
+    pub(crate) postgres: Option<Postgres>,
     pub(crate) tables: Vec<Table>,
     loaded: Option<Product>,
+    compacted: bool,
 }
 
 impl Run {
@@ -41,8 +45,10 @@ impl Run {
             records,
             size,
             duck,
+            postgres: Postgres::find()?,
             tables: Vec::new(),
             loaded: None,
+            compacted: false,
         })
     }
 
@@ -78,13 +84,30 @@ impl Run {
         Ok(product)
     }
 
+    /// The same, once the server has compacted it. Small runs do not wait for that.
+    pub(crate) fn take_compacted(&mut self) -> anyhow::Result<Product> {
+        let product = self.take_loaded()?;
+        if self.size == Size::Full && !self.compacted {
+            let server = Server::start(&product, &[])?;
+            server.wait_until_compacted(&product)?;
+            server.stop()?;
+            self.compacted = true;
+        }
+        Ok(product)
+    }
+
     pub(crate) fn keep_loaded(&mut self, product: Product) {
         self.loaded = Some(product);
     }
 
     /// Who we are measured beside.
-    pub(crate) fn peers(&self) -> String {
-        Duck::NAME.to_owned()
+    pub(crate) fn peers(&self) -> anyhow::Result<String> {
+        let mut peers = Duck::NAME.to_owned();
+        if let Some(postgres) = &self.postgres {
+            peers += ", ";
+            peers += &postgres.version()?;
+        }
+        Ok(peers)
     }
 
     /// Fails if any two sides gave different results; says which aims were missed.

@@ -20,12 +20,15 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     pub(crate) token: String,
+    /// What was done before the process was started.
+    pub(crate) before: Duration,
     /// From the start of the process until it listened.
-    pub(crate) began: Duration,
+    pub(crate) listened_after: Duration,
 }
 
 impl Server {
     pub(crate) fn start(product: &Product, flags: &[&str]) -> anyhow::Result<Self> {
+        let called = Instant::now();
         let token = product.token()?;
         let log = File::create(product.data_dir.with_extension("log"))?;
         let mut command = product.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -35,14 +38,15 @@ impl Server {
         let stdout = child.stdout.take().expect("it is piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let began = begun.elapsed();
+        let listened_after = begun.elapsed();
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.with_context(|| format!("the server said {line:?}"))?;
         Ok(Self {
             address: address.to_owned(),
             token,
             child,
-            began,
+            listened_after,
+            before: begun.duration_since(called),
         })
     }
 
@@ -82,14 +86,22 @@ impl Server {
         forget_peak(self.child.id())
     }
 
-    /// Waits until the server of a data directory has done a whole round of maintenance.
+    /// Waits until the server has done a whole round of maintenance.
     ///
     /// A round ends with emptying the database's log. So something is written to it, and once it
     /// is empty again the lake is as compact as the server makes it.
-    pub(crate) fn wait_until_compacted(product: &Product) -> anyhow::Result<()> {
+    pub(crate) fn wait_until_compacted(&self, product: &Product) -> anyhow::Result<()> {
         let log = product.data_dir.join("meta.sqlite-wal");
         let begun = Instant::now();
-        product.token()?;
+        let record =
+            br#"{"type":"event","event_id":"maintenance","kind":"live","title":"Maintenance"}"#;
+        let head = head("POST", "/collect", &self.token, record.len());
+        let answer = self.connect()?.send(head.as_bytes(), record)?;
+        ensure!(
+            answer.status == 202,
+            "a record was answered {}",
+            answer.status
+        );
         while fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
             ensure!(
                 begun.elapsed() < COMPACTED_WITHIN,

@@ -30,6 +30,7 @@ pub(crate) struct Show {
     arrivals: VecDeque<View>,
     second: u64,
     told: u64,
+    copies: u64,
     late: VecDeque<(u64, Vec<u8>)>,
 }
 
@@ -43,7 +44,8 @@ impl Show {
     /// A show of `records` records, copies included, all about `event`.
     pub(crate) fn new(event: &str, seed: u64, records: u64) -> Self {
         let mut random = Random::new(seed);
-        let mut left = records - records / (TWICE_EVERY + 1);
+        let copies = records / (TWICE_EVERY + 1);
+        let mut left = records - copies;
         let customers = (left / (BEATS_MEAN * 2)).max(1);
         let mut arrivals = Vec::new();
         while left > 0 {
@@ -63,6 +65,7 @@ impl Show {
             arrivals: arrivals.into(),
             second: 0,
             told: 0,
+            copies,
             late: VecDeque::new(),
         }
     }
@@ -98,7 +101,8 @@ impl Show {
             view.beat(lines);
             count += 1;
             self.told += 1;
-            if self.told.is_multiple_of(TWICE_EVERY) {
+            if self.copies > 0 && self.told.is_multiple_of(TWICE_EVERY) {
+                self.copies -= 1;
                 self.late
                     .push_back((self.second + 10, lines[begin..].to_vec()));
             }
