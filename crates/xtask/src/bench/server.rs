@@ -20,25 +20,24 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     pub(crate) token: String,
-    /// What was done before the process was started.
-    pub(crate) before: Duration,
+    /// When the process was started.
+    pub(crate) started: Instant,
     /// From the start of the process until it listened.
     pub(crate) listened_after: Duration,
 }
 
 impl Server {
     pub(crate) fn start(product: &Product, flags: &[&str]) -> anyhow::Result<Self> {
-        let called = Instant::now();
         let token = product.token()?;
         let log = File::create(product.data_dir.with_extension("log"))?;
         let mut command = product.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(flags).stdout(Stdio::piped()).stderr(log);
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut child = command.spawn().context("start the server")?;
         let stdout = child.stdout.take().expect("it is piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let listened_after = begun.elapsed();
+        let listened_after = started.elapsed();
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.with_context(|| format!("the server said {line:?}"))?;
         Ok(Self {
@@ -46,7 +45,7 @@ impl Server {
             token,
             child,
             listened_after,
-            before: begun.duration_since(called),
+            started,
         })
     }
 
