@@ -31,17 +31,20 @@ mod papers;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 
 use self::run::{Run, Size};
 use crate::python;
-use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+use crate::step::{built_beside, cargo, execute, is_ci, step};
 
 /// As many records as 100,000 viewers send in a show.
 const RECORDS: u64 = 22_600_000;
 
 /// Enough for every path to be walked.
 const RECORDS_SMALL: u64 = 100_000;
+
+/// With fewer the parts of a part have no records.
+const RECORDS_MIN: u64 = 10_000;
 
 /// One part: its name, what it is, and how it is done.
 type Part = (
@@ -62,22 +65,32 @@ const PARTS: [Part; 7] = [
 
 /// What was asked for.
 pub(crate) struct Wish {
+    size: Size,
     records: u64,
     binary: Option<PathBuf>,
     parts: Vec<String>,
 }
 
 impl Wish {
+    /// All of it with few records and a development build, for the results and not for the times.
+    pub(crate) const SMALL: Self = Self {
+        size: Size::Small,
+        records: RECORDS_SMALL,
+        binary: None,
+        parts: Vec::new(),
+    };
+
     /// Reads the arguments; nothing, if they are wrong.
     pub(crate) fn read(arguments: &[&str]) -> Option<Self> {
         let mut wish = Self {
+            size: Size::Full,
             records: RECORDS,
-            binary: None,
-            parts: Vec::new(),
+            ..Self::SMALL
         };
         let mut arguments = arguments.iter();
         while let Some(&argument) = arguments.next() {
             match argument {
+                "--small" => (wish.size, wish.records) = (Size::Small, RECORDS_SMALL),
                 "--records" => {
                     wish.records = arguments.next()?.replace(['_', ','], "").parse().ok()?;
                 }
@@ -88,7 +101,7 @@ impl Wish {
                 _ => return None,
             }
         }
-        (wish.records >= 1_000).then_some(wish)
+        (wish.records >= RECORDS_MIN).then_some(wish)
     }
 
     fn has(&self, part: &str) -> bool {
@@ -96,46 +109,26 @@ impl Wish {
     }
 }
 
-/// Measures what was asked for.
+/// Measures what was asked for; writes it down if that was everything.
 pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
-    let binary = match &wish.binary {
-        Some(binary) => binary
-            .canonicalize()
-            .context("find the program to measure")?,
-        None => build()?,
-    };
-    let mut run = Run::prepare(binary, wish.records, Size::Full)?;
+    let mut run = Run::prepare(binary(wish)?, wish.records, wish.size)?;
     measure(&mut run, wish)?;
-    if wish.parts.is_empty() {
+    if wish.parts.is_empty() && wish.size == Size::Full {
         papers::write(&run)?;
     }
     run.judge()
 }
 
-/// All of it with few records, for the results and not for the times.
-///
-/// A development build is measured, and nothing is written down.
+/// All of it small, as a part of the check. Where Python is missing it is left out, but never on CI.
 pub(crate) fn check() -> anyhow::Result<()> {
-    if !python::can_make_environments() {
-        if is_ci() {
-            bail!("{}", python::MISSING);
-        }
-        eprintln!("\n== benchmarks, small: LEFT OUT. {}", python::MISSING);
-        return Ok(());
+    if python::can_make_environments() {
+        return step("benchmarks, small", || run(&Wish::SMALL));
     }
-    step("benchmarks, small", small)
-}
-
-fn small() -> anyhow::Result<()> {
-    let binary = built_beside()?;
-    let mut run = Run::prepare(binary, RECORDS_SMALL, Size::Small)?;
-    let wish = Wish {
-        records: RECORDS_SMALL,
-        binary: None,
-        parts: Vec::new(),
-    };
-    measure(&mut run, &wish)?;
-    run.judge()
+    if is_ci() {
+        bail!("{}", python::MISSING);
+    }
+    eprintln!("\n== benchmarks, small: LEFT OUT. {}", python::MISSING);
+    Ok(())
 }
 
 fn measure(run: &mut Run, wish: &Wish) -> anyhow::Result<()> {
@@ -143,7 +136,9 @@ fn measure(run: &mut Run, wish: &Wish) -> anyhow::Result<()> {
         if wish.has(name) {
             let before = run.tables.len();
             step(title, || part(run))?;
-            for table in &run.tables[before..] {
+            // The times of a small run would only mislead.
+            let shown = run.tables.iter().skip(before);
+            for table in shown.filter(|_| wish.size == Size::Full) {
                 println!("\n{table}");
             }
         }
@@ -151,12 +146,20 @@ fn measure(run: &mut Run, wish: &Wish) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the program as its users do.
-fn build() -> anyhow::Result<PathBuf> {
+/// The program to measure: the one named, or one that is built now.
+fn binary(wish: &Wish) -> anyhow::Result<PathBuf> {
+    if let Some(binary) = &wish.binary {
+        let binary = binary.canonicalize();
+        return binary.context("find the program to measure");
+    }
+    let binary = built_beside()?;
+    if wish.size == Size::Small {
+        // As the tests build it: a release build would cost more than all the rest of a check.
+        execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+        return Ok(binary);
+    }
     step("build", || execute(&mut cargo(&["build", "--release"])))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let binary = target.join("release/showreport");
-    ensure!(binary.exists(), "the build left no {}", binary.display());
-    Ok(binary)
+    let target = binary.ancestors().nth(2);
+    let target = target.context("find where cargo builds to")?;
+    Ok(target.join("release/showreport"))
 }

@@ -29,6 +29,5 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
     clients::run()?;
-    // The program as the tests built it: a release build would cost more than all the rest.
     bench::check()
 }

@@ -13,10 +13,12 @@ cargo xtask COMMAND
 
   check     everything that must hold: format, lints, documentation, tests, real clients, small benchmarks
   clients   only real clients: real readers open the lake and the files of reports
-  bench [--records N] [--binary PATH] [PART…]
+  bench [--records N] [--binary PATH] [--small] [PART…]
             measures us beside others, and writes docs/benchmarks.md if no part is named.
             N is 22,600,000 unless given, and needs 30 GB of disk; PATH is a program to measure
-            instead of one built for it. Parts: load, compacted, fresh, collect, flat, start, size
+            instead of one built for it; --small is what the check does: few records, a
+            development build, only the results. Parts: load, compacted, fresh, collect, flat,
+            start, size
 ";
 
 fn main() -> ExitCode {

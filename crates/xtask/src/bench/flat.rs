@@ -3,7 +3,7 @@
 use super::figures::{Samples, Unit, thousands};
 use super::product::{ORG, Product};
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping};
-use super::run::Run;
+use super::run::{Run, Size};
 use super::server::Server;
 use super::show::Show;
 use super::table::Table;
@@ -20,7 +20,13 @@ const SLOWER_MAX: f64 = 1.3;
 /// Another organisation, to which every second of the other events belongs.
 const RIVAL: &str = "rival";
 
-const TIMES: [u32; 3] = [1, 10, 100];
+/// How many times as much there is, in turn.
+const fn times(run: &Run) -> &'static [u32] {
+    match run.size {
+        Size::Full => &[1, 10, 100],
+        Size::Small => &[1, 10],
+    }
+}
 
 const GROUPINGS: [Grouping; 2] = [BY_CUSTOMER, BY_MINUTE];
 
@@ -45,7 +51,7 @@ fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
     ));
     let mut quiet: Option<(Vec<f64>, Vec<Vec<u8>>)> = None;
     let mut told = 0;
-    for times in std::iter::once(0).chain(TIMES) {
+    for times in std::iter::once(0).chain(times(run).iter().copied()) {
         for other in told..times {
             let org = if other % 2 == 0 { ORG } else { RIVAL };
             product.import_told(
@@ -90,7 +96,7 @@ fn of_its_own(run: &Run, once: u64) -> anyhow::Result<Table> {
     let mut table = Table::new("Flat: of its own", &header)
         .note("The reports of events of more and more records. The aim: the time grows no faster than they do.");
     let mut before: Option<Vec<f64>> = None;
-    for times in TIMES {
+    for &times in times(run) {
         let event = format!("mine-{times}");
         let records = once * u64::from(times);
         product.import_told(ORG, Show::new(&event, u64::from(times), records))?;
