@@ -12,7 +12,7 @@ use super::process::output;
 use crate::step::{is_ci, root};
 
 /// What to do where it is missing.
-const MISSING: &str = "PostgreSQL is not installed; on Debian, `apt-get install postgresql`";
+const MISSING: &str = "PostgreSQL 15 is not installed; on Debian 12, `apt-get install postgresql`";
 
 /// Where Debian's package lies, by version. It is not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -45,7 +45,7 @@ impl Postgres {
         if is_ci() {
             bail!("{MISSING}");
         }
-        eprintln!("\n== LEFT OUT, all beside PostgreSQL {VERSION}. {MISSING}");
+        eprintln!("\n== all beside PostgreSQL: LEFT OUT. {MISSING}");
         Ok(None)
     }
 
@@ -83,8 +83,8 @@ impl Postgres {
 
 impl Cluster<'_> {
     /// Runs a program that must not be root's.
-    fn control(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
-        let program = self.postgres.programs.join(program);
+    fn control(&self, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let program = self.postgres.programs.join(name);
         let mut command = if is_root()? {
             let mut other = Command::new("setpriv");
             other
@@ -104,11 +104,7 @@ impl Cluster<'_> {
             .stdout(fs::File::create(self.folder.with_extension("log"))?)
             .status()
             .context("start a program of PostgreSQL")?;
-        ensure!(
-            status.success(),
-            "{program:?} ended with {status}",
-            program = arguments.first()
-        );
+        ensure!(status.success(), "{name} ended with {status}");
         Ok(())
     }
 
