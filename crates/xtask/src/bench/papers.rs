@@ -19,6 +19,11 @@ with the least and the greatest in brackets; a ratio is of medians, and above 1 
 [developing.md](developing.md) how to run it.
 ";
 
+/// What a reader of a smaller run must know.
+const QUICK: &str = "\
+**A quick look, not a result**: the aims are meant for 22,600,000 records and a machine that does nothing else.
+";
+
 /// Writes the paper.
 pub(crate) fn write(run: &Run) -> anyhow::Result<()> {
     let mut paper = String::from(OPENING);
@@ -26,6 +31,10 @@ pub(crate) fn write(run: &Run) -> anyhow::Result<()> {
         super::RECORDS => "cargo xtask bench".to_owned(),
         records => format!("cargo xtask bench --records {records}"),
     };
+    if run.records < super::RECORDS {
+        paper += "\n";
+        paper += QUICK;
+    }
     writeln!(paper, "\n| | |\n|---|---|\n| command | `{command}` |")?;
     for (name, value) in machine(run)? {
         writeln!(paper, "| {name} | {value} |")?;
