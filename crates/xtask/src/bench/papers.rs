@@ -16,7 +16,7 @@ const OPENING: &str = "\
 
 Written by `cargo xtask bench`: every table was measured in one run, ours and the peer's alternately, on one machine. A figure is the median, \
 with the least and the greatest in brackets; a ratio is of medians, and above 1 is in our favour. Peak is resident memory. \
-[developing.md](developing.md) how to run it.
+[developing.md](developing.md) says how to run it.
 ";
 
 /// What a reader of a smaller run must know.
