@@ -1,5 +1,6 @@
 //! Everything that must hold before a change is kept.
 
+use crate::bench;
 use crate::clients;
 use crate::step::{cargo, execute, step};
 
@@ -27,5 +28,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         // A snapshot that differs fails; none is written down on the way.
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
-    clients::run()
+    clients::run()?;
+    bench::check()
 }

@@ -1,12 +1,13 @@
 //! Real clients: programs that others wrote open what we made.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::step::{cargo, execute, is_ci, root, step};
+use crate::python::{MISSING, can_make_environments, environment};
+use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
 /// What the script at `tests/clients` needs.
 const PACKAGES: [&str; 3] = ["deltalake", "pyarrow", "openpyxl"];
@@ -22,7 +23,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         return without_environments();
     }
     step("real clients: install", || {
-        install(&folder.join("venv"), &python)
+        environment(&folder.join("venv"), &PACKAGES).map(drop)
     })?;
     let data = folder.join("show");
     step("real clients: make a show", || make_show(&data))?;
@@ -31,47 +32,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(
             Command::new(&python)
                 .arg(script)
-                .args([showreport()?, data]),
+                .args([built_beside()?, data]),
         )
     })
 }
 
-/// Whether Python has the parts that make a virtual environment; Debian packs them apart.
-fn can_make_environments() -> bool {
-    let mut python = Command::new("python3");
-    python
-        .args(["-c", "import ensurepip, venv"])
-        .stderr(Stdio::null());
-    python.status().is_ok_and(|status| status.success())
-}
-
 fn without_environments() -> anyhow::Result<()> {
-    let missing =
-        "python3 cannot make a virtual environment; on Debian, `apt-get install python3-venv`";
     if is_ci() {
-        bail!("{missing}");
+        bail!("{MISSING}");
     }
-    eprintln!("\n== real clients: LEFT OUT. {missing}");
+    eprintln!("\n== real clients: LEFT OUT. {MISSING}");
     Ok(())
-}
-
-fn install(environment: &Path, python: &Path) -> anyhow::Result<()> {
-    if !python.exists() {
-        execute(
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(environment),
-        )?;
-    }
-    let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    execute(pip.args(PACKAGES))
 }
 
 /// Simulates a show in a fresh folder.
@@ -81,15 +52,9 @@ fn make_show(data: &Path) -> anyhow::Result<()> {
     if data.exists() {
         fs::remove_dir_all(data).context("remove the last show")?;
     }
-    let mut demo = Command::new(showreport()?);
+    let mut demo = Command::new(built_beside()?);
     demo.args(["demo", "--exit", "--viewers", VIEWERS]);
     demo.args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data);
     execute(&mut demo)
-}
-
-/// Beside this program, wherever cargo builds to.
-fn showreport() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("find where cargo builds to")?;
-    Ok(this.with_file_name("showreport"))
 }

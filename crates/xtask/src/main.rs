@@ -1,31 +1,41 @@
 //! Everything that a shell script would have done: `cargo xtask` lists it.
 
-mod check;
-mod clients;
 mod step;
+mod python;
+mod clients;
+mod bench;
+mod check;
 
 use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check     everything that must hold: format, lints, documentation, tests, real clients
-  clients   only the last of these: real readers open the lake and the files of reports
+  check     everything that must hold: format, lints, documentation, tests, real clients, small benchmarks
+  clients   only real clients: real readers open the lake and the files of reports
+  bench [--records N] [--binary PATH] [--small] [PART…]
+            measures us beside others, and writes docs/benchmarks.md if no part is named.
+            N is 22,600,000 unless given, and needs 30 GB of disk; PATH is a program to measure
+            instead of one built for it; --small is what the check does: few records, a
+            development build, only the results. Parts: load, compacted, fresh, collect, flat,
+            start, size
 ";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let done = match (arguments.next().as_deref(), arguments.next()) {
-        (None | Some("help" | "--help" | "-h"), None) => {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
-        (Some("check"), None) => check::run(),
-        (Some("clients"), None) => clients::run(),
-        _ => {
-            eprint!("{HELP}");
-            return ExitCode::from(2);
-        }
+        ["check"] => check::run(),
+        ["clients"] => clients::run(),
+        ["bench", rest @ ..] => match bench::Wish::read(rest) {
+            Some(wish) => bench::run(&wish),
+            None => return wrong_usage(),
+        },
+        _ => return wrong_usage(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,4 +44,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn wrong_usage() -> ExitCode {
+    eprint!("{HELP}");
+    ExitCode::from(2)
 }

@@ -39,6 +39,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The product as it was built beside this program, wherever cargo builds to.
+pub(crate) fn built_beside() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe().context("find where cargo builds to")?;
+    Ok(this.with_file_name("showreport"))
+}
+
 /// Does one step and says what it is and how long it took.
 pub(crate) fn step(title: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     println!("\n== {title}");
