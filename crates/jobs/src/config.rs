@@ -21,7 +21,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             flush_after_ms: 60_000,
-            flush_bytes: 128 * 1024 * 1024,
+            flush_bytes: 32 * 1024 * 1024,
             report_workers: 2,
             lease_ms: 30_000,
             report_retention_ms: 30 * 86_400_000,

@@ -38,7 +38,7 @@ pub struct Flushed {
 const READ_BYTES: u64 = 4 << 20;
 
 /// Bytes of the journal that one flush takes at most, so that it ends under any load.
-const TAKEN_BYTES_MAX: u64 = 256 << 20;
+const TAKEN_BYTES_MAX: u64 = 64 << 20;
 
 /// Moves one set of journal rows to the tables: as many as are about so many bytes
 /// in memory when they are merged.
@@ -101,13 +101,18 @@ async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
         if rows.is_empty() {
             break;
         }
-        for JournalRow { seq, payload } in rows {
+        for JournalRow {
+            seq,
+            bytes,
+            payload,
+        } in rows
+        {
             let read = |source| Error::ReadJournal { seq, source };
             let facts = Facts::decode(&payload).map_err(read)?;
             let added = taken.merger.add(&facts);
             added.map_err(|error| read(ArrowError::ExternalError(error.into())))?;
             taken.fact_rows += facts.rows();
-            taken.bytes += payload.len() as u64;
+            taken.bytes += bytes;
             taken.seqs.push(seq);
         }
     }

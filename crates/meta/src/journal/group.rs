@@ -245,7 +245,7 @@ impl Encoded {
         }
         let facts = Facts::concat(&facts);
         Self {
-            payload: facts.encode(),
+            payload: super::pack(&facts.encode()),
             rows: facts.rows(),
             mentions,
         }

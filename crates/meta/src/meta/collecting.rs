@@ -160,8 +160,8 @@ mod tests {
         assert_eq!(Facts::concat(&facts).batch(Table::Spans).num_rows(), 200);
         let depth = show.meta.journal_depth().await.unwrap();
         assert_eq!(depth.rows, rows.len() as u64);
-        let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
-        assert_eq!(depth.bytes, bytes as u64);
+        let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
+        assert_eq!(depth.bytes, bytes);
         assert_eq!(depth.oldest, Some(show.clock.now()));
 
         let mut registry = Registry::default();
@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_journal_takes_facts_up_to_its_bound_and_never_past_it() {
-        let bytes_max = 20_000;
+        let bytes_max = 10_000;
         let show = Fixture::with_journal_bytes_max(bytes_max).await;
         let mut kept = 0;
         let refused = loop {
@@ -290,7 +290,7 @@ mod tests {
             let rows = show.meta.journal_rows(after, bytes_max).await.unwrap();
             rows.iter().map(|row| row.seq).collect::<Vec<_>>()
         };
-        let one = show.meta.journal_rows(0, 1).await.unwrap()[0].payload.len() as u64;
+        let one = show.meta.journal_rows(0, 1).await.unwrap()[0].bytes;
         assert_eq!(numbers(0, 0).await, [1]);
         assert_eq!(numbers(0, 2 * one).await, [1, 2]);
         assert_eq!(numbers(0, u64::MAX).await, [1, 2, 3]);
