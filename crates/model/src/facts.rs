@@ -5,6 +5,7 @@
 //! of a table: they go to the registry.
 
 mod spans;
+mod earliest;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
