@@ -1,6 +1,6 @@
 //! The registry of events: what each organisation's shows are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use showreport_model::facts::Collected;
 use showreport_model::record::{EventKind, EventRecord};
@@ -11,6 +11,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 
 use crate::database::{Stored, to_json};
 use crate::error::{Doing, Error};
+use crate::touched;
 
 const SELECT: &str = "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
     FROM events WHERE org = ?1 AND event_id = ?2";
@@ -18,6 +19,9 @@ const SELECT: &str = "SELECT event_id, kind, title, starts_at, ends_at, duration
 const SELECT_PAGE: &str =
     "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
     FROM events WHERE org = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3";
+
+const SELECT_KINDS: &str = "SELECT event_id, kind FROM events
+    WHERE org = ?1 AND kind IS NOT NULL AND event_id IN (SELECT value FROM json_each(?2))";
 
 /// The events come as a JSON array of `[org, event]`: one statement, however many there are.
 const TOUCH: &str = "INSERT INTO events (org, event_id)
@@ -42,6 +46,7 @@ const REGISTER: &str = "INSERT INTO events
 pub(crate) struct Mentions {
     touched: BTreeSet<(OrgId, EventId)>,
     registrations: Vec<(OrgId, EventRecord)>,
+    earliest: BTreeMap<(OrgId, EventId), Timestamp>,
 }
 
 impl Mentions {
@@ -53,6 +58,18 @@ impl Mentions {
         let records = collected.registrations.iter().cloned();
         self.registrations
             .extend(records.map(|record| (org.clone(), record)));
+        for (event, at) in collected.earliest() {
+            let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+    }
+
+    /// The earliest instant that each event says something about, as a JSON
+    /// array of `[org, event, earliest]`.
+    pub(crate) fn earliest_json(&self) -> String {
+        let earliest = self.earliest.iter();
+        let rows = earliest.map(|((org, event), at)| (org, event, at));
+        to_json(&rows.collect::<Vec<_>>())
     }
 
     /// The events, as a JSON array of `[org, event]`.
@@ -95,11 +112,35 @@ pub(crate) async fn list(
     rows.iter().map(event).collect()
 }
 
-/// Adds events that are new, and takes over records that hold from now on.
+/// The kinds of those of these events that have one.
+pub(crate) async fn kinds(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    ids: &[EventId],
+) -> Result<BTreeMap<EventId, EventKind>, Error> {
+    let rows = sqlx::query(SELECT_KINDS)
+        .bind(org.as_str())
+        .bind(to_json(&ids))
+        .fetch_all(read)
+        .await
+        .doing("look up the kinds of events")?;
+    rows.iter()
+        .map(|row| {
+            let row = Stored(row);
+            let kind = row.named("kind", EventKind::from_name)?;
+            Ok((row.parsed("event_id")?, kind))
+        })
+        .collect()
+}
+
+/// Adds events that are new, takes over records that hold from now on, and
+/// notes of which events something was said.
 pub(crate) async fn mention(
     write: &mut SqliteConnection,
     mentions: &Mentions,
+    now: Timestamp,
 ) -> Result<(), Error> {
+    touched::note(&mut *write, &mentions.earliest_json(), now).await?;
     sqlx::query(TOUCH)
         .bind(mentions.touched_json())
         .execute(&mut *write)

@@ -275,7 +275,10 @@ mod tests {
 
     #[test]
     fn a_fraction_is_printed_where_there_is_one() {
-        assert_eq!(at("2026-11-22T18:30:36Z").to_proto(), "2026-11-22T18:30:36Z");
+        assert_eq!(
+            at("2026-11-22T18:30:36Z").to_proto(),
+            "2026-11-22T18:30:36Z"
+        );
         let with_fraction = at("2026-11-22T18:30:46.014Z").to_proto();
         assert_eq!(with_fraction, "2026-11-22T18:30:46.014000Z");
         assert_eq!(with_fraction.parse(), Ok(at("2026-11-22T18:30:46.014Z")));
@@ -283,8 +286,14 @@ mod tests {
 
     #[test]
     fn a_bound_outside_of_all_time_bounds_nothing() {
-        assert_eq!(Timestamp::nearest("0001-01-01T00:00:00Z"), Ok(Timestamp::MIN));
-        assert_eq!(Timestamp::nearest("9999-12-31T23:59:59Z"), Ok(Timestamp::MAX));
+        assert_eq!(
+            Timestamp::nearest("0001-01-01T00:00:00Z"),
+            Ok(Timestamp::MIN)
+        );
+        assert_eq!(
+            Timestamp::nearest("9999-12-31T23:59:59Z"),
+            Ok(Timestamp::MAX)
+        );
         assert_eq!(Timestamp::nearest("yesterday"), Err(TimeError::Form));
     }
 

@@ -105,7 +105,7 @@ impl Meta {
         let mut write = writer.begin().await?;
         orgs::zone(&mut *write, org).await?;
         heads::advance(&mut write, heads).await?;
-        events::mention(&mut write, &mentions).await?;
+        events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
         write.commit().await
     }
 }
