@@ -12,5 +12,6 @@ pub(crate) mod peak;
 pub(crate) mod people;
 pub(crate) mod spans;
 pub(crate) mod ballots;
+pub(crate) mod lookup;
 pub(crate) mod versions;
 pub(crate) mod owned;

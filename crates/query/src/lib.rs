@@ -17,5 +17,6 @@ pub mod query;
 pub use config::Config;
 pub use error::Error;
 pub use plans::figures::Figures;
+pub use plans::touched_days::{Interval, Reach};
 pub use query::{Progress, Query};
 pub use render::{Output, Rendered, Sink};
