@@ -58,6 +58,16 @@ impl Jobs {
         Ok(Pins { heads, zone, event })
     }
 
+    /// Brings everything that has been acknowledged for the organisation so far into the lake.
+    pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
+        let last = self.meta.journal_last().await.context("read the journal")?;
+        let touches = || self.meta.journal_touches_org(org, last);
+        while touches().await.context("read the journal")? {
+            self.lake.flush().await.context("flush the journal")?;
+        }
+        Ok(())
+    }
+
     /// Flushes until no journal row up to `last` that touches the event is left.
     pub(crate) async fn flush_up_to(
         &self,

@@ -64,14 +64,6 @@ impl Mentions {
         }
     }
 
-    /// The earliest instant that each event says something about, as a JSON
-    /// array of `[org, event, earliest]`.
-    pub(crate) fn earliest_json(&self) -> String {
-        let earliest = self.earliest.iter();
-        let rows = earliest.map(|((org, event), at)| (org, event, at));
-        to_json(&rows.collect::<Vec<_>>())
-    }
-
     /// The events, as a JSON array of `[org, event]`.
     pub(crate) fn touched_json(&self) -> String {
         to_json(&self.touched)
@@ -140,14 +132,14 @@ pub(crate) async fn mention(
     mentions: &Mentions,
     now: Timestamp,
 ) -> Result<(), Error> {
-    touched::note(&mut *write, &mentions.earliest_json(), now).await?;
     sqlx::query(TOUCH)
         .bind(mentions.touched_json())
         .execute(&mut *write)
         .await
         .doing("add events")?;
+    let mut earliest = mentions.earliest.clone();
     for (org, record) in &mentions.registrations {
-        sqlx::query(REGISTER)
+        let done = sqlx::query(REGISTER)
             .bind(org.as_str())
             .bind(record.event.as_str())
             .bind(record.kind.name())
@@ -160,8 +152,16 @@ pub(crate) async fn mention(
             .execute(&mut *write)
             .await
             .doing("register an event")?;
+        if done.rows_affected() > 0 {
+            // What an event is shows in everything that it ever was.
+            earliest.insert((org.clone(), record.event.clone()), Timestamp::MIN);
+        }
     }
-    Ok(())
+    let earliest: Vec<_> = earliest
+        .iter()
+        .map(|((org, event), at)| (org, event, at))
+        .collect();
+    touched::note(write, &to_json(&earliest), now).await
 }
 
 fn event(row: &SqliteRow) -> Result<Event, Error> {

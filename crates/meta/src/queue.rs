@@ -67,6 +67,8 @@ const FINISH: &str = "DELETE FROM jobs WHERE id = ?1 AND fence = ?2";
 
 const CANCEL: &str = "DELETE FROM jobs WHERE unique_key = ?1";
 
+const SELECT_LAST: &str = "SELECT max(due_at) AS due_at FROM jobs";
+
 const SELECT_NEXT: &str = "SELECT min(due_at) AS due_at FROM jobs";
 
 const COUNT: &str = "SELECT count(*) FROM jobs";
@@ -163,6 +165,15 @@ pub(crate) async fn cancel(write: &mut SqliteConnection, unique_key: &str) -> Re
         .await
         .doing("cancel a job")?;
     Ok(())
+}
+
+/// When the last job may be claimed.
+pub(crate) async fn last_due_at(read: impl SqliteExecutor<'_>) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query(SELECT_LAST)
+        .fetch_one(read)
+        .await
+        .doing("look for the last job")?;
+    Stored(&row).time_if_any("due_at")
 }
 
 /// Lets jobs be claimed that would wait past `latest`.

@@ -68,6 +68,11 @@ impl Meta {
         journal::touches(self.shared.database.readers(), org, event, up_to).await
     }
 
+    /// Whether a row up to number `up_to` still waits that has facts of the organisation.
+    pub async fn journal_touches_org(&self, org: &OrgId, up_to: i64) -> Result<bool, Error> {
+        journal::touches_org(self.shared.database.readers(), org, up_to).await
+    }
+
     /// How much waits for the flush.
     pub async fn journal_depth(&self) -> Result<JournalDepth, Error> {
         journal::depth(self.shared.database.readers()).await

@@ -82,6 +82,11 @@ impl Meta {
     pub async fn revive_jobs(&self, wait_ms_max: i64) -> Result<(), Error> {
         let now = self.shared.clock.now();
         let latest = now.saturating_add_millis(wait_ms_max);
+        // Looking is cheap, and most looks find nothing.
+        let last = queue::last_due_at(self.shared.database.readers()).await?;
+        if last.is_none_or(|last| last <= latest) {
+            return Ok(());
+        }
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         queue::revive(&mut write, now, latest).await?;

@@ -10,15 +10,11 @@ use crate::ids::EventId;
 use crate::time::Timestamp;
 
 impl Collected {
-    /// The earliest instant that each touched event says something about.
+    /// The earliest instant that the facts of each event say something about.
     ///
-    /// What says what an event or a poll is speaks about all of its time.
+    /// What says what a poll is speaks about all of its time.
     pub fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
-        let mut earliest = self.facts.earliest();
-        for record in &self.registrations {
-            earliest.insert(record.event.clone(), Timestamp::MIN);
-        }
-        earliest
+        self.facts.earliest()
     }
 }
 
