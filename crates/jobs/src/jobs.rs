@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use showreport_lake::Lake;
 use showreport_meta::Meta;
+use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
-use showreport_model::{EventId, OrgId};
+use showreport_model::{EventId, OrgId, StandingOrderId};
 use showreport_query::Query;
 
 use crate::config::Config;
@@ -37,6 +38,26 @@ impl Jobs {
     /// What the work tells of itself.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// When days are settled, and for how long they are kept.
+    pub fn settling(&self) -> Settling {
+        self.config.settling()
+    }
+
+    /// Deletes a standing order with all its reports and their files.
+    pub async fn delete_standing_order(
+        &self,
+        org: &OrgId,
+        order: StandingOrderId,
+    ) -> anyhow::Result<()> {
+        let deleted = self.meta.delete_standing_order(org, order).await;
+        let files = self.lake.report_files();
+        for id in deleted.context("delete the standing order")? {
+            let removed = files.delete_all(org, id).await;
+            removed.context("delete the file of a bulk report")?;
+        }
+        Ok(())
     }
 
     /// Brings everything that has been acknowledged for the event so far into the lake.

@@ -30,6 +30,8 @@ const SELECT_OF_TYPE: &str = select!("WHERE org = ?1 AND report_type = ?2 AND en
 
 const SELECT_OF_ORG: &str = select!("WHERE org = ?1 ORDER BY created_at DESC, id DESC");
 
+const SELECT_ALL: &str = select!("ORDER BY org, created_at DESC, id DESC");
+
 const SELECT_IN_FORCE: &str = select!("WHERE ended_at IS NULL ORDER BY org, id");
 
 const DELETE: &str = "DELETE FROM standing_orders WHERE org = ?1 AND id = ?2";
@@ -102,6 +104,15 @@ pub(crate) async fn of_org(
 ) -> Result<Vec<StandingOrder>, Error> {
     let rows = sqlx::query(SELECT_OF_ORG)
         .bind(org.as_str())
+        .fetch_all(read)
+        .await
+        .doing("list standing orders")?;
+    rows.iter().map(order).collect()
+}
+
+/// All orders of all organisations.
+pub(crate) async fn all(read: impl SqliteExecutor<'_>) -> Result<Vec<StandingOrder>, Error> {
+    let rows = sqlx::query(SELECT_ALL)
         .fetch_all(read)
         .await
         .doing("list standing orders")?;

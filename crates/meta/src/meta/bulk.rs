@@ -91,6 +91,11 @@ impl Meta {
         standing_orders::of_org(self.shared.database.readers(), org).await
     }
 
+    /// All standing orders of all organisations, for whoever runs the installation.
+    pub async fn all_standing_orders(&self) -> Result<Vec<StandingOrder>, Error> {
+        standing_orders::all(self.shared.database.readers()).await
+    }
+
     /// The standing orders in force of all organisations, those of one together.
     pub async fn orders_in_force(&self) -> Result<Vec<StandingOrder>, Error> {
         standing_orders::in_force(self.shared.database.readers()).await
