@@ -28,6 +28,9 @@ const RESTATE_MS: i64 = 10_000;
 /// The longest such wait: a day that changes all the time is restated this often.
 const RESTATE_MS_MAX: i64 = 3_600_000;
 
+/// Many reports at once are dated a little ahead, since no two of an order may be of one instant.
+const AHEAD_MS: i64 = 60_000;
+
 /// Longer than any lease and any back-off.
 const JOB_WAIT_MS_MAX: i64 = 600_000;
 
@@ -184,8 +187,9 @@ impl Standing {
                 let next = made
                     .last_created_at
                     .saturating_add_millis(restate_ms(made.reports));
-                // What was made after now was made by a clock that has gone back since.
-                next <= now || made.last_created_at > now
+                // What was made long after now was made by a clock that has gone back since.
+                let is_ahead = made.last_created_at > now.saturating_add_millis(AHEAD_MS);
+                next <= now || is_ahead
             })
     }
 

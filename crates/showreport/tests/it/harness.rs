@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod random;
 pub(crate) mod app;
 pub(crate) mod reports;
+pub(crate) mod bulk;
 pub(crate) mod show;
 pub(crate) mod zip;
 

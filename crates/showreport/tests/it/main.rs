@@ -19,6 +19,8 @@ mod takeover;
 mod together;
 mod describing;
 mod real_votes;
+mod bulk;
+mod bulk_wire;
 mod command_line;
 mod killing;
 mod architecture;
