@@ -21,6 +21,8 @@ mod describing;
 mod real_votes;
 mod bulk;
 mod bulk_wire;
+mod bulk_life;
+mod bulk_figures;
 mod command_line;
 mod killing;
 mod architecture;

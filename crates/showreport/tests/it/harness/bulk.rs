@@ -56,7 +56,7 @@ impl TestApp {
         file.is(200);
         assert_eq!(report["sizeBytes"], file.body.len(), "{report}");
         assert_eq!(report["sha256"], sha256(&file.body), "{report}");
-        let rows = file.text().lines().count() - 1;
+        let rows = csv::Reader::from_reader(&*file.body).records().count();
         assert_eq!(report["rowCount"], rows, "{report}");
         file.text().to_owned()
     }
