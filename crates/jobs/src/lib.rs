@@ -9,6 +9,7 @@ mod metrics;
 mod jobs;
 mod make_report;
 mod make_bulk_report;
+mod started_views;
 mod runner;
 mod schedule;
 mod flusher;

@@ -45,6 +45,7 @@ impl Jobs {
         {}
         self.delete_expired().await?;
         self.delete_expired_bulk().await?;
+        self.delete_expired_day_files().await?;
         if vacuum {
             self.lake.vacuum().await.context("vacuum the lake")?;
         }
@@ -72,6 +73,22 @@ impl Jobs {
             .forget_ended_orders()
             .await
             .context("forget standing orders that have ended")
+    }
+
+    async fn delete_expired_day_files(&self) -> anyhow::Result<()> {
+        let files = self.lake.report_files();
+        let expired = self.meta.expired_day_files(EXPIRED_MAX).await;
+        for file in expired.context("list expired files of days")? {
+            files
+                .delete_all(&file.org, file.id)
+                .await
+                .context("delete the file of a day")?;
+            self.meta
+                .forget_day_file(file.id)
+                .await
+                .context("forget the file of a day")?;
+        }
+        Ok(())
     }
 
     async fn delete_expired(&self) -> anyhow::Result<()> {

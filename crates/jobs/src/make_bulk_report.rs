@@ -114,13 +114,10 @@ impl Jobs {
             .events_of_day(report_type, question, &heads)
             .await
             .context("find the events of the day")?;
-        let kinds = self
-            .meta
-            .event_kinds(&question.org, &events)
-            .await
-            .context("read what the events are")?;
+        let known = self.meta.events_by_id(&question.org, &events).await;
+        let known = known.context("read what the events are")?;
         self.query
-            .write_bulk_report(report_type, question, (&heads, events), kinds, output)
+            .write_bulk_report(report_type, question, (&heads, events), &known, output)
             .await
             .context("write the file of the day")
     }

@@ -20,8 +20,9 @@ const SELECT_PAGE: &str =
     "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
     FROM events WHERE org = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3";
 
-const SELECT_KINDS: &str = "SELECT event_id, kind FROM events
-    WHERE org = ?1 AND kind IS NOT NULL AND event_id IN (SELECT value FROM json_each(?2))";
+const SELECT_THESE: &str =
+    "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
+    FROM events WHERE org = ?1 AND event_id IN (SELECT value FROM json_each(?2))";
 
 /// The events come as a JSON array of `[org, event]`: one statement, however many there are.
 const TOUCH: &str = "INSERT INTO events (org, event_id)
@@ -104,24 +105,21 @@ pub(crate) async fn list(
     rows.iter().map(event).collect()
 }
 
-/// The kinds of those of these events that have one.
-pub(crate) async fn kinds(
+/// Those of these events that an organisation has.
+pub(crate) async fn find_all(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
     ids: &[EventId],
-) -> Result<BTreeMap<EventId, EventKind>, Error> {
-    let rows = sqlx::query(SELECT_KINDS)
+) -> Result<BTreeMap<EventId, Event>, Error> {
+    let rows = sqlx::query(SELECT_THESE)
         .bind(org.as_str())
         .bind(to_json(&ids))
         .fetch_all(read)
         .await
-        .doing("look up the kinds of events")?;
-    rows.iter()
-        .map(|row| {
-            let row = Stored(row);
-            let kind = row.named("kind", EventKind::from_name)?;
-            Ok((row.parsed("event_id")?, kind))
-        })
+        .doing("look up events")?;
+    let events = rows.iter().map(event);
+    events
+        .map(|event| event.map(|event| (event.id.clone(), event)))
         .collect()
 }
 

@@ -21,10 +21,12 @@ mod reports;
 mod standing_orders;
 mod due_days;
 mod bulk_reports;
+mod day_files;
 mod meta;
 
 pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 pub use config::Config;
+pub use day_files::DayFile;
 pub use error::Error;
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};

@@ -13,6 +13,8 @@ pub(crate) mod poll_votes;
 pub(crate) mod figures;
 pub(crate) mod touched_days;
 pub(crate) mod bulk;
+pub(crate) mod started_views;
+pub(crate) mod audience;
 
 use showreport_model::report::{Dimension, ReportOrder};
 

@@ -7,8 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
 use showreport_model::bulk::{DayOrder, ReportType};
-use showreport_model::record::EventKind;
-use showreport_model::report::{Format, Heads, Pins, ReportOrder};
+use showreport_model::report::{Event, Format, Heads, Pins, ReportOrder};
 use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
@@ -17,10 +16,11 @@ use crate::embedded;
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
+use crate::plans::audience::{self, Audience};
 use crate::plans::figures::{Figures, figures};
 use crate::plans::groups::Clockwork;
 use crate::plans::touched_days::{self, Reach, table_of};
-use crate::plans::{bulk, plan};
+use crate::plans::{bulk, plan, started_views};
 use crate::render::{Output, Rendered, render};
 
 /// Told how far a report is, of a hundred.
@@ -99,16 +99,47 @@ impl Query {
         report_type: ReportType,
         order: &DayOrder,
         (heads, events): (&Heads, Vec<EventId>),
-        kinds: BTreeMap<EventId, EventKind>,
+        known: &BTreeMap<EventId, Event>,
         output: Output,
     ) -> Result<Rendered, Error> {
         let facts = self.facts(&order.org, Scope::Events(events), heads)?;
-        let order = order.clone();
+        let (order, known) = (order.clone(), known.clone());
         self.on_cpu(async move {
-            let answer = bulk::plan(&facts, report_type, &order, &kinds).await?;
+            let answer = bulk::plan(&facts, report_type, &order, &known).await?;
             write(&facts, answer, output).await
         })
         .await
+    }
+
+    /// Writes the CSV file of the views of these events that began on a day.
+    pub async fn write_started_views(
+        &self,
+        order: &DayOrder,
+        heads: &Heads,
+        events: BTreeMap<EventId, Event>,
+        output: Output,
+    ) -> Result<Rendered, Error> {
+        let scope = Scope::Events(events.keys().cloned().collect());
+        let facts = self.facts(&order.org, scope, heads)?;
+        let day = order.window;
+        self.on_cpu(async move {
+            let answer = started_views::plan(&facts, day, &events).await?;
+            write(&facts, answer, output).await
+        })
+        .await
+    }
+
+    /// Who watch an event now, and who ever did.
+    pub async fn audience(
+        &self,
+        org: &OrgId,
+        pins: &Pins,
+        now: Timestamp,
+    ) -> Result<Audience, Error> {
+        let event = pins.event.clone();
+        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        self.on_cpu(async move { audience::audience(&facts, &event, now).await })
+            .await
     }
 
     /// The times that are reached by what an event has facts of at or after `earliest`.

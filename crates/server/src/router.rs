@@ -81,6 +81,8 @@ fn every_route() -> OpenApiRouter<App> {
         .merge(collect)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
+        .routes(routes!(blendvision::get_watch_time))
+        .routes(routes!(blendvision::get_viewers))
         .routes(routes!(youtube::list_report_types))
         .routes(routes!(youtube::create_job, youtube::list_jobs))
         .routes(routes!(youtube::get_job, youtube::delete_job))
@@ -133,6 +135,8 @@ mod tests {
                 "/api/v1/reports/{id}",
                 "/bv/analytics/v1/events/reports",
                 "/bv/analytics/v1/events/reports:batch-get",
+                "/bv/analytics/v1/reports/watch-time",
+                "/bv/cms/v1/lives/{id}/metrics/viewers",
                 "/collect",
                 "/downloads/{report}/{expires}/{signature}/{file_name}",
                 "/healthz",

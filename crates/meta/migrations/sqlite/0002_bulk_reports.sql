@@ -61,3 +61,12 @@ CREATE TABLE touched_events (
     touched_at INTEGER NOT NULL,
     PRIMARY KEY (org, event_id, taken)
 ) STRICT, WITHOUT ROWID;
+
+-- Files that are made at a request, and had by its link only.
+CREATE TABLE day_files (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    org        TEXT    NOT NULL REFERENCES orgs (org),
+    file       TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX day_files_by_expiry ON day_files (expires_at);

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use showreport_model::bulk::{
     BulkReport, BulkReportId, DAYS_BEFORE, DueDay, ReportType, StandingOrder,
 };
-use showreport_model::record::EventKind;
-use showreport_model::{EventId, OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
+use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
 
 use super::Meta;
 use crate::bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 use crate::database::to_json;
+use crate::day_files::DayFile;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, MAKE_BULK_REPORT, NewJob};
 use crate::standing_orders::Turn;
 use crate::touched::{TouchedEvent, TouchedOrg};
-use crate::{bulk_reports, due_days, events, orgs, queue, standing_orders, touched};
+use crate::{bulk_reports, day_files, due_days, orgs, queue, standing_orders, touched};
 
 /// What a worker needs to make the file of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -340,13 +340,31 @@ impl Meta {
         write.commit().await
     }
 
-    /// The kinds of those of these events that have one.
-    pub async fn event_kinds(
-        &self,
-        org: &OrgId,
-        ids: &[EventId],
-    ) -> Result<BTreeMap<EventId, EventKind>, Error> {
-        events::kinds(self.shared.database.readers(), org, ids).await
+    /// Notes a file that was made at a request.
+    pub async fn add_day_file(&self, file: &DayFile) -> Result<(), Error> {
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        day_files::insert(&mut write, file).await?;
+        write.commit().await
+    }
+
+    /// A file that was made at a request, for who has its link.
+    pub async fn day_file(&self, id: ReportId) -> Result<Option<DayFile>, Error> {
+        day_files::find(self.shared.database.readers(), id).await
+    }
+
+    /// Such files of all organisations that are past their time.
+    pub async fn expired_day_files(&self, limit: u32) -> Result<Vec<DayFile>, Error> {
+        let now = self.shared.clock.now();
+        day_files::expired(self.shared.database.readers(), now, limit).await
+    }
+
+    /// Forgets such a file, which is gone.
+    pub async fn forget_day_file(&self, id: ReportId) -> Result<(), Error> {
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        day_files::delete(&mut write, id).await?;
+        write.commit().await
     }
 }
 

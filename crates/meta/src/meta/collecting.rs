@@ -1,5 +1,7 @@
 //! What was collected: events, the journal, and the heads that replace its rows.
 
+use std::collections::BTreeMap;
+
 use showreport_model::facts::Collected;
 use showreport_model::report::{Event, Heads};
 use showreport_model::{EventId, OrgId};
@@ -14,6 +16,15 @@ impl Meta {
     /// An event of an organisation.
     pub async fn event(&self, org: &OrgId, event: &EventId) -> Result<Event, Error> {
         events::find(self.shared.database.readers(), org, event).await
+    }
+
+    /// Those of these events that an organisation has.
+    pub async fn events_by_id(
+        &self,
+        org: &OrgId,
+        ids: &[EventId],
+    ) -> Result<BTreeMap<EventId, Event>, Error> {
+        events::find_all(self.shared.database.readers(), org, ids).await
     }
 
     /// Events of an organisation after `after`, by id.

@@ -10,7 +10,7 @@ use datafusion::error::Result as EngineResult;
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::bulk::{DayOrder, ReportType};
-use showreport_model::record::EventKind;
+use showreport_model::report::Event;
 use showreport_model::{EventId, Window};
 
 use super::answer::{Answer, Column};
@@ -29,7 +29,7 @@ pub(crate) async fn plan(
     facts: &Facts,
     report_type: ReportType,
     order: &DayOrder,
-    kinds: &BTreeMap<EventId, EventKind>,
+    events: &BTreeMap<EventId, Event>,
 ) -> Result<Answer, Error> {
     let window = order.window;
     // What settles the order of the rows: what follows it cannot.
@@ -62,8 +62,8 @@ pub(crate) async fn plan(
             ],
         ),
     };
-    let names = kinds.iter();
-    let names = names.map(|(event, kind)| (event.to_string(), kind.name().to_owned()));
+    let names = events.values();
+    let names = names.filter_map(|it| Some((it.id.to_string(), it.kind?.name().to_owned())));
     let event_type = lookup("event_type", names.collect()).call(vec![col("event_id")]);
     let rows = rows
         .with_column("date", lit(order.day.digits()))?

@@ -75,6 +75,17 @@ pub(crate) async fn download(
             "the link has expired; ask for the report again, its `uri` is signed anew each time",
         ));
     }
+    let variant = query.variant.as_deref();
+    let asked = (&method, &headers);
+    if let Some(made) = app.meta().day_file(link.report).await? {
+        let stored = StoredFile {
+            org: &made.org,
+            id: made.id,
+            file: &made.file,
+            format: Format::Csv,
+        };
+        return send_file(&app, &stored, variant, &link.file_name, asked).await;
+    }
     let task = app.meta().report_task(link.report).await?;
     let report = task.ok_or_else(no_such_link)?.report;
     let stored = StoredFile {
@@ -83,8 +94,7 @@ pub(crate) async fn download(
         file: report.file.as_ref().ok_or_else(file_gone)?,
         format: report.order.format,
     };
-    let variant = query.variant.as_deref();
-    send_file(&app, &stored, variant, &link.file_name, (&method, &headers)).await
+    send_file(&app, &stored, variant, &link.file_name, asked).await
 }
 
 /// A file that was made, and where it lies.
