@@ -36,9 +36,9 @@ pub(crate) async fn make_bulk_report(
     };
     let order = &task.order;
     let zone = jobs.meta.zone(&order.org).await.context("read the zone")?;
-    let question = day_order(&order.org, &zone, task.day)?;
+    let question = day_order((&order.org, order.report_type), &zone, task.day)?;
     let output = output(jobs, job, &task);
-    let written = jobs.write_day(order.report_type, &question, output).await?;
+    let written = jobs.write_day(&question, output).await?;
     let new = NewBulkReport {
         bounds: zone.bounds(task.day).context("find the ends of the day")?,
         file: ReportFile {
@@ -74,11 +74,16 @@ pub(crate) async fn make_bulk_report(
 }
 
 /// The question for a day of an organisation's zone.
-pub(crate) fn day_order(org: &OrgId, zone: &Zone, day: ReportDay) -> anyhow::Result<DayOrder> {
+pub(crate) fn day_order(
+    (org, report_type): (&OrgId, ReportType),
+    zone: &Zone,
+    day: ReportDay,
+) -> anyhow::Result<DayOrder> {
     let bounds = zone.bounds(day);
     let (start, end) = bounds.with_context(|| format!("{} has no {day}", zone.name()))?;
     Ok(DayOrder {
         org: org.clone(),
+        report_type,
         day,
         window: Window {
             start: Some(start),
@@ -97,27 +102,22 @@ impl Jobs {
         output: Output,
     ) -> anyhow::Result<Rendered> {
         let zone = self.meta.zone(org).await.context("read the zone")?;
-        let question = day_order(org, &zone, day)?;
-        self.write_day(report_type, &question, output).await
+        let question = day_order((org, report_type), &zone, day)?;
+        self.write_day(&question, output).await
     }
 
-    async fn write_day(
-        &self,
-        report_type: ReportType,
-        question: &DayOrder,
-        output: Output,
-    ) -> anyhow::Result<Rendered> {
+    async fn write_day(&self, question: &DayOrder, output: Output) -> anyhow::Result<Rendered> {
         self.flush_org(&question.org).await?;
         let heads = self.meta.heads().await.context("read the heads")?;
         let events = self
             .query
-            .events_of_day(report_type, question, &heads)
+            .events_of_day(question, &heads)
             .await
             .context("find the events of the day")?;
         let known = self.meta.events_by_id(&question.org, &events).await;
         let known = known.context("read what the events are")?;
         self.query
-            .write_bulk_report(report_type, question, (&heads, events), &known, output)
+            .write_bulk_report(question, (&heads, events), &known, output)
             .await
             .context("write the file of the day")
     }

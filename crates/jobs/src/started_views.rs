@@ -25,12 +25,12 @@ impl Jobs {
         kept_ms: i64,
     ) -> anyhow::Result<DayFile> {
         let zone = self.meta.zone(org).await.context("read the zone")?;
-        let question = day_order(org, &zone, day)?;
+        let question = day_order((org, ReportType::WatchTime), &zone, day)?;
         self.flush_org(org).await?;
         let heads = self.meta.heads().await.context("read the heads")?;
         let events = self
             .query
-            .events_of_day(ReportType::WatchTime, &question, &heads)
+            .events_of_day(&question, &heads)
             .await
             .context("find the events of the day")?;
         let events = self.meta.events_by_id(org, &events).await;

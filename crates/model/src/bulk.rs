@@ -219,6 +219,8 @@ impl ReportType {
 pub struct DayOrder {
     /// Whose events.
     pub org: OrgId,
+    /// What about them.
+    pub report_type: ReportType,
     /// Which day, in the organisation's zone.
     pub day: ReportDay,
     /// When the day begins and ends.

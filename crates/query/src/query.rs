@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
-use showreport_model::bulk::{DayOrder, ReportType};
+use showreport_model::bulk::DayOrder;
 use showreport_model::report::{Event, Format, Heads, Pins, ReportOrder};
 use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
@@ -76,17 +76,15 @@ impl Query {
         .await
     }
 
-    /// The events that a day's report of a type says something about, sorted;
-    /// perhaps others too.
+    /// The events that a day's report says something about, sorted; perhaps others too.
     pub async fn events_of_day(
         &self,
-        report_type: ReportType,
         order: &DayOrder,
         heads: &Heads,
     ) -> Result<Vec<EventId>, Error> {
         let facts = self.facts(&order.org, Scope::Org, heads)?;
         let window = order.window;
-        let table = table_of(report_type);
+        let table = table_of(order.report_type);
         self.on_cpu(async move { touched_days::events_within(&facts, table, window).await })
             .await
     }
@@ -96,7 +94,6 @@ impl Query {
     /// As for [`Query::write_report`], the same facts give the same bytes.
     pub async fn write_bulk_report(
         &self,
-        report_type: ReportType,
         order: &DayOrder,
         (heads, events): (&Heads, Vec<EventId>),
         known: &BTreeMap<EventId, Event>,
@@ -105,7 +102,7 @@ impl Query {
         let facts = self.facts(&order.org, Scope::Events(events), heads)?;
         let (order, known) = (order.clone(), known.clone());
         self.on_cpu(async move {
-            let answer = bulk::plan(&facts, report_type, &order, &known).await?;
+            let answer = bulk::plan(&facts, &order, &known).await?;
             write(&facts, answer, output).await
         })
         .await

@@ -262,9 +262,10 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
     use showreport_meta::Error as Meta;
     match error.downcast_ref::<Meta>() {
         Some(Meta::UnknownEvent { .. }) => Some((StatusCode::NOT_FOUND, "EVENT_NOT_FOUND")),
-        Some(Meta::UnknownReport { .. }) => Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND")),
+        Some(Meta::UnknownReport { .. } | Meta::UnknownBulkReport { .. }) => {
+            Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"))
+        }
         Some(Meta::UnknownStandingOrder { .. }) => Some((StatusCode::NOT_FOUND, "JOB_NOT_FOUND")),
-        Some(Meta::UnknownBulkReport { .. }) => Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND")),
         Some(Meta::StandingOrderExists { .. }) => {
             Some((StatusCode::CONFLICT, "JOB_ALREADY_EXISTS"))
         }

@@ -1,4 +1,4 @@
-//! The doors: collecting, `BlendVision`'s event reports, YouTube's bulk
+//! The doors: collecting, `BlendVision`'s event reports, `YouTube`'s bulk
 //! reports, downloads, our own API, operations.
 //!
 //! A handler extracts, makes one call and shapes the answer. Nothing here

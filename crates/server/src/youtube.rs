@@ -1,4 +1,4 @@
-//! Bulk reports as YouTube Reporting's clients ask for them: types, jobs, reports, media.
+//! Bulk reports as `YouTube` Reporting's clients ask for them: types, jobs, reports, media.
 //!
 //! Field names are `lowerCamelCase`; what has no value is left out, so that an
 //! empty list is `{}`. A parameter that we do not know is no mistake: Google's

@@ -24,14 +24,13 @@ use crate::facts::Facts;
 use crate::functions::lookup::lookup;
 use crate::functions::spans::span_millis;
 
-/// The plan of a type for a day of the events that `facts` are about.
+/// The plan for a day of the events that `facts` are about.
 pub(crate) async fn plan(
     facts: &Facts,
-    report_type: ReportType,
     order: &DayOrder,
     events: &BTreeMap<EventId, Event>,
 ) -> Result<Answer, Error> {
-    let window = order.window;
+    let (report_type, window) = (order.report_type, order.window);
     // What settles the order of the rows: what follows it cannot.
     let (rows, keys): (DataFrame, &[&str]) = match report_type {
         ReportType::WatchTime => (

@@ -50,7 +50,7 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Says of every refusal that it is a [`Status`], and names paths as OpenAPI does.
+/// Says of every refusal that it is a [`Status`], and names paths as `OpenAPI` does.
 pub(super) fn complete(openapi: &mut OpenApi) {
     // The star says to the router that a name holds slashes; the document does not know it.
     let paths = std::mem::take(&mut openapi.paths.paths);

@@ -1,4 +1,4 @@
-//! What Google's clients expect around the YouTube paths: the form of refusals,
+//! What Google's clients expect around the `YouTube` paths: the form of refusals,
 //! and requests whose method stands in a header.
 
 use axum::Json;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::error::{ApiError, Refused};
 
-/// What all YouTube paths begin with.
+/// What all `YouTube` paths begin with.
 const YOUTUBE: &str = "/v1/";
 
 const METHOD_OVERRIDE: &str = "x-http-method-override";
@@ -20,7 +20,7 @@ const METHOD_OVERRIDE: &str = "x-http-method-override";
 /// Parameters in a body. Longer than any address that a client would send so.
 const FORM_BYTES_MAX: usize = 64 << 10;
 
-/// Says refusals on YouTube paths in Google's form.
+/// Says refusals on `YouTube` paths in Google's form.
 pub(super) async fn speak_google(request: Request, next: Next) -> Response {
     let is_youtube = request.uri().path().starts_with(YOUTUBE);
     let response = next.run(request).await;

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
-use showreport_model::StandingOrderId;
 use showreport_model::bulk::{ReportType, StandingOrder};
+use showreport_model::{StandingOrderId, Timestamp};
 use utoipa::ToSchema;
 
 use super::page::Page;
@@ -201,7 +201,7 @@ async fn describe(app: &App, order: StandingOrder) -> Result<Job, ApiError> {
         report_type_id: order.report_type.name(),
         name: order.name,
         create_time: order.created_at.to_proto(),
-        expire_time: order.ended_at.or(order.ends_at).map(|at| at.to_proto()),
+        expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
         status,
     })
 }

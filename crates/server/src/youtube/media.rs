@@ -1,7 +1,8 @@
 //! `GET` and `HEAD /v1/media/{resourceName}`: the files of bulk reports.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
 use showreport_model::bulk::{BulkReport, StandingOrder};
 use showreport_model::report::Format;
@@ -58,8 +59,7 @@ pub(crate) async fn download_media(
     reader: Reader,
     Segments(name): Segments<String>,
     given: Given,
-    method: Method,
-    headers: HeaderMap,
+    request: Parts,
 ) -> Result<Response, ApiError> {
     if let Some(alt) = given.get("alt").filter(|alt| *alt != "media") {
         return Err(ApiError::violation(
@@ -81,8 +81,9 @@ pub(crate) async fn download_media(
     };
     let file_name = format!("{}-{}.csv", order.report_type, report.day.digits());
     let variant = given.get("variant");
-    let answer = send_file(&app, &stored, variant, &file_name, (&method, &headers)).await?;
-    if method != Method::HEAD && is_worth_noting(&order, app.now()) {
+    let asked = (&request.method, &request.headers);
+    let answer = send_file(&app, &stored, variant, &file_name, asked).await?;
+    if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {
         app.meta().note_fetched(&order.org, order.id).await?;
     }
     Ok(answer)

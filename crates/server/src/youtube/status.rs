@@ -37,10 +37,8 @@ pub(super) async fn newest_period(
     let made = app.meta().days_made(order.id).await?;
     let now = app.now();
     let today = zone.day_of(now);
-    let over = (1..=2).map(|days| today.plus(-days));
-    let found = over
-        .filter_map(|day| zone.bounds(day).map(|bounds| (day, bounds)))
-        .next();
+    let mut over = (1..=2).map(|days| today.plus(-days));
+    let found = over.find_map(|day| zone.bounds(day).map(|bounds| (day, bounds)));
     let Some((day, (start, end))) = found else {
         return Ok(None);
     };

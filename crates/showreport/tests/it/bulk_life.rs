@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::app::LEASE_MS;
@@ -302,13 +303,11 @@ async fn two_servers_on_one_database_make_each_content_once() {
     let job = show.app.job(&show.org, "event_customers_a1").await;
     let shutdown = CancellationToken::new();
     let servers = [show.app.parts.jobs.clone(), beside.jobs.clone()];
-    let running = servers.map(|jobs| {
-        let (schedule, workers) = (jobs.clone(), jobs);
-        let (one, other) = (shutdown.clone(), shutdown.clone());
-        tokio::spawn(
-            async move { tokio::join!(schedule.run_schedule(one), workers.run_reports(other)) },
-        )
-    });
+    let mut running = JoinSet::new();
+    for jobs in servers {
+        running.spawn(jobs.clone().run_schedule(shutdown.clone()));
+        running.spawn(jobs.run_reports(shutdown.clone()));
+    }
     for round in 0..6 {
         let playback = format!("tab-{round}");
         show.send([watches("ada", &playback, "10:00..10:30")]).await;
@@ -321,9 +320,8 @@ async fn two_servers_on_one_database_make_each_content_once() {
         }
     }
     shutdown.cancel();
-    for running in running {
-        let (schedule, workers) = running.await.expect("no task panics");
-        schedule.and(workers).expect("no task fails");
+    while let Some(ended) = running.join_next().await {
+        ended.expect("no task panics").expect("no task fails");
     }
     show.app.clock.advance_hours(1);
     show.app.keep_schedule().await;

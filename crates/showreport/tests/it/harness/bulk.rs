@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::app::PUBLIC_URL;
 use super::reports::sha256;
-use super::{Answer, Org, TestApp};
+use super::show::watches;
+use super::{Answer, Org, Show, TestApp};
 
 /// Every type of bulk report.
 pub(crate) const TYPES: [&str; 5] = [
@@ -67,4 +68,46 @@ pub(crate) fn media(report: &Value) -> &str {
     let url = report["downloadUrl"].as_str().expect("a downloadUrl");
     url.strip_prefix(PUBLIC_URL)
         .unwrap_or_else(|| panic!("{url:?} is not absolute"))
+}
+
+/// Checks that a refusal has Google's form and still is a google.rpc.Status inside, and returns its reason.
+#[track_caller]
+pub(crate) fn refused(answer: &Answer, http: u16, status: &str) -> String {
+    answer.is(http);
+    let error = answer.json()["error"].clone();
+    assert_eq!(error["code"], http, "{error}");
+    assert_eq!(error["status"], status, "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|text| text.len() > 10),
+        "{error}"
+    );
+    assert_eq!(error["errors"][0]["message"], error["message"], "{error}");
+    assert!(error["errors"][0]["reason"].is_string(), "{error}");
+    let info = &error["details"][0];
+    assert_eq!(info["domain"], "showreport", "{error}");
+    info["reason"].as_str().expect("a reason").to_owned()
+}
+
+/// The fields that a 400 names.
+#[track_caller]
+pub(crate) fn wrong_fields(answer: &Answer) -> Vec<String> {
+    refused(answer, 400, "INVALID_ARGUMENT");
+    let error = answer.json()["error"].clone();
+    let violations = error["details"][1]["field_violations"].as_array();
+    let violations = violations.unwrap_or_else(|| panic!("no BadRequest: {error}"));
+    let fields = violations
+        .iter()
+        .map(|it| it["field"].as_str().expect("a field").to_owned());
+    fields.collect()
+}
+
+/// A job whose one day with data is 22 November.
+pub(crate) async fn job_with_reports() -> (Show, String) {
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:30")]).await;
+    let job = show.app.job(&show.org, "event_customers_a1").await;
+    show.app.keep_schedule().await;
+    (show, job)
 }
