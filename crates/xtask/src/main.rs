@@ -10,7 +10,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   check     everything that must hold: format, lints, documentation, tests, real clients
-  clients   only the last of these: real readers open the lake and the files of reports
+  clients   only the last of these: real readers open the lake and the files of reports, and
+            Google's clients have bulk reports made and fetched
 ";
 
 fn main() -> ExitCode {
