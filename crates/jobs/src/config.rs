@@ -1,5 +1,7 @@
 //! When work is due, and how long things are kept.
 
+use showreport_model::bulk::Settling;
+
 /// Bounds of the background work.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -13,8 +15,23 @@ pub struct Config {
     pub lease_ms: i64,
     /// How long the file of a report is kept.
     pub report_retention_ms: i64,
+    /// How long after its end a day is settled and reported on.
+    pub settle_ms: i64,
+    /// How long a bulk report is kept, and for how long a day is restated.
+    pub bulk_retention_ms: i64,
+    /// After how long without a fetched report a standing order ends.
+    pub idle_order_ms: i64,
     /// How often the lake is compacted and expired files are deleted.
     pub maintain_every_ms: u64,
+}
+
+impl Config {
+    pub(crate) const fn settling(&self) -> Settling {
+        Settling {
+            settle_ms: self.settle_ms,
+            retention_ms: self.bulk_retention_ms,
+        }
+    }
 }
 
 impl Default for Config {
@@ -25,6 +42,9 @@ impl Default for Config {
             report_workers: 2,
             lease_ms: 30_000,
             report_retention_ms: 30 * 86_400_000,
+            settle_ms: 3_600_000,
+            bulk_retention_ms: 60 * 86_400_000,
+            idle_order_ms: 180 * 86_400_000,
             maintain_every_ms: 60_000,
         }
     }

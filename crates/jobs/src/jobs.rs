@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use showreport_lake::Lake;
 use showreport_meta::Meta;
+use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
-use showreport_model::{EventId, OrgId};
+use showreport_model::{EventId, OrgId, StandingOrderId};
 use showreport_query::Query;
 
 use crate::config::Config;
@@ -39,6 +40,26 @@ impl Jobs {
         &self.metrics
     }
 
+    /// When days are settled, and for how long they are kept.
+    pub fn settling(&self) -> Settling {
+        self.config.settling()
+    }
+
+    /// Deletes a standing order with all its reports and their files.
+    pub async fn delete_standing_order(
+        &self,
+        org: &OrgId,
+        order: StandingOrderId,
+    ) -> anyhow::Result<()> {
+        let deleted = self.meta.delete_standing_order(org, order).await;
+        let files = self.lake.report_files();
+        for id in deleted.context("delete the standing order")? {
+            let removed = files.delete_all(org, id).await;
+            removed.context("delete the file of a bulk report")?;
+        }
+        Ok(())
+    }
+
     /// Brings everything that has been acknowledged for the event so far into the lake.
     pub async fn flush_event(&self, org: &OrgId, event: &EventId) -> anyhow::Result<()> {
         let last = self.meta.journal_last().await.context("read the journal")?;
@@ -56,6 +77,16 @@ impl Jobs {
             .await
             .context("read the event")?;
         Ok(Pins { heads, zone, event })
+    }
+
+    /// Brings everything that has been acknowledged for the organisation so far into the lake.
+    pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
+        let last = self.meta.journal_last().await.context("read the journal")?;
+        let touches = || self.meta.journal_touches_org(org, last);
+        while touches().await.context("read the journal")? {
+            self.lake.flush().await.context("flush the journal")?;
+        }
+        Ok(())
     }
 
     /// Flushes until no journal row up to `last` that touches the event is left.

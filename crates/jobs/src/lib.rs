@@ -1,4 +1,4 @@
-//! Work that outlives a request: making reports, flushing the journal, keeping the lake in order.
+//! Work that outlives a request: making reports, when they are due, flushing the journal, keeping the lake in order.
 //!
 //! A *job* is a row that any process may take up; a *task* is this process's
 //! own loop. Nothing here starts a thread: tasks are futures that the
@@ -8,7 +8,10 @@ mod config;
 mod metrics;
 mod jobs;
 mod make_report;
+mod make_bulk_report;
+mod started_views;
 mod runner;
+mod schedule;
 mod flusher;
 mod maintenance;
 

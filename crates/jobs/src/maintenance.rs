@@ -44,6 +44,8 @@ impl Jobs {
             > 0
         {}
         self.delete_expired().await?;
+        self.delete_expired_bulk().await?;
+        self.delete_expired_day_files().await?;
         if vacuum {
             self.lake.vacuum().await.context("vacuum the lake")?;
         }
@@ -51,6 +53,42 @@ impl Jobs {
             .checkpoint()
             .await
             .context("checkpoint the database")
+    }
+
+    async fn delete_expired_bulk(&self) -> anyhow::Result<()> {
+        let files = self.lake.report_files();
+        let expired = self.meta.expired_bulk_reports(EXPIRED_MAX).await;
+        for (org, report) in expired.context("list expired bulk reports")? {
+            // The file first, as above.
+            files
+                .delete_all(&org, report.file_id)
+                .await
+                .context("delete the file of a bulk report")?;
+            self.meta
+                .forget_bulk_report(report.id)
+                .await
+                .context("delete a bulk report")?;
+        }
+        self.meta
+            .forget_ended_orders()
+            .await
+            .context("forget standing orders that have ended")
+    }
+
+    async fn delete_expired_day_files(&self) -> anyhow::Result<()> {
+        let files = self.lake.report_files();
+        let expired = self.meta.expired_day_files(EXPIRED_MAX).await;
+        for file in expired.context("list expired files of days")? {
+            files
+                .delete_all(&file.org, file.id)
+                .await
+                .context("delete the file of a day")?;
+            self.meta
+                .forget_day_file(file.id)
+                .await
+                .context("forget the file of a day")?;
+        }
+        Ok(())
     }
 
     async fn delete_expired(&self) -> anyhow::Result<()> {

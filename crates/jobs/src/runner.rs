@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::future::try_join_all;
-use showreport_meta::{ClaimedJob, MAKE_REPORT, ReportTask};
+use showreport_meta::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
 use showreport_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
+use crate::make_bulk_report::{Made, make_bulk_report};
 use crate::make_report::{Verdict, judge, make_report, report_of};
 
 /// Jobs of another process on the same database wake nobody here, so the
@@ -37,16 +38,95 @@ impl Jobs {
         let Some(job) = claimed.context("claim a job")? else {
             return Ok(false);
         };
-        if job.name == MAKE_REPORT {
-            self.see_through(&job, shutdown).await?;
-        } else {
-            // A newer version of the program may know it; ours leaves it alone for a while.
-            let later = self.later(BACK_OFF_MS_MAX);
-            self.meta
-                .retry_job(&job, "unknown kind of job", later)
-                .await?;
+        match job.name.as_str() {
+            MAKE_REPORT => self.see_through(&job, shutdown).await?,
+            MAKE_BULK_REPORT => self.see_bulk_through(&job, shutdown).await?,
+            _ => {
+                // A newer version of the program may know it; ours leaves it alone for a while.
+                let later = self.later(BACK_OFF_MS_MAX);
+                self.meta
+                    .retry_job(&job, "unknown kind of job", later)
+                    .await?;
+            }
         }
         Ok(true)
+    }
+
+    /// A day is never given up: whatever fails is tried again, with a back-off.
+    async fn see_bulk_through(
+        &self,
+        job: &ClaimedJob,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let made = tokio::select! {
+            made = make_bulk_report(self, job) => made,
+            () = self.keep_lease(job) => return Ok(()),
+            () = shutdown.cancelled() => return self.give_back(job).await,
+        };
+        match made {
+            Ok(Some(Made {
+                order,
+                day,
+                report_type,
+                outcome,
+            })) => {
+                self.metrics.bulk_made(report_type, outcome);
+                let duration_ms = began.elapsed().as_millis();
+                tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
+            }
+            // There was no reason any more.
+            Ok(None) => {}
+            Err(error) => {
+                let reason = format!("{error:#}");
+                tracing::error!(
+                    job.about = job.payload,
+                    attempt = job.attempt,
+                    error = reason,
+                    "a bulk report could not be made yet"
+                );
+                self.metrics.bulk_failed();
+                self.try_again(job, &reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, job: &ClaimedJob) -> anyhow::Result<()> {
+        let now = self.meta.clock().now();
+        self.meta
+            .retry_job(job, "the server was stopped", now)
+            .await?;
+        Ok(())
+    }
+
+    async fn try_again(&self, job: &ClaimedJob, reason: &str) -> anyhow::Result<()> {
+        let doubled = BACK_OFF_MS << (job.attempt - 1).min(16);
+        let later = self.later(doubled.min(BACK_OFF_MS_MAX));
+        self.meta.retry_job(job, reason, later).await?;
+        Ok(())
+    }
+
+    /// Renews the lease; ends when it is lost.
+    async fn keep_lease(&self, job: &ClaimedJob) {
+        let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
+        let mut ticks = tokio::time::interval(Duration::from_millis((lease / 3).max(1)));
+        loop {
+            ticks.tick().await;
+            if self.has_lost(job).await {
+                return;
+            }
+        }
+    }
+
+    /// Renews the lease. Three renewals fit into one; a failed one is made up for by the next.
+    async fn has_lost(&self, job: &ClaimedJob) -> bool {
+        let renewed = self.meta.renew_job(job, self.config.lease_ms).await;
+        let lost = matches!(renewed, Ok(false));
+        if lost {
+            tracing::warn!(job.id = %job.id, "another worker has taken the job over");
+        }
+        lost
     }
 
     async fn worker(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
@@ -99,11 +179,7 @@ impl Jobs {
         let outcome = tokio::select! {
             made = make_report(self, job, &task, progress) => made,
             () = self.keep(job, &task, &told) => return Ok(()),
-            () = shutdown.cancelled() => {
-                let now = self.meta.clock().now();
-                self.meta.retry_job(job, "the server was stopped", now).await?;
-                return Ok(());
-            }
+            () = shutdown.cancelled() => return self.give_back(job).await,
         };
         let seconds = began.elapsed().as_secs_f64();
         let name = if outcome.is_ok() {
@@ -135,14 +211,7 @@ impl Jobs {
                     tracing::warn!(%error, "progress could not be stored");
                 }
             }
-            // Three renewals fit into a lease; a failed one is made up for by the next.
-            if tick % 10 == 0
-                && matches!(
-                    self.meta.renew_job(job, self.config.lease_ms).await,
-                    Ok(false)
-                )
-            {
-                tracing::warn!(job.id = %job.id, "another worker has taken the job over");
+            if tick % 10 == 0 && self.has_lost(job).await {
                 return;
             }
         }
@@ -159,9 +228,7 @@ impl Jobs {
         match judge(error, job.attempt) {
             Verdict::TryAgain => {
                 tracing::warn!(report.id = %id, attempt = job.attempt, error = reason, "a report could not be made yet");
-                let doubled = BACK_OFF_MS << (job.attempt - 1).min(16);
-                let later = self.later(doubled.min(BACK_OFF_MS_MAX));
-                self.meta.retry_job(job, &reason, later).await?;
+                self.try_again(job, &reason).await?;
             }
             Verdict::Fail(failure) => {
                 tracing::error!(report.id = %id, attempt = job.attempt, error = reason, "a report failed");

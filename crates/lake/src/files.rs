@@ -7,7 +7,7 @@ use object_store::path::Path;
 use serde::Deserialize;
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
-use showreport_model::{EventId, OrgId};
+use showreport_model::{EventId, OrgId, Timestamp, Window};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -21,6 +21,17 @@ pub struct DataFile {
     pub path: Path,
     /// How large it is.
     pub size_bytes: u64,
+}
+
+/// Which rows a reader looks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// Whose.
+    pub org: &'a OrgId,
+    /// Of these events; without it of all.
+    pub events: Option<&'a [EventId]>,
+    /// Of the UTC days that this touches. Polls have no day, and are found whatever it says.
+    pub window: Window,
 }
 
 /// The files of the tables, kept in memory and brought forward with the heads.
@@ -44,6 +55,7 @@ struct Known {
     file: DataFile,
     org: Option<Bounds>,
     event: Option<Bounds>,
+    day: Option<Bounds>,
 }
 
 /// Between which texts the values of a column lie.
@@ -61,23 +73,19 @@ impl Files {
         }
     }
 
-    /// The files that can have rows of the event.
-    pub(crate) async fn of_event(
+    /// The files that can have such rows.
+    pub(crate) async fn find(
         &self,
         heads: &Heads,
         table: Table,
-        (org, event): (&OrgId, &EventId),
+        sought: Sought<'_>,
     ) -> Result<Vec<DataFile>, Error> {
         let Some(&version) = heads.get(&table) else {
             return Ok(Vec::new());
         };
         let files = self.of_version(table, version).await?;
-        let can_hold = |bounds: &Option<Bounds>, value: &str| {
-            bounds.as_ref().is_none_or(|bounds| bounds.can_hold(value))
-        };
-        let files = files.iter().filter(|known| {
-            can_hold(&known.org, org.as_str()) && can_hold(&known.event, event.as_str())
-        });
+        let days = Days::of(sought.window);
+        let files = files.iter().filter(|known| known.can_hold(&sought, &days));
         Ok(files.map(|known| known.file.clone()).collect())
     }
 
@@ -123,6 +131,7 @@ impl Loaded {
                 },
                 org: stats.bounds("org"),
                 event: stats.bounds("event_id"),
+                day: stats.bounds("day"),
             }
         });
         let files = files.collect();
@@ -131,6 +140,43 @@ impl Loaded {
             version,
             files,
         })
+    }
+}
+
+impl Known {
+    fn can_hold(&self, sought: &Sought<'_>, days: &Days) -> bool {
+        let holds = |bounds: &Option<Bounds>, value: &str| {
+            bounds.as_ref().is_none_or(|bounds| bounds.can_hold(value))
+        };
+        holds(&self.org, sought.org.as_str())
+            && sought
+                .events
+                .is_none_or(|events| events.iter().any(|it| holds(&self.event, it.as_str())))
+            && self.day.as_ref().is_none_or(|bounds| days.meet(bounds))
+    }
+}
+
+/// The UTC days that a window touches, as statistics write dates: in the order of their text.
+#[derive(Debug, PartialEq, Eq)]
+struct Days {
+    first: Option<String>,
+    last: Option<String>,
+}
+
+impl Days {
+    fn of(window: Window) -> Self {
+        /// A date leads the text of each instant.
+        const DATE: usize = 10;
+        let date = |at: Timestamp| at.to_string()[..DATE].to_owned();
+        Self {
+            first: window.start.map(date),
+            last: window.end.map(|end| date(end.saturating_add_millis(-1))),
+        }
+    }
+
+    fn meet(&self, bounds: &Bounds) -> bool {
+        self.first.as_ref().is_none_or(|first| *first <= bounds.max)
+            && self.last.as_ref().is_none_or(|last| *last >= bounds.min)
     }
 }
 
@@ -187,6 +233,29 @@ mod tests {
         assert!(bounds.can_hold("keynote-30-with-a-tail"));
         assert!(!bounds.can_hold("keynote-2"));
         assert!(!bounds.can_hold("keynote-31"));
+    }
+
+    #[test]
+    fn a_file_of_other_days_is_left_out() {
+        let at = |text: &str| text.parse::<Timestamp>().expect(text);
+        let days = Days::of(Window {
+            start: Some(at("2026-11-21T23:00:00Z")),
+            end: Some(at("2026-11-23T00:00:00Z")),
+        });
+        let meet = |min: &str, max: &str| {
+            days.meet(&Bounds {
+                min: min.to_owned(),
+                max: max.to_owned(),
+            })
+        };
+        assert!(meet("2026-11-01", "2026-11-21"));
+        assert!(meet("2026-11-22", "2026-12-31"));
+        assert!(!meet("2026-11-01", "2026-11-20"));
+        assert!(!meet("2026-11-23", "2026-11-23"));
+        assert!(Days::of(Window::ALL).meet(&Bounds {
+            min: "2026-11-23".to_owned(),
+            max: "2026-11-23".to_owned(),
+        }));
     }
 
     #[test]

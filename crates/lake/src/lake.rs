@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use showreport_meta::Meta;
+use showreport_model::OrgId;
 use showreport_model::facts::{Collected, Table};
 use showreport_model::report::Heads;
-use showreport_model::{EventId, OrgId};
 use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
 use crate::delta::{Newest, STORE_URL};
 use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
-use crate::files::Files;
+use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::vacuum;
 use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles};
@@ -154,16 +154,15 @@ impl Lake {
         Ok(removed)
     }
 
-    /// The files of a table, at these heads, that can have rows of an event. They
-    /// may have rows of others too.
+    /// The files of a table, at these heads, that can have rows that are looked
+    /// for. They may have others too.
     pub async fn files(
         &self,
         heads: &Heads,
         table: Table,
-        org: &OrgId,
-        event: &EventId,
+        sought: Sought<'_>,
     ) -> Result<Vec<DataFile>, Error> {
-        self.shared.files.of_event(heads, table, (org, event)).await
+        self.shared.files.find(heads, table, sought).await
     }
 }
 

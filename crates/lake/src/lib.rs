@@ -29,7 +29,7 @@ pub use compact::Compacted;
 pub use config::Config;
 use durable::DurableStore;
 pub use error::Error;
-pub use files::DataFile;
+pub use files::{DataFile, Sought};
 pub use flush::Flushed;
 pub use lake::Lake;
 pub use metrics::Metrics;

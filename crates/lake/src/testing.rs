@@ -7,7 +7,10 @@ use showreport_model::record::{
 };
 use showreport_model::{
     CustomerId, DeviceId, EventId, MessageId, OptionId, OrgId, PlaybackId, PollId, Span, Timestamp,
+    Window,
 };
+
+use crate::Sought;
 
 /// A stretch of playing.
 #[derive(Debug, Clone)]
@@ -117,4 +120,13 @@ pub(crate) fn one_of_each(org: &str) -> FactsBuilder {
         }));
     }
     builder
+}
+
+/// The rows of an event.
+pub(crate) fn sought<'a>(org: &'a OrgId, event: &'a EventId) -> Sought<'a> {
+    Sought {
+        org,
+        events: Some(std::slice::from_ref(event)),
+        window: Window::ALL,
+    }
 }

@@ -254,13 +254,28 @@ async fn migrate(writer: &mut Writer<'_>) -> Result<(), Error> {
     // One transaction around all, so that two processes that start at the
     // same time do it one after the other.
     let mut write = writer.begin().await?;
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        include_str!("../migrations/sqlite/0001_first.sql").into_sql_str(),
-        false,
-    )])
+    let migration = |number, name: &'static str, statements: &'static str| {
+        let statements = statements.into_sql_str();
+        Migration::new(
+            number,
+            name.into(),
+            MigrationType::Simple,
+            statements,
+            false,
+        )
+    };
+    Migrator::with_migrations(vec![
+        migration(
+            1,
+            "first",
+            include_str!("../migrations/sqlite/0001_first.sql"),
+        ),
+        migration(
+            2,
+            "bulk reports",
+            include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
+        ),
+    ])
     .run_direct(None, &mut *write, false)
     .await
     .map_err(Error::from_migrate)?;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
-use showreport_model::{ErrorKind, EventId, Failure, OrgId, ReportId, TokenId};
+use showreport_model::{ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, TokenId};
 use sqlx::migrate::MigrateError;
 
 /// What failed.
@@ -34,6 +35,31 @@ pub enum Error {
     UnknownReport {
         /// The report.
         report: ReportId,
+    },
+    /// The organisation has no such standing order, which callers know as a job.
+    #[error("there is no job {order}")]
+    UnknownStandingOrder {
+        /// The order.
+        order: StandingOrderId,
+    },
+    /// The standing order has no such report.
+    #[error("the job has no report {report}; those past their time are deleted")]
+    UnknownBulkReport {
+        /// The report.
+        report: BulkReportId,
+    },
+    /// An order of the type is in force.
+    #[error(
+        "the job {order} ({name:?}) makes reports of the type {report_type} already; use it, or \
+         delete it first"
+    )]
+    StandingOrderExists {
+        /// The order.
+        order: StandingOrderId,
+        /// Its type.
+        report_type: ReportType,
+        /// Its name.
+        name: String,
     },
     /// There is no token of that id.
     #[error("there is no token {token}")]
@@ -183,10 +209,12 @@ fn end_process(doing: &'static str, error: &sqlx::Error) -> ! {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::OrgExists { .. } => ErrorKind::Conflict,
+            Self::OrgExists { .. } | Self::StandingOrderExists { .. } => ErrorKind::Conflict,
             Self::UnknownOrg { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownReport { .. }
+            | Self::UnknownStandingOrder { .. }
+            | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch => ErrorKind::Invalid,

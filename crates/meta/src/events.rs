@@ -1,6 +1,6 @@
 //! The registry of events: what each organisation's shows are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use showreport_model::facts::Collected;
 use showreport_model::record::{EventKind, EventRecord};
@@ -11,6 +11,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 
 use crate::database::{Stored, to_json};
 use crate::error::{Doing, Error};
+use crate::touched;
 
 const SELECT: &str = "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
     FROM events WHERE org = ?1 AND event_id = ?2";
@@ -18,6 +19,10 @@ const SELECT: &str = "SELECT event_id, kind, title, starts_at, ends_at, duration
 const SELECT_PAGE: &str =
     "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
     FROM events WHERE org = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3";
+
+const SELECT_THESE: &str =
+    "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
+    FROM events WHERE org = ?1 AND event_id IN (SELECT value FROM json_each(?2))";
 
 /// The events come as a JSON array of `[org, event]`: one statement, however many there are.
 const TOUCH: &str = "INSERT INTO events (org, event_id)
@@ -42,6 +47,7 @@ const REGISTER: &str = "INSERT INTO events
 pub(crate) struct Mentions {
     touched: BTreeSet<(OrgId, EventId)>,
     registrations: Vec<(OrgId, EventRecord)>,
+    earliest: BTreeMap<(OrgId, EventId), Timestamp>,
 }
 
 impl Mentions {
@@ -53,6 +59,10 @@ impl Mentions {
         let records = collected.registrations.iter().cloned();
         self.registrations
             .extend(records.map(|record| (org.clone(), record)));
+        for (event, at) in collected.earliest() {
+            let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
     }
 
     /// The events, as a JSON array of `[org, event]`.
@@ -95,18 +105,39 @@ pub(crate) async fn list(
     rows.iter().map(event).collect()
 }
 
-/// Adds events that are new, and takes over records that hold from now on.
+/// Those of these events that an organisation has.
+pub(crate) async fn find_all(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    ids: &[EventId],
+) -> Result<BTreeMap<EventId, Event>, Error> {
+    let rows = sqlx::query(SELECT_THESE)
+        .bind(org.as_str())
+        .bind(to_json(&ids))
+        .fetch_all(read)
+        .await
+        .doing("look up events")?;
+    let events = rows.iter().map(event);
+    events
+        .map(|event| event.map(|event| (event.id.clone(), event)))
+        .collect()
+}
+
+/// Adds events that are new, takes over records that hold from now on, and
+/// notes of which events something was said.
 pub(crate) async fn mention(
     write: &mut SqliteConnection,
     mentions: &Mentions,
+    now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(TOUCH)
         .bind(mentions.touched_json())
         .execute(&mut *write)
         .await
         .doing("add events")?;
+    let mut earliest = mentions.earliest.clone();
     for (org, record) in &mentions.registrations {
-        sqlx::query(REGISTER)
+        let done = sqlx::query(REGISTER)
             .bind(org.as_str())
             .bind(record.event.as_str())
             .bind(record.kind.name())
@@ -119,8 +150,16 @@ pub(crate) async fn mention(
             .execute(&mut *write)
             .await
             .doing("register an event")?;
+        if done.rows_affected() > 0 {
+            // What an event is shows in everything that it ever was.
+            earliest.insert((org.clone(), record.event.clone()), Timestamp::MIN);
+        }
     }
-    Ok(())
+    let earliest: Vec<_> = earliest
+        .iter()
+        .map(|((org, event), at)| (org, event, at))
+        .collect();
+    touched::note(write, &to_json(&earliest), now).await
 }
 
 fn event(row: &SqliteRow) -> Result<Event, Error> {

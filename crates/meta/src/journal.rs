@@ -75,6 +75,9 @@ const SELECT_LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'journal
 const SELECT_TOUCHES: &str = "SELECT EXISTS (SELECT 1 FROM journal_events
     WHERE org = ?1 AND event_id = ?2 AND seq <= ?3)";
 
+const SELECT_TOUCHES_ORG: &str = "SELECT EXISTS (SELECT 1 FROM journal_events
+    WHERE org = ?1 AND seq <= ?2)";
+
 const DELETE: &str = "DELETE FROM journal WHERE seq IN (SELECT value FROM json_each(?1))";
 
 /// Encoded facts as they are stored. A group is mostly the same few texts, so it
@@ -181,6 +184,20 @@ pub(crate) async fn last(read: impl SqliteExecutor<'_>) -> Result<i64, Error> {
         .await
         .doing("look for the end of the journal")?;
     Ok(last.unwrap_or(0))
+}
+
+/// Whether a row up to that number has facts of the organisation.
+pub(crate) async fn touches_org(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    up_to: i64,
+) -> Result<bool, Error> {
+    sqlx::query_scalar(SELECT_TOUCHES_ORG)
+        .bind(org.as_str())
+        .bind(up_to)
+        .fetch_one(read)
+        .await
+        .doing("look for an organisation in the journal")
 }
 
 /// Whether a row up to that number has facts of the event.

@@ -1,4 +1,5 @@
-//! The small facts: organisations, tokens, events, the journal, heads, reports and the queue of jobs.
+//! The small facts: organisations, tokens, events, the journal, heads, reports, standing
+//! orders and the queue of jobs.
 //!
 //! Everything here lives in one SQL database, which is the only commit point
 //! of the product. No other crate speaks SQL, and every statement stands once,
@@ -11,19 +12,27 @@ mod database;
 mod orgs;
 mod tokens;
 mod signing;
+mod touched;
 mod events;
 mod journal;
 mod heads;
 mod queue;
 mod reports;
+mod standing_orders;
+mod due_days;
+mod bulk_reports;
+mod day_files;
 mod meta;
 
+pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 pub use config::Config;
+pub use day_files::DayFile;
 pub use error::Error;
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
-pub use meta::Meta;
+pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
-pub use queue::{ClaimedJob, MAKE_REPORT};
+pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT};
 pub use reports::{Idempotency, ReportTask};
 pub use signing::SigningKey;
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
+pub use touched::{TouchedEvent, TouchedOrg};

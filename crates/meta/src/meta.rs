@@ -3,6 +3,7 @@
 mod access;
 mod collecting;
 mod reporting;
+mod bulk;
 mod work;
 
 #[cfg(test)]
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex};
 
 use showreport_model::Clock;
 use tokio::sync::Notify;
+
+pub use bulk::{DueTask, Published};
 
 use crate::config::Config;
 use crate::database::Database;
@@ -37,6 +40,7 @@ struct Shared {
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
     job_added: Notify,
+    order_given: Notify,
 }
 
 impl Meta {
@@ -55,6 +59,7 @@ impl Meta {
                 journal_bytes_max: config.journal_bytes_max,
                 journal_receiver: Mutex::new(Some(receiver)),
                 job_added: Notify::new(),
+                order_given: Notify::new(),
             }),
         })
     }

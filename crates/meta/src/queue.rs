@@ -13,6 +13,9 @@ use crate::error::{Doing, Error};
 /// The name of the job that makes a report; its payload is the report's id.
 pub const MAKE_REPORT: &str = "make_report";
 
+/// The name of the job that makes the file of a day; its payload is the due day, as JSON.
+pub const MAKE_BULK_REPORT: &str = "make_bulk_report";
+
 /// A job that this process works on, for as long as nobody else claims it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedJob {
@@ -45,9 +48,14 @@ const INSERT: &str = "INSERT INTO jobs (id, name, payload, unique_key, due_at, a
     VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)
     ON CONFLICT (unique_key) DO NOTHING";
 
+/// Somebody waits for a report; nobody waits for a bulk report as eagerly.
 const CLAIM: &str = "UPDATE jobs SET due_at = ?2, attempts = attempts + 1, fence = fence + 1
-    WHERE id = (SELECT id FROM jobs WHERE due_at <= ?1 ORDER BY due_at, id LIMIT 1)
+    WHERE id = (SELECT id FROM jobs WHERE due_at <= ?1
+        ORDER BY name = 'make_bulk_report', due_at, id LIMIT 1)
     RETURNING id, name, payload, attempts, fence";
+
+/// A time that no lease and no back-off reaches was set by a clock that has gone back since.
+const REVIVE: &str = "UPDATE jobs SET due_at = ?1, fence = fence + 1 WHERE due_at > ?2";
 
 const RENEW: &str = "UPDATE jobs SET due_at = ?3 WHERE id = ?1 AND fence = ?2";
 
@@ -58,6 +66,8 @@ const RETRY: &str = "UPDATE jobs SET due_at = ?3, last_error = ?4, fence = fence
 const FINISH: &str = "DELETE FROM jobs WHERE id = ?1 AND fence = ?2";
 
 const CANCEL: &str = "DELETE FROM jobs WHERE unique_key = ?1";
+
+const SELECT_LAST: &str = "SELECT max(due_at) AS due_at FROM jobs";
 
 const SELECT_NEXT: &str = "SELECT min(due_at) AS due_at FROM jobs";
 
@@ -154,6 +164,30 @@ pub(crate) async fn cancel(write: &mut SqliteConnection, unique_key: &str) -> Re
         .execute(write)
         .await
         .doing("cancel a job")?;
+    Ok(())
+}
+
+/// When the last job may be claimed.
+pub(crate) async fn last_due_at(read: impl SqliteExecutor<'_>) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query(SELECT_LAST)
+        .fetch_one(read)
+        .await
+        .doing("look for the last job")?;
+    Stored(&row).time_if_any("due_at")
+}
+
+/// Lets jobs be claimed that would wait past `latest`.
+pub(crate) async fn revive(
+    write: &mut SqliteConnection,
+    now: Timestamp,
+    latest: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(REVIVE)
+        .bind(now.as_millis())
+        .bind(latest.as_millis())
+        .execute(write)
+        .await
+        .doing("revive jobs")?;
     Ok(())
 }
 

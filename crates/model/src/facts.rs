@@ -7,6 +7,7 @@
 mod rows;
 mod spans;
 mod merger;
+mod earliest;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;

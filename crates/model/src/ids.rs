@@ -160,6 +160,8 @@ uuid_ids! {
     JobId;
     /// One report: an order and, when made, its file.
     ReportId;
+    /// One standing order for a report a day.
+    StandingOrderId;
     /// One access token; the secret itself is never kept.
     TokenId;
 }

@@ -12,11 +12,12 @@ pub mod sweep;
 pub mod record;
 pub mod facts;
 pub mod report;
+pub mod bulk;
 
 pub use error::{ErrorKind, Failure};
 pub use ids::{
     CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId, PlaybackId, PollId,
-    ReportId, TokenId, VoteId,
+    ReportId, StandingOrderId, TokenId, VoteId,
 };
 pub use span::{Span, SpanSet, Window};
-pub use time::{Clock, SystemClock, Timestamp, Zone};
+pub use time::{Clock, ReportDay, SystemClock, Timestamp, Zone};

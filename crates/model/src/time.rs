@@ -1,5 +1,7 @@
 //! Instants, clocks and zones. The only module that names the calendar crate.
 
+mod report_day;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan, Unit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use report_day::{NoDate, ReportDay};
 
 /// An instant in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -62,6 +66,29 @@ impl Timestamp {
                 .saturating_add(millis)
                 .clamp(Self::MIN.0, Self::MAX.0),
         )
+    }
+
+    /// Reads an RFC 3339 time of any year as the nearest instant that we know.
+    ///
+    /// A bound before all time or after it is one that bounds nothing.
+    pub fn nearest(text: &str) -> Result<Self, TimeError> {
+        match text.parse() {
+            Err(TimeError::TooEarly) => Ok(Self::MIN),
+            Err(TimeError::TooLate) => Ok(Self::MAX),
+            read => read,
+        }
+    }
+
+    /// RFC 3339 in UTC as protocol buffers print it: whole seconds without a
+    /// fraction, others with six digits.
+    pub fn to_proto(self) -> String {
+        let millis = self.0.rem_euclid(1000);
+        let text = self.to_string();
+        let seconds = text.split('.').next().unwrap_or_default();
+        match millis {
+            0 => format!("{seconds}Z"),
+            _ => format!("{seconds}.{millis:03}000Z"),
+        }
     }
 
     /// Days since 1970-01-01 of this instant's UTC day.
@@ -244,6 +271,30 @@ mod tests {
             at("2026-11-22T18:30:00Z").to_string(),
             "2026-11-22T18:30:00.000Z"
         );
+    }
+
+    #[test]
+    fn a_fraction_is_printed_where_there_is_one() {
+        assert_eq!(
+            at("2026-11-22T18:30:36Z").to_proto(),
+            "2026-11-22T18:30:36Z"
+        );
+        let with_fraction = at("2026-11-22T18:30:46.014Z").to_proto();
+        assert_eq!(with_fraction, "2026-11-22T18:30:46.014000Z");
+        assert_eq!(with_fraction.parse(), Ok(at("2026-11-22T18:30:46.014Z")));
+    }
+
+    #[test]
+    fn a_bound_outside_of_all_time_bounds_nothing() {
+        assert_eq!(
+            Timestamp::nearest("0001-01-01T00:00:00Z"),
+            Ok(Timestamp::MIN)
+        );
+        assert_eq!(
+            Timestamp::nearest("9999-12-31T23:59:59Z"),
+            Ok(Timestamp::MAX)
+        );
+        assert_eq!(Timestamp::nearest("yesterday"), Err(TimeError::Form));
     }
 
     #[test]

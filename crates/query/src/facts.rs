@@ -1,4 +1,4 @@
-//! The facts of one event, as frames that a plan starts from.
+//! The facts of one event, or of many, as frames that a plan starts from.
 
 use std::sync::Arc;
 
@@ -9,33 +9,81 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext, col, lit};
-use showreport_lake::{Lake, table_schema};
+use showreport_lake::{Lake, Sought, table_schema};
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
-use showreport_model::{EventId, OrgId};
+use showreport_model::{EventId, OrgId, Window};
 use tempfile::TempDir;
 
 use crate::error::Error;
 
-/// One event at pinned versions of the tables.
+/// Whose facts of an organisation.
+#[derive(Debug, Clone)]
+pub(crate) enum Scope {
+    /// One event's.
+    Event(EventId),
+    /// Those of these events.
+    Events(Vec<EventId>),
+    /// All.
+    Org,
+}
+
+impl Scope {
+    fn events(&self) -> Option<&[EventId]> {
+        match self {
+            Self::Event(event) => Some(std::slice::from_ref(event)),
+            Self::Events(events) => Some(events),
+            Self::Org => None,
+        }
+    }
+}
+
+/// Facts at pinned versions of the tables.
 #[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) context: SessionContext,
     pub(crate) lake: Lake,
     pub(crate) org: OrgId,
-    pub(crate) event: EventId,
+    pub(crate) scope: Scope,
     pub(crate) heads: Heads,
     /// Where stages leave their rows; it goes with the question.
     pub(crate) stages: Arc<TempDir>,
 }
 
 impl Facts {
-    /// The event's rows of a table.
+    /// What tells one thing from another: its ids, and before them the event
+    /// where there may be several.
+    pub(crate) fn keys<'a>(&self, ids: &[&'a str]) -> Vec<&'a str> {
+        let event = (!matches!(self.scope, Scope::Event(_))).then_some("event_id");
+        event.into_iter().chain(ids.iter().copied()).collect()
+    }
+
+    /// The same as expressions.
+    pub(crate) fn key_columns(&self, ids: &[&str]) -> Vec<Expr> {
+        self.keys(ids).into_iter().map(col).collect()
+    }
+
+    /// The rows of a table.
     pub(crate) async fn frame(&self, table: Table) -> Result<DataFrame, Error> {
+        self.frame_within(table, Window::ALL).await
+    }
+
+    /// The rows of a table that lie on the UTC days that the window touches, and perhaps others.
+    pub(crate) async fn frame_within(
+        &self,
+        table: Table,
+        window: Window,
+    ) -> Result<DataFrame, Error> {
+        let sought = Sought {
+            org: &self.org,
+            events: self.scope.events(),
+            window,
+        };
         let files = self
             .lake
-            .files(&self.heads, table, &self.org, &self.event)
+            .files(&self.heads, table, sought)
             .await
             .map_err(|source| Error::FindFacts { source })?;
         let schema = table_schema(table);
@@ -53,11 +101,15 @@ impl Facts {
         let frame = self
             .context
             .read_table(Arc::new(ListingTable::try_new(config)?))?;
-        Ok(frame.filter(
-            col("org")
-                .eq(lit(self.org.as_str()))
-                .and(col("event_id").eq(lit(self.event.as_str()))),
-        )?)
+        let ours = col("org").eq(lit(self.org.as_str()));
+        Ok(frame.filter(match &self.scope {
+            Scope::Org => ours,
+            Scope::Event(event) => ours.and(col("event_id").eq(lit(event.as_str()))),
+            Scope::Events(events) => {
+                let events = events.iter().map(|event| lit(event.as_str()));
+                ours.and(col("event_id").in_list(events.collect(), false))
+            }
+        })?)
     }
 }
 

@@ -15,5 +15,6 @@ pub(crate) mod curves;
 pub(crate) mod peak;
 pub(crate) mod spans;
 pub(crate) mod ballots;
+pub(crate) mod lookup;
 pub(crate) mod versions;
 pub(crate) mod owned;

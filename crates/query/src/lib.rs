@@ -17,6 +17,8 @@ pub mod query;
 
 pub use config::Config;
 pub use error::Error;
+pub use plans::audience::{Audience, Viewers};
 pub use plans::figures::Figures;
+pub use plans::touched_days::{Interval, Reach};
 pub use query::{Progress, Query};
 pub use render::{Output, Rendered, Sink};

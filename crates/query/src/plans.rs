@@ -1,4 +1,4 @@
-//! One plan a dimension: from the facts of an event to sorted rows.
+//! One plan a dimension, and one a type of bulk report: from facts to sorted rows.
 
 pub(crate) mod answer;
 pub(crate) mod views;
@@ -11,6 +11,10 @@ pub(crate) mod ballots;
 pub(crate) mod poll_summaries;
 pub(crate) mod poll_votes;
 pub(crate) mod figures;
+pub(crate) mod touched_days;
+pub(crate) mod bulk;
+pub(crate) mod started_views;
+pub(crate) mod audience;
 
 use showreport_model::report::{Dimension, ReportOrder};
 

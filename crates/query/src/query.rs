@@ -1,22 +1,27 @@
 //! The front of the engine: an order goes in, a file comes out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
-use showreport_model::report::{Pins, ReportOrder};
-use showreport_model::{EventId, OrgId};
+use showreport_model::bulk::DayOrder;
+use showreport_model::report::{Event, Format, Heads, Pins, ReportOrder};
+use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::embedded;
 use crate::error::Error;
-use crate::facts::Facts;
+use crate::facts::{Facts, Scope};
+use crate::plans::answer::Answer;
+use crate::plans::audience::{self, Audience};
 use crate::plans::figures::{Figures, figures};
 use crate::plans::groups::Clockwork;
-use crate::plans::plan;
+use crate::plans::touched_days::{self, Reach, table_of};
+use crate::plans::{bulk, plan, started_views};
 use crate::render::{Output, Rendered, render};
 
 /// Told how far a report is, of a hundred.
@@ -56,7 +61,7 @@ impl Query {
         output: Output,
         progress: Progress,
     ) -> Result<Rendered, Error> {
-        let facts = self.facts(&order.org, &order.event, pins)?;
+        let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
         let order = order.clone();
         let clockwork = Clockwork::new(&order, &pins.zone);
         self.on_cpu(async move {
@@ -74,6 +79,81 @@ impl Query {
         .await
     }
 
+    /// The events that a day's report says something about, sorted; perhaps others too.
+    pub async fn events_of_day(
+        &self,
+        order: &DayOrder,
+        heads: &Heads,
+    ) -> Result<Vec<EventId>, Error> {
+        let facts = self.facts(&order.org, Scope::Org, heads)?;
+        let window = order.window;
+        let table = table_of(order.report_type);
+        self.on_cpu(async move { touched_days::events_within(&facts, table, window).await })
+            .await
+    }
+
+    /// Writes the CSV file of a day, made from the facts of these events.
+    ///
+    /// As for [`Query::write_report`], the same facts give the same bytes.
+    pub async fn write_bulk_report(
+        &self,
+        order: &DayOrder,
+        (heads, events): (&Heads, Vec<EventId>),
+        known: &BTreeMap<EventId, Event>,
+        output: Output,
+    ) -> Result<Rendered, Error> {
+        let facts = self.facts(&order.org, Scope::Events(events), heads)?;
+        let (order, known) = (order.clone(), known.clone());
+        self.on_cpu(async move {
+            let answer = bulk::plan(&facts, &order, &known).await?;
+            write(&facts, answer, output).await
+        })
+        .await
+    }
+
+    /// Writes the CSV file of the views of these events that began on a day.
+    pub async fn write_started_views(
+        &self,
+        order: &DayOrder,
+        heads: &Heads,
+        events: BTreeMap<EventId, Event>,
+        output: Output,
+    ) -> Result<Rendered, Error> {
+        let scope = Scope::Events(events.keys().cloned().collect());
+        let facts = self.facts(&order.org, scope, heads)?;
+        let day = order.window;
+        self.on_cpu(async move {
+            let answer = started_views::plan(&facts, day, &events).await?;
+            write(&facts, answer, output).await
+        })
+        .await
+    }
+
+    /// Who watch an event now, and who ever did.
+    pub async fn audience(
+        &self,
+        org: &OrgId,
+        pins: &Pins,
+        now: Timestamp,
+    ) -> Result<Audience, Error> {
+        let event = pins.event.clone();
+        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        self.on_cpu(async move { audience::audience(&facts, &event, now).await })
+            .await
+    }
+
+    /// The times that are reached by what an event has facts of at or after `earliest`.
+    pub async fn reach(
+        &self,
+        (org, event): (&OrgId, &EventId),
+        heads: &Heads,
+        earliest: Timestamp,
+    ) -> Result<Reach, Error> {
+        let facts = self.facts(org, Scope::Event(event.clone()), heads)?;
+        self.on_cpu(async move { touched_days::reach(&facts, earliest).await })
+            .await
+    }
+
     /// The figures of an event as a whole.
     pub async fn figures(
         &self,
@@ -81,21 +161,21 @@ impl Query {
         event: &EventId,
         pins: &Pins,
     ) -> Result<Figures, Error> {
-        let facts = self.facts(org, event, pins)?;
+        let facts = self.facts(org, Scope::Event(event.clone()), &pins.heads)?;
         let event = pins.event.clone();
         self.on_cpu(async move { figures(&facts, &event).await })
             .await
     }
 
-    fn facts(&self, org: &OrgId, event: &EventId, pins: &Pins) -> Result<Facts, Error> {
+    fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
         Ok(Facts {
             context: embedded::session(&self.config, Arc::clone(&self.runtime)),
             lake: self.lake.clone(),
             org: org.clone(),
-            event: event.clone(),
-            heads: pins.heads.clone(),
+            scope,
+            heads: heads.clone(),
             stages: Arc::new(stages),
         })
     }
@@ -108,6 +188,13 @@ impl Query {
         let task = tokio_util::task::AbortOnDropHandle::new(self.cpu.spawn(work));
         task.await.map_err(|_| Error::Stopped)?
     }
+}
+
+/// Writes an answer as CSV, telling nobody how far it is.
+async fn write(facts: &Facts, answer: Answer, output: Output) -> Result<Rendered, Error> {
+    let plan = answer.frame.create_physical_plan().await?;
+    let rows = execute_stream(plan, facts.context.task_ctx())?;
+    render(Format::Csv, answer.columns, rows, output, &|_| {}).await
 }
 
 /// Told when the plan stands.

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 /// The server's parts, wired. Clones are the same server.
@@ -28,6 +29,7 @@ struct Parts {
     signing_key: SigningKey,
     metrics: Metrics,
     registry: Registry,
+    limits: Limits,
     bodies: Arc<Budget>,
     unpacking: Arc<Semaphore>,
 }
@@ -52,6 +54,7 @@ impl App {
         meta.metrics().register(&mut registry);
         lake.metrics().register(&mut registry);
         jobs.metrics().register(&mut registry);
+        let limits = Limits::new(config.requests_per_minute);
         let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
         // It is work for a processor; more at once would only take memory.
         let unpacking = Semaphore::new(available_parallelism().map_or(2, usize::from));
@@ -64,6 +67,7 @@ impl App {
             signing_key,
             metrics,
             registry,
+            limits,
             bodies,
             unpacking: Arc::new(unpacking),
         }))
@@ -99,6 +103,11 @@ impl App {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// How many requests an organisation may make.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Bytes of bodies in memory.

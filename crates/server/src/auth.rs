@@ -4,7 +4,7 @@
 //! nor name an organisation, without one.
 
 use axum::extract::{FromRequestParts, Query};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -50,6 +50,7 @@ impl FromRequestParts<App> for Reader {
         let access = app.meta().authenticate(bearer(&parts.headers)?).await?;
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Report)?;
+        check_limit(app, &access.org)?;
         Ok(Self { org: access.org })
     }
 }
@@ -116,6 +117,25 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
         ));
     }
     Ok(())
+}
+
+/// Asking costs more than sending, so only it is counted.
+fn check_limit(app: &App, org: &OrgId) -> Result<(), ApiError> {
+    let Err(wait_ms) = app.limits().take(org, app.now()) else {
+        return Ok(());
+    };
+    let limit = app.limits().per_minute();
+    let wait_seconds = wait_ms.div_euclid(1000) + 1;
+    Err(ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "RATE_LIMIT_EXCEEDED",
+        format!(
+            "the organisation made more than {limit} requests a minute; go on in {wait_seconds} s"
+        ),
+    )
+    .with_header(RETRY_AFTER, wait_seconds.into())
+    .with_metadata("quota_limit", "requests_per_minute")
+    .with_metadata("quota_limit_value", limit.to_string()))
 }
 
 fn check_scope(access: &Access, scope: Scope) -> Result<(), ApiError> {

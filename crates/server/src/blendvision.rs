@@ -1,4 +1,4 @@
-//! Event reports as `BlendVision`'s clients ask for them.
+//! Event reports as `BlendVision`'s clients ask for them, and what stands beside them there.
 //!
 //! Reads both spellings of every name, in `snake_case` and `lowerCamelCase`,
 //! and enums by name or number; writes `snake_case` and names only, with every
@@ -10,7 +10,11 @@ mod request;
 mod report;
 mod create;
 mod batch_get;
+mod watch_time;
+mod viewers;
 
 pub(crate) use batch_get::{__path_batch_get_reports, batch_get_reports};
 pub(crate) use create::{__path_create_reports, create_reports};
 pub(crate) use report::{EventReport, describe, describe_one};
+pub(crate) use viewers::{__path_get_viewers, get_viewers};
+pub(crate) use watch_time::{__path_get_watch_time, get_watch_time};

@@ -23,6 +23,8 @@ pub struct Config {
     pub stall_timeout_ms: u64,
     /// How long open requests may take to end when the server stops, in milliseconds.
     pub drain_timeout_ms: u64,
+    /// Requests for reports that an organisation may make in a minute, records not counted.
+    pub requests_per_minute: u32,
     /// Connections at one time; further ones wait in the system's queue.
     pub connections_max: usize,
     /// Bytes of bodies in memory at one time, over all requests.
@@ -50,6 +52,7 @@ impl Default for Config {
             request_timeout_ms: 60_000,
             stall_timeout_ms: 75_000,
             drain_timeout_ms: 10_000,
+            requests_per_minute: 6_000,
             connections_max: 10_000,
             // Eight bodies of the largest kind, or thousands of the usual one.
             bodies_bytes_max: 128 << 20,

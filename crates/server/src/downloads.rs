@@ -9,4 +9,4 @@ mod serve;
 
 pub(crate) use link::Link;
 pub(crate) use name::file_name;
-pub(crate) use serve::{__path_download, download};
+pub(crate) use serve::{__path_download, StoredFile, download, send_file};

@@ -29,6 +29,10 @@ struct Refusal {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+/// The refusal that an answer carries, for who has to say it in another form.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused(pub(crate) Value);
+
 /// A field of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
@@ -233,7 +237,13 @@ impl ApiError {
             _ => error.to_string(),
         };
         let (status, reason) = known_reason(error).unwrap_or((status, reason));
-        Self::new(status, reason, message)
+        let refusal = Self::new(status, reason, message);
+        match error.downcast_ref() {
+            Some(showreport_meta::Error::StandingOrderExists { order, name, .. }) => refusal
+                .with_metadata("jobId", order.to_string())
+                .with_metadata("jobName", name.as_str()),
+            _ => refusal,
+        }
     }
 }
 
@@ -252,7 +262,13 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
     use showreport_meta::Error as Meta;
     match error.downcast_ref::<Meta>() {
         Some(Meta::UnknownEvent { .. }) => Some((StatusCode::NOT_FOUND, "EVENT_NOT_FOUND")),
-        Some(Meta::UnknownReport { .. }) => Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND")),
+        Some(Meta::UnknownReport { .. } | Meta::UnknownBulkReport { .. }) => {
+            Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"))
+        }
+        Some(Meta::UnknownStandingOrder { .. }) => Some((StatusCode::NOT_FOUND, "JOB_NOT_FOUND")),
+        Some(Meta::StandingOrderExists { .. }) => {
+            Some((StatusCode::CONFLICT, "JOB_ALREADY_EXISTS"))
+        }
         Some(Meta::UnknownToken) => Some((StatusCode::UNAUTHORIZED, "UNKNOWN_TOKEN")),
         Some(Meta::IdempotencyMismatch) => {
             Some((StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"))
@@ -304,7 +320,10 @@ impl IntoResponse for ApiError {
         body.insert("message".to_owned(), Value::String(refusal.message));
         body.insert("details".to_owned(), Value::Array(details));
         body.extend(refusal.beside);
-        (refusal.status, refusal.headers, Json(Value::Object(body))).into_response()
+        let body = Value::Object(body);
+        let mut response = (refusal.status, refusal.headers, Json(&body)).into_response();
+        response.extensions_mut().insert(Refused(body));
+        response
     }
 }
 

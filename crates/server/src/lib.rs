@@ -1,4 +1,5 @@
-//! The doors: collecting, `BlendVision`'s event reports, downloads, our own API, operations.
+//! The doors: collecting, `BlendVision`'s event reports, `YouTube`'s bulk
+//! reports, downloads, our own API, operations.
 //!
 //! A handler extracts, makes one call and shapes the answer. Nothing here
 //! computes a figure, speaks SQL or knows how facts lie on disk.
@@ -7,12 +8,14 @@ mod error;
 mod config;
 mod metrics;
 mod budget;
+mod limits;
 mod app;
 mod extract;
 mod auth;
 pub mod collect;
 mod downloads;
 mod blendvision;
+mod youtube;
 mod api;
 mod operations;
 mod router;

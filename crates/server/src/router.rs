@@ -4,6 +4,7 @@
 //! **Invariant:** every refusal is JSON, whoever made it.
 
 mod document;
+mod google;
 mod surround;
 mod unread;
 
@@ -25,7 +26,7 @@ use utoipa_axum::routes;
 use self::surround::REQUEST_ID;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{api, blendvision, collect, downloads, operations};
+use crate::{api, blendvision, collect, downloads, operations, youtube};
 
 /// The whole server.
 pub fn router(app: App) -> Router {
@@ -46,6 +47,7 @@ pub fn router(app: App) -> Router {
                 .on_failure(()),
         )
         .layer(from_fn_with_state(app.clone(), surround::count))
+        .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
         .layer(from_fn(unread::discard))
         .layer(CatchPanicLayer::custom(surround::panicked))
@@ -54,11 +56,14 @@ pub fn router(app: App) -> Router {
             app.config().request_timeout(),
         ));
     let (router, _) = every_route().split_for_parts();
-    router
+    let router = router
         .fallback(no_route)
         .layer(Extension(document))
         .layer(surround)
-        .with_state(app)
+        .with_state(app);
+    // Around all routes, since it decides which one is meant.
+    let overriding = ServiceBuilder::new().layer(from_fn(google::override_method));
+    Router::new().fallback_service(overriding.service(router))
 }
 
 /// The description of every route.
@@ -76,6 +81,14 @@ fn every_route() -> OpenApiRouter<App> {
         .merge(collect)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
+        .routes(routes!(blendvision::get_watch_time))
+        .routes(routes!(blendvision::get_viewers))
+        .routes(routes!(youtube::list_report_types))
+        .routes(routes!(youtube::create_job, youtube::list_jobs))
+        .routes(routes!(youtube::get_job, youtube::delete_job))
+        .routes(routes!(youtube::list_reports))
+        .routes(routes!(youtube::get_report))
+        .routes(routes!(youtube::download_media))
         .routes(routes!(downloads::download))
         .routes(routes!(api::list_events))
         .routes(routes!(api::get_event))
@@ -122,12 +135,20 @@ mod tests {
                 "/api/v1/reports/{id}",
                 "/bv/analytics/v1/events/reports",
                 "/bv/analytics/v1/events/reports:batch-get",
+                "/bv/analytics/v1/reports/watch-time",
+                "/bv/cms/v1/lives/{id}/metrics/viewers",
                 "/collect",
                 "/downloads/{report}/{expires}/{signature}/{file_name}",
                 "/healthz",
                 "/metrics",
                 "/openapi.json",
                 "/readyz",
+                "/v1/jobs",
+                "/v1/jobs/{jobId}",
+                "/v1/jobs/{jobId}/reports",
+                "/v1/jobs/{jobId}/reports/{reportId}",
+                "/v1/media/{resourceName}",
+                "/v1/reportTypes",
             ]
         );
     }

@@ -3,11 +3,14 @@
 //! A failure is printed once, here, on stderr. Wrong usage exits 2, failure 1.
 
 mod output;
+mod file;
 mod org;
 mod token;
 mod serve;
 mod import;
 mod report;
+mod bulk;
+mod job;
 mod demo;
 
 use std::ffi::OsString;
@@ -43,6 +46,8 @@ enum Command {
     Token(token::Token),
     Import(import::Import),
     Report(report::Report),
+    Job(job::Job),
+    Bulk(bulk::Bulk),
 }
 
 /// The whole command line, as the parser and its tests see it.
@@ -115,6 +120,8 @@ impl Command {
             Self::Token(command) => command.run(data_dir).await,
             Self::Import(command) => command.run(data_dir).await,
             Self::Report(command) => command.run(data_dir).await,
+            Self::Job(command) => command.run(data_dir).await,
+            Self::Bulk(command) => command.run(data_dir).await,
         }
     }
 }
@@ -145,6 +152,10 @@ Examples:
   Load what was recorded before, and make a report without a server:
     showreport import 2026-*.ndjson.gz --org acme
     showreport report --org acme --event keynote --dimension watch-time --group-by device-os
+
+  Have a report of every day from now on, or one day's without a server:
+    showreport job create --org acme --type event_watch_time_a1
+    showreport bulk --org acme --type event_watch_time_a1 --day 2026-11-22
 
 Settings:
   Every flag has an environment variable, SHOWREPORT_ and its name in capitals, and a key in
@@ -206,6 +217,7 @@ mod tests {
                 "all",
             ],
             &["showreport", "org", "create", "a/b"],
+            &["showreport", "job", "create", "--org", "a", "--type", "b"],
             &["showreport", "serve", "--log-level", "loud"],
         ] {
             let error = settings::parse(command(), line).expect_err("wrong");

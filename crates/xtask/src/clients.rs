@@ -1,4 +1,6 @@
-//! Real clients: programs that others wrote open what we made.
+//! Real clients: programs that others wrote open what we made, and ask a server of ours.
+
+mod youtube;
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +11,19 @@ use anyhow::{Context, bail};
 use crate::python::{MISSING, can_make_environments, environment};
 use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
-/// What the script at `tests/clients` needs.
-const PACKAGES: [&str; 3] = ["deltalake", "pyarrow", "openpyxl"];
+/// What the scripts in `tests/clients` need.
+const PACKAGES: [&str; 4] = [
+    "deltalake",
+    "pyarrow",
+    "openpyxl",
+    "google-api-python-client",
+];
 
 /// How large the show is.
 const VIEWERS: &str = "200";
 
-/// Opens the lake and the reports of a show with other people's readers.
+/// Opens the lake and the reports of a show with other people's readers, and has bulk reports
+/// fetched by Google's clients.
 pub(crate) fn run() -> anyhow::Result<()> {
     let folder = root().join("target/clients");
     let python = folder.join("venv/bin/python");
@@ -34,7 +42,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 .arg(script)
                 .args([built_beside()?, data]),
         )
-    })
+    })?;
+    youtube::run(&folder, &python)
 }
 
 fn without_environments() -> anyhow::Result<()> {

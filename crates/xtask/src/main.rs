@@ -12,7 +12,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   check     everything that must hold: format, lints, documentation, tests, real clients, small benchmarks
-  clients   only real clients: real readers open the lake and the files of reports
+  clients   only real clients: real readers open the lake and the files of reports, and
+            Google's clients have bulk reports made and fetched
   bench [--records N] [--binary PATH] [--small] [PART…]
             measures us beside others, and writes docs/benchmarks.md if no part is named.
             N is 22,600,000 unless given, and needs 30 GB of disk; PATH is a program to measure

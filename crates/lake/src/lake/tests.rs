@@ -7,7 +7,7 @@ use deltalake::datafile::reader::ParquetFileReader;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use showreport_model::report::{Dimension, Format, Pins, ReportFailure, ReportOrder};
-use showreport_model::{Clock, ReportId, Span, Timestamp, Window, Zone};
+use showreport_model::{Clock, EventId, ReportId, Span, Timestamp, Window, Zone};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::coalesce::coalesce;
 use crate::schema::conform;
 use crate::tables::Fact;
 use crate::tables::spans::{SpanRow, Spans};
-use crate::testing::{self, Viewing};
+use crate::testing::{self, Viewing, sought};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -105,7 +105,10 @@ impl World {
     }
 
     async fn files(&self, heads: &Heads) -> Vec<DataFile> {
-        let files = self.lake.files(heads, Table::Spans, &org(), &event()).await;
+        let files = self
+            .lake
+            .files(heads, Table::Spans, sought(&org(), &event()))
+            .await;
         files.unwrap()
     }
 
@@ -321,7 +324,7 @@ async fn vacuum_keeps_what_heads_and_running_reports_need() {
     let lake = world.other_process().await;
     let heads = world.meta.heads().await.unwrap();
     let files = lake
-        .files(&heads, Table::Spans, &org(), &event())
+        .files(&heads, Table::Spans, sought(&org(), &event()))
         .await
         .unwrap();
     assert_eq!(read_spans(&lake, files).await.len(), spans.len() + 1);
@@ -390,7 +393,10 @@ async fn files_of_others_are_not_opened() {
     let heads = world.meta.heads().await.unwrap();
     let count = async |org: &OrgId, event: &str| {
         let event = EventId::new(event).unwrap();
-        let files = world.lake.files(&heads, Table::Spans, org, &event).await;
+        let files = world
+            .lake
+            .files(&heads, Table::Spans, sought(org, &event))
+            .await;
         files.unwrap().len()
     };
     assert_eq!(count(&org(), "alpha").await, 1);
@@ -400,7 +406,10 @@ async fn files_of_others_are_not_opened() {
     assert_eq!(count(&other, "alpha").await, 0);
     assert_eq!(count(&org(), &long("1")).await, 1);
     let event = event();
-    let chat = world.lake.files(&heads, Table::Chat, &org(), &event).await;
+    let chat = world
+        .lake
+        .files(&heads, Table::Chat, sought(&org(), &event))
+        .await;
     assert!(chat.unwrap().is_empty());
     world.end().await;
 }
@@ -448,7 +457,9 @@ async fn a_version_is_found_after_checkpoints_and_cleaning_of_the_log() {
     let early = load(&world.lake, 0).await;
     let of_event = async |lake: &Lake, heads: &Heads, event: &str| {
         let event = EventId::new(event).unwrap();
-        let files = lake.files(heads, Table::Spans, &org(), &event).await;
+        let files = lake
+            .files(heads, Table::Spans, sought(&org(), &event))
+            .await;
         files.unwrap().len()
     };
     assert_eq!(of_event(&sleeper, &early, "keynote").await, 1);

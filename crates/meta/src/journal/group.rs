@@ -186,7 +186,7 @@ impl JournalWriter {
     async fn store(&self, encoded: Encoded) -> Result<(), Error> {
         let mut writer = self.journal.database.writer().await;
         let mut write = writer.begin().await?;
-        events::mention(&mut write, &encoded.mentions).await?;
+        events::mention(&mut write, &encoded.mentions, self.clock.now()).await?;
         let mut size = super::size(&mut *write).await?;
         // A group that only says what events are leaves nothing for the lake.
         if encoded.rows > 0 {

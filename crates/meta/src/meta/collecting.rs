@@ -1,5 +1,7 @@
 //! What was collected: events, the journal, and the heads that replace its rows.
 
+use std::collections::BTreeMap;
+
 use showreport_model::facts::Collected;
 use showreport_model::report::{Event, Heads};
 use showreport_model::{EventId, OrgId};
@@ -14,6 +16,15 @@ impl Meta {
     /// An event of an organisation.
     pub async fn event(&self, org: &OrgId, event: &EventId) -> Result<Event, Error> {
         events::find(self.shared.database.readers(), org, event).await
+    }
+
+    /// Those of these events that an organisation has.
+    pub async fn events_by_id(
+        &self,
+        org: &OrgId,
+        ids: &[EventId],
+    ) -> Result<BTreeMap<EventId, Event>, Error> {
+        events::find_all(self.shared.database.readers(), org, ids).await
     }
 
     /// Events of an organisation after `after`, by id.
@@ -69,6 +80,11 @@ impl Meta {
         journal::touches(self.shared.database.readers(), org, event, up_to).await
     }
 
+    /// Whether a row up to number `up_to` still waits that has facts of the organisation.
+    pub async fn journal_touches_org(&self, org: &OrgId, up_to: i64) -> Result<bool, Error> {
+        journal::touches_org(self.shared.database.readers(), org, up_to).await
+    }
+
     /// How much waits for the flush.
     pub async fn journal_depth(&self) -> Result<JournalDepth, Error> {
         journal::depth(self.shared.database.readers()).await
@@ -106,7 +122,7 @@ impl Meta {
         let mut write = writer.begin().await?;
         orgs::zone(&mut *write, org).await?;
         heads::advance(&mut write, heads).await?;
-        events::mention(&mut write, &mentions).await?;
+        events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
         write.commit().await
     }
 }

@@ -77,6 +77,22 @@ impl Meta {
         Ok(holds)
     }
 
+    /// Lets jobs be claimed that would wait longer than `wait_ms_max`, which no
+    /// job does unless the clock has gone back since.
+    pub async fn revive_jobs(&self, wait_ms_max: i64) -> Result<(), Error> {
+        let now = self.shared.clock.now();
+        let latest = now.saturating_add_millis(wait_ms_max);
+        // Looking is cheap, and most looks find nothing.
+        let last = queue::last_due_at(self.shared.database.readers()).await?;
+        if last.is_none_or(|last| last <= latest) {
+            return Ok(());
+        }
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        queue::revive(&mut write, now, latest).await?;
+        write.commit().await
+    }
+
     /// When the next job may be claimed: the earliest time to run, or end of a lease.
     pub async fn next_job_at(&self) -> Result<Option<Timestamp>, Error> {
         queue::next_due_at(self.shared.database.readers()).await

@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::{DataFrame, col};
+use showreport_model::bulk::{ColumnType, ReportColumn};
 use showreport_model::facts::time_type;
 
 use crate::functions::owned::owned;
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Count,
     /// Seconds with three decimals.
     Seconds,
+    /// A number with as many decimals as it needs.
+    Number,
 }
 
 /// A column of an answer.
@@ -63,6 +66,18 @@ impl Column {
         Self::new(name, Kind::Seconds).settled()
     }
 
+    /// A column of a bulk report.
+    pub(crate) const fn of(column: &ReportColumn) -> Self {
+        let kind = match column.kind {
+            ColumnType::Boolean => Kind::Flag,
+            ColumnType::Date | ColumnType::Text => Kind::Text,
+            ColumnType::Integer => Kind::Count,
+            ColumnType::Number => Kind::Number,
+            ColumnType::Time => Kind::Time,
+        };
+        Self::new(column.name, kind)
+    }
+
     /// Says that the columns to the left settle the order already: files are
     /// sorted by all columns, and a key that cannot decide only costs memory.
     pub(crate) const fn settled(self) -> Self {
@@ -79,6 +94,7 @@ impl Column {
             Kind::Time => cast(value, time_type()),
             Kind::Flag => cast(value, DataType::Boolean),
             Kind::Count => cast(value, DataType::Int64),
+            Kind::Number => cast(value, DataType::Float64),
             Kind::Seconds => seconds().call(vec![cast(value, DataType::Int64)]),
         };
         // What was grouped comes in slices; the sort keeps them.

@@ -4,7 +4,7 @@ use arrow::datatypes::Fields;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
-use datafusion::logical_expr::{lit, not};
+use datafusion::logical_expr::{Expr, lit, not};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
 use showreport_model::facts::Table;
@@ -64,17 +64,16 @@ pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame,
     // Each step has a name of its own: the engine confuses equal names when it
     // moves the reading of a field to where the fields are made.
     let field = |name: &&str| get_field(col("holds"), *name).alias(*name);
-    let mut columns = vec![col("message_id")];
+    let keys = || facts.key_columns(&["message_id"]);
+    let with = |more: Expr| keys().into_iter().chain([more]).collect::<Vec<_>>();
+    let mut columns = keys();
     columns.extend(VERSION.iter().map(field));
     let said = version(fields.clone()).call(VERSION.map(col).to_vec());
     let holds = version_fields(fields).call(vec![col("greatest")]);
     let messages = versions
-        .select(vec![col("message_id"), said.alias("said")])?
-        .aggregate(
-            vec![col("message_id")],
-            vec![max(col("said")).alias("greatest")],
-        )?
-        .select(vec![col("message_id"), holds.alias("holds")])?
+        .select(with(said.alias("said")))?
+        .aggregate(keys(), vec![max(col("said")).alias("greatest")])?
+        .select(with(holds.alias("holds")))?
         .select(columns)?;
     Ok(match groups::inside(window, "sent_at") {
         Some(inside) => messages.filter(inside)?,
@@ -85,10 +84,7 @@ pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame,
 /// Messages and their distinct senders in each group.
 ///
 /// By sender first, so that a group with a million senders can spill.
-pub(super) fn counted(
-    messages: DataFrame,
-    keys: Vec<datafusion::logical_expr::Expr>,
-) -> Result<DataFrame, Error> {
+pub(super) fn counted(messages: DataFrame, keys: Vec<Expr>) -> Result<DataFrame, Error> {
     let sender = person_of().call(vec![col("customer_id"), col("device_id")]);
     let mut by_sender = keys.clone();
     by_sender.push(col("sender"));

@@ -26,7 +26,7 @@ pub(super) async fn plan(
     order: &ReportOrder,
     clockwork: &Clockwork,
 ) -> Result<Answer, Error> {
-    let counted = chosen(ballots(facts, order.window).await?)?.filter(col("counted"))?;
+    let counted = chosen(facts, ballots(facts, order.window).await?)?.filter(col("counted"))?;
     if order.group_by.is_empty() {
         return every_option(facts, counted).await;
     }
@@ -60,7 +60,7 @@ async fn every_option(facts: &Facts, counted: DataFrame) -> Result<Answer, Error
     let or_none = |figure: Expr| coalesce(vec![figure, lit(0_i64)]);
     // An option that nobody chose shows the voters of its poll all the same.
     let voters = over(max_udaf(), col("some_voters"), vec![col("poll_id")])?;
-    let rows = options(polls(facts).await?)?
+    let rows = options(facts, polls(facts).await?)?
         .with_column("option_id", cast(col("option_id"), DataType::Utf8))?
         .join(
             tallied,
@@ -77,7 +77,7 @@ async fn every_option(facts: &Facts, counted: DataFrame) -> Result<Answer, Error
 
 /// For each poll, option and group with a counted vote: its `votes`, and the
 /// `voters` of the poll in the group.
-fn tallied(counted: DataFrame, groups: &[Expr]) -> EngineResult<DataFrame> {
+pub(super) fn tallied(counted: DataFrame, groups: &[Expr]) -> EngineResult<DataFrame> {
     let of_poll: Vec<Expr> = [col("poll_id")]
         .into_iter()
         .chain(groups.iter().cloned())

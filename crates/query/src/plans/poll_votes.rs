@@ -17,7 +17,7 @@ pub(super) async fn plan(
     order: &ReportOrder,
     clockwork: &Clockwork,
 ) -> Result<Answer, Error> {
-    let chosen = chosen(ballots(facts, order.window).await?)?;
+    let chosen = chosen(facts, ballots(facts, order.window).await?)?;
     if order.group_by.is_empty() {
         let rows = with_texts(facts, with_origin(facts, chosen).await?).await?;
         return Ok(Answer::new(rows, vote_columns())?);

@@ -20,18 +20,16 @@ use crate::functions::union::UnionOfEnds;
 /// The attributes of a view, each the least over all its spans.
 pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os", "geo_region"];
 
-/// A row a playback: `playback_id`, the attributes, `first_from`, and `spans`
+/// A row a playback: its keys, the attributes, `first_from`, and `spans`
 /// as cut by the window, which may be empty.
 ///
 /// The window prunes no row: attributes, and which view came first, are
 /// decided over all spans, inside the window or not.
 pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let millis = |name: &str| cast(col(name), DataType::Int64);
-    let mut columns = vec![
-        col("playback_id"),
-        millis("from_time").alias("from_millis"),
-        millis("to_time").alias("to_millis"),
-    ];
+    let mut columns = facts.key_columns(&["playback_id"]);
+    columns.push(millis("from_time").alias("from_millis"));
+    columns.push(millis("to_time").alias("to_millis"));
     columns.extend(ATTRIBUTES.map(col));
 
     let mut gathered: Vec<Expr> = ATTRIBUTES
@@ -47,7 +45,7 @@ pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Er
     let spans = facts.frame(Table::Spans).await?;
     Ok(spans
         .select(columns)?
-        .aggregate(vec![col("playback_id")], gathered)?)
+        .aggregate(facts.key_columns(&["playback_id"]), gathered)?)
 }
 
 fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) -> Expr {

@@ -83,7 +83,7 @@ fn each_view(views: DataFrame) -> EngineResult<Answer> {
     Answer::new(rows, columns)
 }
 
-fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
+pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
     let of = |voice: Voice, figure: Expr| figure.filter(col("voice").eq(voice.literal())).build();
     // Every view has one viewer, so that counting by viewers counts every view once.
     let of_viewers = |figure: Expr| of(Voice::Viewer, figure);

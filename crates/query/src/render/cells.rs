@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use showreport_model::Timestamp;
 
 use crate::plans::answer::{Column, Kind};
 
 /// A cell of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell<'a> {
     Absent,
     Text(&'a str),
@@ -18,6 +18,7 @@ pub(super) enum Cell<'a> {
     Count(i64),
     /// Milliseconds, shown as seconds.
     Seconds(i128),
+    Number(f64),
 }
 
 /// The cells of a row, in the order of the columns.
@@ -44,6 +45,7 @@ fn cell(batch: &RecordBatch, column: usize, kind: Kind, row: usize) -> Cell<'_> 
         }
         Kind::Flag => Cell::Flag(array.as_boolean().value(row)),
         Kind::Count => Cell::Count(array.as_primitive::<Int64Type>().value(row)),
+        Kind::Number => Cell::Number(array.as_primitive::<Float64Type>().value(row)),
         Kind::Seconds => Cell::Seconds(array.as_primitive::<Decimal128Type>().value(row)),
     }
 }
@@ -57,6 +59,8 @@ impl Cell<'_> {
             Cell::Time(at) => write!(text, "{at}"),
             Cell::Flag(value) => write!(text, "{value}"),
             Cell::Count(value) => write!(text, "{value}"),
+            // The shortest text that reads back as the same number.
+            Cell::Number(value) => write!(text, "{value}"),
             Cell::Seconds(millis) => write!(text, "{}.{:03}", millis / 1000, millis % 1000),
         };
         written.expect("writing to memory cannot fail");

@@ -33,7 +33,7 @@ impl Renderer for Ndjson {
                 match cell {
                     Cell::Absent => line.extend_from_slice(b"null"),
                     Cell::Text(_) | Cell::Time(_) => serde_json::to_writer(&mut *line, &text)?,
-                    Cell::Flag(_) | Cell::Count(_) | Cell::Seconds(_) => {
+                    Cell::Flag(_) | Cell::Count(_) | Cell::Seconds(_) | Cell::Number(_) => {
                         line.extend_from_slice(text.as_bytes());
                     }
                 }

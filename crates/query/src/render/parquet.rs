@@ -31,6 +31,7 @@ impl Parquet {
                 Kind::Flag => DataType::Boolean,
                 Kind::Count => DataType::Int64,
                 Kind::Seconds => SECONDS_TYPE,
+                Kind::Number => DataType::Float64,
             };
             Field::new(column.name, data_type, true)
         };

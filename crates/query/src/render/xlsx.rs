@@ -74,6 +74,9 @@ impl Renderer for Xlsx {
                     Cell::Count(value) => {
                         sheet.write_number(self.rows, place, number_of(i128::from(value)))?;
                     }
+                    Cell::Number(value) => {
+                        sheet.write_number(self.rows, place, value)?;
+                    }
                     Cell::Seconds(millis) => {
                         let seconds = number_of(millis) / 1000.0;
                         sheet.write_number_with_format(self.rows, place, seconds, &self.seconds)?;

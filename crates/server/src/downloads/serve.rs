@@ -15,7 +15,8 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use showreport_lake::{ReportPath, Variant};
-use showreport_model::report::{Format, Report};
+use showreport_model::report::{Format, ReportFile};
+use showreport_model::{OrgId, ReportId};
 
 use super::link::{Link, LinkParts};
 use super::name::content_disposition;
@@ -74,12 +75,53 @@ pub(crate) async fn download(
             "the link has expired; ask for the report again, its `uri` is signed anew each time",
         ));
     }
+    let variant = query.variant.as_deref();
+    let asked = (&method, &headers);
+    if let Some(made) = app.meta().day_file(link.report).await? {
+        let stored = StoredFile {
+            org: &made.org,
+            id: made.id,
+            file: &made.file,
+            format: Format::Csv,
+        };
+        return send_file(&app, &stored, variant, &link.file_name, asked).await;
+    }
     let task = app.meta().report_task(link.report).await?;
     let report = task.ok_or_else(no_such_link)?.report;
-    let copy = Copy::of(&report, query.variant.as_deref())?;
-    copy.check(&app).await?;
-    let answer = copy.answer(&method, &headers)?;
-    answer.send(&app, &copy, &link.file_name).await
+    let stored = StoredFile {
+        org: &report.order.org,
+        id: report.id,
+        file: report.file.as_ref().ok_or_else(file_gone)?,
+        format: report.order.format,
+    };
+    send_file(&app, &stored, variant, &link.file_name, asked).await
+}
+
+/// A file that was made, and where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredFile<'a> {
+    /// Whose.
+    pub(crate) org: &'a OrgId,
+    /// What it lies under.
+    pub(crate) id: ReportId,
+    /// What it is.
+    pub(crate) file: &'a ReportFile,
+    /// In which form.
+    pub(crate) format: Format,
+}
+
+/// Answers a request for a file: whole, in part or packed, as it asks; never cut.
+pub(crate) async fn send_file(
+    app: &App,
+    stored: &StoredFile<'_>,
+    variant: Option<&str>,
+    file_name: &str,
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Response, ApiError> {
+    let copy = Copy::of(stored, variant)?;
+    copy.check(app).await?;
+    let answer = copy.answer(method, headers)?;
+    answer.send(app, &copy, file_name).await
 }
 
 fn no_such_link() -> ApiError {
@@ -111,16 +153,15 @@ struct Copy {
 }
 
 impl Copy {
-    fn of(report: &Report, variant: Option<&str>) -> Result<Self, ApiError> {
-        let file = report.file.as_ref().ok_or_else(file_gone)?;
-        let order = &report.order;
-        let path = |variant| ReportPath::new(&order.org, report.id, file.attempt, variant);
+    fn of(stored: &StoredFile<'_>, variant: Option<&str>) -> Result<Self, ApiError> {
+        let (file, format) = (stored.file, stored.format);
+        let path = |variant| ReportPath::new(stored.org, stored.id, file.attempt, variant);
         let main = Self {
             path: path(Variant::Main),
             stored_bytes: file.size_bytes,
             lead: &[],
             tag: file.sha256.clone(),
-            format: order.format,
+            format,
         };
         match (variant, file.raw_size_bytes) {
             (None | Some(""), _) | (Some("raw"), None) => Ok(main),
@@ -131,7 +172,7 @@ impl Copy {
                 ..main
             }),
             // Other forms say themselves how they are written.
-            (Some("excel"), _) if order.format != Format::Csv => Ok(main),
+            (Some("excel"), _) if format != Format::Csv => Ok(main),
             (Some("excel"), _) => Ok(Self {
                 lead: BYTE_ORDER_MARK,
                 tag: format!("{}-excel", main.tag),

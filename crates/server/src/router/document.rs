@@ -30,6 +30,7 @@ struct Status {
     tags(
         (name = "collect", description = "Records go in"),
         (name = "event reports", description = "Reports, as BlendVision's clients ask for them"),
+        (name = "bulk reports", description = "A report a day, as YouTube Reporting's clients ask for them"),
         (name = "downloads", description = "Files of reports"),
         (name = "api", description = "Events, figures and reports"),
         (name = "operations", description = "Running the server"),
@@ -49,8 +50,14 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Says of every refusal that it is a [`Status`].
+/// Says of every refusal that it is a [`Status`], and names paths as `OpenAPI` does.
 pub(super) fn complete(openapi: &mut OpenApi) {
+    // The star says to the router that a name holds slashes; the document does not know it.
+    let paths = std::mem::take(&mut openapi.paths.paths);
+    let plain = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item));
+    openapi.paths.paths = plain.collect();
     for item in openapi.paths.paths.values_mut() {
         let operations = [
             &mut item.get,

@@ -88,6 +88,7 @@ pub(super) async fn speak_json(request: Request, next: Next) -> Response {
     parts.headers.remove(CONTENT_LENGTH);
     let (refusal, body) = ApiError::of_status(status).into_response().into_parts();
     parts.headers.extend(refusal.headers);
+    parts.extensions.extend(refusal.extensions);
     Response::from_parts(parts, body)
 }
 

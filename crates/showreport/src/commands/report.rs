@@ -1,7 +1,5 @@
 //! `showreport report`: one report without a server.
 
-mod file;
-
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,12 +11,12 @@ use showreport_model::report::{Dimension, Format, GroupBy, ReportOrder};
 use showreport_model::{ErrorKind, EventId, Failure, OrgId, Timestamp, Window};
 use showreport_query::{Output, Rendered, Sink};
 
+use super::file::{WholeFile, stdout_sink};
 use super::output::{Usage, grouped};
 use super::token::known;
 use crate::settings::values::instant;
 use crate::shutdown::Shutdown;
 use crate::wiring::{DataDir, Limits, Parts};
-use file::{WholeFile, stdout_sink};
 
 /// Makes one report without a server
 ///

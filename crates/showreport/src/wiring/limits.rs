@@ -31,6 +31,18 @@ pub struct ServerLimits {
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration_millis)]
     pub report_retention: i64,
 
+    /// How long after its end a day is settled: what comes in later restates its bulk reports
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration_millis)]
+    pub bulk_settle: i64,
+
+    /// How long a bulk report is kept, and for how long late records restate a day
+    #[arg(long, value_name = "DURATION", default_value = "60d", value_parser = duration_millis)]
+    pub bulk_retention: i64,
+
+    /// After how long a job of bulk reports ends if nobody fetches any; told 30 days ahead
+    #[arg(long, value_name = "DURATION", default_value = "180d", value_parser = duration_millis)]
+    pub job_expiry: i64,
+
     /// How many bytes may wait for the lake before collecting is refused
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_bytes)]
     pub journal_size: u64,

@@ -54,6 +54,9 @@ impl Parts {
         let jobs = showreport_jobs::Config {
             report_workers: limits.report_workers.into(),
             report_retention_ms: limits.report_retention,
+            settle_ms: limits.bulk_settle,
+            bulk_retention_ms: limits.bulk_retention,
+            idle_order_ms: limits.job_expiry,
             flush_after_ms: limits.flush_after.unsigned_abs(),
             ..showreport_jobs::Config::default()
         };

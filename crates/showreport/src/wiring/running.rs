@@ -9,12 +9,16 @@ use tokio::net::TcpListener;
 use super::parts::Parts;
 use super::tasks::Tasks;
 
-/// Where a server is found.
+/// Where a server is found, and how often.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Doors {
     /// The address to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470", value_parser = address)]
     pub listen: SocketAddr,
+
+    /// Requests for reports that an organisation may make in a minute, records not counted
+    #[arg(long, value_name = "COUNT", default_value = "6000", value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_minute: u32,
 }
 
 /// A server with all its tasks.
@@ -37,6 +41,7 @@ impl Running {
         })?;
         let address = listener.local_addr().context("find the own address")?;
         let config = showreport_server::Config {
+            requests_per_minute: doors.requests_per_minute,
             public_url: Some(public_url.unwrap_or_else(|| base_url(address))),
             ..showreport_server::Config::default()
         };
@@ -61,6 +66,7 @@ impl Running {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
         tasks.start("report runner", |stop| parts.jobs.clone().run_reports(stop));
+        tasks.start("schedule", |stop| parts.jobs.clone().run_schedule(stop));
         tasks.start("maintenance", |stop| {
             parts.jobs.clone().run_maintenance(stop)
         });

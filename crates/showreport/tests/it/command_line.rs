@@ -162,6 +162,50 @@ fn a_report_goes_to_a_file_and_takes_a_window() {
 }
 
 #[test]
+fn a_job_is_made_listed_and_deleted() {
+    let data = acme();
+    let data = data.path();
+    let created = printed(data, "job create --org acme --type event_watch_time_a1");
+    let id = created.trim();
+    let why = fails(data, "job create --org acme --type event-watch-time-a1", 1);
+    assert!(why.contains(id), "{why}");
+    printed(
+        data,
+        "job create --org acme --type event_customers_a1 --name daily",
+    );
+    let list = printed(data, "job list --org acme");
+    assert_eq!(list.lines().count(), 2, "{list}");
+    assert!(list.lines().any(|line| line.starts_with(id)), "{list}");
+    printed(data, &format!("job delete {id}"));
+    fails(data, &format!("job delete {id}"), 1);
+    assert_eq!(printed(data, "job list").lines().count(), 1);
+}
+
+#[test]
+fn a_day_is_reported_on_without_a_server() {
+    let data = acme();
+    let data = data.path();
+    write(data, "records.ndjson", records());
+    printed(data, "import records.ndjson --org acme");
+    let bulk = "bulk --org acme --type event_customers_a1 --day";
+    let file = printed(data, &format!("{bulk} 2025-03-01"));
+    assert_snapshot!(file, @"
+    date,event_id,event_type,customer_id,views,watch_time_minutes,attended_minutes
+    20250301,keynote,,ada,1,30,30
+    20250301,keynote,,bob,1,10,10
+    ");
+    printed(data, &format!("{bulk} 20250301 --out day.csv"));
+    assert_eq!(
+        std::fs::read_to_string(data.join("day.csv")).expect("the file"),
+        file
+    );
+    assert_eq!(
+        printed(data, &format!("{bulk} 2025-03-02")).lines().count(),
+        1
+    );
+}
+
+#[test]
 fn a_token_is_shown_once_and_can_be_revoked() {
     let data = acme();
     let data = data.path();
@@ -208,6 +252,10 @@ fn wrong_usage_is_2() {
         "report --org acme --event keynote --dimension watch-time --granularity 7",
         "report --org acme --event keynote --dimension watch-time --format pdf",
         "report --org acme --event keynote --dimension watch-time --from yesterday",
+        "bulk --org acme --type event_customers_a1 --day yesterday",
+        "bulk --org acme --type mood --day 2025-03-01",
+        "job create --org acme --type mood",
+        "job delete one",
         "serve --listen nowhere",
         "serve --dance",
     ] {
@@ -223,6 +271,8 @@ fn failure_is_1() {
         "token create --org nobody --scope report",
         "import missing.ndjson --org acme",
         "import missing.ndjson --org nobody",
+        "job create --org nobody --type event_customers_a1",
+        "bulk --org nobody --type event_customers_a1 --day 2025-03-01",
         "report --org acme --event nothing --dimension watch-time",
     ] {
         fails(data.path(), typed, 1);
@@ -240,6 +290,8 @@ fn help_reads_like_a_manual() {
         "report",
         "org create",
         "token create",
+        "job create",
+        "bulk",
     ] {
         let help = printed(data.path(), &format!("{command} --help"));
         assert!(help.contains("Examples:"), "{command}: {help}");

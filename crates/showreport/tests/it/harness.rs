@@ -7,6 +7,7 @@ pub(crate) mod random;
 pub(crate) mod app;
 pub(crate) mod reports;
 pub(crate) mod show;
+pub(crate) mod bulk;
 pub(crate) mod zip;
 
 pub(crate) use answer::Answer;

@@ -1,0 +1,142 @@
+//! The job that makes the file of one day for a standing order.
+//!
+//! It takes in what was acknowledged before it began, writes to a place of its
+//! own and publishes only what differs from the day's latest report. A reason
+//! to make the day that comes up meanwhile outlives it.
+
+use anyhow::Context;
+use showreport_lake::{ReportPath, Variant};
+use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
+use showreport_model::bulk::{DayOrder, DueDay, ReportType};
+use showreport_model::report::ReportFile;
+use showreport_model::{OrgId, ReportDay, StandingOrderId, Window, Zone};
+use showreport_query::{Output, Rendered, Sink};
+
+use crate::jobs::Jobs;
+
+/// What came of a job.
+pub(crate) struct Made {
+    pub(crate) order: StandingOrderId,
+    pub(crate) day: ReportDay,
+    pub(crate) report_type: ReportType,
+    /// `new`, `restated` or `unchanged`.
+    pub(crate) outcome: &'static str,
+}
+
+/// Makes the file, and publishes it if it says anything new. Nothing, if nobody wants it any more.
+pub(crate) async fn make_bulk_report(
+    jobs: &Jobs,
+    job: &ClaimedJob,
+) -> anyhow::Result<Option<Made>> {
+    let due: DueDay = serde_json::from_str(&job.payload).context("read which day is due")?;
+    let task = jobs.meta.due_task(&due).await.context("load what is due")?;
+    let Some(task) = task else {
+        jobs.meta.finish_job(job).await.context("finish the job")?;
+        return Ok(None);
+    };
+    let order = &task.order;
+    let zone = jobs.meta.zone(&order.org).await.context("read the zone")?;
+    let question = day_order((&order.org, order.report_type), &zone, task.day)?;
+    let output = output(jobs, job, &task);
+    let written = jobs.write_day(&question, output).await?;
+    let new = NewBulkReport {
+        bounds: zone.bounds(task.day).context("find the ends of the day")?,
+        file: ReportFile {
+            row_count: written.row_count,
+            size_bytes: written.size_bytes,
+            sha256: written.sha256,
+            attempt: job.attempt,
+            raw_size_bytes: written.raw_size_bytes,
+        },
+        retention_ms: jobs.config.bulk_retention_ms,
+    };
+    let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
+    let outcome = match published.context("publish the bulk report")? {
+        Published::New(report) if report.supersedes.is_some() => Some("restated"),
+        Published::New(_) => Some("new"),
+        Published::Unchanged => {
+            remove(jobs, &task).await?;
+            Some("unchanged")
+        }
+        Published::Unwanted => {
+            remove(jobs, &task).await?;
+            None
+        }
+        // The other one may be writing to the same place.
+        Published::TakenOver => None,
+    };
+    Ok(outcome.map(|outcome| Made {
+        order: order.id,
+        day: task.day,
+        report_type: order.report_type,
+        outcome,
+    }))
+}
+
+/// The question for a day of an organisation's zone.
+pub(crate) fn day_order(
+    (org, report_type): (&OrgId, ReportType),
+    zone: &Zone,
+    day: ReportDay,
+) -> anyhow::Result<DayOrder> {
+    let bounds = zone.bounds(day);
+    let (start, end) = bounds.with_context(|| format!("{} has no {day}", zone.name()))?;
+    Ok(DayOrder {
+        org: org.clone(),
+        report_type,
+        day,
+        window: Window {
+            start: Some(start),
+            end: Some(end),
+        },
+    })
+}
+
+impl Jobs {
+    /// Writes the file of a day of an organisation, from everything acknowledged so far.
+    pub async fn write_bulk_day(
+        &self,
+        org: &OrgId,
+        report_type: ReportType,
+        day: ReportDay,
+        output: Output,
+    ) -> anyhow::Result<Rendered> {
+        let zone = self.meta.zone(org).await.context("read the zone")?;
+        let question = day_order((org, report_type), &zone, day)?;
+        self.write_day(&question, output).await
+    }
+
+    async fn write_day(&self, question: &DayOrder, output: Output) -> anyhow::Result<Rendered> {
+        self.flush_org(&question.org).await?;
+        let heads = self.meta.heads().await.context("read the heads")?;
+        let events = self
+            .query
+            .events_of_day(question, &heads)
+            .await
+            .context("find the events of the day")?;
+        let known = self.meta.events_by_id(&question.org, &events).await;
+        let known = known.context("read what the events are")?;
+        self.query
+            .write_bulk_report(question, (&heads, events), &known, output)
+            .await
+            .context("write the file of the day")
+    }
+}
+
+fn output(jobs: &Jobs, job: &ClaimedJob, task: &DueTask) -> Output {
+    let files = jobs.lake.report_files();
+    let create = |variant| -> Sink {
+        let path = ReportPath::new(&task.order.org, task.file_id, job.attempt, variant);
+        Box::new(files.create(&path))
+    };
+    Output {
+        main: create(Variant::Main),
+        raw: Some(create(Variant::Raw)),
+    }
+}
+
+async fn remove(jobs: &Jobs, task: &DueTask) -> anyhow::Result<()> {
+    let files = jobs.lake.report_files();
+    let removed = files.delete_all(&task.order.org, task.file_id).await;
+    removed.context("remove a file that nobody needs")
+}

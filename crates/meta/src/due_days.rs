@@ -1,0 +1,99 @@
+//! Days of standing orders whose file is to be made, for the first time or again.
+//!
+//! A row is a reason to make a file; the job in the queue is the doing. Reasons
+//! are counted, so that one that comes up while the file is made is not lost.
+
+use showreport_model::{ReportDay, ReportId, StandingOrderId};
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+use crate::database::Stored;
+use crate::error::{Doing, Error};
+
+const WANT: &str = "INSERT INTO due_days (standing_order, day, number, file_id)
+    SELECT ?1, ?2, 1, ?3 WHERE EXISTS
+        (SELECT 1 FROM standing_orders WHERE id = ?1 AND ended_at IS NULL)
+    ON CONFLICT (standing_order, day) DO UPDATE SET number = number + 1";
+
+const SELECT_ALL: &str = "SELECT day, file_id FROM due_days WHERE standing_order = ?1 ORDER BY day";
+
+const SELECT: &str = "SELECT number, file_id FROM due_days WHERE standing_order = ?1 AND day = ?2";
+
+const DONE: &str = "DELETE FROM due_days WHERE standing_order = ?1 AND day = ?2 AND number = ?3";
+
+const MOVE: &str = "UPDATE due_days SET file_id = ?3 WHERE standing_order = ?1 AND day = ?2";
+
+/// Gives a reason to make the file of a day.
+pub(crate) async fn want(
+    write: &mut SqliteConnection,
+    order: StandingOrderId,
+    day: ReportDay,
+) -> Result<(), Error> {
+    sqlx::query(WANT)
+        .bind(order.to_string())
+        .bind(day.to_string())
+        .bind(ReportId::generate().to_string())
+        .execute(write)
+        .await
+        .doing("note a day to report on")?;
+    Ok(())
+}
+
+/// The days of an order that are due, and where their files will lie.
+pub(crate) async fn of_order(
+    read: impl SqliteExecutor<'_>,
+    order: StandingOrderId,
+) -> Result<Vec<(ReportDay, ReportId)>, Error> {
+    let rows = sqlx::query(SELECT_ALL)
+        .bind(order.to_string())
+        .fetch_all(read)
+        .await
+        .doing("list days to report on")?;
+    rows.iter()
+        .map(|row| Ok((Stored(row).parsed("day")?, Stored(row).parsed("file_id")?)))
+        .collect()
+}
+
+/// The number of the latest reason, and where the file will lie. Nothing, if there is no reason.
+pub(crate) async fn find(
+    read: impl SqliteExecutor<'_>,
+    order: StandingOrderId,
+    day: ReportDay,
+) -> Result<Option<(i64, ReportId)>, Error> {
+    let row = sqlx::query(SELECT)
+        .bind(order.to_string())
+        .bind(day.to_string())
+        .fetch_optional(read)
+        .await
+        .doing("look up a day to report on")?;
+    row.map(|row| {
+        Ok((
+            Stored(&row).plain("number")?,
+            Stored(&row).parsed("file_id")?,
+        ))
+    })
+    .transpose()
+}
+
+/// Ends the reasons up to a number. Later ones get another place for their file.
+pub(crate) async fn done(
+    write: &mut SqliteConnection,
+    order: StandingOrderId,
+    day: ReportDay,
+    number: i64,
+) -> Result<(), Error> {
+    sqlx::query(DONE)
+        .bind(order.to_string())
+        .bind(day.to_string())
+        .bind(number)
+        .execute(&mut *write)
+        .await
+        .doing("end a day to report on")?;
+    sqlx::query(MOVE)
+        .bind(order.to_string())
+        .bind(day.to_string())
+        .bind(ReportId::generate().to_string())
+        .execute(write)
+        .await
+        .doing("move the file of a day to report on")?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Events of which something new was said, for as long as their days were not looked at again.
+//!
+//! Noted in the transaction that makes the facts durable, so none is forgotten.
+
+use showreport_model::{EventId, OrgId, Timestamp};
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+use crate::database::Stored;
+use crate::error::{Doing, Error};
+
+/// An event whose days may have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TouchedEvent {
+    /// The event.
+    pub event: EventId,
+    /// The earliest instant of which something was said.
+    pub earliest: Timestamp,
+    /// Grows with each mention.
+    pub(crate) number: i64,
+}
+
+/// What waits to be looked at in one organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TouchedOrg {
+    /// Whose.
+    pub org: OrgId,
+    /// The earliest instant of which something was said.
+    pub earliest: Timestamp,
+    /// Since when the oldest mention waits.
+    pub waiting_since: Timestamp,
+    /// Whether somebody began to look at some, and did not say that it is done.
+    pub is_taken: bool,
+}
+
+/// The mentions come as a JSON array of `[org, event, earliest]`. Where nobody
+/// has ordered reports, nobody has to look.
+const NOTE: &str = "INSERT INTO touched_events (org, event_id, taken, number, earliest, touched_at)
+    SELECT value ->> 0, value ->> 1, 0, 1, value ->> 2, ?2 FROM json_each(?1)
+    WHERE EXISTS (SELECT 1 FROM standing_orders
+        WHERE standing_orders.org = value ->> 0 AND ended_at IS NULL)
+    ON CONFLICT (org, event_id, taken) DO UPDATE SET
+        number = number + 1, earliest = min(earliest, excluded.earliest)";
+
+const SELECT_ORGS: &str = "SELECT org, min(earliest) AS earliest, min(touched_at) AS touched_at,
+        max(taken) AS taken
+    FROM touched_events GROUP BY org ORDER BY org";
+
+const TAKE: &str = "INSERT INTO touched_events (org, event_id, taken, number, earliest, touched_at)
+    SELECT org, event_id, 1, number, earliest, touched_at
+    FROM touched_events WHERE org = ?1 AND taken = 0
+    ON CONFLICT (org, event_id, taken) DO UPDATE SET
+        number = touched_events.number + excluded.number,
+        earliest = min(touched_events.earliest, excluded.earliest)";
+
+const CLEAR_TAKEN_OVER: &str = "DELETE FROM touched_events WHERE org = ?1 AND taken = 0";
+
+const SELECT_TAKEN: &str = "SELECT event_id, earliest, number FROM touched_events
+    WHERE org = ?1 AND taken = 1 ORDER BY event_id";
+
+/// Only what was looked at: who took more meanwhile changed the number.
+const DELETE: &str = "DELETE FROM touched_events
+    WHERE org = ?1 AND event_id = ?2 AND taken = 1 AND number = ?3";
+
+/// Notes mentions, a JSON array of `[org, event, earliest]`.
+pub(crate) async fn note(
+    write: &mut SqliteConnection,
+    mentions_json: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(NOTE)
+        .bind(mentions_json)
+        .bind(now.as_millis())
+        .execute(write)
+        .await
+        .doing("note touched events")?;
+    Ok(())
+}
+
+/// The organisations with something to look at.
+pub(crate) async fn orgs(read: impl SqliteExecutor<'_>) -> Result<Vec<TouchedOrg>, Error> {
+    let rows = sqlx::query(SELECT_ORGS)
+        .fetch_all(read)
+        .await
+        .doing("look for touched events")?;
+    rows.iter()
+        .map(|row| {
+            let row = Stored(row);
+            Ok(TouchedOrg {
+                org: row.parsed("org")?,
+                earliest: row.time("earliest")?,
+                waiting_since: row.time("touched_at")?,
+                is_taken: row.plain::<i64>("taken")? > 0,
+            })
+        })
+        .collect()
+}
+
+/// Takes what waits, together with what somebody took and did not finish.
+pub(crate) async fn take(
+    write: &mut SqliteConnection,
+    org: &OrgId,
+) -> Result<Vec<TouchedEvent>, Error> {
+    for statement in [TAKE, CLEAR_TAKEN_OVER] {
+        sqlx::query(statement)
+            .bind(org.as_str())
+            .execute(&mut *write)
+            .await
+            .doing("take touched events")?;
+    }
+    let rows = sqlx::query(SELECT_TAKEN)
+        .bind(org.as_str())
+        .fetch_all(write)
+        .await
+        .doing("take touched events")?;
+    rows.iter()
+        .map(|row| {
+            let row = Stored(row);
+            Ok(TouchedEvent {
+                event: row.parsed("event_id")?,
+                earliest: row.time("earliest")?,
+                number: row.plain("number")?,
+            })
+        })
+        .collect()
+}
+
+/// Forgets what was looked at.
+pub(crate) async fn forget(
+    write: &mut SqliteConnection,
+    org: &OrgId,
+    event: &TouchedEvent,
+) -> Result<(), Error> {
+    sqlx::query(DELETE)
+        .bind(org.as_str())
+        .bind(event.event.as_str())
+        .bind(event.number)
+        .execute(write)
+        .await
+        .doing("forget a touched event")?;
+    Ok(())
+}

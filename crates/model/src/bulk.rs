@@ -1,0 +1,397 @@
+//! Bulk reports: one file a day of everything an organisation has, of five types.
+//!
+//! A standing order asks for one type, once and for all. What each column of a
+//! type means is said here and nowhere else; plans, files and listings follow it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{OrgId, ReportId, StandingOrderId};
+use crate::record::named;
+use crate::report::ReportFile;
+use crate::span::Window;
+use crate::time::{ReportDay, Timestamp, Zone};
+
+named! {
+    /// What a bulk report is about. A later version of a type is a type of its own.
+    ReportType {
+        /// What was said.
+        ChatMessages = "event_chat_messages_a1",
+        /// Who of the customers watched for how long.
+        Customers = "event_customers_a1",
+        /// How often each option of each poll was chosen.
+        PollSummaries = "event_poll_summaries_a1",
+        /// Who chose what, and when.
+        PollVotes = "event_poll_votes_a1",
+        /// How much was watched, by system and region.
+        WatchTime = "event_watch_time_a1",
+    }
+}
+
+named! {
+    /// What the cells of a column hold.
+    ColumnType {
+        /// `true` or `false`.
+        Boolean = "boolean",
+        /// A date as eight digits.
+        Date = "date",
+        /// A whole number.
+        Integer = "integer",
+        /// A number with as many decimals as it needs.
+        Number = "number",
+        /// Text, empty where it is not known.
+        Text = "text",
+        /// An instant, RFC 3339 in UTC with three decimals.
+        Time = "time",
+    }
+}
+
+/// A column of a bulk report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportColumn {
+    /// Its name in the header line.
+    pub name: &'static str,
+    /// What its cells hold.
+    pub kind: ColumnType,
+    /// What they mean.
+    pub meaning: &'static str,
+}
+
+const fn column(name: &'static str, kind: ColumnType, meaning: &'static str) -> ReportColumn {
+    ReportColumn {
+        name,
+        kind,
+        meaning,
+    }
+}
+
+const DATE: ReportColumn = column(
+    "date",
+    ColumnType::Date,
+    "the day in the organisation's time zone",
+);
+const EVENT_ID: ReportColumn = column("event_id", ColumnType::Text, "the event");
+const EVENT_TYPE: ReportColumn = column(
+    "event_type",
+    ColumnType::Text,
+    "live, vod or aod; empty while no record has said it",
+);
+const CUSTOMER_ID: ReportColumn = column(
+    "customer_id",
+    ColumnType::Text,
+    "the customer; empty where nobody said who it was",
+);
+const DEVICE_ID: ReportColumn = column("device_id", ColumnType::Text, "the device");
+const POLL_ID: ReportColumn = column("poll_id", ColumnType::Text, "the poll");
+const OPTION_ID: ReportColumn = column("option_id", ColumnType::Text, "the option of the poll");
+const VIEWS: ReportColumn = column(
+    "views",
+    ColumnType::Integer,
+    "distinct playbacks with any time inside the day",
+);
+const WATCH_TIME_MINUTES: ReportColumn = column(
+    "watch_time_minutes",
+    ColumnType::Number,
+    "minutes played, summed over views; times 60,000 it rounds to whole milliseconds",
+);
+
+const WATCH_TIME: &[ReportColumn] = &[
+    DATE,
+    EVENT_ID,
+    EVENT_TYPE,
+    column(
+        "device_os",
+        ColumnType::Text,
+        "the operating system of the view",
+    ),
+    column(
+        "geo_region",
+        ColumnType::Text,
+        "the region of the view, by its ISO 3166 code",
+    ),
+    VIEWS,
+    column(
+        "viewers",
+        ColumnType::Integer,
+        "distinct customers; where unknown devices, where unknown playbacks",
+    ),
+    WATCH_TIME_MINUTES,
+    column(
+        "average_view_duration_seconds",
+        ColumnType::Number,
+        "seconds played by views",
+    ),
+];
+
+const CUSTOMERS: &[ReportColumn] = &[
+    DATE,
+    EVENT_ID,
+    EVENT_TYPE,
+    CUSTOMER_ID,
+    VIEWS,
+    WATCH_TIME_MINUTES,
+    column(
+        "attended_minutes",
+        ColumnType::Number,
+        "minutes attended: two views of one viewer at once count once",
+    ),
+];
+
+const CHAT_MESSAGES: &[ReportColumn] = &[
+    DATE,
+    EVENT_ID,
+    EVENT_TYPE,
+    column("message_id", ColumnType::Text, "the message"),
+    column("sent_at", ColumnType::Time, "when it was sent"),
+    CUSTOMER_ID,
+    DEVICE_ID,
+    column("name", ColumnType::Text, "the name that the sender showed"),
+    column("role", ColumnType::Text, "viewer, guest or admin"),
+    column("text", ColumnType::Text, "what was said"),
+    column(
+        "deleted",
+        ColumnType::Boolean,
+        "whether it was deleted later",
+    ),
+];
+
+const POLL_SUMMARIES: &[ReportColumn] = &[
+    DATE,
+    EVENT_ID,
+    EVENT_TYPE,
+    POLL_ID,
+    column("question", ColumnType::Text, "what the poll asks"),
+    OPTION_ID,
+    column("option_text", ColumnType::Text, "what the option says"),
+    column(
+        "votes",
+        ColumnType::Integer,
+        "votes that count and chose the option, cast inside the day",
+    ),
+    column(
+        "voters",
+        ColumnType::Integer,
+        "voters of the poll with a vote that counts, cast inside the day",
+    ),
+];
+
+const POLL_VOTES: &[ReportColumn] = &[
+    DATE,
+    EVENT_ID,
+    EVENT_TYPE,
+    POLL_ID,
+    OPTION_ID,
+    CUSTOMER_ID,
+    DEVICE_ID,
+    column("voted_at", ColumnType::Time, "when the vote was cast"),
+    column(
+        "counted",
+        ColumnType::Boolean,
+        "whether the vote counts: the latest allowed one of its voter",
+    ),
+];
+
+impl ReportType {
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ChatMessages => "Event chat messages",
+            Self::Customers => "Event customers",
+            Self::PollSummaries => "Event poll summaries",
+            Self::PollVotes => "Event poll votes",
+            Self::WatchTime => "Event watch time",
+        }
+    }
+
+    /// The columns, in the order of the file.
+    pub const fn columns(self) -> &'static [ReportColumn] {
+        match self {
+            Self::ChatMessages => CHAT_MESSAGES,
+            Self::Customers => CUSTOMERS,
+            Self::PollSummaries => POLL_SUMMARIES,
+            Self::PollVotes => POLL_VOTES,
+            Self::WatchTime => WATCH_TIME,
+        }
+    }
+}
+
+/// A question for one day of one organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayOrder {
+    /// Whose events.
+    pub org: OrgId,
+    /// What about them.
+    pub report_type: ReportType,
+    /// Which day, in the organisation's zone.
+    pub day: ReportDay,
+    /// When the day begins and ends.
+    pub window: Window,
+}
+
+/// An order for a report a day, from the days before its making on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingOrder {
+    /// The order.
+    pub id: StandingOrderId,
+    /// Whose.
+    pub org: OrgId,
+    /// What about.
+    pub report_type: ReportType,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was given.
+    pub created_at: Timestamp,
+    /// The first day that it covers.
+    pub first_day: ReportDay,
+    /// When one of its reports was last fetched, or when it was given.
+    pub fetched_at: Timestamp,
+    /// When it ends unless a report is fetched before; told some time ahead.
+    pub ends_at: Option<Timestamp>,
+    /// When it ended. It makes no more reports.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The number of a bulk report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BulkReportId(i64);
+
+impl BulkReportId {
+    /// The report of that number.
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for BulkReportId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for BulkReportId {
+    type Err = NoNumber;
+
+    /// Only the form that [`std::fmt::Display`] gives.
+    fn from_str(text: &str) -> Result<Self, NoNumber> {
+        let number = text.parse().map_err(|_| NoNumber)?;
+        let id = Self(number);
+        (id.to_string() == text).then_some(id).ok_or(NoNumber)
+    }
+}
+
+/// A text that is no number of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no number of a report")]
+pub struct NoNumber;
+
+/// One day of a standing order, as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkReport {
+    /// Its number; later ones are greater.
+    pub id: BulkReportId,
+    /// What it was made for.
+    pub order: StandingOrderId,
+    /// Which day.
+    pub day: ReportDay,
+    /// When the day begins.
+    pub starts_at: Timestamp,
+    /// When the day ends: the first instant after it.
+    pub ends_at: Timestamp,
+    /// When it was made. No two of an order are made at one instant.
+    pub created_at: Timestamp,
+    /// When it is deleted.
+    pub expires_at: Timestamp,
+    /// The report of the same day that it takes the place of.
+    pub supersedes: Option<BulkReportId>,
+    /// Where its file lies.
+    pub file_id: ReportId,
+    /// Its file.
+    pub file: ReportFile,
+}
+
+/// Which days of a standing order have their reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    /// How long after its end a day is settled: what comes in later restates it.
+    pub settle_ms: i64,
+    /// How long a report is kept, and for how long after its end a day is restated.
+    pub retention_ms: i64,
+}
+
+impl Settling {
+    /// When a day that ends then has its report made.
+    pub fn due_at(self, day_ends_at: Timestamp) -> Timestamp {
+        day_ends_at.saturating_add_millis(self.settle_ms)
+    }
+
+    /// The first and the last day that are settled, and kept, at an instant.
+    pub fn days(self, zone: &Zone, now: Timestamp) -> (ReportDay, ReportDay) {
+        // The day that holds this instant is the first that is not over for so long.
+        let open = zone.day_of(now.saturating_add_millis(-self.settle_ms));
+        // A day is kept as long as its end is.
+        let oldest = zone.day_of(now.saturating_add_millis(-self.retention_ms));
+        (oldest, open.plus(-1))
+    }
+}
+
+/// Days before its making that a standing order covers.
+pub const DAYS_BEFORE: i32 = 30;
+
+/// What a file is made for, as the queue remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueDay {
+    /// The standing order.
+    pub order: StandingOrderId,
+    /// The day.
+    pub day: ReportDay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn every_type_has_its_date_first_and_no_column_twice() {
+        for &report_type in ReportType::ALL {
+            let columns = report_type.columns();
+            assert_eq!(columns[0], DATE);
+            let mut names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), columns.len());
+        }
+    }
+
+    #[test]
+    fn a_day_is_settled_some_time_after_its_end() {
+        let settling = Settling {
+            settle_ms: 3_600_000,
+            retention_ms: 2 * 86_400_000,
+        };
+        let berlin: Zone = "Europe/Berlin".parse().expect("zone");
+        let last = |now: &str| settling.days(&berlin, at(now)).1.to_string();
+        // Midnight in Berlin is 22:00 UTC in summer, and 23:00 in winter.
+        assert_eq!(last("2026-10-24T22:59:59.999Z"), "2026-10-23");
+        assert_eq!(last("2026-10-24T23:00:00Z"), "2026-10-24");
+        assert_eq!(last("2026-10-25T23:59:59.999Z"), "2026-10-24");
+        assert_eq!(last("2026-10-26T00:00:00Z"), "2026-10-25");
+        let (oldest, last) = settling.days(&berlin, at("2026-10-26T00:00:00Z"));
+        assert_eq!(oldest.through(last).count(), 2);
+    }
+
+    #[test]
+    fn a_number_has_one_form() {
+        assert_eq!("17".parse(), Ok(BulkReportId::new(17)));
+        for wrong in ["", "017", "+17", "1.7", "x", "99999999999999999999"] {
+            assert_eq!(wrong.parse::<BulkReportId>(), Err(NoNumber), "{wrong}");
+        }
+    }
+}

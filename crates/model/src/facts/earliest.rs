@@ -1,0 +1,126 @@
+//! Since when facts say something about each event.
+
+use std::collections::BTreeMap;
+
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMillisecondType;
+
+use super::{Collected, Facts, Table};
+use crate::ids::EventId;
+use crate::time::Timestamp;
+
+impl Collected {
+    /// The earliest instant that the facts of each event say something about.
+    ///
+    /// What says what a poll is speaks about all of its time.
+    pub fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
+        self.facts.earliest()
+    }
+}
+
+impl Facts {
+    fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
+        let mut earliest = BTreeMap::new();
+        for (table, time) in [
+            (Table::Spans, Some("from_time")),
+            (Table::Chat, Some("sent_at")),
+            (Table::Polls, None),
+            (Table::Votes, Some("voted_at")),
+        ] {
+            for (event, millis) in self.least(table, time) {
+                let event = EventId::new(event).expect("the event of a record was checked");
+                let at = Timestamp::from_millis(millis).unwrap_or(Timestamp::MIN);
+                let known = earliest.entry(event).or_insert(at);
+                *known = at.min(*known);
+            }
+        }
+        earliest
+    }
+
+    /// The least of a column for each event, the first of all time without one.
+    fn least(&self, table: Table, time: Option<&str>) -> BTreeMap<&str, i64> {
+        let batch = self.batch(table);
+        let kind = "the batch follows its schema";
+        let events = batch.column_by_name("event_id").expect(kind);
+        let events = events.as_string::<i32>();
+        let times = time.map(|time| {
+            let times = batch.column_by_name(time).expect(kind);
+            times.as_primitive::<TimestampMillisecondType>()
+        });
+        let mut least: BTreeMap<&str, i64> = BTreeMap::new();
+        // Neighbours are nearly always about the same event.
+        let mut run: Option<(&str, i64)> = None;
+        for row in 0..batch.num_rows() {
+            let event = events.value(row);
+            let at = times.map_or(Timestamp::MIN.as_millis(), |times| times.value(row));
+            run = match run {
+                Some((running, first)) if running == event => Some((event, first.min(at))),
+                ended => {
+                    note(&mut least, ended);
+                    Some((event, at))
+                }
+            };
+        }
+        note(&mut least, run);
+        least
+    }
+}
+
+fn note<'a>(least: &mut BTreeMap<&'a str, i64>, run: Option<(&'a str, i64)>) {
+    if let Some((event, at)) = run {
+        let known = least.entry(event).or_insert(at);
+        *known = at.min(*known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::FactsBuilder;
+    use crate::ids::{OrgId, PlaybackId, PollId};
+    use crate::record::{Choice, PlaybackRecord, PollRecord, PollStatus, Record};
+    use crate::span::Span;
+
+    fn event(id: &str) -> EventId {
+        EventId::new(id).expect("id")
+    }
+
+    fn playback(id: &str, from: i64) -> Record {
+        Record::Playback(PlaybackRecord {
+            event: event(id),
+            playback: PlaybackId::new(format!("p{from}")).expect("id"),
+            span: Span::new(from, from + 1).expect("span"),
+            device: None,
+            customer: None,
+            device_os: None,
+            geo_region: None,
+        })
+    }
+
+    #[test]
+    fn the_earliest_of_each_event_is_known_and_a_poll_reaches_back_for_ever() {
+        let base = 1_800_000_000_000;
+        let mut builder = FactsBuilder::new(OrgId::new("acme").expect("id"));
+        for (id, from) in [("a", 7), ("b", 5), ("a", 3), ("a", 4), ("c", 1)] {
+            builder.push(playback(id, base + from));
+        }
+        builder.push(Record::Poll(PollRecord {
+            event: event("c"),
+            poll: PollId::new("q").expect("id"),
+            question: "?".to_owned(),
+            choice: Choice::Single,
+            options: Vec::new(),
+            status: PollStatus::Active,
+            started_at: None,
+            ended_at: None,
+            updated_at: None,
+        }));
+        let at = |millis| Timestamp::from_millis(millis).expect("an instant");
+        let expected = BTreeMap::from([
+            (event("a"), at(base + 3)),
+            (event("b"), at(base + 5)),
+            (event("c"), Timestamp::MIN),
+        ]);
+        assert_eq!(builder.finish().earliest(), expected);
+    }
+}

@@ -1,0 +1,163 @@
+//! Days of a zone: what a daily report covers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Timestamp, Zone};
+
+/// A date in an organisation's zone. It sorts as dates do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReportDay(Date);
+
+/// A text that is no date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no date such as 2026-11-22 or 20261122")]
+pub struct NoDate;
+
+impl ReportDay {
+    /// The date that lies so many days later; earlier, where the number is negative.
+    #[must_use]
+    pub fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days.days()))
+    }
+
+    /// The date as eight digits, such as 20261122.
+    pub fn digits(self) -> String {
+        self.0.strftime("%Y%m%d").to_string()
+    }
+
+    /// Every date from this one to `last`, both included.
+    pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |day| Some(day.plus(1)))
+            .take_while(move |day| *day <= last)
+    }
+}
+
+impl FromStr for ReportDay {
+    type Err = NoDate;
+
+    fn from_str(text: &str) -> Result<Self, NoDate> {
+        let format = match text.len() {
+            8 => "%Y%m%d",
+            10 => "%Y-%m-%d",
+            _ => return Err(NoDate),
+        };
+        Date::strptime(format, text).map(Self).map_err(|_| NoDate)
+    }
+}
+
+impl fmt::Display for ReportDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for ReportDay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ReportDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Zone {
+    /// The day that holds an instant.
+    ///
+    /// A day begins with the first instant that the zone gives its date, so
+    /// an hour that is told twice around midnight belongs to the later day.
+    pub fn day_of(&self, at: Timestamp) -> ReportDay {
+        let date = ReportDay(self.date(at));
+        match self.day_start(date.plus(1)) {
+            Some(start) if start <= at => date.plus(1),
+            _ => date,
+        }
+    }
+
+    /// From when, included, until when, left out, a day lasts. Nothing for a
+    /// date that the zone skips, or beyond the years we know.
+    pub fn bounds(&self, day: ReportDay) -> Option<(Timestamp, Timestamp)> {
+        /// Zones have skipped single dates, never two in a row.
+        const SKIPPED_MAX: i32 = 2;
+        let start = self.day_start(day)?;
+        let end = (1..=SKIPPED_MAX).find_map(|days| self.day_start(day.plus(days)))?;
+        Some((start, end))
+    }
+
+    fn day_start(&self, day: ReportDay) -> Option<Timestamp> {
+        self.first_instant(day.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str) -> Zone {
+        name.parse().expect(name)
+    }
+
+    fn hours(zone: &Zone, day: &str) -> Option<i64> {
+        let (start, end) = zone.bounds(day.parse().expect(day))?;
+        Some((end.as_millis() - start.as_millis()) / 3_600_000)
+    }
+
+    #[test]
+    fn a_day_lasts_23_24_or_25_hours() {
+        let berlin = zone("Europe/Berlin");
+        assert_eq!(hours(&berlin, "2026-03-29"), Some(23));
+        assert_eq!(hours(&berlin, "2026-10-24"), Some(24));
+        assert_eq!(hours(&berlin, "2026-10-25"), Some(25));
+    }
+
+    #[test]
+    fn a_date_that_the_zone_skips_is_no_day() {
+        let apia = zone("Pacific/Apia");
+        assert_eq!(hours(&apia, "2011-12-29"), Some(24));
+        assert_eq!(hours(&apia, "2011-12-30"), None);
+        assert_eq!(hours(&apia, "2011-12-31"), Some(24));
+    }
+
+    #[test]
+    fn a_date_has_two_forms() {
+        let day: ReportDay = "20261122".parse().expect("digits");
+        assert_eq!(day.to_string(), "2026-11-22");
+        assert_eq!(day.digits(), "20261122");
+        for wrong in ["", "2026-11-31", "2026-1-1", "22.11.2026", "2026111"] {
+            assert_eq!(wrong.parse::<ReportDay>(), Err(NoDate), "{wrong}");
+        }
+        assert_eq!(day.plus(-22).to_string(), "2026-10-31");
+        assert_eq!(day.plus(-1).through(day).count(), 2);
+        assert_eq!(day.through(day.plus(-1)).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_lies_in_just_its_day(
+            millis in 1_200_000_000_000i64..1_900_000_000_000,
+            name in prop::sample::select(vec![
+                "UTC", "Asia/Taipei", "Europe/Berlin", "America/St_Johns", "Pacific/Apia",
+                "America/Los_Angeles", "Africa/Cairo", "Asia/Beirut",
+            ]),
+        ) {
+            let zone = zone(name);
+            let at = Timestamp::from_millis(millis).expect("an instant");
+            let day = zone.day_of(at);
+            let (start, end) = zone.bounds(day).expect("a day");
+            prop_assert!(start <= at && at < end, "{} in {}", at, name);
+            prop_assert_eq!(zone.day_of(start), day);
+            prop_assert!(zone.day_of(end) > day);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One plan a type of bulk report: a day of many events, from facts to sorted rows.
+//!
+//! The figures come from the plans of event reports, which here tell things
+//! apart by their event too; so both say the same of the same day.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::DataType;
+use datafusion::error::Result as EngineResult;
+use datafusion::logical_expr::{Expr, cast, lit};
+use datafusion::prelude::{DataFrame, col};
+use showreport_model::bulk::{DayOrder, ReportType};
+use showreport_model::report::Event;
+use showreport_model::{EventId, Window};
+
+use super::answer::{Answer, Column};
+use super::ballots::{ballots, chosen, with_texts};
+use super::chat_histories::messages;
+use super::poll_summaries::tallied;
+use super::views::views;
+use super::watch_time::in_all;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::functions::lookup::lookup;
+use crate::functions::spans::span_millis;
+
+/// The plan for a day of the events that `facts` are about.
+pub(crate) async fn plan(
+    facts: &Facts,
+    order: &DayOrder,
+    events: &BTreeMap<EventId, Event>,
+) -> Result<Answer, Error> {
+    let (report_type, window) = (order.report_type, order.window);
+    // What settles the order of the rows: what follows it cannot.
+    let (rows, keys): (DataFrame, &[&str]) = match report_type {
+        ReportType::WatchTime => (
+            watched(facts, window, &["event_id", "device_os", "geo_region"]).await?,
+            &["event_id", "device_os", "geo_region"],
+        ),
+        ReportType::Customers => (
+            watched(facts, window, &["event_id", "customer_id"]).await?,
+            &["event_id", "customer_id"],
+        ),
+        ReportType::ChatMessages => (messages(facts, window).await?, &["event_id", "message_id"]),
+        ReportType::PollSummaries => {
+            let counted = chosen(facts, ballots(facts, window).await?)?.filter(col("counted"))?;
+            let tallied = tallied(counted, &[col("event_id")])?;
+            let rows = with_texts(facts, tallied).await?;
+            (rows, &["event_id", "poll_id", "option_id"])
+        }
+        ReportType::PollVotes => (
+            chosen(facts, ballots(facts, window).await?)?,
+            &[
+                "event_id",
+                "poll_id",
+                "option_id",
+                "customer_id",
+                "device_id",
+                "voted_at",
+                "counted",
+            ],
+        ),
+    };
+    let names = events.values();
+    let names = names.filter_map(|it| Some((it.id.to_string(), it.kind?.name().to_owned())));
+    let event_type = lookup("event_type", names.collect()).call(vec![col("event_id")]);
+    let rows = rows
+        .with_column("date", lit(order.day.digits()))?
+        .with_column("event_type", event_type)?;
+    let columns = report_type.columns().iter().map(|column| {
+        let settled = Column::of(column).settled();
+        if keys.contains(&column.name) {
+            Column::of(column)
+        } else {
+            settled
+        }
+    });
+    Ok(Answer::new(rows, columns.collect())?)
+}
+
+/// What was watched in each group, in the units of bulk reports.
+async fn watched(facts: &Facts, window: Window, groups: &[&str]) -> Result<DataFrame, Error> {
+    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
+    let views = views(facts, window).await?.filter(watched)?;
+    Ok(in_minutes(in_all(views, groups)?)?)
+}
+
+/// The plan of watch time gives milliseconds, under the names that its own columns have.
+fn in_minutes(figures: DataFrame) -> EngineResult<DataFrame> {
+    let number = |value: Expr| cast(value, DataType::Float64);
+    let minutes = |millis: &str| number(col(millis)) / lit(60_000.0);
+    let average = number(col("watch_seconds")) / number(col("views") * lit(1000_i64));
+    figures
+        .with_column("watch_time_minutes", minutes("watch_seconds"))?
+        .with_column("attended_minutes", minutes("attended_seconds"))?
+        .with_column("average_view_duration_seconds", average)
+}

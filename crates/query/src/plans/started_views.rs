@@ -1,0 +1,63 @@
+//! The daily watch-time report: what was watched in the views that began on a day.
+//!
+//! A view belongs whole to the day of its first instant, also what is watched after midnight.
+
+use std::collections::BTreeMap;
+
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::prelude::col;
+use showreport_model::report::Event;
+use showreport_model::{EventId, Window};
+
+use super::answer::{Answer, Column};
+use super::views::views;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::functions::lookup::lookup;
+use crate::functions::spans::span_millis;
+
+pub(crate) async fn plan(
+    facts: &Facts,
+    day: Window,
+    events: &BTreeMap<EventId, Event>,
+) -> Result<Answer, Error> {
+    let known = |name: &str, text: fn(&Event) -> Option<String>| -> Expr {
+        let texts = events.iter();
+        let texts = texts.filter_map(|(id, event)| Some((id.to_string(), text(event)?)));
+        lookup(name, texts.collect()).call(vec![col("event_id")])
+    };
+    let mut started = views(facts, Window::ALL).await?;
+    if let Some(start) = day.start {
+        started = started.filter(col("first_from").gt_eq(lit(start.as_millis())))?;
+    }
+    if let Some(end) = day.end {
+        started = started.filter(col("first_from").lt(lit(end.as_millis())))?;
+    }
+    let watched = sum(span_millis().call(vec![col("spans")]));
+    let rows = started
+        .aggregate(
+            vec![col("event_id"), col("customer_id")],
+            vec![watched.alias("watch_time_seconds")],
+        )?
+        .with_column("title", known("title", |event| event.title.clone()))?
+        .with_column(
+            "streaming_type",
+            known("kind", |event| Some(event.kind?.name().to_owned())),
+        )?
+        .with_column(
+            "created_time",
+            known("starts", |event| Some(event.starts_at?.to_string())),
+        )?
+        .with_column_renamed("event_id", "content_id")?;
+    // What is said of a content follows from its id.
+    let columns = vec![
+        Column::text("title"),
+        Column::text("content_id"),
+        Column::text("streaming_type").settled(),
+        Column::text("created_time").settled(),
+        Column::text("customer_id"),
+        Column::seconds("watch_time_seconds"),
+    ];
+    Ok(Answer::new(rows, columns)?)
+}

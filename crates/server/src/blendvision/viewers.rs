@@ -1,0 +1,110 @@
+//! `GET /bv/cms/v1/lives/{id}/metrics/viewers`: who watches a live event.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use showreport_model::EventId;
+use showreport_model::record::EventKind;
+use showreport_query::Viewers;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::error::ApiError;
+use crate::extract::Segments;
+
+/// Viewers, in all and by what they watched.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ViewerMetricsAnswer {
+    /// In all.
+    viewer_metrics: ViewerMetrics,
+    /// While it was live, and of its recording.
+    viewer_metrics_per_event: ViewerMetricsPerEvent,
+}
+
+/// Viewers of an event.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ViewerMetrics {
+    /// Who are watching; an event that is over keeps its last point.
+    concurrent: Point,
+    /// Who have ever watched.
+    total: Point,
+}
+
+/// Viewers by what they watched.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ViewerMetricsPerEvent {
+    /// Until the event's end.
+    live: ViewerMetrics,
+    /// After it.
+    live_to_vod: ViewerMetrics,
+}
+
+/// A number of viewers at a moment.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Point {
+    /// How many.
+    count: u64,
+    /// When.
+    updated_at: String,
+}
+
+/// Get the viewers of a live event.
+#[utoipa::path(
+    get,
+    path = "/bv/cms/v1/lives/{id}/metrics/viewers",
+    tag = "event reports",
+    params(
+        ("id" = String, Path, description = "the event's id"),
+        ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
+    ),
+    responses(
+        (status = 200, description = "the viewers, over everything that was collected before the request", body = ViewerMetricsAnswer),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not read, or is of another organisation"),
+        (status = 404, description = "no such live event"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+        (status = 503, description = "it took too long, or too much is asked at the moment"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn get_viewers(
+    State(app): State<App>,
+    reader: Reader,
+    Segments(id): Segments<String>,
+) -> Result<Json<ViewerMetricsAnswer>, ApiError> {
+    let id = EventId::new(&id).map_err(|_| no_such_live())?;
+    let event = app.meta().event(&reader.org, &id).await?;
+    if event.kind.is_some_and(|kind| kind != EventKind::Live) {
+        return Err(no_such_live());
+    }
+    let jobs = app.jobs();
+    let flushed = jobs.flush_event(&reader.org, &id).await;
+    flushed.map_err(ApiError::from_chain)?;
+    let pins = jobs.pins(&reader.org, &id).await;
+    let pins = pins.map_err(ApiError::from_chain)?;
+    let audience = app.query().audience(&reader.org, &pins, app.now()).await?;
+    Ok(Json(ViewerMetricsAnswer {
+        viewer_metrics: audience.all.into(),
+        viewer_metrics_per_event: ViewerMetricsPerEvent {
+            live: audience.live.into(),
+            live_to_vod: audience.recorded.into(),
+        },
+    }))
+}
+
+fn no_such_live() -> ApiError {
+    ApiError::not_found("EVENT_NOT_FOUND", "there is no such live event")
+}
+
+impl From<Viewers> for ViewerMetrics {
+    fn from(viewers: Viewers) -> Self {
+        let point = |count| Point {
+            count,
+            updated_at: viewers.at.to_string(),
+        };
+        Self {
+            concurrent: point(viewers.concurrent),
+            total: point(viewers.total),
+        }
+    }
+}

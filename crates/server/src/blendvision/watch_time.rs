@@ -1,0 +1,186 @@
+//! `GET /bv/analytics/v1/reports/watch-time`: the watch time of a day, by link.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use showreport_model::ReportDay;
+use showreport_model::record::EventKind;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::downloads::Link;
+use crate::error::{ApiError, Violation};
+use crate::extract::Parameters;
+
+/// Where the file is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct WatchTimeAnswer {
+    /// Opens without a token for one hour; asking again makes a new file.
+    url: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct WatchTimeQuery {
+    streaming_type: Option<String>,
+    #[serde(rename = "streamingType")]
+    streaming_type_camel: Option<String>,
+    time: Option<String>,
+}
+
+/// Which contents are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Streaming {
+    Every,
+    Live,
+    Vod,
+}
+
+/// Get the watch time of a day.
+///
+/// A CSV file of the views that began on the day: `title, content_id,
+/// streaming_type, created_time, customer_id, watch_time_seconds`, a row a
+/// content and customer. The day is one of the organisation's zone.
+#[utoipa::path(
+    get,
+    path = "/bv/analytics/v1/reports/watch-time",
+    tag = "event reports",
+    params(
+        ("streaming_type" = Option<String>, Query, description = "`REPORT_STREAMING_TYPE_LIVE` (and its recording), `REPORT_STREAMING_TYPE_VOD` (audio too); without it all"),
+        ("time" = String, Query, description = "the date, as `2026-11-22T00:00:00Z`"),
+        ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
+    ),
+    responses(
+        (status = 200, description = "where the file is", body = WatchTimeAnswer),
+        (status = 400, description = "every wrong parameter is named"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not make reports, or is of another organisation"),
+        (status = 404, description = "the day is not over, or none of the zone"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+        (status = 503, description = "it took too long, or too much is asked at the moment"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn get_watch_time(
+    State(app): State<App>,
+    reader: Reader,
+    Parameters(query): Parameters<WatchTimeQuery>,
+) -> Result<Json<WatchTimeAnswer>, ApiError> {
+    let (streaming, day) = read(&query)?;
+    let zone = app.meta().zone(&reader.org).await?;
+    let Some((_, end)) = zone.bounds(day) else {
+        let message = format!("{}, the organisation's zone, has no {day}", zone.name());
+        return Err(ApiError::not_found("NO_SUCH_DAY", message));
+    };
+    if app.now() < end {
+        let message = format!("the day is not over; its report can be had from {end} on");
+        return Err(ApiError::not_found("REPORT_NOT_AVAILABLE", message));
+    }
+    // The file lives a little longer than the link, so that a download that has begun can go on.
+    let kept_ms = 2 * app.config().link_lifetime_ms;
+    let made = app
+        .jobs()
+        .make_started_views(&reader.org, day, |kind| streaming.takes(kind), kept_ms)
+        .await
+        .map_err(ApiError::from_chain)?;
+    let link = Link {
+        report: made.id,
+        expires_at: app
+            .now()
+            .saturating_add_millis(app.config().link_lifetime_ms),
+        file_name: format!("{}.csv", day.digits()),
+    };
+    let base = app.config().public_url.as_deref().unwrap_or_default();
+    Ok(Json(WatchTimeAnswer {
+        url: format!(
+            "{}{}",
+            base.trim_end_matches('/'),
+            link.path(app.signing_key())
+        ),
+    }))
+}
+
+impl Streaming {
+    fn from_name(name: &str) -> Option<Self> {
+        match name.trim_start_matches("REPORT_STREAMING_TYPE_") {
+            "" | "UNSPECIFIED" | "0" => Some(Self::Every),
+            "LIVE" | "1" => Some(Self::Live),
+            "VOD" | "2" => Some(Self::Vod),
+            _ => None,
+        }
+    }
+
+    fn takes(self, kind: Option<EventKind>) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Live => kind == Some(EventKind::Live),
+            Self::Vod => matches!(kind, Some(EventKind::Vod | EventKind::Aod)),
+        }
+    }
+}
+
+fn read(query: &WatchTimeQuery) -> Result<(Streaming, ReportDay), ApiError> {
+    let name = query.streaming_type.as_ref();
+    let name = name.or(query.streaming_type_camel.as_ref());
+    let streaming = Streaming::from_name(name.map_or("", String::as_str));
+    // Clients send a whole time for a date, in several forms; its date leads it.
+    let date = query.time.as_deref().and_then(|time| time.get(..10));
+    let day = date.and_then(|date| date.parse().ok());
+    let mut violations = Vec::new();
+    let mut wrong = |field: &str, description: &str| {
+        violations.push(Violation {
+            field: field.to_owned(),
+            description: description.to_owned(),
+        });
+    };
+    if streaming.is_none() {
+        wrong(
+            "streaming_type",
+            "is REPORT_STREAMING_TYPE_LIVE or REPORT_STREAMING_TYPE_VOD",
+        );
+    }
+    if day.is_none() {
+        wrong("time", "is a date, such as 2026-11-22T00:00:00Z");
+    }
+    match (streaming, day) {
+        (Some(streaming), Some(day)) => Ok((streaming, day)),
+        _ => Err(ApiError::violations(violations)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(streaming_type: Option<&str>, time: Option<&str>) -> WatchTimeQuery {
+        WatchTimeQuery {
+            streaming_type: streaming_type.map(str::to_owned),
+            time: time.map(str::to_owned),
+            ..WatchTimeQuery::default()
+        }
+    }
+
+    #[test]
+    fn a_date_comes_in_several_forms() {
+        for time in [
+            "2026-11-22",
+            "2026-11-22T00:00:00Z",
+            "2026-11-22T00:00:00.000+08:00",
+        ] {
+            let (streaming, day) = read(&query(None, Some(time))).unwrap();
+            assert_eq!(
+                (streaming, day.to_string().as_str()),
+                (Streaming::Every, "2026-11-22")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wrong = |query| read(&query).unwrap_err().violated_fields();
+        assert_eq!(wrong(query(Some("CDN"), None)), ["streaming_type", "time"]);
+        assert_eq!(
+            wrong(query(Some("REPORT_STREAMING_TYPE_LIVE"), Some("today"))),
+            ["time"]
+        );
+    }
+}

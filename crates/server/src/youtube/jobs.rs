@@ -1,0 +1,300 @@
+//! `POST` and `GET /v1/jobs`, `GET` and `DELETE /v1/jobs/{jobId}`.
+//!
+//! What clients call a job is a standing order to us.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use showreport_model::bulk::{ReportType, StandingOrder};
+use showreport_model::{StandingOrderId, Timestamp};
+use utoipa::ToSchema;
+
+use super::page::Page;
+use super::parameters::Given;
+use super::status::{PeriodStatus, newest_period};
+use crate::app::App;
+use crate::auth::Reader;
+use crate::error::{ApiError, Violation};
+use crate::extract::{Segments, read_body};
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Jobs {
+    /// The newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    jobs: Vec<Job>,
+    /// The `pageToken` of the next page; absent after the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// An order for a report a day.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    /// The job's id.
+    id: String,
+    /// What its reports are about.
+    report_type_id: &'static str,
+    /// What its owner calls it.
+    name: String,
+    /// When it was made.
+    create_time: String,
+    /// When it ends unless a report is fetched before; told thirty days ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_time: Option<String>,
+    /// How its newest period stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<PeriodStatus>,
+}
+
+/// Nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Empty {}
+
+/// Far more than the largest request that makes sense.
+const BODY_BYTES_MAX: usize = 64 << 10;
+const NAME_CHARACTERS_MAX: usize = 100;
+
+/// Create a job.
+///
+/// From then on there is a report for every day, and one for each of the 30
+/// days before. One job for an organisation and type: a second is 409, and
+/// names the first.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    tag = "bulk reports",
+    params(("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are")),
+    request_body(
+        content = Object,
+        content_type = "application/json",
+        description = "`reportTypeId` and `name`, at most 100 characters",
+        example = json!({"reportTypeId": "event_watch_time_a1", "name": "daily watch time"}),
+    ),
+    responses(
+        (status = 200, description = "the job", body = Job),
+        (status = 400, description = "every wrong field is named"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not make reports"),
+        (status = 409, description = "there is a job of the type; the metadata names it as `jobId`"),
+        (status = 413, description = "more than 64 KiB"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn create_job(
+    State(app): State<App>,
+    reader: Reader,
+    body: Body,
+) -> Result<Json<Job>, ApiError> {
+    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let (report_type, name) = read_job(&body)?;
+    let order = app
+        .meta()
+        .create_standing_order(&reader.org, report_type, &name)
+        .await?;
+    describe(&app, order).await.map(Json)
+}
+
+/// List jobs.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    tag = "bulk reports",
+    params(
+        ("pageSize" = Option<i32>, Query, description = "at most 1000; 100 without it"),
+        ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
+        ("includeSystemManaged" = Option<bool>, Query, description = "changes nothing: no job of ours is system-managed"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+    ),
+    responses(
+        (status = 200, description = "the jobs, the newest first; `{}` where there is none", body = Jobs),
+        (status = 400, description = "every wrong parameter is named"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not read reports"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn list_jobs(
+    State(app): State<App>,
+    reader: Reader,
+    given: Given,
+) -> Result<Json<Jobs>, ApiError> {
+    let page = Page::new(&given)?;
+    let (orders, next_page_token) = page.of(app.meta().standing_orders(&reader.org).await?);
+    let mut jobs = Vec::with_capacity(orders.len());
+    for order in orders {
+        jobs.push(describe(&app, order).await?);
+    }
+    Ok(Json(Jobs {
+        jobs,
+        next_page_token,
+    }))
+}
+
+/// Get a job.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{jobId}",
+    tag = "bulk reports",
+    params(
+        ("jobId" = String, Path, description = "the job's id"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+    ),
+    responses(
+        (status = 200, description = "the job", body = Job),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not read reports"),
+        (status = 404, description = "no such job"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn get_job(
+    State(app): State<App>,
+    reader: Reader,
+    Segments(id): Segments<String>,
+) -> Result<Json<Job>, ApiError> {
+    let order = app.meta().standing_order(&reader.org, job_id(&id)?).await?;
+    describe(&app, order).await.map(Json)
+}
+
+/// Delete a job, and with it all its reports.
+#[utoipa::path(
+    delete,
+    path = "/v1/jobs/{jobId}",
+    tag = "bulk reports",
+    params(
+        ("jobId" = String, Path, description = "the job's id"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+    ),
+    responses(
+        (status = 200, description = "it is gone: `{}`", body = Empty),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not make reports"),
+        (status = 404, description = "no such job"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn delete_job(
+    State(app): State<App>,
+    reader: Reader,
+    Segments(id): Segments<String>,
+) -> Result<Json<Empty>, ApiError> {
+    app.jobs()
+        .delete_standing_order(&reader.org, job_id(&id)?)
+        .await
+        .map_err(ApiError::from_chain)?;
+    Ok(Json(Empty {}))
+}
+
+async fn describe(app: &App, order: StandingOrder) -> Result<Job, ApiError> {
+    let status = newest_period(app, &order).await?;
+    Ok(Job {
+        id: order.id.to_string(),
+        report_type_id: order.report_type.name(),
+        name: order.name,
+        create_time: order.created_at.to_proto(),
+        expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
+        status,
+    })
+}
+
+/// The id; a text that no job can have is the id of none.
+pub(super) fn job_id(text: &str) -> Result<StandingOrderId, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::not_found(
+            "JOB_NOT_FOUND",
+            "there is no such job; GET /v1/jobs lists those of the token's organisation",
+        )
+    })
+}
+
+/// The type and the name of a job to be made; whatever else it says is ours to say.
+fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
+    let job: Value = serde_json::from_slice(body).map_err(|error| {
+        ApiError::bad_request(
+            "MALFORMED_JSON",
+            format!("the body is no JSON: {error}; it is an object with `reportTypeId` and `name`"),
+        )
+    })?;
+    let mut violations = Vec::new();
+    let mut wrong = |field: &str, description: String| {
+        violations.push(Violation {
+            field: field.to_owned(),
+            description,
+        });
+    };
+    let text = |camel: &str, snake: &str| {
+        let value = job.get(camel).or_else(|| job.get(snake));
+        value.and_then(Value::as_str).unwrap_or_default()
+    };
+    let type_id = text("reportTypeId", "report_type_id");
+    let report_type = ReportType::from_name(type_id);
+    if report_type.is_none() {
+        let problem = match type_id {
+            "" => "is missing".to_owned(),
+            unknown => format!("{unknown:?} is no type of ours"),
+        };
+        wrong(
+            "reportTypeId",
+            format!("{problem}; it is one of {}", ReportType::names()),
+        );
+    }
+    let name = text("name", "name");
+    let characters = name.chars().count();
+    if characters == 0 || characters > NAME_CHARACTERS_MAX {
+        wrong(
+            "name",
+            format!("has {characters} characters; it has 1 to {NAME_CHARACTERS_MAX}"),
+        );
+    }
+    match report_type {
+        Some(report_type) if violations.is_empty() => Ok((report_type, name.to_owned())),
+        _ => Err(ApiError::violations(violations)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(body: &str) -> Vec<String> {
+        read_job(body.as_bytes()).unwrap_err().violated_fields()
+    }
+
+    #[test]
+    fn a_job_has_a_type_and_a_name() {
+        let body = r#"{"name":"daily","reportTypeId":"event_customers_a1","systemManaged":false}"#;
+        let (report_type, name) = read_job(body.as_bytes()).unwrap();
+        assert_eq!(
+            (report_type, name.as_str()),
+            (ReportType::Customers, "daily")
+        );
+        assert_eq!(wrong("{}"), ["reportTypeId", "name"]);
+        assert_eq!(wrong("[]"), ["reportTypeId", "name"]);
+        assert_eq!(
+            wrong(r#"{"name":1,"reportTypeId":"event_customers_a1"}"#),
+            ["name"]
+        );
+        assert_eq!(
+            wrong(r#"{"name":"n","reportTypeId":"channel_basic_a3"}"#),
+            ["reportTypeId"]
+        );
+        assert!(read_job(b"{").is_err());
+    }
+
+    #[test]
+    fn a_name_is_counted_in_characters() {
+        let body =
+            |name: &str| format!(r#"{{"name":"{name}","reportTypeId":"event_customers_a1"}}"#);
+        assert!(read_job(body(&"é".repeat(100)).as_bytes()).is_ok());
+        assert_eq!(wrong(&body(&"é".repeat(101))), ["name"]);
+    }
+}

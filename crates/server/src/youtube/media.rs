@@ -1,0 +1,128 @@
+//! `GET` and `HEAD /v1/media/{resourceName}`: the files of bulk reports.
+
+use axum::extract::State;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
+use showreport_model::bulk::{BulkReport, StandingOrder};
+use showreport_model::report::Format;
+use showreport_model::{OrgId, Timestamp};
+
+use super::jobs::job_id;
+use super::parameters::Given;
+use super::reports::report_id;
+use crate::app::App;
+use crate::auth::Reader;
+use crate::downloads::{StoredFile, send_file};
+use crate::error::ApiError;
+use crate::extract::Segments;
+
+/// Fetching is noted no more often than this: it only keeps a job from ending.
+const NOTE_AFTER_MS: i64 = 3_600_000;
+
+/// The name of a report's file: unreserved characters and slashes only, so that
+/// every client sends it alike.
+pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
+    format!("orgs/{org}/jobs/{}/reports/{}", report.order, report.id)
+}
+
+/// Download a bulk report.
+///
+/// The address is a report's `downloadUrl`, and needs the token. Answers Range,
+/// If-Range and If-None-Match; packs by gzip when asked for it and no range is
+/// honoured. A range that is none is passed over.
+#[utoipa::path(
+    method(get, head),
+    path = "/v1/media/{*resourceName}",
+    tag = "bulk reports",
+    params(
+        ("resourceName" = String, Path, description = "as in the report's `downloadUrl`; it holds slashes"),
+        ("alt" = Option<String>, Query, description = "`media`, or absent"),
+        ("variant" = Option<String>, Query, description = "`raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
+    ),
+    responses(
+        (status = 200, description = "the file", content_type = "text/csv", body = Vec<u8>),
+        (status = 206, description = "the range of it that was asked for"),
+        (status = 304, description = "the client has it already"),
+        (status = 400, description = "`alt` is something else than `media`"),
+        (status = 401, description = "no token, or one that is unknown"),
+        (status = 403, description = "the token may not read reports"),
+        (status = 404, description = "no such file"),
+        (status = 410, description = "the file is no longer kept"),
+        (status = 416, description = "the file has no such range"),
+        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn download_media(
+    State(app): State<App>,
+    reader: Reader,
+    Segments(name): Segments<String>,
+    given: Given,
+    request: Parts,
+) -> Result<Response, ApiError> {
+    if let Some(alt) = given.get("alt").filter(|alt| *alt != "media") {
+        return Err(ApiError::violation(
+            "alt",
+            format!("is {alt:?}; a file is had with alt=media, as in the report's downloadUrl"),
+        ));
+    }
+    let (job, report) = parse(&name, &reader.org).ok_or_else(no_such_file)?;
+    let order = app.meta().standing_order(&reader.org, job_id(job)?).await?;
+    let report = app
+        .meta()
+        .bulk_report(&reader.org, order.id, report_id(report)?)
+        .await?;
+    let stored = StoredFile {
+        org: &order.org,
+        id: report.file_id,
+        file: &report.file,
+        format: Format::Csv,
+    };
+    let file_name = format!("{}-{}.csv", order.report_type, report.day.digits());
+    let variant = given.get("variant");
+    let asked = (&request.method, &request.headers);
+    let answer = send_file(&app, &stored, variant, &file_name, asked).await?;
+    if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {
+        app.meta().note_fetched(&order.org, order.id).await?;
+    }
+    Ok(answer)
+}
+
+fn no_such_file() -> ApiError {
+    ApiError::not_found(
+        "MEDIA_NOT_FOUND",
+        "there is no such file; the address is the downloadUrl of a report, unchanged",
+    )
+}
+
+/// The job and the report that a name is about, if it is the organisation's.
+fn parse<'a>(name: &'a str, org: &OrgId) -> Option<(&'a str, &'a str)> {
+    let rest = name.strip_prefix("orgs/")?.strip_prefix(org.as_str())?;
+    rest.strip_prefix("/jobs/")?.split_once("/reports/")
+}
+
+fn is_worth_noting(order: &StandingOrder, now: Timestamp) -> bool {
+    order.ends_at.is_some() || now.as_millis() - order.fetched_at.as_millis() >= NOTE_AFTER_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_one_organisation() {
+        let acme = OrgId::new("acme").unwrap();
+        let name = "orgs/acme/jobs/j/reports/7";
+        assert_eq!(parse(name, &acme), Some(("j", "7")));
+        for wrong in [
+            "orgs/acme2/jobs/j/reports/7",
+            "orgs/ac/jobs/j/reports/7",
+            "acme/jobs/j/reports/7",
+            "orgs/acme/jobs/j",
+            "-",
+        ] {
+            assert_eq!(parse(wrong, &acme), None, "{wrong}");
+        }
+    }
+}

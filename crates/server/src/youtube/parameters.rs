@@ -1,0 +1,52 @@
+//! Parameters after `?`, read as Google's services do: names that nobody knows
+//! are passed over, and of several values of one name the last holds.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use crate::error::ApiError;
+
+/// What a client appended to the path.
+#[derive(Debug, Default)]
+pub(crate) struct Given(Vec<(String, String)>);
+
+impl Given {
+    /// The value of a parameter; none where it is absent or empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let values = self.0.iter().rev().filter(|(known, _)| known == name);
+        let mut values = values.map(|(_, value)| value.as_str());
+        values.next().filter(|value| !value.is_empty())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Given {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|_| {
+                ApiError::bad_request("INVALID_QUERY", "the parameters after `?` cannot be read")
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn given(query: &str) -> Given {
+        let request = axum::http::Request::get(format!("/v1/jobs?{query}"));
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        Given::from_request_parts(&mut parts, &()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_last_of_several_values_holds_and_the_unknown_is_passed_over() {
+        let given = given("alt=media&alt=json&$.xgafv=2&trace=&pp=1&pageToken=a%2Fb").await;
+        assert_eq!(given.get("alt"), Some("json"));
+        assert_eq!(given.get("pageToken"), Some("a/b"));
+        assert_eq!(given.get("trace"), None);
+        assert_eq!(given.get("pageSize"), None);
+    }
+}

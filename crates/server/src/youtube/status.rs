@@ -1,0 +1,71 @@
+//! How the newest period of a job stands: why a list ends where it ends.
+
+use serde::Serialize;
+use showreport_model::bulk::StandingOrder;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// The newest day that is over, and its report. Google's jobs do not say it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PeriodStatus {
+    /// `READY`; `NO_DATA` (the report is there and has a header only); `TOO_EARLY` (records
+    /// may still come in, so it is not made yet); `MAKING`; `ENDED` (the job makes no more).
+    #[schema(example = "READY")]
+    state: &'static str,
+    /// When the day begins.
+    start_time: String,
+    /// When the day ends: the first instant after it.
+    end_time: String,
+    /// From when on its report is made.
+    due_time: String,
+    /// Rows of its latest report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row_count: Option<u64>,
+    /// The same in words.
+    message: String,
+}
+
+/// How the newest period of a job stands. Nothing in the zone's first day of all.
+pub(super) async fn newest_period(
+    app: &App,
+    order: &StandingOrder,
+) -> Result<Option<PeriodStatus>, ApiError> {
+    let zone = app.meta().zone(&order.org).await?;
+    let made = app.meta().days_made(order.id).await?;
+    let now = app.now();
+    let today = zone.day_of(now);
+    let mut over = (1..=2).map(|days| today.plus(-days));
+    let found = over.find_map(|day| zone.bounds(day).map(|bounds| (day, bounds)));
+    let Some((day, (start, end))) = found else {
+        return Ok(None);
+    };
+    let due = app.jobs().settling().due_at(end);
+    let rows = made.get(&day).map(|made| made.last_row_count);
+    let (state, message) = match rows {
+        Some(0) => (
+            "NO_DATA",
+            format!("nothing was collected for {day}; its report has a header only"),
+        ),
+        Some(_) => ("READY", format!("the report of {day} is there")),
+        None if order.ended_at.is_some() => (
+            "ENDED",
+            "the job has ended, since nobody fetched its reports; create it again".to_owned(),
+        ),
+        None if now < due => (
+            "TOO_EARLY",
+            format!("the report of {day} is made from {} on", due.to_proto()),
+        ),
+        None => ("MAKING", format!("the report of {day} is being made")),
+    };
+    Ok(Some(PeriodStatus {
+        state,
+        start_time: start.to_proto(),
+        end_time: end.to_proto(),
+        due_time: due.to_proto(),
+        row_count: rows,
+        message,
+    }))
+}

@@ -1,0 +1,140 @@
+//! Google's own clients for bulk reports, in three languages, unchanged, against a server of ours.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+use crate::step::{built_beside, cargo, execute, root, step};
+
+/// The package for Node, at the version that was read and run.
+const NODE_PACKAGE: &str = "googleapis@188.0.0";
+
+/// Each client works in an organisation of its own.
+const ORGS: [&str; 3] = ["python", "node", "rust"];
+
+/// Has every client do the whole flow.
+pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
+    let node = folder.join("node");
+    let rust = folder.join("rust");
+    step("Google's clients: install", || {
+        install_node(&node)?;
+        build_rust(&rust)
+    })?;
+    step("Google's clients: the whole flow", || {
+        let server = Server::start(&folder.join("bulk"))?;
+        let scripts = root().join("tests/clients");
+        let mut ask_python = Command::new(python);
+        ask_python.arg(scripts.join("youtube.py"));
+        let mut ask_node = Command::new("node");
+        ask_node
+            .env("NODE_PATH", node.join("node_modules"))
+            .arg(scripts.join("youtube.cjs"));
+        let ask_rust = Command::new(rust.join("debug/youtube-rust"));
+        for (org, mut client) in ORGS.iter().zip([ask_python, ask_node, ask_rust]) {
+            let token = server.token(org)?;
+            client.args([&server.address, &token, &settled_day()?]);
+            execute_silently(&mut client, org)?;
+        }
+        Ok(())
+    })
+}
+
+fn install_node(folder: &Path) -> anyhow::Result<()> {
+    if folder.join("node_modules/googleapis").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).context("make the folder of the Node packages")?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--silent"]);
+    execute(npm.args(["--prefix"]).arg(folder).arg(NODE_PACKAGE))
+}
+
+fn build_rust(target: &Path) -> anyhow::Result<()> {
+    let mut build = cargo(&["build", "--quiet", "--locked", "--manifest-path"]);
+    build.arg(root().join("tests/clients/youtube-rust/Cargo.toml"));
+    execute(build.env("CARGO_TARGET_DIR", target))
+}
+
+/// The command holds a token, so it is not shown when it fails.
+fn execute_silently(client: &mut Command, name: &str) -> anyhow::Result<()> {
+    let status = client
+        .status()
+        .with_context(|| format!("start the client for {name}"))?;
+    ensure!(
+        status.success(),
+        "the client for {name} ended with {status}"
+    );
+    Ok(())
+}
+
+/// The day before yesterday: yesterday may not be settled yet.
+fn settled_day() -> anyhow::Result<String> {
+    let program =
+        "import datetime as d; print((d.datetime.now(d.UTC) - d.timedelta(days=2)).date())";
+    let printed = Command::new("python3").args(["-c", program]).output();
+    let printed = printed.context("ask for the date")?.stdout;
+    Ok(String::from_utf8(printed)?.trim().to_owned())
+}
+
+/// A server on a fresh directory, which ends with this value.
+struct Server {
+    process: Child,
+    address: String,
+    data: PathBuf,
+}
+
+impl Server {
+    fn start(data: &Path) -> anyhow::Result<Self> {
+        if data.exists() {
+            fs::remove_dir_all(data).context("remove the last directory")?;
+        }
+        for org in ORGS {
+            printed(data, &["org", "create", org])?;
+        }
+        let mut serve = Command::new(built_beside()?);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        serve.arg("--data-dir").arg(data).stdout(Stdio::piped());
+        let mut process = serve.spawn().context("start the server")?;
+        let mut line = String::new();
+        let stdout = process
+            .stdout
+            .take()
+            .context("read what the server prints")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.with_context(|| format!("the server printed {line:?}"))?;
+        Ok(Self {
+            address: address.to_owned(),
+            process,
+            data: data.to_owned(),
+        })
+    }
+
+    fn token(&self, org: &str) -> anyhow::Result<String> {
+        let create = ["token", "create", "--scope", "report,collect", "--org", org];
+        printed(&self.data, &create)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; whatever is left goes with the directory.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn printed(data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(built_beside()?);
+    let output = command.args(arguments).arg("--data-dir").arg(data).output();
+    let output = output.context("start showreport")?;
+    let problem = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success(),
+        "showreport {arguments:?}: {problem}"
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
