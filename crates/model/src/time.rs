@@ -72,9 +72,15 @@ impl Timestamp {
     ///
     /// A bound before all time or after it is one that bounds nothing.
     pub fn nearest(text: &str) -> Result<Self, TimeError> {
+        const LAST_DAYS: &str = "9999-12-3";
         match text.parse() {
             Err(TimeError::TooEarly) => Ok(Self::MIN),
             Err(TimeError::TooLate) => Ok(Self::MAX),
+            // The calendar crate ends a day before the year 9999 does.
+            Err(TimeError::Form) if text.starts_with(LAST_DAYS) => {
+                let days_before = text.replacen(LAST_DAYS, "9999-12-2", 1);
+                days_before.parse::<Self>().map(|_| Self::MAX)
+            }
             read => read,
         }
     }

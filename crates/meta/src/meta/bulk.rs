@@ -371,3 +371,6 @@ impl Meta {
 fn unique_key(order: StandingOrderId, day: ReportDay) -> String {
     format!("{MAKE_BULK_REPORT}:{order}:{day}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,6 @@ struct Point {
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read, or is of another organisation"),
         (status = 404, description = "no such live event"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
         (status = 503, description = "it took too long, or too much is asked at the moment"),
     ),
     security(("token" = [])),

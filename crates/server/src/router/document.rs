@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema};
 
 /// A refusal, in the form of google.rpc.Status.
@@ -50,7 +50,8 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Says of every refusal that it is a [`Status`], and names paths as `OpenAPI` does.
+/// Says of every refusal that it is a [`Status`], where requests are counted, and
+/// names paths as `OpenAPI` does.
 pub(super) fn complete(openapi: &mut OpenApi) {
     // The star says to the router that a name holds slashes; the document does not know it.
     let paths = std::mem::take(&mut openapi.paths.paths);
@@ -58,7 +59,7 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         .into_iter()
         .map(|(path, item)| (path.replace("{*", "{"), item));
     openapi.paths.paths = plain.collect();
-    for item in openapi.paths.paths.values_mut() {
+    for (path, item) in &mut openapi.paths.paths {
         let operations = [
             &mut item.get,
             &mut item.head,
@@ -66,6 +67,13 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
+            // Every request for reports is counted, by whom it was made.
+            if operation.security.is_some() && path != "/collect" {
+                let busy = "too many requests; `Retry-After` says when to go on";
+                let responses = &mut operation.responses.responses;
+                let limit = responses.entry("429".to_owned());
+                limit.or_insert_with(|| RefOr::T(Response::new(busy)));
+            }
             for (status, response) in &mut operation.responses.responses {
                 let is_refusal = status.starts_with(['4', '5']);
                 if let RefOr::T(response) = response

@@ -82,7 +82,6 @@ const NAME_CHARACTERS_MAX: usize = 100;
         (status = 403, description = "the token may not make reports"),
         (status = 409, description = "there is a job of the type; the metadata names it as `jobId`"),
         (status = 413, description = "more than 64 KiB"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]
@@ -116,7 +115,6 @@ pub(crate) async fn create_job(
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]
@@ -151,7 +149,6 @@ pub(crate) async fn list_jobs(
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such job"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]
@@ -178,7 +175,6 @@ pub(crate) async fn get_job(
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports"),
         (status = 404, description = "no such job"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]

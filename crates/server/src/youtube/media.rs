@@ -50,7 +50,6 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
         (status = 404, description = "no such file"),
         (status = 410, description = "the file is no longer kept"),
         (status = 416, description = "the file has no such range"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]

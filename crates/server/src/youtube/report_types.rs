@@ -59,7 +59,6 @@ struct ColumnAnswer {
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]

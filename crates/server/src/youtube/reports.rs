@@ -84,7 +84,6 @@ pub(crate) struct ReportAnswer {
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such job"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]
@@ -126,7 +125,6 @@ pub(crate) async fn list_reports(
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such job or report"),
-        (status = 429, description = "too many requests; `Retry-After` says when to go on"),
     ),
     security(("token" = [])),
 )]

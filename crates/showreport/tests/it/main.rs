@@ -25,6 +25,7 @@ mod bulk_wire;
 mod bulk_files;
 mod bulk_life;
 mod bulk_figures;
+mod bulk_law;
 mod command_line;
 mod killing;
 mod architecture;

@@ -1,0 +1,307 @@
+use showreport_model::bulk::DAYS_BEFORE;
+use showreport_model::facts::Table;
+use showreport_model::report::{Heads, ReportFile};
+use showreport_model::{Clock, ErrorKind, Failure, Zone};
+
+use super::super::testing::{Fixture, collected, event, org, playback, registration};
+use super::*;
+
+const LEASE_MS: i64 = 30_000;
+
+impl Fixture {
+    async fn ordered(&self) -> StandingOrder {
+        let given = self
+            .meta
+            .create_standing_order(&self.org, ReportType::WatchTime, "daily");
+        given.await.unwrap()
+    }
+
+    /// Makes the day due, queues it and claims the job.
+    async fn claimed(&self, order: &StandingOrder, day: ReportDay) -> (ClaimedJob, DueTask) {
+        self.meta.want_days(order.id, &[day]).await.unwrap();
+        self.meta.queue_days(order.id, &[day]).await.unwrap();
+        let job = self.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
+        let due: DueDay = serde_json::from_str(&job.payload).unwrap();
+        (job, self.meta.due_task(&due).await.unwrap().unwrap())
+    }
+
+    async fn made(&self, order: &StandingOrder, day: ReportDay, content: &str) -> Published {
+        let (job, task) = self.claimed(order, day).await;
+        let new = new(content);
+        let published = self.meta.publish_bulk_report(&job, &task, &new);
+        published.await.unwrap()
+    }
+
+    async fn listed(&self, order: &StandingOrder) -> Vec<BulkReport> {
+        let all = BulkFilter::default();
+        let reports = self.meta.bulk_reports(&self.org, order.id, all, 100);
+        reports.await.unwrap()
+    }
+}
+
+fn new(content: &str) -> NewBulkReport {
+    let start = "2027-01-10T00:00:00Z".parse().unwrap();
+    NewBulkReport {
+        bounds: (start, start.saturating_add_millis(86_400_000)),
+        file: ReportFile {
+            row_count: 1,
+            size_bytes: 1,
+            sha256: content.to_owned(),
+            attempt: 1,
+            raw_size_bytes: None,
+        },
+        retention_ms: 1_000,
+    }
+}
+
+fn day() -> ReportDay {
+    "2027-01-10".parse().unwrap()
+}
+
+fn report(published: Published) -> BulkReport {
+    match published {
+        Published::New(report) => *report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn one_order_of_a_type_is_in_force_and_the_refusal_names_it() {
+    let show = Fixture::new().await;
+    let first = show.ordered().await;
+    let today = Zone::utc().day_of(show.clock.now());
+    assert_eq!(first.first_day, today.plus(-DAYS_BEFORE));
+    let second = show
+        .meta
+        .create_standing_order(&show.org, ReportType::WatchTime, "again")
+        .await
+        .unwrap_err();
+    assert_eq!(second.kind(), ErrorKind::Conflict);
+    assert!(second.to_string().contains(&first.id.to_string()));
+    let other = show
+        .meta
+        .create_standing_order(&show.org, ReportType::Customers, "other");
+    other.await.unwrap();
+    let foreign = show.meta.standing_order(&org("rival"), first.id).await;
+    assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
+    let nobody = org("nobody");
+    let nobody = show
+        .meta
+        .create_standing_order(&nobody, ReportType::WatchTime, "n")
+        .await;
+    assert!(matches!(nobody, Err(Error::UnknownOrg { .. })));
+}
+
+#[tokio::test]
+async fn a_day_is_published_once_for_each_content_and_names_what_it_replaces() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let first = report(show.made(&order, day(), "a").await);
+    assert_eq!(first.supersedes, None);
+    assert_eq!(show.made(&order, day(), "a").await, Published::Unchanged);
+    let second = report(show.made(&order, day(), "b").await);
+    assert_eq!(second.supersedes, Some(first.id));
+    // What was said before may be said again.
+    let third = report(show.made(&order, day(), "a").await);
+    assert_eq!(third.supersedes, Some(second.id));
+    assert_eq!(show.listed(&order).await, [third.clone(), second, first]);
+    let made = show.meta.days_made(order.id).await.unwrap()[&day()];
+    assert_eq!((made.reports, made.last_created_at), (3, third.created_at));
+    assert!(show.meta.due_days(order.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_reason_that_comes_up_while_a_day_is_made_is_not_lost() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let (job, task) = show.claimed(&order, day()).await;
+    show.meta.want_days(order.id, &[day()]).await.unwrap();
+    let published = show.meta.publish_bulk_report(&job, &task, &new("a")).await;
+    report(published.unwrap());
+    assert!(show.meta.due_days(order.id).await.unwrap().contains(&day()));
+    // It is written elsewhere, since the file of the first time is in use.
+    let (job, again) = show.claimed(&order, day()).await;
+    assert_ne!(again.file_id, task.file_id);
+    let published = show.meta.publish_bulk_report(&job, &again, &new("b")).await;
+    report(published.unwrap());
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn only_the_last_claim_of_a_day_publishes() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let (first, task) = show.claimed(&order, day()).await;
+    show.clock.advance(LEASE_MS);
+    let second = show.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
+    let late = show
+        .meta
+        .publish_bulk_report(&first, &task, &new("a"))
+        .await;
+    assert_eq!(late.unwrap(), Published::TakenOver);
+    let published = show
+        .meta
+        .publish_bulk_report(&second, &task, &new("a"))
+        .await;
+    report(published.unwrap());
+    assert_eq!(show.listed(&order).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_deleted_order_takes_reports_due_days_and_jobs_with_it() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let made = report(show.made(&order, day(), "a").await);
+    let (job, task) = show.claimed(&order, day()).await;
+    let foreign = show
+        .meta
+        .delete_standing_order(&org("rival"), order.id)
+        .await;
+    assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
+    let files = show.meta.delete_standing_order(&show.org, order.id).await;
+    assert_eq!(files.unwrap(), [made.file_id, task.file_id]);
+    let late = show.meta.publish_bulk_report(&job, &task, &new("b")).await;
+    assert_eq!(late.unwrap(), Published::TakenOver);
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+    assert!(show.listed(&order).await.is_empty());
+    // Numbers are never given twice.
+    let next = show.ordered().await;
+    assert!(report(show.made(&next, day(), "a").await).id > made.id);
+}
+
+#[tokio::test]
+async fn later_reports_are_dated_later_whatever_the_clock_says() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let mut created = Vec::new();
+    for (number, millis) in [0, 0, 5_000, -10_000, 0].into_iter().enumerate() {
+        show.clock.advance(millis);
+        let content = number.to_string();
+        created.push(report(show.made(&order, day(), &content).await).created_at);
+    }
+    assert!(created.is_sorted_by(|one, next| one < next), "{created:?}");
+    // Also after the latest is gone.
+    let latest = show.listed(&order).await[0].clone();
+    show.meta.forget_bulk_report(latest.id).await.unwrap();
+    let next = report(show.made(&order, day(), "again").await);
+    assert!(next.created_at > latest.created_at);
+}
+
+#[tokio::test]
+async fn an_order_ends_when_it_was_told_and_nobody_fetched() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let ends_at = show.clock.now().saturating_add_millis(1_000);
+    let meta = &show.meta;
+    let end = || meta.end_standing_order(&show.org, order.id);
+    assert!(!end().await.unwrap(), "it was not told");
+    assert!(
+        meta.announce_end(&show.org, order.id, ends_at)
+            .await
+            .unwrap()
+    );
+    let later = ends_at.saturating_add_millis(1);
+    assert!(!meta.announce_end(&show.org, order.id, later).await.unwrap());
+    assert!(!end().await.unwrap(), "its time has not come");
+    meta.note_fetched(&show.org, order.id).await.unwrap();
+    show.clock.advance(1_000);
+    assert!(!end().await.unwrap(), "somebody fetched");
+    assert!(
+        meta.announce_end(&show.org, order.id, ends_at)
+            .await
+            .unwrap()
+    );
+    assert!(end().await.unwrap());
+    assert!(meta.orders_in_force().await.unwrap().is_empty());
+    assert_eq!(meta.standing_orders(&show.org).await.unwrap().len(), 1);
+    // Another may take its place, and without a report it is forgotten.
+    let next = show.ordered().await;
+    meta.forget_ended_orders().await.unwrap();
+    assert_eq!(meta.standing_orders(&show.org).await.unwrap(), [next]);
+}
+
+#[tokio::test]
+async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() {
+    let show = Fixture::new().await;
+    let load = async |parts: &[showreport_model::facts::Collected]| {
+        let heads = Heads::from([(Table::Spans, 1)]);
+        show.meta
+            .load_heads(&heads, &show.org, parts)
+            .await
+            .unwrap();
+    };
+    let beat = || collected([playback("keynote", "p")]);
+    load(&[beat()]).await;
+    assert!(
+        show.meta.touched_orgs().await.unwrap().is_empty(),
+        "nobody has ordered"
+    );
+    show.ordered().await;
+    load(&[beat()]).await;
+    let [waiting] = &show.meta.touched_orgs().await.unwrap()[..] else {
+        panic!("one organisation")
+    };
+    assert_eq!((&waiting.org, waiting.is_taken), (&show.org, false));
+    let first = show.meta.take_touched(&show.org).await.unwrap();
+    assert_eq!(first[0].event, event("keynote"));
+    // Said again meanwhile, and taken by another: the first one's word is not enough.
+    load(&[beat()]).await;
+    let second = show.meta.take_touched(&show.org).await.unwrap();
+    show.meta
+        .settle_touched(&show.org, &first, &[])
+        .await
+        .unwrap();
+    assert!(show.meta.touched_orgs().await.unwrap()[0].is_taken);
+    // Said again meanwhile, and not yet taken: it waits for the next look.
+    load(&[beat()]).await;
+    show.meta
+        .settle_touched(&show.org, &second, &[])
+        .await
+        .unwrap();
+    assert!(!show.meta.touched_orgs().await.unwrap()[0].is_taken);
+    let third = show.meta.take_touched(&show.org).await.unwrap();
+    show.meta
+        .settle_touched(&show.org, &third, &[])
+        .await
+        .unwrap();
+    assert!(show.meta.touched_orgs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_record_reaches_back_for_ever_once() {
+    let show = Fixture::new().await;
+    show.ordered().await;
+    let record = || [collected([registration("keynote", "Keynote", Some(1_000))])];
+    let load = async || {
+        let loaded = show
+            .meta
+            .load_heads(&Heads::new(), &show.org, &record())
+            .await;
+        loaded.unwrap();
+        show.meta.take_touched(&show.org).await.unwrap()
+    };
+    let touched = load().await;
+    assert_eq!(touched[0].earliest, Timestamp::MIN);
+    show.meta
+        .settle_touched(&show.org, &touched, &[])
+        .await
+        .unwrap();
+    assert!(load().await.is_empty(), "it says nothing new");
+}
+
+#[tokio::test]
+async fn work_of_a_clock_ahead_is_revived() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let (job, task) = show.claimed(&order, day()).await;
+    show.clock.advance(-86_400_000);
+    assert_eq!(show.meta.claim_job(LEASE_MS).await.unwrap(), None);
+    show.meta.revive_jobs(600_000).await.unwrap();
+    let again = show.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
+    assert_eq!(again.id, job.id);
+    let late = show.meta.publish_bulk_report(&job, &task, &new("a")).await;
+    assert_eq!(late.unwrap(), Published::TakenOver);
+    // What is claimed in order is left alone.
+    show.meta.revive_jobs(600_000).await.unwrap();
+    assert!(show.meta.renew_job(&again, LEASE_MS).await.unwrap());
+}
