@@ -3,7 +3,7 @@ use showreport_model::facts::Table;
 use showreport_model::report::{Heads, ReportFile};
 use showreport_model::{Clock, ErrorKind, Failure, Zone};
 
-use super::super::testing::{Fixture, collected, event, org, playback, registration};
+use super::super::testing::{Fixture, event, org, playback, registration, sent};
 use super::*;
 
 const LEASE_MS: i64 = 30_000;
@@ -230,7 +230,7 @@ async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() 
             .await
             .unwrap();
     };
-    let beat = || collected([playback("keynote", "p")]);
+    let beat = || sent([playback("keynote", "p")]).finish();
     load(&[beat()]).await;
     assert!(
         show.meta.touched_orgs().await.unwrap().is_empty(),
@@ -271,7 +271,7 @@ async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() 
 async fn an_event_record_reaches_back_for_ever_once() {
     let show = Fixture::new().await;
     show.ordered().await;
-    let record = || [collected([registration("keynote", "Keynote", Some(1_000))])];
+    let record = || [sent([registration("keynote", "Keynote", Some(1_000))]).finish()];
     let load = async || {
         let loaded = show
             .meta

@@ -1,0 +1,324 @@
+use showreport_model::buckets::Granularity;
+use showreport_model::facts::Table;
+use showreport_model::report::{Dimension, Event, Format, ReportStatus};
+use showreport_model::time::MILLIS_PER_DAY;
+use showreport_model::{Clock, ErrorKind, Failure, Window, Zone};
+
+use super::*;
+use crate::meta::testing::{Fixture, event, org, playback, sent};
+
+impl Fixture {
+    async fn with_events(events: &[&str]) -> Self {
+        let show = Self::new().await;
+        let parts = [sent(events.iter().map(|id| playback(id, "p"))).finish()];
+        show.meta
+            .load_heads(&Heads::new(), &show.org, &parts)
+            .await
+            .unwrap();
+        show
+    }
+
+    /// A row of the journal that is about the event.
+    async fn journal_waits_for(&self, event_id: &str) {
+        let mut writer = self.meta.shared.database.writer().await;
+        let mut write = writer.begin().await.unwrap();
+        let row = journal::NewRow {
+            payload: vec![],
+            rows: 1,
+            touched_json: &format!("[[\"acme\",\"{event_id}\"]]"),
+        };
+        let now = self.clock.now();
+        journal::insert(&mut write, row, now).await.unwrap();
+        write.commit().await.unwrap();
+    }
+
+    fn order(&self, event_id: &str) -> ReportOrder {
+        ReportOrder {
+            org: self.org.clone(),
+            event: event(event_id),
+            dimension: Dimension::WatchTime,
+            group_by: vec![],
+            window: Window::ALL,
+            granularity: Granularity::try_from(60).unwrap(),
+            format: Format::Csv,
+        }
+    }
+
+    async fn create(&self, event_id: &str) -> Report {
+        let orders = [self.order(event_id)];
+        let created = self.meta.create_reports(&self.org, &orders, None).await;
+        created.unwrap().remove(0)
+    }
+}
+
+fn pins<const N: usize>(spans: [u64; N]) -> Pins {
+    Pins {
+        heads: spans.map(|version| (Table::Spans, version)).into(),
+        zone: Zone::utc(),
+        event: Event {
+            id: event("keynote"),
+            kind: None,
+            title: None,
+            starts_at: None,
+            ends_at: None,
+            duration_ms: None,
+            updated_at: None,
+        },
+    }
+}
+
+fn file(attempt: u32) -> ReportFile {
+    ReportFile {
+        row_count: 1,
+        size_bytes: 2,
+        sha256: "00".to_owned(),
+        attempt,
+        raw_size_bytes: None,
+    }
+}
+
+fn request(key: &str, body: u8) -> Idempotency {
+    Idempotency {
+        key: key.to_owned(),
+        body_sha256: [body; 32],
+    }
+}
+
+#[tokio::test]
+async fn a_report_is_made_and_published_once() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let created = show.create("keynote").await;
+    assert_eq!(created.status, ReportStatus::Running);
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    assert_eq!(
+        (job.name.as_str(), job.payload.parse()),
+        (MAKE_REPORT, Ok(created.id))
+    );
+    let task = show.meta.report_task(created.id).await.unwrap().unwrap();
+    assert_eq!(
+        (task.report, task.journal_last, task.pins),
+        // Nothing waits, so what it is made from is known.
+        (created.clone(), 0, Some(pins([])))
+    );
+    show.meta.set_progress(created.id, 40).await.unwrap();
+    show.meta.set_progress(created.id, 30).await.unwrap();
+    let report = show.meta.report(&show.org, created.id).await.unwrap();
+    assert_eq!(report.progress_percent, 40);
+
+    show.clock.advance(5);
+    let now = show.clock.now();
+    let expires_at = now.saturating_add_millis(1_000);
+    assert!(
+        show.meta
+            .publish_report(&job, created.id, &file(1), expires_at)
+            .await
+            .unwrap()
+    );
+    let report = show.meta.report(&show.org, created.id).await.unwrap();
+    assert_eq!(report.status, ReportStatus::Succeeded);
+    assert_eq!(
+        (report.finished_at, report.file),
+        (Some(now), Some(file(1)))
+    );
+    assert!(
+        !show
+            .meta
+            .publish_report(&job, created.id, &file(2), expires_at)
+            .await
+            .unwrap()
+    );
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+
+    assert!(show.meta.expired_reports(10).await.unwrap().is_empty());
+    show.clock.advance(1_000);
+    let expired = show.meta.expired_reports(10).await.unwrap();
+    assert_eq!(
+        expired.iter().map(|report| report.id).collect::<Vec<_>>(),
+        [created.id]
+    );
+    show.meta.forget_file(created.id).await.unwrap();
+    assert!(show.meta.expired_reports(10).await.unwrap().is_empty());
+    let report = show.meta.report(&show.org, created.id).await.unwrap();
+    assert_eq!(
+        (report.status, report.file),
+        (ReportStatus::Succeeded, None)
+    );
+}
+
+#[tokio::test]
+async fn a_stale_claim_can_neither_publish_nor_fail_a_report() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let id = show.create("keynote").await.id;
+    let stale = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    show.clock.advance(30_000);
+    let fresh = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let later = show.clock.now().saturating_add_millis(1_000);
+    let failure = ReportFailure {
+        reason: "NO_LUCK".to_owned(),
+        message: "try again".to_owned(),
+    };
+    assert!(
+        !show
+            .meta
+            .publish_report(&stale, id, &file(1), later)
+            .await
+            .unwrap()
+    );
+    assert!(!show.meta.fail_report(&stale, id, &failure).await.unwrap());
+    let report = show.meta.report(&show.org, id).await.unwrap();
+    assert_eq!(report.status, ReportStatus::Running);
+    assert!(show.meta.fail_report(&fresh, id, &failure).await.unwrap());
+    let report = show.meta.report(&show.org, id).await.unwrap();
+    assert_eq!(
+        (report.status, report.failure),
+        (ReportStatus::Failed, Some(failure))
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_report_is_gone_with_its_job() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let id = show.create("keynote").await.id;
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let foreign = show.meta.delete_report(&org("rival"), id).await;
+    assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(show.meta.delete_report(&show.org, id).await.unwrap(), None);
+    let later = show.clock.now();
+    assert!(!show.meta.renew_job(&job, 30_000).await.unwrap());
+    assert!(
+        !show
+            .meta
+            .publish_report(&job, id, &file(1), later)
+            .await
+            .unwrap()
+    );
+    assert_eq!(show.meta.report_task(id).await.unwrap(), None);
+    assert!(matches!(
+        show.meta.delete_report(&show.org, id).await,
+        Err(Error::UnknownReport { .. })
+    ));
+
+    let id = show.create("keynote").await.id;
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    assert!(
+        show.meta
+            .publish_report(&job, id, &file(1), later)
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        show.meta.delete_report(&show.org, id).await.unwrap(),
+        Some(file(1))
+    );
+}
+
+#[tokio::test]
+async fn the_first_pins_hold() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    show.journal_waits_for("keynote").await;
+    let id = show.create("keynote").await.id;
+    assert!(show.meta.pinned_heads().await.unwrap().is_empty());
+    for version in [1, 2] {
+        let held = show.meta.pin_report(id, &pins([version])).await.unwrap();
+        assert_eq!(held, pins([1]));
+    }
+    let task = show.meta.report_task(id).await.unwrap().unwrap();
+    assert_eq!(task.pins, Some(pins([1])));
+    assert_eq!(show.meta.pinned_heads().await.unwrap(), [pins([1]).heads]);
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    show.meta
+        .publish_report(&job, id, &file(1), show.clock.now())
+        .await
+        .unwrap();
+    assert!(show.meta.pinned_heads().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_repeated_request_gives_the_same_reports_for_seven_days() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let orders = [show.order("keynote"), show.order("keynote")];
+    let create = async |request: &Idempotency| {
+        let created = show
+            .meta
+            .create_reports(&show.org, &orders, Some(request))
+            .await;
+        created.map(|reports| reports.iter().map(|report| report.id).collect::<Vec<_>>())
+    };
+    let first = create(&request("k", 1)).await.unwrap();
+    assert_eq!(first.len(), 2);
+    show.clock.advance(7 * MILLIS_PER_DAY - 1);
+    assert_eq!(create(&request("k", 1)).await.unwrap(), first);
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 2);
+    let other_body = create(&request("k", 2)).await.unwrap_err();
+    assert!(matches!(other_body, Error::IdempotencyMismatch));
+    assert_ne!(create(&request("other", 2)).await.unwrap(), first);
+    show.clock.advance(1);
+    assert_ne!(create(&request("k", 2)).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_key_means_something_else_to_another_organisation() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let rival = org("rival");
+    show.meta.create_org(&rival, &Zone::utc()).await.unwrap();
+    let orders = [show.order("keynote")];
+    let same = request("k", 1);
+    show.meta
+        .create_reports(&show.org, &orders, Some(&same))
+        .await
+        .unwrap();
+    let none = show
+        .meta
+        .create_reports(&rival, &[], Some(&same))
+        .await
+        .unwrap();
+    assert!(none.is_empty());
+    let foreign = show.meta.create_reports(&rival, &orders, None).await;
+    assert!(matches!(foreign, Err(Error::UnknownEvent { .. })));
+    assert!(
+        show.meta
+            .reports(&rival, None, None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_event_creates_none_of_the_reports() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let orders = [show.order("keynote"), show.order("missing")];
+    let refused = show.meta.create_reports(&show.org, &orders, None).await;
+    assert!(matches!(refused, Err(Error::UnknownEvent { .. })));
+    assert!(
+        show.meta
+            .reports(&show.org, None, None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn reports_are_listed_newest_first_in_pages() {
+    let show = Fixture::with_events(&["a", "b"]).await;
+    let mut ids = Vec::new();
+    for event_id in ["a", "b", "a", "b"] {
+        ids.push(show.create(event_id).await.id);
+    }
+    let page = async |event: Option<&EventId>, before, limit| {
+        let reports = show
+            .meta
+            .reports(&show.org, event, before, limit)
+            .await
+            .unwrap();
+        reports.iter().map(|report| report.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, None, 3).await, [ids[3], ids[2], ids[1]]);
+    assert_eq!(page(None, Some(ids[1]), 3).await, [ids[0]]);
+    assert_eq!(page(Some(&event("b")), None, 3).await, [ids[3], ids[1]]);
+    assert_eq!(page(Some(&event("b")), Some(ids[3]), 3).await, [ids[1]]);
+    let foreign = show.meta.report(&org("rival"), ids[0]).await;
+    assert!(matches!(foreign, Err(Error::UnknownReport { .. })));
+}
