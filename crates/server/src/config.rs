@@ -52,7 +52,7 @@ impl Default for Config {
             request_timeout_ms: 60_000,
             stall_timeout_ms: 75_000,
             drain_timeout_ms: 10_000,
-            requests_per_minute: 6_000,
+            requests_per_minute: 60_000,
             connections_max: 10_000,
             // Eight bodies of the largest kind, or thousands of the usual one.
             bodies_bytes_max: 128 << 20,

@@ -17,7 +17,7 @@ pub struct Doors {
     pub listen: SocketAddr,
 
     /// Requests for reports that an organisation may make in a minute, records not counted
-    #[arg(long, value_name = "COUNT", default_value = "6000", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
 }
 
