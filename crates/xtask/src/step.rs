@@ -8,8 +8,11 @@ use anyhow::{Context, ensure};
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors()
+    // As cargo says now: checkouts that share a target directory share this program.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here)
+        .ancestors()
         .nth(2)
         .expect("the crate lies two folders below the root")
         .to_owned()
