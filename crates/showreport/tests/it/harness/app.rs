@@ -289,6 +289,8 @@ impl Parts {
         let key = meta.signing_key().await.expect("read the signing key");
         let config = showreport_server::Config {
             public_url: Some(PUBLIC_URL.to_owned()),
+            // Few enough that a story can make too many.
+            requests_per_minute: 6_000,
             ..showreport_server::Config::default()
         };
         let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone(), key);
