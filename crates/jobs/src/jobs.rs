@@ -82,11 +82,8 @@ impl Jobs {
     /// Brings everything that has been acknowledged for the organisation so far into the lake.
     pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
         let last = self.meta.journal_last().await.context("read the journal")?;
-        let touches = || self.meta.journal_touches_org(org, last);
-        while touches().await.context("read the journal")? {
-            self.lake.flush().await.context("flush the journal")?;
-        }
-        Ok(())
+        self.flush_while(|| self.meta.journal_touches_org(org, last))
+            .await
     }
 
     /// Flushes until no journal row up to `last` that touches the event is left.
@@ -96,7 +93,14 @@ impl Jobs {
         event: &EventId,
         last: i64,
     ) -> anyhow::Result<()> {
-        let touches = || self.meta.journal_touches(org, event, last);
+        self.flush_while(|| self.meta.journal_touches(org, event, last))
+            .await
+    }
+
+    async fn flush_while<F>(&self, touches: impl Fn() -> F) -> anyhow::Result<()>
+    where
+        F: Future<Output = Result<bool, showreport_meta::Error>>,
+    {
         while touches().await.context("read the journal")? {
             self.lake.flush().await.context("flush the journal")?;
         }

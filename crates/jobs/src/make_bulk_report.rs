@@ -8,7 +8,6 @@ use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DueDay, ReportType};
-use showreport_model::report::ReportFile;
 use showreport_model::{OrgId, ReportDay, StandingOrderId, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
@@ -41,13 +40,7 @@ pub(crate) async fn make_bulk_report(
     let written = jobs.write_day(&question, output).await?;
     let new = NewBulkReport {
         bounds: zone.bounds(task.day).context("find the ends of the day")?,
-        file: ReportFile {
-            row_count: written.row_count,
-            size_bytes: written.size_bytes,
-            sha256: written.sha256,
-            attempt: job.attempt,
-            raw_size_bytes: written.raw_size_bytes,
-        },
+        file: written.into_file(job.attempt),
         retention_ms: jobs.config.bulk_retention_ms,
     };
     let published = jobs.meta.publish_bulk_report(job, &task, &new).await;

@@ -7,7 +7,7 @@
 use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, ReportTask};
-use showreport_model::report::{Format, Pins, ReportFailure, ReportFile};
+use showreport_model::report::{Format, Pins, ReportFailure};
 use showreport_model::{ErrorKind, Failure, ReportId};
 use showreport_query::{Output, Progress, Sink};
 
@@ -33,13 +33,7 @@ pub(crate) async fn make_report(
         .write_report(order, &pins, output(jobs, job, task), progress)
         .await
         .context("write the report file")?;
-    let file = ReportFile {
-        row_count: written.row_count,
-        size_bytes: written.size_bytes,
-        sha256: written.sha256,
-        attempt: job.attempt,
-        raw_size_bytes: written.raw_size_bytes,
-    };
+    let file = written.into_file(job.attempt);
     let now = jobs.meta.clock().now();
     let expires_at = now.saturating_add_millis(jobs.config.report_retention_ms);
     let published = jobs

@@ -5,7 +5,6 @@ use showreport_lake::{ReportPath, Variant};
 use showreport_meta::DayFile;
 use showreport_model::bulk::ReportType;
 use showreport_model::record::EventKind;
-use showreport_model::report::ReportFile;
 use showreport_model::{OrgId, ReportDay, ReportId};
 use showreport_query::Output;
 
@@ -51,13 +50,7 @@ impl Jobs {
         let made = DayFile {
             id,
             org: org.clone(),
-            file: ReportFile {
-                row_count: written.row_count,
-                size_bytes: written.size_bytes,
-                sha256: written.sha256,
-                attempt: ATTEMPT,
-                raw_size_bytes: written.raw_size_bytes,
-            },
+            file: written.into_file(ATTEMPT),
             expires_at: self.meta.clock().now().saturating_add_millis(kept_ms),
         };
         let noted = self.meta.add_day_file(&made).await;

@@ -17,7 +17,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use showreport_model::report::Format;
+use showreport_model::report::{Format, ReportFile};
 use tokio::io::AsyncWrite;
 
 use crate::embedded::BATCH_ROWS;
@@ -47,6 +47,19 @@ pub struct Rendered {
     pub sha256: String,
     /// Bytes of the exact text, where that is another.
     pub raw_size_bytes: Option<u64>,
+}
+
+impl Rendered {
+    /// The file as a report has it, made by the attempt of this number.
+    pub fn into_file(self, attempt: u32) -> ReportFile {
+        ReportFile {
+            row_count: self.row_count,
+            size_bytes: self.size_bytes,
+            sha256: self.sha256,
+            attempt,
+            raw_size_bytes: self.raw_size_bytes,
+        }
+    }
 }
 
 /// Puts rows into one form.

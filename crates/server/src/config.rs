@@ -32,6 +32,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// What every address that we give out begins with, without a slash at the end.
+    pub(crate) fn base_url(&self) -> &str {
+        let base = self.public_url.as_deref().unwrap_or_default();
+        base.trim_end_matches('/')
+    }
+
     pub(crate) fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
     }

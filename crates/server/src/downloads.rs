@@ -7,6 +7,21 @@ mod negotiate;
 mod stream;
 mod serve;
 
-pub(crate) use link::Link;
+use showreport_model::ReportId;
+
+use crate::app::App;
+use link::Link;
+
 pub(crate) use name::file_name;
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};
+
+/// Where the file of a report can be had without a token, signed anew, for as long as links live.
+pub(crate) fn signed_url(app: &App, report: ReportId, file_name: String) -> String {
+    let config = app.config();
+    let link = Link {
+        report,
+        expires_at: app.now().saturating_add_millis(config.link_lifetime_ms),
+        file_name,
+    };
+    format!("{}{}", config.base_url(), link.path(app.signing_key()))
+}

@@ -114,7 +114,7 @@ impl<S: Summary> Groups<S> {
 }
 
 /// Whether the filter of `FILTER (WHERE …)`, if any, takes the row.
-fn taken(filter: Option<&BooleanArray>, row: usize) -> bool {
+pub(super) fn taken(filter: Option<&BooleanArray>, row: usize) -> bool {
     use arrow::array::Array;
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }

@@ -18,6 +18,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::aggregate::taken;
+
 /// The least text of a group by its bytes; null where it has none.
 pub(crate) fn least_text(column: Expr) -> Expr {
     let function = LeastText {
@@ -106,8 +108,7 @@ impl GroupsAccumulator for Texts {
         self.places.resize(total_num_groups, None);
         let texts = values[0].as_string::<i32>();
         for (row, &group) in group_indices.iter().enumerate() {
-            let taken = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if taken && texts.is_valid(row) {
+            if taken(opt_filter, row) && texts.is_valid(row) {
                 self.keep(group, texts.value(row));
             }
         }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::enums::WireEnum;
 use crate::app::App;
-use crate::downloads::{Link, file_name};
+use crate::downloads::{file_name, signed_url};
 use crate::error::ApiError;
 
 /// A report: what was asked for and what became of it.
@@ -130,19 +130,7 @@ fn uri(app: &App, report: &Report, title: Option<&str>) -> String {
     if report.status != ReportStatus::Succeeded || report.file.is_none() {
         return String::new();
     }
-    let link = Link {
-        report: report.id,
-        expires_at: app
-            .now()
-            .saturating_add_millis(app.config().link_lifetime_ms),
-        file_name: file_name(&report.order, title),
-    };
-    let base = app.config().public_url.as_deref().unwrap_or_default();
-    format!(
-        "{}{}",
-        base.trim_end_matches('/'),
-        link.path(app.signing_key())
-    )
+    signed_url(app, report.id, file_name(&report.order, title))
 }
 
 impl EventReport {

@@ -8,7 +8,7 @@ use showreport_model::record::EventKind;
 
 use crate::app::App;
 use crate::auth::Reader;
-use crate::downloads::Link;
+use crate::downloads::signed_url;
 use crate::error::{ApiError, Violation};
 use crate::extract::Parameters;
 
@@ -81,20 +81,8 @@ pub(crate) async fn get_watch_time(
         .make_started_views(&reader.org, day, |kind| streaming.takes(kind), kept_ms)
         .await
         .map_err(ApiError::from_chain)?;
-    let link = Link {
-        report: made.id,
-        expires_at: app
-            .now()
-            .saturating_add_millis(app.config().link_lifetime_ms),
-        file_name: format!("{}.csv", day.digits()),
-    };
-    let base = app.config().public_url.as_deref().unwrap_or_default();
     Ok(Json(WatchTimeAnswer {
-        url: format!(
-            "{}{}",
-            base.trim_end_matches('/'),
-            link.path(app.signing_key())
-        ),
+        url: signed_url(&app, made.id, format!("{}.csv", day.digits())),
     }))
 }
 

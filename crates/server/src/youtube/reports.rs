@@ -155,8 +155,7 @@ pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
 }
 
 fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnswer {
-    let base = app.config().public_url.as_deref().unwrap_or_default();
-    let base = base.trim_end_matches('/');
+    let base = app.config().base_url();
     let name = resource_name(&order.org, report);
     let file = &report.file;
     ReportAnswer {
