@@ -3,16 +3,12 @@
 //! Every comparison also checks that both sides gave the same result: a difference fails the run,
 //! a missed aim is only told. Nothing of the product is linked here: it is measured as its users have it.
 
-mod random;
 mod progress;
 mod figures;
 mod table;
 mod show;
 mod data;
-mod process;
-mod http;
-mod product;
-mod server;
+mod import;
 mod reports;
 mod lake;
 mod duck;

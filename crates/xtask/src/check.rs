@@ -3,6 +3,7 @@
 use crate::bench;
 use crate::clients;
 use crate::step::{cargo, execute, step};
+use crate::torture;
 
 /// Checks everything, from the quickest to the slowest; stops at the first failure.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -29,5 +30,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
     clients::run()?;
-    bench::check()
+    bench::check()?;
+    torture::check()
 }

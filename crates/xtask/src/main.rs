@@ -3,7 +3,9 @@
 mod step;
 mod python;
 mod clients;
+mod rig;
 mod bench;
+mod torture;
 mod check;
 
 use std::process::ExitCode;
@@ -20,6 +22,10 @@ cargo xtask COMMAND
             instead of one built for it; --small is what the check does: few records, a
             development build, only the results. Parts: load, compacted, fresh, collect, flat,
             start, size
+  torture [--small] [--seed N] [--rounds N] [PART…]
+            breaks things on purpose and says what held, a line a part. --small is what the check
+            does; N of --rounds is how often a part does its worst, by default as often as
+            docs/guarantees.md asks for. A run is repeated by its seed, which it prints
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +40,10 @@ fn main() -> ExitCode {
         ["clients"] => clients::run(),
         ["bench", rest @ ..] => match bench::Wish::read(rest) {
             Some(wish) => bench::run(&wish),
+            None => return wrong_usage(),
+        },
+        ["torture", rest @ ..] => match torture::Wish::read(rest) {
+            Some(wish) => torture::run(&wish),
             None => return wrong_usage(),
         },
         _ => return wrong_usage(),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::batches::Batches;
 use super::figures::{Samples, Unit};
 use super::generator::{CONNECTIONS, Load};
+use super::import;
 use super::reports::{self, BY_CUSTOMER};
 use super::run::{Run, Size};
-use super::server::Server;
 use super::table::{Comparison, Table};
+use crate::rig::Server;
 use crate::step::root;
 
 const BATCH: usize = 100;
@@ -106,7 +107,7 @@ fn compare(run: &Run, batches: &Batches, script: &str) -> anyhow::Result<Compari
 fn meanwhile(run: &Run, batches: &Batches, single: &Batches, pace: f64) -> anyhow::Result<Table> {
     let other = run.show("other", (run.records / 100).clamp(1_000, 200_000))?;
     let product = run.fresh("collected")?;
-    product.import(&other.path)?;
+    import::file(&product, &other.path)?;
     let server = Server::start(&product, &[])?;
     let reports = || {
         let made = (0..REPORTS).map(|_| reports::make(&server, "other", BY_CUSTOMER));

@@ -6,8 +6,8 @@ use super::duck::{Duck, Source};
 use super::lake::live_files;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
 use super::run::Run;
-use super::server::Server;
 use super::table::{Comparison, Table};
+use crate::rig::Server;
 
 const PEAK_MAX: u64 = 512 << 20;
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::figures::Measured;
-use super::process::output;
 use super::reports::Grouping;
 use crate::python;
+use crate::rig::output;
 use crate::step::root;
 
 /// The version that the aims were written against.

@@ -1,12 +1,12 @@
 //! Flat: what others have in the lake costs an event's reports nothing, and its own records no more than in proportion.
 
 use super::figures::{Samples, Unit, thousands};
-use super::product::{ORG, Product};
+use super::import;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping};
 use super::run::{Run, Size};
-use super::server::Server;
 use super::show::Show;
 use super::table::Table;
+use crate::rig::{ORG, Product, Server};
 
 /// One times as much; fewer in small runs.
 const RECORDS_ONCE: u64 = 200_000;
@@ -42,7 +42,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
 fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
     let product = run.fresh("flat")?;
     product.org(RIVAL)?;
-    product.import_told(ORG, Show::new("mine", 0, once))?;
+    import::told(&product, ORG, Show::new("mine", 0, once))?;
     let header = ["other events", BY_CUSTOMER.name, BY_MINUTE.name, "aim"];
     let mut table = Table::new("Flat: beside other events", &header).note(format!(
         "The reports of one event of {} records, while the lake holds more and more other events of the same size, half of them of another \
@@ -54,7 +54,8 @@ fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
     for times in std::iter::once(0).chain(times(run).iter().copied()) {
         for other in told..times {
             let org = if other % 2 == 0 { ORG } else { RIVAL };
-            product.import_told(
+            import::told(
+                &product,
                 org,
                 Show::new(&format!("other-{other}"), u64::from(other) + 1, once),
             )?;
@@ -99,7 +100,7 @@ fn of_its_own(run: &Run, once: u64) -> anyhow::Result<Table> {
     for &times in times(run) {
         let event = format!("mine-{times}");
         let records = once * u64::from(times);
-        product.import_told(ORG, Show::new(&event, u64::from(times), records))?;
+        import::told(&product, ORG, Show::new(&event, u64::from(times), records))?;
         let (samples, _) = time_reports(&product, &event)?;
         let medians: Vec<f64> = samples.iter().map(Samples::median).collect();
         let first = before.get_or_insert_with(|| medians.clone());

@@ -9,12 +9,11 @@ use anyhow::ensure;
 use super::data::Data;
 use super::duck::{Duck, Source};
 use super::figures::Measured;
-use super::http::head;
 use super::progress::Progress;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
 use super::run::{Run, Size};
-use super::server::Server;
 use super::table::{Comparison, Table};
+use crate::rig::{Server, head};
 
 const PEAK_MAX: u64 = 512 << 20;
 

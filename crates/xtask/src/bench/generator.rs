@@ -8,8 +8,7 @@ use anyhow::{Context, bail};
 
 use super::batches::Batches;
 use super::figures::Samples;
-use super::http::{Connection, head};
-use super::server::Server;
+use crate::rig::{Connection, Server, head};
 
 /// As many as the aims name.
 pub(crate) const CONNECTIONS: u32 = 64;

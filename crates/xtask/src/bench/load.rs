@@ -1,9 +1,10 @@
 //! Bulk load: `showreport import` of a file of records, and `DuckDB` reading it into a table.
 
 use super::duck::Duck;
-use super::process::size_bytes;
+use super::import;
 use super::run::Run;
 use super::table::{Comparison, Table};
+use crate::rig::size_bytes;
 
 const PEAK_MAX: u64 = 1 << 30;
 
@@ -14,7 +15,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     let mut difference = None;
     for _ in 0..run.pairs() {
         let product = run.fresh("loaded")?;
-        let (measured, accepted) = product.import(&keynote.path)?;
+        let (measured, accepted) = import::file(&product, &keynote.path)?;
         ours.push(measured);
         ours_bytes = size_bytes(&product.data_dir)?;
         run.keep_loaded(product);

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::figures::{bytes, thousands};
-use super::process::output;
 use super::run::Run;
+use crate::rig::output;
 use crate::step::root;
 
 const OPENING: &str = "\

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::generator::CONNECTIONS;
-use super::process::output;
+use crate::rig::output;
 use crate::step::{is_ci, root};
 
 /// What to do where it is missing.

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use super::figures::Measured;
-use super::server::Server;
+use crate::rig::Server;
 
 /// How often a report is asked after. Each question costs the server a little, too.
 const ASK_EVERY: Duration = Duration::from_millis(2);

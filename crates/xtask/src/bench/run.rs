@@ -7,10 +7,10 @@ use anyhow::{Context, bail};
 
 use super::data::{self, Data};
 use super::duck::Duck;
+use super::import;
 use super::postgres::Postgres;
-use super::product::Product;
-use super::server::Server;
 use super::table::Table;
+use crate::rig::{Product, Server};
 use crate::step::root;
 
 /// How thorough a run is.
@@ -80,7 +80,7 @@ impl Run {
             return Ok(product);
         }
         let product = self.fresh("loaded")?;
-        product.import(&self.keynote()?.path)?;
+        import::file(&product, &self.keynote()?.path)?;
         Ok(product)
     }
 

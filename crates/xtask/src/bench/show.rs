@@ -6,9 +6,8 @@
 //! one customer for two views: so some watch on two devices at once. The same seed gives the
 //! same bytes, and no more than the views themselves is held in memory.
 
+use crate::rig::Random;
 use std::collections::VecDeque;
-
-use super::random::Random;
 
 /// When every show begins: a fixed hour, so that figures do not depend on the day.
 pub(crate) const BEGINS_MS: u64 = 1_795_446_000_000;

@@ -2,9 +2,9 @@
 
 use super::figures::{bytes, thousands};
 use super::lake::live_files;
-use super::process::size_bytes;
 use super::run::Run;
 use super::table::Table;
+use crate::rig::size_bytes;
 
 const TABLES: [&str; 4] = ["spans", "chat", "polls", "votes"];
 

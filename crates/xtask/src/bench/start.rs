@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::figures::{Samples, Unit, bytes, thousands};
-use super::http::head;
 use super::run::{Run, Size};
-use super::server::Server;
 use super::show::Show;
 use super::table::Table;
+use crate::rig::{Server, head};
 
 const READY_WITHIN: f64 = 2.0;
 

@@ -1,6 +1,7 @@
 //! Numbers that look random and are the same on every machine.
 
 /// `SplitMix64`: small, and good enough for viewers.
+#[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {

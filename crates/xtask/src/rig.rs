@@ -1,0 +1,15 @@
+//! The product as its users have it: a program in a process of its own, spoken to over HTTP.
+//!
+//! Nothing of it is linked here, so what is measured or tormented is what is shipped.
+
+mod random;
+mod process;
+mod http;
+mod product;
+mod server;
+
+pub(crate) use http::{Connection, head};
+pub(crate) use process::{finish_watched, output, size_bytes};
+pub(crate) use product::{ORG, Product};
+pub(crate) use random::Random;
+pub(crate) use server::Server;

@@ -1,0 +1,144 @@
+//! The product under everything that can befall it: crashes, power cuts, rot, foreigners, hostile traffic.
+//!
+//! Every part keeps its own book of what was promised, outside the process under torment, and
+//! compares. A part that cannot run on this machine says so and names what is missing.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use crate::rig::Random;
+use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+
+/// How often a part does its worst.
+#[derive(Debug, Clone, Copy)]
+struct Rounds {
+    full: u64,
+    small: u64,
+}
+
+/// One part: its name, what it is, how often it does its worst, and how.
+struct Part {
+    name: &'static str,
+    title: &'static str,
+    rounds: Rounds,
+    run: fn(&Torment) -> anyhow::Result<Outcome>,
+}
+
+const PARTS: [Part; 0] = [];
+
+/// What a part has found.
+pub(crate) enum Outcome {
+    /// Everything held; with what was done, in a line.
+    Held(String),
+    /// This machine does not let the part run; with what is missing and how to get it.
+    LeftOut(String),
+}
+
+/// What a part works with.
+pub(crate) struct Torment {
+    /// A development build, which has fail points.
+    pub(crate) binary: PathBuf,
+    /// Where the part may write, for itself alone.
+    pub(crate) folder: PathBuf,
+    pub(crate) random: Random,
+    pub(crate) rounds: u64,
+}
+
+/// What was asked for.
+pub(crate) struct Wish {
+    small: bool,
+    seed: Option<u64>,
+    rounds: Option<u64>,
+    parts: Vec<String>,
+}
+
+impl Wish {
+    /// Reads the arguments; nothing, if they are wrong.
+    pub(crate) fn read(arguments: &[&str]) -> Option<Self> {
+        let mut wish = Self {
+            small: false,
+            seed: None,
+            rounds: None,
+            parts: Vec::new(),
+        };
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            match argument {
+                "--small" => wish.small = true,
+                "--seed" => wish.seed = Some(arguments.next()?.parse().ok()?),
+                "--rounds" => wish.rounds = Some(arguments.next()?.parse().ok()?),
+                part if PARTS.iter().any(|it| it.name == part) => {
+                    wish.parts.push(part.to_owned());
+                }
+                _ => return None,
+            }
+        }
+        Some(wish)
+    }
+
+    fn rounds_of(&self, part: &Part) -> u64 {
+        let usual = if self.small {
+            part.rounds.small
+        } else {
+            part.rounds.full
+        };
+        self.rounds.unwrap_or(usual)
+    }
+}
+
+/// All parts, small, as a part of the check.
+pub(crate) fn check() -> anyhow::Result<()> {
+    run(&Wish {
+        small: true,
+        seed: None,
+        rounds: None,
+        parts: Vec::new(),
+    })
+}
+
+/// Does the parts that were asked for, and says a line for each.
+pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
+    // As the tests build it: with fail points, and without building anything twice.
+    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    let seed = wish.seed.unwrap_or_else(fresh_seed);
+    let mut lines = Vec::new();
+    for part in PARTS {
+        if !wish.parts.is_empty() && !wish.parts.iter().any(|it| it == part.name) {
+            continue;
+        }
+        let folder = root().join("target/torture").join(part.name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).context("remove what the last run left")?;
+        }
+        fs::create_dir_all(&folder).context("make target/torture")?;
+        let torment = Torment {
+            binary: built_beside()?,
+            folder,
+            random: Random::new(seed),
+            rounds: wish.rounds_of(&part),
+        };
+        step(part.title, || {
+            let outcome = (part.run)(&torment).with_context(|| format!("seed {seed}"))?;
+            lines.push(match outcome {
+                Outcome::Held(what) => format!("{:9} held: {what}", part.name),
+                Outcome::LeftOut(why) if is_ci() => bail!("{why}"),
+                Outcome::LeftOut(why) => format!("{:9} LEFT OUT: {why}", part.name),
+            });
+            Ok(())
+        })?;
+    }
+    println!("\ntorture, seed {seed}");
+    for line in lines {
+        println!("  {line}");
+    }
+    Ok(())
+}
+
+/// Another one each time.
+fn fresh_seed() -> u64 {
+    // The standard library has no other source of chance.
+    RandomState::new().build_hasher().finish()
+}
