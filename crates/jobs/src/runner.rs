@@ -110,7 +110,9 @@ impl Jobs {
     /// Renews the lease; ends when it is lost.
     async fn keep_lease(&self, job: &ClaimedJob) {
         let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
-        let mut ticks = tokio::time::interval(Duration::from_millis((lease / 3).max(1)));
+        let every = Duration::from_millis((lease / 3).max(1));
+        // The first third is what the claim itself is good for.
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         loop {
             ticks.tick().await;
             if self.has_lost(job).await {

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod time;
 pub mod span;
 pub mod buckets;
+pub mod curve;
 pub mod sweep;
 pub mod record;
 pub mod facts;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
@@ -69,6 +70,8 @@ impl Query {
             let plan = answer.frame.create_physical_plan().await?;
             progress(PLANNED_PERCENT);
             let rows = execute_stream(Arc::clone(&plan), facts.context.task_ctx())?;
+            // Rows are merged on one thread while those before are written on another.
+            let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
             let rendered = render(order.format, answer.columns, rows, output, &written).await?;
             let ran = DisplayableExecutionPlan::with_metrics(plan.as_ref());
@@ -196,6 +199,9 @@ async fn write(facts: &Facts, answer: Answer, output: Output) -> Result<Rendered
     let rows = execute_stream(plan, facts.context.task_ctx())?;
     render(Format::Csv, answer.columns, rows, output, &|_| {}).await
 }
+
+/// Batches that may wait until those before are written.
+const BATCHES_AHEAD: usize = 2;
 
 /// Told when the plan stands.
 const PLANNED_PERCENT: u8 = 10;

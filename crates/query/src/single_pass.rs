@@ -11,14 +11,22 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_expr::Partitioning;
+use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 /// Columns of which nearly every row has a value of its own.
-const NEARLY_UNIQUE: [&str; 3] = ["playback_id", "message_id", "name"];
+const NEARLY_UNIQUE: [&str; 4] = ["playback_id", "message_id", "name", CUSTOMER];
+
+/// Whoever asks by customer has many, and few rows of each. Rows that were sent by it alone need
+/// not be sent again when what was grouped is grouped by customer.
+const CUSTOMER: &str = "customer_id";
+
+/// What a page of buckets holds of a few viewers is larger than what is known of them. A page that
+/// is one for all viewers is still summed on every thread.
+const PAGE: &str = "number";
 
 /// The rule, to be applied after the engine's own.
 #[derive(Debug)]
@@ -30,7 +38,7 @@ impl PhysicalOptimizerRule for SinglePass {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_down(|plan| {
+        plan.transform_up(|plan| {
             Ok(match in_single_pass(&plan)? {
                 Some(changed) => Transformed::yes(changed),
                 None => Transformed::no(plan),
@@ -62,22 +70,44 @@ fn in_single_pass(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Execut
     let in_two_passes =
         *last.mode() == AggregateMode::FinalPartitioned && *first.mode() == AggregateMode::Partial;
     let groups = first.group_expr().expr();
-    let by_nearly_unique = groups
-        .iter()
-        .any(|(_, name)| NEARLY_UNIQUE.contains(&name.as_str()));
-    if !in_two_passes || !by_nearly_unique {
+    if !in_two_passes || !hardly_melt(groups) {
         return Ok(None);
     }
-    let threads = sent.partitioning().partition_count();
-    let by_group = Partitioning::Hash(first.group_expr().input_exprs(), threads);
-    let rows = RepartitionExec::try_new(Arc::clone(first.input()), by_group)?;
+    let customer = groups.iter().find(|(_, name)| name == CUSTOMER);
+    let owner = customer.map_or_else(
+        || first.group_expr().input_exprs(),
+        |(customer, _)| vec![Arc::clone(customer)],
+    );
+    let rows = sent_by(first.input(), owner, sent.partitioning().partition_count())?;
     let grouped = AggregateExec::try_new(
         AggregateMode::SinglePartitioned,
         first.group_expr().clone(),
         first.aggr_expr().to_vec(),
         first.filter_expr().to_vec(),
-        Arc::new(rows),
+        rows,
         first.input_schema(),
     )?;
     Ok(Some(Arc::new(grouped)))
+}
+
+/// Whether rows that are grouped by these hardly melt together, or to what is larger than they are.
+fn hardly_melt(groups: &[(Arc<dyn PhysicalExpr>, String)]) -> bool {
+    let by = |column: &str| groups.iter().any(|(_, name)| name == column);
+    NEARLY_UNIQUE.into_iter().any(by) || (by(PAGE) && groups.len() > 1)
+}
+
+/// The rows, each at the thread that owns it.
+fn sent_by(
+    rows: &Arc<dyn ExecutionPlan>,
+    owner: Vec<Arc<dyn PhysicalExpr>>,
+    threads: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let wanted = Partitioning::Hash(owner, threads);
+    if *rows.output_partitioning() == wanted {
+        return Ok(Arc::clone(rows));
+    }
+    Ok(Arc::new(RepartitionExec::try_new(
+        Arc::clone(rows),
+        wanted,
+    )?))
 }

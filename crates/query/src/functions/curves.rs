@@ -10,7 +10,8 @@ use arrow::datatypes::{DataType, Field, Fields, Int8Type};
 use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result;
 use showreport_model::Span;
-use showreport_model::buckets::{Buckets, Curve};
+use showreport_model::buckets::Buckets;
+use showreport_model::curve::{Curve, Spread};
 use showreport_model::facts::time_type;
 use smallvec::SmallVec;
 
@@ -58,16 +59,20 @@ impl Summary for BucketFigures {
 
     fn update(&self, state: &mut Curves, (voices, lists): &Self::Input<'_>, row: usize) {
         let sets = lists.numbers(row);
-        let mut union = union_of(sets);
+        let all = Spread::new(&self.buckets, union_of(sets).settle());
         if voices.value(row) == Voice::Device as i8 {
-            state.devices.add(&self.buckets, union.settle());
+            state.devices.add(&all);
             return;
         }
         // Every view has one viewer, so the viewers' sets are all views there are.
-        state.viewers.add(&self.buckets, union.settle());
+        state.viewers.add(&all);
+        if sets_of(sets).count() == 1 {
+            state.views.add(&all);
+            return;
+        }
         for set in sets_of(sets) {
             let spans: SmallVec<[Span; 4]> = spans_of(set).collect();
-            state.views.add(&self.buckets, &spans);
+            state.views.add(&Spread::new(&self.buckets, &spans));
         }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeBinaryArray, Int8Array, ListArray, StringArray,
-    StringBuilder, StructArray,
+    StringBuilder,
 };
 use arrow::buffer::{Buffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::datatypes::{DataType, Field};
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{Expr, ScalarUDF, Volatility, create_udf, lit};
@@ -76,12 +76,11 @@ pub(crate) fn person_of() -> ScalarUDF {
     )
 }
 
-/// `voices(playback_id, customer_id, device_id)`: as whom a view is counted, as
-/// structs of `voice` and `name`.
+/// `voices(playback_id, customer_id, device_id)`: the names as which a view is counted.
 ///
-/// A name is only ever compared with others, never shown, so it is the first 128
-/// bits of a SHA-256: short, of one width, and no two are the same by accident
-/// or by design.
+/// A name is only ever compared with others, never shown, so it is a byte that says which voice
+/// it is, and the first 120 bits of a SHA-256: short, of one width, and no two are the same by
+/// accident or by design.
 pub(crate) fn voices() -> ScalarUDF {
     let voices = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let [playbacks, customers, devices] =
@@ -99,57 +98,63 @@ pub(crate) fn voices() -> ScalarUDF {
             })
             .collect();
         let offsets = OffsetBuffer::from_lengths(lengths);
-        let lists = ListArray::try_new(voice_item(), offsets, spoken.finish()?, None)?;
+        let lists = ListArray::try_new(name_item(), offsets, spoken.finish()?, None)?;
         Ok(Arc::new(lists))
     };
     create_udf(
         "voices",
         vec![DataType::Utf8; 3],
-        DataType::List(voice_item()),
+        DataType::List(name_item()),
         Volatility::Immutable,
         Arc::new(make_scalar_function(voices, vec![])),
     )
 }
 
+/// `voice(name)`: which of the voices a name is of.
+pub(crate) fn voice_of() -> ScalarUDF {
+    let voice_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let names = arguments[0].as_fixed_size_binary();
+        let voices = names
+            .iter()
+            .map(|name| name.map(|name| name[0].cast_signed()));
+        Ok(Arc::new(voices.collect::<Int8Array>()))
+    };
+    create_udf(
+        "voice",
+        vec![DataType::FixedSizeBinary(NAME_BYTES)],
+        DataType::Int8,
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(voice_of, vec![])),
+    )
+}
+
 const NAME_BYTES: i32 = 16;
 
-fn voice_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("voice", DataType::Int8, false),
-        Field::new("name", DataType::FixedSizeBinary(NAME_BYTES), false),
-    ])
+fn name_item() -> Arc<Field> {
+    let name = DataType::FixedSizeBinary(NAME_BYTES);
+    Arc::new(Field::new("item", name, true))
 }
 
-fn voice_item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Struct(voice_fields()), true))
-}
-
-/// Voices one after another.
+/// Names one after another.
 #[derive(Default)]
-struct Spoken {
-    voices: Vec<i8>,
-    names: Vec<u8>,
-}
+struct Spoken(Vec<u8>);
 
 impl Spoken {
     fn say(&mut self, voice: Voice, (kind, id): Name<'_>) {
-        self.voices.push(voice as i8);
         let kind = u8::try_from(kind).expect("kinds are letters");
         let digest = Sha256::new()
             .chain_update([kind])
             .chain_update(id)
             .finalize();
-        self.names
-            .extend(digest.into_iter().take(NAME_BYTES.unsigned_abs() as usize));
+        let digest = digest
+            .into_iter()
+            .take(NAME_BYTES.unsigned_abs() as usize - 1);
+        self.0.push(voice as u8);
+        self.0.extend(digest);
     }
 
     fn finish(self) -> Result<ArrayRef> {
-        let names = FixedSizeBinaryArray::try_new(NAME_BYTES, Buffer::from(self.names), None)?;
-        let columns: Vec<ArrayRef> = vec![Arc::new(Int8Array::from(self.voices)), Arc::new(names)];
-        Ok(Arc::new(StructArray::try_new(
-            voice_fields(),
-            columns,
-            None,
-        )?))
+        let names = FixedSizeBinaryArray::try_new(NAME_BYTES, Buffer::from(self.0), None)?;
+        Ok(Arc::new(names))
     }
 }

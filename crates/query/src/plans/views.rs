@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion::error::Result as EngineResult;
-use datafusion::functions::core::expr_fn::{get_field, greatest, least};
+use datafusion::functions::core::expr_fn::{greatest, least};
 use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::{DataFrame, col, lit};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::least::least_text;
-use crate::functions::people::voices;
+use crate::functions::people::{voice_of, voices};
 use crate::functions::sets::Gathered;
 use crate::functions::union::UnionOfEnds;
 
@@ -55,28 +55,20 @@ fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) ->
     }
 }
 
-/// A row for each voice of each group: the group's columns, `voice`, `name`, and
-/// the `sets` of spans of all views that speak with it.
+/// A row for each voice of each group: the group's columns, the `voice`, and the `sets` of spans
+/// of all views that speak with it under one name.
 pub(crate) fn spoken(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
-    let said = voices().call(vec![
-        col("playback_id"),
-        col("customer_id"),
-        col("device_id"),
-    ]);
-    let mut columns: Vec<Expr> = groups.iter().copied().map(col).collect();
-    columns.extend([col("spans"), said.alias("said")]);
-    let mut keys: Vec<Expr> = groups.iter().copied().map(col).collect();
-    keys.extend([col("voice"), col("name")]);
-
-    let mut each = keys[..groups.len()].to_vec();
-    each.push(col("spans"));
-    each.push(get_field(col("said"), "voice").alias("voice"));
-    each.push(get_field(col("said"), "name").alias("name"));
-
-    let sets = aggregate(Gathered).call(vec![col("spans")]);
+    let groups = || groups.iter().copied().map(col);
+    let with = |more: &[Expr]| groups().chain(more.iter().cloned()).collect::<Vec<_>>();
+    let ids = ["playback_id", "customer_id", "device_id"]
+        .map(col)
+        .to_vec();
+    let names = voices().call(ids).alias("name");
+    let sets = aggregate(Gathered).call(vec![col("spans")]).alias("sets");
+    let voice = voice_of().call(vec![col("name")]).alias("voice");
     views
-        .select(columns)?
-        .unnest_columns(&["said"])?
-        .select(each)?
-        .aggregate(keys, vec![sets.alias("sets")])
+        .select(with(&[col("spans"), names]))?
+        .unnest_columns(&["name"])?
+        .aggregate(with(&[col("name")]), vec![sets])?
+        .select(with(&[voice, col("sets")]))
 }

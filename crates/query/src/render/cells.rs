@@ -1,8 +1,11 @@
-//! Cells: one column of a batch, read row by row as what it means.
+//! Cells: the columns of a batch, read row by row as what they mean.
 
 use std::fmt::Write;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{
+    ArrayAccessor, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array,
+    RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use showreport_model::Timestamp;
 
@@ -17,52 +20,117 @@ pub(super) enum Cell<'a> {
     Flag(bool),
     Count(i64),
     /// Milliseconds, shown as seconds.
-    Seconds(i128),
+    Seconds(i64),
     Number(f64),
 }
 
-/// The cells of a row, in the order of the columns.
-pub(super) fn row<'a>(
-    batch: &'a RecordBatch,
-    columns: &'a [Column],
-    row: usize,
-) -> impl Iterator<Item = Cell<'a>> {
-    let of = move |(index, column): (usize, &Column)| cell(batch, index, column.kind, row);
-    columns.iter().enumerate().map(of)
+/// A column, typed once for all its cells.
+enum Values<'a> {
+    Text(&'a StringArray),
+    Time(&'a TimestampMillisecondArray),
+    Flag(&'a BooleanArray),
+    Count(&'a Int64Array),
+    Seconds(&'a Decimal128Array),
+    Number(&'a Float64Array),
+}
+
+/// The cells of a batch.
+pub(super) struct Cells<'a>(Vec<Values<'a>>);
+
+impl<'a> Cells<'a> {
+    pub(super) fn of(batch: &'a RecordBatch, columns: &[Column]) -> Self {
+        let typed = |(array, column): (&'a ArrayRef, &Column)| match column.kind {
+            Kind::Text => Values::Text(array.as_string()),
+            Kind::Time => Values::Time(array.as_primitive::<TimestampMillisecondType>()),
+            Kind::Flag => Values::Flag(array.as_boolean()),
+            Kind::Count => Values::Count(array.as_primitive::<Int64Type>()),
+            Kind::Seconds => Values::Seconds(array.as_primitive::<Decimal128Type>()),
+            Kind::Number => Values::Number(array.as_primitive::<Float64Type>()),
+        };
+        Self(batch.columns().iter().zip(columns).map(typed).collect())
+    }
+
+    /// The cells of a row, in the order of the columns.
+    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = Cell<'a>> {
+        self.0.iter().map(move |values| values.cell(row))
+    }
+
+    /// All texts, column by column.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
+        let texts = self.0.iter().filter_map(|values| match values {
+            Values::Text(texts) => Some(texts.iter().flatten()),
+            _ => None,
+        });
+        texts.flatten()
+    }
+}
+
+impl<'a> Values<'a> {
+    fn cell(&self, row: usize) -> Cell<'a> {
+        match self {
+            Self::Text(texts) => cell(*texts, row, Cell::Text),
+            Self::Time(times) => cell(*times, row, |millis| {
+                Timestamp::from_millis(millis).map_or(Cell::Absent, Cell::Time)
+            }),
+            Self::Flag(flags) => cell(*flags, row, Cell::Flag),
+            Self::Count(counts) => cell(*counts, row, Cell::Count),
+            Self::Seconds(seconds) => cell(*seconds, row, |millis| {
+                Cell::Seconds(i64::try_from(millis).expect("eighteen digits"))
+            }),
+            Self::Number(numbers) => cell(*numbers, row, Cell::Number),
+        }
+    }
 }
 
 /// The cell of a column at a row.
-fn cell(batch: &RecordBatch, column: usize, kind: Kind, row: usize) -> Cell<'_> {
-    let array = batch.column(column);
-    if array.is_null(row) {
+fn cell<'a, A: ArrayAccessor>(
+    values: A,
+    row: usize,
+    meant: impl Fn(A::Item) -> Cell<'a>,
+) -> Cell<'a> {
+    if values.is_null(row) {
         return Cell::Absent;
     }
-    match kind {
-        Kind::Text => Cell::Text(array.as_string::<i32>().value(row)),
-        Kind::Time => {
-            let millis = array.as_primitive::<TimestampMillisecondType>().value(row);
-            Timestamp::from_millis(millis).map_or(Cell::Absent, Cell::Time)
+    meant(values.value(row))
+}
+
+/// Cells as text. Rows are sorted by time first, so that an instant is often said again and again:
+/// its text is kept.
+#[derive(Default)]
+pub(super) struct Texts {
+    digits: itoa::Buffer,
+    last: Option<Timestamp>,
+    last_text: String,
+}
+
+impl Texts {
+    /// Appends the cell's text; an absent cell has none.
+    pub(super) fn append(&mut self, cell: Cell<'_>, text: &mut String) {
+        match cell {
+            Cell::Absent => {}
+            Cell::Text(value) => text.push_str(value),
+            Cell::Time(at) => text.push_str(self.time(at)),
+            Cell::Flag(value) => text.push_str(if value { "true" } else { "false" }),
+            Cell::Count(value) => text.push_str(self.digits.format(value)),
+            Cell::Seconds(millis) => {
+                text.push_str(self.digits.format(millis / 1_000));
+                text.push('.');
+                // The leading one makes three digits of every remainder.
+                text.push_str(&self.digits.format(1_000 + millis % 1_000)[1..]);
+            }
+            // The shortest text that reads back as the same number.
+            Cell::Number(value) => write!(text, "{value}").expect(INFALLIBLE),
         }
-        Kind::Flag => Cell::Flag(array.as_boolean().value(row)),
-        Kind::Count => Cell::Count(array.as_primitive::<Int64Type>().value(row)),
-        Kind::Number => Cell::Number(array.as_primitive::<Float64Type>().value(row)),
-        Kind::Seconds => Cell::Seconds(array.as_primitive::<Decimal128Type>().value(row)),
+    }
+
+    fn time(&mut self, at: Timestamp) -> &str {
+        if self.last != Some(at) {
+            self.last = Some(at);
+            self.last_text.clear();
+            write!(self.last_text, "{at}").expect(INFALLIBLE);
+        }
+        &self.last_text
     }
 }
 
-impl Cell<'_> {
-    /// Appends the cell's text; an absent cell has none.
-    pub(super) fn write(self, text: &mut String) {
-        let written = match self {
-            Cell::Absent => Ok(()),
-            Cell::Text(value) => text.write_str(value),
-            Cell::Time(at) => write!(text, "{at}"),
-            Cell::Flag(value) => write!(text, "{value}"),
-            Cell::Count(value) => write!(text, "{value}"),
-            // The shortest text that reads back as the same number.
-            Cell::Number(value) => write!(text, "{value}"),
-            Cell::Seconds(millis) => write!(text, "{}.{:03}", millis / 1000, millis % 1000),
-        };
-        written.expect("writing to memory cannot fail");
-    }
-}
+const INFALLIBLE: &str = "writing to memory cannot fail";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::cells::{Cell, row};
+use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
 use crate::plans::answer::Column;
 
@@ -14,6 +14,7 @@ const TRIGGERS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 pub(super) struct Csv {
     columns: Arc<[Column]>,
+    texts: Texts,
 }
 
 impl Csv {
@@ -21,34 +22,65 @@ impl Csv {
         let names = || columns.iter().map(|column| column.name);
         writer(&mut bytes.main).write_record(names())?;
         writer(&mut bytes.raw).write_record(names())?;
-        Ok(Self { columns })
+        Ok(Self {
+            columns,
+            texts: Texts::default(),
+        })
     }
 }
 
 impl Renderer for Csv {
     fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
-        let mut main = writer(&mut bytes.main);
-        let mut raw = writer(&mut bytes.raw);
-        let mut text = String::new();
-        for number in 0..batch.num_rows() {
-            for cell in row(batch, &self.columns, number) {
-                text.clear();
-                cell.write(&mut text);
-                raw.write_field(&text)?;
-                if matches!(cell, Cell::Text(value) if value.starts_with(TRIGGERS)) {
-                    bytes.guarded = true;
-                    text.insert(0, '\'');
-                }
-                main.write_field(&text)?;
-            }
-            main.write_record(None::<&[u8]>)?;
-            raw.write_record(None::<&[u8]>)?;
+        let cells = Cells::of(batch, &self.columns);
+        let begun = bytes.main.len();
+        if cells.texts().any(|text| text.starts_with(TRIGGERS)) {
+            bytes.guarded = true;
+            self.write(&cells, batch.num_rows(), &mut bytes.raw, exact)?;
+            return self.write(&cells, batch.num_rows(), &mut bytes.main, guarded);
         }
+        self.write(&cells, batch.num_rows(), &mut bytes.main, exact)?;
+        bytes.raw.extend_from_slice(&bytes.main[begun..]);
         Ok(())
     }
 
     fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+impl Csv {
+    fn write(
+        &mut self,
+        cells: &Cells<'_>,
+        rows: usize,
+        bytes: &mut Vec<u8>,
+        lead: fn(&Cell<'_>) -> &'static str,
+    ) -> Result<(), Failure> {
+        let mut writer = writer(bytes);
+        let mut text = String::new();
+        for row in 0..rows {
+            for cell in cells.row(row) {
+                text.clear();
+                text.push_str(lead(&cell));
+                self.texts.append(cell, &mut text);
+                writer.write_field(&text)?;
+            }
+            writer.write_record(None::<&[u8]>)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is put before the text of a cell: nothing.
+fn exact(_cell: &Cell<'_>) -> &'static str {
+    ""
+}
+
+/// The same, but what makes a spreadsheet take a formula for the text that it is.
+fn guarded(cell: &Cell<'_>) -> &'static str {
+    match cell {
+        Cell::Text(text) if text.starts_with(TRIGGERS) => "'",
+        _ => "",
     }
 }
 

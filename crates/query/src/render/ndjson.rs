@@ -4,32 +4,37 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::cells::{Cell, row};
+use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
 use crate::plans::answer::Column;
 
 pub(super) struct Ndjson {
     columns: Arc<[Column]>,
+    texts: Texts,
 }
 
 impl Ndjson {
     pub(super) fn new(columns: Arc<[Column]>) -> Self {
-        Self { columns }
+        Self {
+            columns,
+            texts: Texts::default(),
+        }
     }
 }
 
 impl Renderer for Ndjson {
     fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+        let cells = Cells::of(batch, &self.columns);
         let line = &mut bytes.main;
         let mut text = String::new();
         for number in 0..batch.num_rows() {
-            let cells = self.columns.iter().zip(row(batch, &self.columns, number));
-            for (index, (column, cell)) in cells.enumerate() {
+            let named = self.columns.iter().zip(cells.row(number));
+            for (index, (column, cell)) in named.enumerate() {
                 line.extend_from_slice(if index == 0 { b"{" } else { b"," });
                 serde_json::to_writer(&mut *line, column.name)?;
                 line.push(b':');
                 text.clear();
-                cell.write(&mut text);
+                self.texts.append(cell, &mut text);
                 match cell {
                     Cell::Absent => line.extend_from_slice(b"null"),
                     Cell::Text(_) | Cell::Time(_) => serde_json::to_writer(&mut *line, &text)?,

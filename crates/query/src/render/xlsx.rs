@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook};
 
-use super::cells::{Cell, row};
+use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
 use crate::error::Error;
 use crate::plans::answer::Column;
@@ -19,6 +19,7 @@ const ROWS_MAX: u32 = 1_048_576 - 1;
 
 pub(super) struct Xlsx {
     columns: Arc<[Column]>,
+    texts: Texts,
     book: Workbook,
     seconds: Format,
     rows: u32,
@@ -39,6 +40,7 @@ impl Xlsx {
         }
         Ok(Self {
             columns,
+            texts: Texts::default(),
             book,
             seconds: Format::new().set_num_format("0.000"),
             rows: 0,
@@ -48,6 +50,7 @@ impl Xlsx {
 
 impl Renderer for Xlsx {
     fn rows(&mut self, batch: &RecordBatch, _bytes: &mut Bytes) -> Result<(), Failure> {
+        let cells = Cells::of(batch, &self.columns);
         let sheet = self.book.worksheet_from_index(0)?;
         let mut text = String::new();
         for number in 0..batch.num_rows() {
@@ -57,7 +60,7 @@ impl Renderer for Xlsx {
                     rows_max: ROWS_MAX.into(),
                 }));
             }
-            for (place, cell) in (0..).zip(row(batch, &self.columns, number)) {
+            for (place, cell) in (0..).zip(cells.row(number)) {
                 match cell {
                     Cell::Absent => {}
                     Cell::Text(value) => {
@@ -65,14 +68,14 @@ impl Renderer for Xlsx {
                     }
                     Cell::Time(_) => {
                         text.clear();
-                        cell.write(&mut text);
+                        self.texts.append(cell, &mut text);
                         sheet.write_string(self.rows, place, &text)?;
                     }
                     Cell::Flag(value) => {
                         sheet.write_boolean(self.rows, place, value)?;
                     }
                     Cell::Count(value) => {
-                        sheet.write_number(self.rows, place, number_of(i128::from(value)))?;
+                        sheet.write_number(self.rows, place, number_of(value))?;
                     }
                     Cell::Number(value) => {
                         sheet.write_number(self.rows, place, value)?;
@@ -100,6 +103,6 @@ impl Renderer for Xlsx {
     clippy::cast_precision_loss,
     reason = "a sheet knows no other numbers; figures stay far below 2^53"
 )]
-fn number_of(figure: i128) -> f64 {
+fn number_of(figure: i64) -> f64 {
     figure as f64
 }

@@ -40,53 +40,36 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
 }
 
 fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
-    let product = run.fresh("flat")?;
-    product.org(RIVAL)?;
-    import::told(&product, ORG, Show::new("mine", 0, once))?;
+    let [alone, beside] = [run.fresh("alone")?, run.fresh("flat")?];
+    for product in [&alone, &beside] {
+        import::told(product, ORG, Show::new("mine", 0, once))?;
+    }
+    beside.org(RIVAL)?;
     let header = ["other events", BY_CUSTOMER.name, BY_MINUTE.name, "aim"];
     let mut table = Table::new("Flat: beside other events", &header).note(format!(
         "The reports of one event of {} records, while the lake holds more and more other events of the same size, half of them of another \
-         organisation. Each was imported by itself, and nothing is compacted.",
+         organisation. Each was imported by itself, and nothing is compacted. Made in turn with the same reports of a lake that holds nothing else.",
         thousands(once),
     ));
-    let mut quiet: Option<(Vec<f64>, Vec<Vec<u8>>)> = None;
     let mut told = 0;
-    for times in std::iter::once(0).chain(times(run).iter().copied()) {
+    for &times in times(run) {
         for other in told..times {
             let org = if other % 2 == 0 { ORG } else { RIVAL };
-            import::told(
-                &product,
-                org,
-                Show::new(&format!("other-{other}"), u64::from(other) + 1, once),
-            )?;
+            let name = format!("other-{other}");
+            let show = Show::new(&name, u64::from(other) + 1, once);
+            import::told(&beside, org, show)?;
         }
         told = times;
-        let (samples, files) = time_reports(&product, "mine")?;
-        let medians: Vec<f64> = samples.iter().map(Samples::median).collect();
-        let (quiet, first) = quiet.get_or_insert_with(|| (medians.clone(), files.clone()));
-        let slower: Vec<f64> = medians
-            .iter()
-            .zip(&*quiet)
-            .map(|(now, then)| now / then)
-            .collect();
+        let [quiet, crowded] = in_turn([&alone, &beside], "mine")?;
+        let slower = crowded.times_as_slow(&quiet);
         let met = slower.iter().all(|slower| *slower <= SLOWER_MAX);
         let verdict = table.verdict(&format!("{times}× others"), met, "≤ 1.3×");
-        if *first != files {
+        if quiet.files != crowded.files {
             table.wrong.push(format!(
-                "beside {times}× others the reports of the event changed"
+                "beside {times}× others the reports of the event are not what they are alone"
             ));
         }
-        let shown = samples
-            .iter()
-            .zip(&slower)
-            .map(|(samples, slower)| format!("{}, {slower:.2}×", samples.shown(Unit::Seconds)));
-        table.row(
-            [format!("{times}×")]
-                .into_iter()
-                .chain(shown)
-                .chain([verdict])
-                .collect(),
-        );
+        table.row(crowded.row(format!("{times}×"), &slower, verdict));
     }
     Ok(table)
 }
@@ -96,50 +79,71 @@ fn of_its_own(run: &Run, once: u64) -> anyhow::Result<Table> {
     let header = ["own records", BY_CUSTOMER.name, BY_MINUTE.name, "aim"];
     let mut table = Table::new("Flat: of its own", &header)
         .note("The reports of events of more and more records. The aim: the time grows no faster than they do.");
-    let mut before: Option<Vec<f64>> = None;
+    let mut first: Option<Timed> = None;
     for &times in times(run) {
         let event = format!("mine-{times}");
         let records = once * u64::from(times);
         import::told(&product, ORG, Show::new(&event, u64::from(times), records))?;
-        let (samples, _) = time_reports(&product, &event)?;
-        let medians: Vec<f64> = samples.iter().map(Samples::median).collect();
-        let first = before.get_or_insert_with(|| medians.clone());
-        let grown: Vec<f64> = medians
-            .iter()
-            .zip(&*first)
-            .map(|(now, then)| now / then)
-            .collect();
+        let [timed] = in_turn([&product], &event)?;
+        let grown = timed.times_as_slow(first.as_ref().unwrap_or(&timed));
         let met = grown.iter().all(|grown| *grown <= f64::from(times));
         let verdict = table.verdict(&format!("{times}× own"), met, &format!("≤ {times}×"));
-        let shown = samples
-            .iter()
-            .zip(&grown)
-            .map(|(samples, grown)| format!("{}, {grown:.2}×", samples.shown(Unit::Seconds)));
-        table.row(
-            [thousands(records)]
-                .into_iter()
-                .chain(shown)
-                .chain([verdict])
-                .collect(),
-        );
+        table.row(timed.row(thousands(records), &grown, verdict));
+        first.get_or_insert(timed);
     }
     Ok(table)
 }
 
-/// Each grouping's times, and its file.
-fn time_reports(product: &Product, event: &str) -> anyhow::Result<(Vec<Samples>, Vec<Vec<u8>>)> {
-    let server = Server::start(product, &[])?;
-    let (mut all, mut files) = (Vec::new(), Vec::new());
+/// The times of each grouping, and its file.
+#[derive(Debug, Default)]
+struct Timed {
+    samples: Vec<Samples>,
+    files: Vec<Vec<u8>>,
+}
+
+impl Timed {
+    fn times_as_slow(&self, other: &Self) -> Vec<f64> {
+        let pairs = self.samples.iter().zip(&other.samples);
+        pairs
+            .map(|(ours, theirs)| ours.median() / theirs.median())
+            .collect()
+    }
+
+    fn row(&self, what: String, ratios: &[f64], verdict: String) -> Vec<String> {
+        let shown = self
+            .samples
+            .iter()
+            .zip(ratios)
+            .map(|(samples, ratio)| format!("{}, {ratio:.2}×", samples.shown(Unit::Seconds)));
+        [what].into_iter().chain(shown).chain([verdict]).collect()
+    }
+}
+
+/// The reports of an event of each product, in turn.
+fn in_turn<const N: usize>(products: [&Product; N], event: &str) -> anyhow::Result<[Timed; N]> {
+    let mut servers = Vec::new();
+    for product in products {
+        servers.push(Server::start(product, &[])?);
+    }
+    let mut all: [Timed; N] = std::array::from_fn(|_| Timed::default());
     for grouping in GROUPINGS {
         // The first opens files and is not counted.
-        let first = reports::make(&server, event, grouping)?;
-        files.push(first.download(&server)?);
-        let mut seconds = Vec::new();
-        for _ in 0..REPORTS {
-            seconds.push(reports::make(&server, event, grouping)?.measured.seconds);
+        for (server, timed) in servers.iter().zip(&mut all) {
+            let first = reports::make(server, event, grouping)?;
+            timed.files.push(first.download(server)?);
         }
-        all.push(Samples::new(seconds));
+        let mut seconds = vec![Vec::new(); N];
+        for _ in 0..REPORTS {
+            for (server, seconds) in servers.iter().zip(&mut seconds) {
+                seconds.push(reports::make(server, event, grouping)?.measured.seconds);
+            }
+        }
+        for (timed, seconds) in all.iter_mut().zip(seconds) {
+            timed.samples.push(Samples::new(seconds));
+        }
     }
-    server.stop()?;
-    Ok((all, files))
+    for server in servers {
+        server.stop()?;
+    }
+    Ok(all)
 }
