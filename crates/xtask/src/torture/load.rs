@@ -1,6 +1,7 @@
 //! Many kinds of records, sent by clients that try again and repeat themselves.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use anyhow::ensure;
 
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     open: [Vec<(u64, u32)>; 3],
     /// A request without an answer that is to be sent again.
     again: Option<usize>,
+    /// When which request was first acknowledged.
+    answers: Vec<(SystemTime, usize)>,
     pub(crate) told: Vec<Request>,
 }
 
@@ -56,6 +59,7 @@ impl Client {
             next: number * CLIENT_IDS,
             open: Default::default(),
             again: None,
+            answers: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -71,7 +75,9 @@ impl Client {
             let head = head("POST", "/collect", token, body.len());
             let answer = connection.send(head.as_bytes(), body.as_bytes());
             if answer.as_ref().is_ok_and(|answer| answer.status == 202) {
-                self.told[at].acknowledged = true;
+                if !std::mem::replace(&mut self.told[at].acknowledged, true) {
+                    self.answers.push((now(), at));
+                }
                 continue;
             }
             // Half of the clients give up; what they sent may be kept or not.
@@ -82,6 +88,17 @@ impl Client {
                 return;
             }
         }
+    }
+
+    /// Takes answers that came after an instant for none; says how many there were.
+    pub(crate) fn forget_since(&mut self, instant: SystemTime) -> u64 {
+        let late = self.answers.iter().filter(|(came, _)| *came > instant);
+        let late: Vec<usize> = late.map(|&(_, at)| at).collect();
+        for &at in &late {
+            self.told[at].acknowledged = false;
+        }
+        self.answers.clear();
+        late.len() as u64
     }
 
     /// The next request: one that had no answer, rarely an old one, mostly a new one.
@@ -131,6 +148,14 @@ impl Client {
             _ => Fact::Vote { voter: id, nth },
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is compared with what another program took for the time"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Lets clients send while something is done to their server, which must end in its death.
