@@ -10,13 +10,16 @@ use anyhow::{Context, ensure};
 
 use super::{Outcome, Torment};
 use crate::rig::Random;
-use lane::Lane;
+use lane::{Lane, POINTS};
 
 /// Data directories that are tormented at the same time: a server under this load mostly waits.
 const LANES: u64 = 2;
 
 /// Kills after which a data directory has served its time.
 const LANE_KILLS: u64 = 300;
+
+/// Kills after which every fail point must have been met.
+const EVERY_POINT_WITHIN: u64 = 2_000;
 
 /// Kills within which a server that answers too early must have been seen to lose something.
 const CONTROL_KILLS: u64 = 40;
@@ -77,8 +80,13 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
             tally.kills, tally.acknowledged
         );
     }
-    for (point, kills) in &tally.at_points {
+    for (point, _) in POINTS {
+        let kills = tally.at_points.get(point).copied().unwrap_or_default();
         println!("  {kills:5} at {point}");
+        ensure!(
+            kills > 0 || tally.kills < EVERY_POINT_WITHIN,
+            "nobody has come to {point}"
+        );
     }
     let full = readiness::measure(torment)?;
     Ok(Outcome::Held(said(&tally, directories, &full)))

@@ -13,7 +13,7 @@ use crate::torture::load::{CLIENTS, Client, under_load};
 use crate::torture::victim::{Birth, Caller, House, Victim, dies_at};
 
 /// Where a server can be made to end as if killed, and how many passes may come before.
-const POINTS: [(&str, u64); 24] = [
+pub(super) const POINTS: [(&str, u64); 24] = [
     ("journal-before-commit", 40),
     ("journal-after-commit", 40),
     ("checkpoint-before", 3),
