@@ -5,6 +5,7 @@
 //! by two workers at once, and still there is one file.
 
 use anyhow::Context;
+use fail::fail_point;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, ReportTask};
 use showreport_model::report::{Format, Pins, ReportFailure};
@@ -16,6 +17,11 @@ use crate::jobs::Jobs;
 /// Attempts at a report before it fails for good. With the back-off between
 /// them they span about four minutes.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
+
+/// Claims of a report before it fails for good, those included whose worker never came back. Stops
+/// and crashes that it has nothing to do with count, too, so there are more than attempts; but what
+/// takes its process down each time must not do so for ever.
+const CLAIMS_MAX: u32 = 3 * ATTEMPTS_MAX;
 
 /// Makes and publishes the report; what it returns was not published.
 pub(crate) async fn make_report(
@@ -33,6 +39,7 @@ pub(crate) async fn make_report(
         .write_report(order, &pins, output(jobs, job, task), progress)
         .await
         .context("write the report file")?;
+    fail_point!("report-after-file", |_| std::process::abort());
     let file = written.into_file(job.attempt);
     let now = jobs.meta.clock().now();
     let expires_at = now.saturating_add_millis(jobs.config.report_retention_ms);
@@ -111,6 +118,17 @@ pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
                  why under this report's id"
             ),
         }
+    })
+}
+
+/// Whether a report has been claimed too often to be tried once more, and what to say then.
+pub(crate) fn lost_too_often(attempt: u32) -> Option<ReportFailure> {
+    (attempt > CLAIMS_MAX).then(|| ReportFailure {
+        reason: "INTERNAL".to_owned(),
+        message: format!(
+            "the report was begun {CLAIMS_MAX} times and each time the server ended, or stopped \
+             answering, before it was made; ask for less of it at once"
+        ),
     })
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
 use crate::make_bulk_report::{Made, make_bulk_report};
-use crate::make_report::{Verdict, judge, make_report, report_of};
+use crate::make_report::{Verdict, judge, lost_too_often, make_report, report_of};
 
 /// Jobs of another process on the same database wake nobody here, so the
 /// queue is looked at this often all the same.
@@ -171,6 +171,11 @@ impl Jobs {
             self.meta.finish_job(job).await?;
             return Ok(());
         };
+        if let Some(failure) = lost_too_often(job.attempt) {
+            tracing::error!(report.id = %id, attempt = job.attempt, "a report failed: nobody who began it came back");
+            self.meta.fail_report(job, id, &failure).await?;
+            return Ok(());
+        }
         let began = Instant::now();
         let dimension = task.report.order.dimension.name();
         let told = Arc::new(AtomicU8::new(0));

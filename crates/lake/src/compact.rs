@@ -17,6 +17,7 @@ use deltalake::datafile::DataFileReader;
 use deltalake::datafile::reader::ParquetFileReader;
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
+use fail::fail_point;
 use object_store::path::Path;
 use showreport_meta::Meta;
 use showreport_model::facts::Table;
@@ -144,6 +145,7 @@ async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>,
             source,
         })?);
     }
+    fail_point!("compact-before-file", |_| std::process::abort());
     let mut merge = Merge::<F>::open(files).await?;
     let mut writer = FileWriter::<F>::new(&plan.delta)?;
     let mut row = merge.next().await?;
@@ -176,6 +178,7 @@ pub(crate) async fn replace(
     if plan.files.iter().any(|old| !there.contains(&old.path)) {
         return Ok(false);
     }
+    fail_point!("compact-before-commit", |_| std::process::abort());
     // The same rows lie elsewhere, so who follows the table has nothing to read.
     let removes = plan.files.iter().map(|old| {
         Action::Remove(Remove {
@@ -197,6 +200,7 @@ pub(crate) async fn replace(
     let version = commit(delta, removes.chain(adds).collect(), operation)
         .await
         .map_err(|source| Error::Commit { table, source })?;
+    fail_point!("compact-after-commit", |_| std::process::abort());
     meta.move_heads(&Heads::from([(table, version)]), &[])
         .await?;
     Ok(true)

@@ -67,7 +67,24 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// Loads the tables, and creates those that are missing.
+    /// Loads the tables, beside whoever changes them. They must be there.
+    pub(crate) async fn load(store: DurableStore) -> Result<Self, Error> {
+        let load = async |table| {
+            let mut delta = unloaded(&store, table);
+            let loaded = delta.load().await;
+            loaded.map_err(|source| Error::LoadTable { table, source })?;
+            Ok::<_, Error>(delta)
+        };
+        let tables = [
+            load(Table::Spans).await?,
+            load(Table::Chat).await?,
+            load(Table::Polls).await?,
+            load(Table::Votes).await?,
+        ];
+        Ok(Self { store, tables })
+    }
+
+    /// Loads the tables, and creates those that are missing. The caller holds the flush lock.
     pub(crate) async fn open(store: DurableStore) -> Result<Self, Error> {
         let open = |table| open(&store, table);
         let tables = [

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use fail::fail_point;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
@@ -53,9 +54,7 @@ struct Shared {
 
 impl DurableStore {
     /// Opens the store at `root`, creates what is missing and clears what processes
-    /// that died have left unfinished.
-    ///
-    /// Only one process may do so at a time: the caller holds the flush lock.
+    /// that died have left unfinished. Any number of processes may do so at a time.
     pub(crate) fn open(root: &FilePath) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         let root = root.canonicalize()?;
@@ -114,7 +113,9 @@ impl DurableStore {
 impl Shared {
     /// Gives a staged file its name. Afterwards both last.
     fn publish(&self, staged: &Staged, place: &FilePath, mode: &PutMode) -> Result<()> {
+        fail_point!("file-before-sync", |_| std::process::abort());
         sync_file(&staged.file, &staged.path);
+        fail_point!("file-before-name", |_| std::process::abort());
         let mut attempts = 1;
         loop {
             match self.give_name(staged, place, mode) {
@@ -142,6 +143,7 @@ impl Shared {
             PutMode::Create => fs::hard_link(&staged.path, place)?,
             PutMode::Overwrite | PutMode::Update(_) => fs::rename(&staged.path, place)?,
         }
+        fail_point!("file-after-name", |_| std::process::abort());
         sync_directory(parent)
     }
 
@@ -185,6 +187,8 @@ fn failed(source: io::Error) -> Error {
 }
 
 fn sync_file(file: &File, path: &FilePath) {
+    // The control of the tests that cut the power: without this they must lose files.
+    fail_point!("lake-without-sync", |_| ());
     if let Err(error) = file.sync_all() {
         end_process(path, &error);
     }

@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use deltalake::DeltaTable;
 use deltalake::kernel::{Action, Add};
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use fail::fail_point;
 use showreport_meta::{JournalRow, Meta};
 use showreport_model::OrgId;
 use showreport_model::facts::{Collected, Facts, FactsMerger, Table};
@@ -61,6 +62,7 @@ pub(crate) async fn flush(
     } = taken;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
     let heads = meta.heads().await?;
+    fail_point!("flush-after-taking", |_| std::process::abort());
     let moved = append(newest, &heads, vec![facts], metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
 
@@ -176,6 +178,7 @@ async fn append(
         }
         let delta = newest.refresh(table, heads).await?;
         let files = with_fact!(table, F => write::<F>(delta, &groups, metrics).await?);
+        fail_point!("flush-after-file", |_| std::process::abort());
         let actions = files.into_iter().map(Action::Add).collect();
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
@@ -185,6 +188,7 @@ async fn append(
         let version = commit(delta, actions, operation)
             .await
             .map_err(|source| Error::Commit { table, source })?;
+        fail_point!("flush-after-table", |_| std::process::abort());
         moved.insert(table, version);
     }
     Ok(moved)

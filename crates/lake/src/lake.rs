@@ -43,8 +43,13 @@ impl Lake {
     pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
         let (root, lock) = (config.root.clone(), config.lock.clone());
         let (store, newest) = run_aside(move || async move {
-            let held = take_lock(&lock)?;
             let store = DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            if let Ok(newest) = Newest::load(store.clone()).await {
+                return Ok((store, newest));
+            }
+            // What is missing is made, and what else is wrong is found, alone. Nothing else
+            // waits here: an import may hold the lock for long, and a start must not wait for it.
+            let held = take_lock(&lock)?;
             let newest = Newest::open(store.clone()).await?;
             drop(held);
             Ok((store, newest))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use deltalake::checkpoints::cleanup_expired_logs_for;
 use deltalake::operations::vacuum::{self, VacuumMode};
 use deltalake::{DeltaResult, DeltaTable};
+use fail::fail_point;
 use futures::{StreamExt, stream};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -28,15 +29,22 @@ pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest) -> Result<usize, Er
         let kept = std::iter::once(&heads).chain(&pinned);
         let kept = kept.filter_map(|heads| heads.get(&table).copied());
         let kept: Vec<u64> = kept.collect();
-        removed += remove(delta, &kept, meta.clock().clone())
+        removed += remove(delta, &kept, judged_at(meta.clock().as_ref()))
             .await
             .map_err(|source| Error::Vacuum { table, source })?;
     }
     Ok(removed)
 }
 
-async fn remove(delta: &DeltaTable, kept: &[u64], clock: Arc<dyn Clock>) -> DeltaResult<usize> {
+/// The time from which files are looked at. Tests that kill look from days ahead, so that there is
+/// something to remove.
+fn judged_at(clock: &dyn Clock) -> i64 {
     let now_ms = clock.now().as_millis();
+    fail_point!("vacuum-from-ahead", |_| now_ms + 2 * RETENTION_MS);
+    now_ms
+}
+
+async fn remove(delta: &DeltaTable, kept: &[u64], now_ms: i64) -> DeltaResult<usize> {
     // The library finds what to remove; we do it, since it would count a file
     // that went long ago again and again, and write two versions each time.
     let (_, found) = delta
@@ -45,7 +53,7 @@ async fn remove(delta: &DeltaTable, kept: &[u64], clock: Arc<dyn Clock>) -> Delt
         // Files that no version ever had are what failed writes have left.
         .with_mode(VacuumMode::Full)
         .with_keep_versions(kept)
-        .with_clock(Arc::new(VacuumClock(clock)))
+        .with_clock(Arc::new(VacuumClock(now_ms)))
         .with_dry_run(true)
         .await?;
     let paths = found
@@ -58,7 +66,10 @@ async fn remove(delta: &DeltaTable, kept: &[u64], clock: Arc<dyn Clock>) -> Delt
     let mut removed = 0;
     while let Some(deleted) = deleted.next().await {
         match deleted {
-            Ok(_) => removed += 1,
+            Ok(_) => {
+                fail_point!("vacuum-after-file", |_| std::process::abort());
+                removed += 1;
+            }
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -70,12 +81,12 @@ async fn remove(delta: &DeltaTable, kept: &[u64], clock: Arc<dyn Clock>) -> Delt
     Ok(removed)
 }
 
-/// Our clock, as the library wants it.
+/// A time, as the library wants it.
 #[derive(Debug)]
-struct VacuumClock(Arc<dyn Clock>);
+struct VacuumClock(i64);
 
 impl vacuum::Clock for VacuumClock {
     fn current_timestamp_millis(&self) -> i64 {
-        self.0.now().as_millis()
+        self.0
     }
 }

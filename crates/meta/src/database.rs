@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use fail::fail_point;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
@@ -50,7 +51,7 @@ impl Database {
             .create_if_missing(true)
             .busy_timeout(Duration::from_millis(config.busy_timeout_ms))
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(carefulness())
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", "0")
             // Only macOS needs it: there a plain fsync stops at the drive's cache.
@@ -229,14 +230,23 @@ impl WriterSlot {
         // Emptying the log waits for readers, and meanwhile nobody could
         // write. One process that was stopped while it read would stop us all.
         set_busy_timeout(&mut connection, 0).await?;
+        fail_point!("checkpoint-before", |_| std::process::abort());
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut connection)
             .await
             .doing("move the log into the database file")?;
+        fail_point!("checkpoint-after", |_| std::process::abort());
         set_busy_timeout(&mut connection, self.busy_timeout_ms).await?;
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// Every commit is synced. Tests that cut the power leave it out as their control, and must then
+/// lose what was acknowledged.
+fn carefulness() -> SqliteSynchronous {
+    fail_point!("journal-without-sync", |_| SqliteSynchronous::Off);
+    SqliteSynchronous::Full
 }
 
 async fn set_busy_timeout(connection: &mut SqliteConnection, millis: u64) -> Result<(), Error> {

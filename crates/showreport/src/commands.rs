@@ -14,7 +14,7 @@ mod job;
 mod demo;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -74,7 +74,8 @@ where
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Where not even this can be written the exit code has to say it.
+            drop(writeln!(io::stderr(), "error: {error:#}"));
             ExitCode::from(if error.is::<Usage>() { USAGE } else { FAILURE })
         }
     }

@@ -19,7 +19,10 @@ pub enum LogFormat {
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parse_filter(filter).map_err(anyhow::Error::msg)?)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A log that cannot be written, on a full disk for one, must not stop who writes it: the library
+        // would say so on stderr, and panic when that fails too.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => log
             .with_ansi(std::io::stderr().is_terminal())

@@ -31,6 +31,9 @@ impl Staging {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let all = root.join(STAGING);
         fs::create_dir_all(&all)?;
+        // One at a time, so that nobody takes a directory for dead before its lock is held.
+        let entrance = File::open(&all)?;
+        entrance.lock()?;
         for entry in fs::read_dir(&all)? {
             let left = entry?.path();
             if is_dead(&left)? {

@@ -1,3 +1,4 @@
+mod opening;
 mod year;
 
 use std::sync::atomic::{AtomicI64, Ordering};

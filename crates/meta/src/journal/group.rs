@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use fail::fail_point;
 use showreport_model::facts::{Facts, FactsBuilder, FactsMerger};
 use showreport_model::{Clock, ErrorKind, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -65,6 +66,8 @@ impl Journal {
         let (done, answer) = oneshot::channel();
         let queued = self.sender.send(Waiting { sent, done }).await;
         queued.map_err(|_| Error::JournalClosed)?;
+        // The control of the tests that kill: answering here must be seen to lose records.
+        fail_point!("answer-before-commit", |_| Ok(()));
         answer.await.map_err(|_| Error::JournalClosed)?
     }
 
@@ -205,7 +208,9 @@ impl JournalWriter {
             };
             super::insert(&mut write, row, self.clock.now()).await?;
         }
+        fail_point!("journal-before-commit", |_| std::process::abort());
         write.commit().await?;
+        fail_point!("journal-after-commit", |_| std::process::abort());
         // Still the only writer: sizes are announced in the order of the commits.
         self.journal.announce_size(size);
         Ok(())

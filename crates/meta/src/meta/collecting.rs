@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fail::fail_point;
 use showreport_model::facts::Collected;
 use showreport_model::report::{Event, Heads};
 use showreport_model::{EventId, OrgId};
@@ -102,7 +103,9 @@ impl Meta {
         heads::advance(&mut write, heads).await?;
         journal::delete(&mut write, flushed).await?;
         let size = journal::size(&mut *write).await?;
+        fail_point!("heads-before-commit", |_| std::process::abort());
         write.commit().await?;
+        fail_point!("heads-after-commit", |_| std::process::abort());
         self.shared.journal.announce_size(size);
         Ok(())
     }

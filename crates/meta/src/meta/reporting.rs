@@ -1,5 +1,6 @@
 //! Reports: asked for, made, published, forgotten.
 
+use fail::fail_point;
 use showreport_model::report::{Heads, Pins, Report, ReportFailure, ReportFile, ReportOrder};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp};
 
@@ -59,6 +60,7 @@ impl Meta {
             reports::remember(&mut write, org, request, &created, now).await?;
         }
         write.commit().await?;
+        fail_point!("order-after-commit", |_| std::process::abort());
         for _ in &created {
             self.shared.job_added.notify_one();
         }
@@ -106,7 +108,9 @@ impl Meta {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         let pins = reports::pin(&mut write, id, pins).await?;
+        fail_point!("pin-before-commit", |_| std::process::abort());
         write.commit().await?;
+        fail_point!("pin-after-commit", |_| std::process::abort());
         Ok(pins)
     }
 
@@ -140,7 +144,9 @@ impl Meta {
             return Ok(false);
         }
         let published = reports::publish(&mut write, id, file, now, expires_at).await?;
+        fail_point!("publish-before-commit", |_| std::process::abort());
         write.commit().await?;
+        fail_point!("publish-after-commit", |_| std::process::abort());
         Ok(published)
     }
 

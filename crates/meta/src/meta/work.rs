@@ -1,5 +1,6 @@
 //! The queue of jobs, which any process may work on.
 
+use fail::fail_point;
 use showreport_model::Timestamp;
 
 use super::Meta;
@@ -40,7 +41,9 @@ impl Meta {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         let job = queue::claim(&mut write, now, lease_ends_at).await?;
+        fail_point!("claim-before-commit", |_| std::process::abort());
         write.commit().await?;
+        fail_point!("claim-after-commit", |_| std::process::abort());
         Ok(job)
     }
 
@@ -51,6 +54,7 @@ impl Meta {
         let mut write = writer.begin().await?;
         let holds = queue::renew(&mut write, job, lease_ends_at).await?;
         write.commit().await?;
+        fail_point!("renew-after-commit", |_| std::process::abort());
         Ok(holds)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use fail::fail_point;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::Meta;
@@ -60,7 +61,7 @@ impl Parts {
             flush_after_ms: limits.flush_after.unsigned_abs(),
             ..showreport_jobs::Config::default()
         };
-        Self::assemble(directory, &limits.limits, meta, jobs).await
+        Self::assemble(directory, &limits.limits, meta, in_a_hurry(jobs)).await
     }
 
     async fn assemble(
@@ -101,6 +102,16 @@ impl Parts {
         drop(self.spill);
         self.meta.close().await;
     }
+}
+
+/// Tests that kill cannot wait for maintenance, or for the leases of the dead.
+fn in_a_hurry(jobs: showreport_jobs::Config) -> showreport_jobs::Config {
+    fail_point!("hurry", |_| showreport_jobs::Config {
+        lease_ms: 1_500,
+        maintain_every_ms: 30,
+        ..jobs
+    });
+    jobs
 }
 
 /// Opens the metadata database, as every command does.

@@ -1,7 +1,7 @@
 //! As much of HTTP as a load generator needs, and no more: it shares the
 //! processors with the server that it measures.
 
-use std::io::{IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -74,7 +74,13 @@ impl Connection {
 
     fn more(&mut self) -> anyhow::Result<()> {
         let mut chunk = [0; 8_192];
-        let read = self.stream.read(&mut chunk).context("read an answer")?;
+        let read = loop {
+            match self.stream.read(&mut chunk) {
+                // A wait with a time limit is not taken up again by itself.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.context("read an answer")?,
+            }
+        };
         ensure!(read > 0, "the server closed the connection");
         self.received.extend(&chunk[..read]);
         Ok(())
