@@ -3,6 +3,7 @@
 //! Every part keeps its own book of what was promised, outside the process under torment, and
 //! compares. A part that cannot run on this machine says so and names what is missing.
 
+mod csv;
 mod tenants;
 
 use std::fs;
@@ -29,15 +30,26 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 1] = [Part {
-    name: "tenants",
-    title: "two organisations beside each other",
-    rounds: Rounds {
-        full: 100_000,
-        small: 2_000,
+const PARTS: [Part; 2] = [
+    Part {
+        name: "tenants",
+        title: "two organisations beside each other",
+        rounds: Rounds {
+            full: 100_000,
+            small: 2_000,
+        },
+        run: tenants::run,
     },
-    run: tenants::run,
-}];
+    Part {
+        name: "csv",
+        title: "cells that break careless writers of CSV",
+        rounds: Rounds {
+            full: 1_000_000,
+            small: 20_000,
+        },
+        run: csv::run,
+    },
+];
 
 /// What a part has found.
 pub(crate) enum Outcome {
