@@ -2,6 +2,7 @@
 
 mod step;
 mod python;
+mod supply;
 mod clients;
 mod rig;
 mod bench;
@@ -13,7 +14,10 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check     everything that must hold: format, lints, documentation, tests, real clients, small benchmarks
+  check     everything that must hold: format, lints, supply chain, documentation, tests, real clients,
+            small benchmarks, small torture
+  advisories
+            asks RustSec's database, which it fetches, for known holes in what we use
   clients   only real clients: real readers open the lake and the files of reports, and
             Google's clients have bulk reports made and fetched
   bench [--records N] [--binary PATH] [--small] [PART…]
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["check"] => check::run(),
+        ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
         ["bench", rest @ ..] => match bench::Wish::read(rest) {
             Some(wish) => bench::run(&wish),

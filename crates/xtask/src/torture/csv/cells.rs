@@ -66,7 +66,8 @@ pub(super) fn id(random: &mut Random, number: u64) -> String {
         .filter(|it| !it.is_control())
         .take(100)
         .collect();
-    format!("{head}{number}")
+    // No piece has this sign, so that no number flows together with what is before it.
+    format!("{head}#{number}")
 }
 
 /// Any text, an empty one too; one in a hundred is long.
