@@ -2,6 +2,7 @@
 
 use crate::bench;
 use crate::clients;
+use crate::defects;
 use crate::step::{cargo, execute, step};
 use crate::supply;
 use crate::torture;
@@ -23,6 +24,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(&mut cargo(&all))
     })?;
     supply::check()?;
+    defects::check()?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         execute(doc.env("RUSTDOCFLAGS", "--deny warnings"))

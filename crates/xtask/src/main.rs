@@ -7,6 +7,7 @@ mod clients;
 mod rig;
 mod bench;
 mod torture;
+mod defects;
 mod check;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ cargo xtask COMMAND
             breaks things on purpose and says what held, a line a part. --small is what the check
             does; N of --rounds is how often a part does its worst, by default as often as
             docs/guarantees.md asks for. A run is repeated by its seed, which it prints
+  defects [NAME…]
+            plants faults in a copy of the tree, all or those named, and shows that a test catches each
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             Some(wish) => bench::run(&wish),
             None => return wrong_usage(),
         },
+        ["defects", names @ ..] => defects::run(names),
         ["torture", rest @ ..] => match torture::Wish::read(rest) {
             Some(wish) => torture::run(&wish),
             None => return wrong_usage(),

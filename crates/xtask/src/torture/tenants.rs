@@ -4,6 +4,8 @@
 //! operation of openapi.json is asked by everybody who might, and whatever anybody was told is
 //! searched for what belongs to somebody else.
 
+mod ask;
+mod show;
 mod stage;
 mod operations;
 mod callers;

@@ -3,8 +3,9 @@
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
+use super::ask::Ask;
 use super::operations::{Door, OPERATIONS, Operation};
-use super::stage::{Ask, Side, Stage};
+use super::stage::{Side, Stage};
 use crate::rig::Answer;
 
 /// Who asks for what belongs to `acme`.

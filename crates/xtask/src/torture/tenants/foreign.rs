@@ -2,8 +2,9 @@
 
 use anyhow::{Context, ensure};
 
-use super::operations::{Door, OPERATIONS, REPORTS};
-use super::stage::{Ask, Ids, Side, Stage};
+use super::ask::{Ask, REPORTS};
+use super::operations::{Door, OPERATIONS};
+use super::stage::{Ids, Side, Stage};
 use crate::rig::Answer;
 
 /// Compares every operation that takes an id; how many questions that were.

@@ -2,7 +2,8 @@
 
 use anyhow::ensure;
 
-use super::stage::{Ask, Side, Stage, send};
+use super::ask::{Ask, send};
+use super::stage::{Side, Stage};
 use crate::rig::{Connection, Random};
 
 /// Bends links; how many.

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::stage::{Ask, Ids, Stage};
-
-/// The path of creating reports.
-pub(super) const REPORTS: &str = "/bv/analytics/v1/events/reports";
+use super::ask::{Ask, REPORTS};
+use super::stage::{Ids, Stage};
 
 /// What a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::stage::{Ask, Side, Stage};
+use super::ask::Ask;
+use super::stage::{Side, Stage};
 use crate::rig::{ORG, output};
 
 /// What docs/guarantees.md promises.

@@ -8,7 +8,9 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::super::Torment;
-use crate::rig::{Answer, Connection, ORG, Product, Random, Server, output};
+use super::ask::{Ask, REPORTS, list, path_of, send, text};
+use super::show::{orders, records};
+use crate::rig::{Answer, ORG, Product, Random, Server, output};
 
 /// The other organisation.
 pub(super) const OTHER: &str = "globex";
@@ -45,16 +47,6 @@ pub(super) struct Tenant {
     pub(super) admin: String,
     /// It could do everything, and was revoked before the server began.
     pub(super) revoked: String,
-}
-
-/// A request, but for who makes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    pub(super) body: String,
-    /// More headers, each line with its end.
-    pub(super) headers: String,
 }
 
 /// An answer to somebody.
@@ -168,13 +160,13 @@ impl Stage {
 
     /// Every dimension in two forms, and each file of it.
     fn make_reports(&mut self, side: Side, event: &str) -> anyhow::Result<()> {
-        let mut created = self.read(side, &Ask::post(super::operations::REPORTS, orders(event)))?;
+        let mut created = self.read(side, &Ask::post(REPORTS, orders(event)))?;
         let reports = created["reports"].take();
         let ids: Vec<Value> = list(&reports)?
             .iter()
             .map(|report| json!({"id": report["id"]}))
             .collect();
-        let path = format!("{}:batch-get", super::operations::REPORTS);
+        let path = format!("{REPORTS}:batch-get");
         let question = Ask::post(&path, json!({ "reports": ids }).to_string());
         let begun = Instant::now();
         let answered = loop {
@@ -281,126 +273,4 @@ impl Tenant {
     pub(super) fn secrets(&self) -> [&str; 4] {
         [&self.collector, &self.reader, &self.admin, &self.revoked]
     }
-}
-
-impl Ask {
-    pub(super) fn new(method: &'static str, path: &str) -> Self {
-        Self {
-            method,
-            path: path.to_owned(),
-            body: String::new(),
-            headers: String::new(),
-        }
-    }
-
-    pub(super) fn get(path: &str) -> Self {
-        Self::new("GET", path)
-    }
-
-    pub(super) fn post(path: &str, body: String) -> Self {
-        Self {
-            body,
-            ..Self::new("POST", path)
-        }
-    }
-
-    pub(super) fn with(mut self, header: &str, value: &str) -> Self {
-        self.headers = format!("{}{header}: {value}\r\n", self.headers);
-        self
-    }
-}
-
-/// Sends a request as whoever holds the token.
-pub(super) fn send(
-    connection: &mut Connection,
-    token: Option<&str>,
-    ask: &Ask,
-) -> anyhow::Result<Answer> {
-    let kind = if ask.path.starts_with("/collect") {
-        "application/x-ndjson"
-    } else {
-        "application/json"
-    };
-    let who = token.map_or_else(String::new, |token| {
-        format!("Authorization: Bearer {token}\r\n")
-    });
-    let head = format!(
-        "{} {} HTTP/1.1\r\nHost: torture\r\n{who}{}Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-        ask.method,
-        ask.path,
-        ask.headers,
-        ask.body.len()
-    );
-    connection.send(head.as_bytes(), ask.body.as_bytes())
-}
-
-/// The path of an address of ours.
-pub(super) fn path_of(address: &Value) -> anyhow::Result<String> {
-    let rest = text(address)?.split_once("://");
-    let place = rest.and_then(|(_, rest)| rest.find('/').map(|place| &rest[place..]));
-    Ok(place.context("an absolute address")?.to_owned())
-}
-
-pub(super) fn text(value: &Value) -> anyhow::Result<&str> {
-    value
-        .as_str()
-        .with_context(|| format!("a text instead of {value}"))
-}
-
-pub(super) fn list(value: &Value) -> anyhow::Result<&Vec<Value>> {
-    value
-        .as_array()
-        .with_context(|| format!("a list instead of {value}"))
-}
-
-/// A show, told twice: of an event that both have, and of one that nobody else has.
-fn records(canary: &str, own: &str, noon_ms: u128) -> anyhow::Result<String> {
-    let noon = u64::try_from(noon_ms)?;
-    let later = noon + 1_800_000;
-    let mut lines = String::new();
-    for event in [own, "keynote"] {
-        let records = [
-            json!({"type": "event", "event_id": event, "kind": "live", "title": format!("title {canary}")}),
-            json!({"type": "playback", "event_id": event, "playback_id": "tab-1", "from": noon, "to": later,
-                "customer_id": format!("who-{canary}"), "device_id": format!("device-{canary}"),
-                "device_os": format!("os-{canary}"), "geo_region": "TW"}),
-            json!({"type": "chat", "event_id": event, "message_id": "m1", "sent_at": noon, "name": format!("name {canary}"),
-                "customer_id": format!("who-{canary}"), "text": format!("text {canary}")}),
-            json!({"type": "poll", "event_id": event, "poll_id": "p1", "choice": "single", "status": "active",
-                "question": format!("question {canary}"),
-                "options": [{"id": "yes", "text": format!("yes {canary}")}, {"id": "no", "text": "no"}]}),
-            json!({"type": "vote", "event_id": event, "poll_id": "p1", "option_ids": ["yes"], "voted_at": noon,
-                "customer_id": format!("who-{canary}"), "name": format!("name {canary}")}),
-        ];
-        for record in records {
-            lines += &record.to_string();
-            lines.push('\n');
-        }
-    }
-    Ok(lines)
-}
-
-/// Every dimension, whole and grouped, as CSV and as NDJSON.
-fn orders(event: &str) -> String {
-    let mut entries = Vec::new();
-    for dimension in [
-        "WATCH_TIME",
-        "CHAT_HISTORIES",
-        "POLL_SUMMARIES",
-        "POLL_VOTES",
-    ] {
-        for fields in [
-            json!([]),
-            json!(["GROUP_BY_FIELD_CUSTOMER_ID", "GROUP_BY_FIELD_DEVICE_OS"]),
-        ] {
-            for format in ["csv", "ndjson"] {
-                entries.push(json!({
-                    "dimension": format!("REPORT_DIMENSION_{dimension}"),
-                    "group_by_fields": fields, "format": format,
-                }));
-            }
-        }
-    }
-    json!({"id": event, "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": entries})
-        .to_string()
 }
