@@ -44,78 +44,53 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     }
     let folder = root().join("target/defects");
     let tree = folder.join("tree");
-    step("planted faults: build", || copy::plant(&patches, &tree))?;
-    let tests = build(&tree)?;
-    let mut lines = Vec::new();
-    let mut uncaught = 0;
-    for patch in patches.iter().filter(|it| it.is_fault()) {
-        if !names.is_empty() && !names.contains(&patch.name.as_str()) {
-            continue;
+    let mut tests = Tests::new();
+    step("planted faults: build", || {
+        copy::plant(&patches, &tree)?;
+        tests = build(&tree)?;
+        Ok(())
+    })?;
+    let wanted = |it: &&Patch| names.is_empty() || names.contains(&it.name.as_str());
+    let faults: Vec<&Patch> = patches
+        .iter()
+        .filter(|it| it.is_fault())
+        .filter(wanted)
+        .collect();
+    let mut missed = Vec::new();
+    for patch in &faults {
+        let (name, test) = (&patch.name, &patch.caught_by);
+        let is_caught = is_caught(patch, &tests, &folder);
+        if is_caught.with_context(|| format!("the fault {name}"))? {
+            println!("  {name:26} caught by {test}: {}", patch.fault);
+        } else {
+            println!("  {name:26} MISSED by {test}: {}", patch.fault);
+            missed.push(name);
         }
-        let verdict = try_fault(patch, &tests, &folder)
-            .with_context(|| format!("the fault {}", patch.name))?;
-        uncaught += usize::from(verdict == Verdict::Missed);
-        let line = format!(
-            "{:24} {:7} {}: {}",
-            patch.name,
-            verdict.word(),
-            patch.caught_by,
-            patch.fault
-        );
-        println!("  {line}");
-        lines.push(line);
     }
     // The copy's program has taken the place of ours, and gives it back.
     execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
     println!(
-        "\n{} faults planted, {uncaught} of them missed",
-        lines.len()
+        "\n{} of {} planted faults were caught",
+        faults.len() - missed.len(),
+        faults.len()
     );
-    ensure!(uncaught == 0, "a fault was caught by no test");
+    ensure!(missed.is_empty(), "no test caught {missed:?}");
     Ok(())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Caught,
-    Missed,
-    /// A part of torture catches it, and is run for itself.
-    Named,
-}
-
-impl Verdict {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Caught => "caught",
-            Self::Missed => "MISSED",
-            Self::Named => "named",
-        }
-    }
-}
-
-/// Runs the fault's test without it, which must pass, and with it, which must fail.
-fn try_fault(patch: &Patch, tests: &Tests, folder: &Path) -> anyhow::Result<Verdict> {
-    let (binary, test) = patch
-        .caught_by
-        .split_once(' ')
-        .context("a binary and a test")?;
-    if binary == "torture" {
-        return Ok(Verdict::Named);
-    }
-    let built = tests
-        .get(binary)
-        .with_context(|| format!("no tests {binary:?}"))?;
+/// Whether the fault's test, which passes without any, fails with it.
+fn is_caught(patch: &Patch, tests: &Tests, folder: &Path) -> anyhow::Result<bool> {
+    let parts = patch.caught_by.split_once(' ');
+    let (program, test) = parts.context("`Caught by: ` names a test program and a test")?;
+    let built = tests.get(program);
+    let built = built.with_context(|| format!("no tests {program:?}"))?;
     let said = folder.join("said");
     ensure!(
         built.passes(test, None, &said)?,
-        "{test} fails without any fault, or is no test: {}",
+        "{test} fails without any fault: {}",
         fs::read_to_string(&said)?
     );
-    if built.passes(test, Some(&patch.name), &said)? {
-        Ok(Verdict::Missed)
-    } else {
-        Ok(Verdict::Caught)
-    }
+    Ok(!built.passes(test, Some(&patch.name), &said)?)
 }
 
 /// Test programs by name.

@@ -14,7 +14,7 @@ pub(super) struct Patch {
     pub(super) path: PathBuf,
     /// What is wrong, in a sentence.
     pub(super) fault: String,
-    /// The test program and the test; or `torture` and its part.
+    /// The test program and the test.
     pub(super) caught_by: String,
 }
 
