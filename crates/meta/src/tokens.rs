@@ -1,7 +1,8 @@
 //! Access tokens.
 //!
 //! A token belongs to one organisation. Its secret is shown once and never
-//! kept: it is found by its SHA-256, which is enough because it is random.
+//! kept: its SHA-256 is, which is enough because it is random. Half of the hash
+//! finds a token, and the whole is compared in constant time.
 
 mod scopes;
 mod secret;
@@ -15,6 +16,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 
 pub(crate) use known::{Known, KnownTokens};
 pub use scopes::{Scope, ScopeError, Scopes};
+use secret::TokenHash;
 pub use secret::TokenSecret;
 
 use crate::database::Stored;
@@ -56,8 +58,8 @@ const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at
 
 const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
 
-const SELECT_BY_HASH: &str = "SELECT id, org, scopes, expires_at FROM tokens
-    WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, expires_at FROM tokens
+    WHERE hash BETWEEN ?1 AND ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
 
 /// Adds a token.
 pub(crate) async fn insert(
@@ -68,7 +70,7 @@ pub(crate) async fn insert(
     sqlx::query(INSERT)
         .bind(token.id.to_string())
         .bind(token.org.as_str())
-        .bind(secret.hash().as_slice())
+        .bind(secret.hash().as_bytes())
         .bind(token.scopes.to_string())
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(Timestamp::as_millis))
@@ -123,25 +125,32 @@ pub(crate) async fn find(
         return Ok(access);
     }
     let since = Instant::now();
-    let row = sqlx::query(SELECT_BY_HASH)
-        .bind(hash.as_slice())
+    let (least, greatest) = hash.handle().range();
+    let row = sqlx::query(SELECT_BY_HANDLE)
+        .bind(least.as_bytes())
+        .bind(greatest.as_bytes())
         .bind(now.as_millis())
         .fetch_optional(read)
         .await
         .doing("look up a token")?;
     let row = row.ok_or(Error::UnknownToken)?;
     let row = Stored(&row);
+    let kept: Vec<u8> = row.plain("hash")?;
+    if TokenHash::from_bytes(&kept) != Some(hash) {
+        return Err(Error::UnknownToken);
+    }
     let access = Access {
         token: row.parsed("id")?,
         org: row.parsed("org")?,
         scopes: row.parsed("scopes")?,
     };
     let found = Known {
+        hash,
         access: access.clone(),
         expires_at: row.time_if_any("expires_at")?,
         since,
     };
-    known.remember(hash, found);
+    known.remember(found);
     Ok(access)
 }
 

@@ -2,7 +2,9 @@
 
 use crate::bench;
 use crate::clients;
+use crate::defects;
 use crate::step::{cargo, execute, step};
+use crate::supply;
 use crate::torture;
 
 /// Checks everything, from the quickest to the slowest; stops at the first failure.
@@ -21,6 +23,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         ];
         execute(&mut cargo(&all))
     })?;
+    supply::check()?;
+    defects::check()?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         execute(doc.env("RUSTDOCFLAGS", "--deny warnings"))

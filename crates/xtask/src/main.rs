@@ -2,10 +2,12 @@
 
 mod step;
 mod python;
+mod supply;
 mod clients;
 mod rig;
 mod bench;
 mod torture;
+mod defects;
 mod check;
 
 use std::process::ExitCode;
@@ -13,7 +15,10 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check     everything that must hold: format, lints, documentation, tests, real clients, small benchmarks
+  check     everything that must hold: format, lints, supply chain, documentation, tests, real clients,
+            small benchmarks, small torture
+  advisories
+            asks RustSec's database, which it fetches, for known holes in what we use
   clients   only real clients: real readers open the lake and the files of reports, and
             Google's clients have bulk reports made and fetched
   bench [--records N] [--binary PATH] [--small] [PART…]
@@ -26,6 +31,8 @@ cargo xtask COMMAND
             breaks things on purpose and says what held, a line a part. --small is what the check
             does; N of --rounds is how often a part does its worst, by default as often as
             docs/guarantees.md asks for. A run is repeated by its seed, which it prints
+  defects [NAME…]
+            plants faults in a copy of the tree, all or those named, and shows that a test catches each
 ";
 
 fn main() -> ExitCode {
@@ -37,11 +44,13 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["check"] => check::run(),
+        ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
         ["bench", rest @ ..] => match bench::Wish::read(rest) {
             Some(wish) => bench::run(&wish),
             None => return wrong_usage(),
         },
+        ["defects", names @ ..] => defects::run(names),
         ["torture", rest @ ..] => match torture::Wish::read(rest) {
             Some(wish) => torture::run(&wish),
             None => return wrong_usage(),

@@ -10,6 +10,8 @@ mod audit;
 mod crashes;
 mod power;
 mod workers;
+mod csv;
+mod tenants;
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -36,7 +38,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 5] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -63,6 +65,24 @@ const PARTS: [Part; 3] = [
             small: 8,
         },
         run: workers::run,
+    },
+    Part {
+        name: "tenants",
+        title: "two organisations beside each other",
+        rounds: Rounds {
+            full: 100_000,
+            small: 2_000,
+        },
+        run: tenants::run,
+    },
+    Part {
+        name: "csv",
+        title: "cells that break careless writers of CSV",
+        rounds: Rounds {
+            full: 1_000_000,
+            small: 20_000,
+        },
+        run: csv::run,
     },
 ];
 

@@ -192,6 +192,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hash_that_agrees_in_part_opens_nothing() {
+        let show = Fixture::new().await;
+        let (_, secret) = show
+            .meta
+            .create_token(&show.org, Scope::Report.into(), None)
+            .await
+            .unwrap();
+        // The last byte alone is another, so that an index may find the row.
+        let mut writer = show.meta.shared.database.writer().await;
+        let mut write = writer.begin().await.unwrap();
+        let bend = "UPDATE tokens SET hash = CAST(substr(hash, 1, 31) || CASE substr(hash, 32)
+            WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)";
+        sqlx::query(bend).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        let access = show.meta.authenticate(secret.expose()).await;
+        assert!(matches!(access, Err(Error::UnknownToken)), "{access:?}");
+    }
+
+    #[tokio::test]
     async fn no_secret_is_in_the_file() {
         let show = Fixture::new().await;
         let (_, secret) = show

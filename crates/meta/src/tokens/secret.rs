@@ -6,6 +6,7 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::error::Error;
 
@@ -14,7 +15,20 @@ use crate::error::Error;
 pub struct TokenSecret(String);
 
 /// The SHA-256 of a secret.
-pub(crate) type TokenHash = [u8; 32];
+///
+/// Two are compared in the same time wherever they differ, so that nobody learns from waiting
+/// how much of a guess was right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenHash([u8; HASH_BYTES]);
+
+/// The first half of a hash, by which a token is found.
+///
+/// How long an index takes may tell of what it is asked for. The other half is 128 bits that are
+/// only ever compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TokenHandle([u8; HASH_BYTES / 2]);
+
+const HASH_BYTES: usize = 32;
 
 const PREFIX: &str = "sr_";
 
@@ -61,7 +75,42 @@ impl TokenSecret {
 
     /// What it is found by.
     pub(crate) fn hash(&self) -> TokenHash {
-        Sha256::digest(&self.0).into()
+        TokenHash(Sha256::digest(&self.0).into())
+    }
+}
+
+impl TokenHash {
+    /// The hash that these bytes are, if they are as many.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn handle(&self) -> TokenHandle {
+        TokenHandle(std::array::from_fn(|place| self.0[place]))
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl TokenHandle {
+    /// The least and the greatest hash that have this handle.
+    pub(crate) fn range(self) -> (TokenHash, TokenHash) {
+        let filled = |rest| {
+            let mut hash = [rest; HASH_BYTES];
+            hash[..HASH_BYTES / 2].copy_from_slice(&self.0);
+            TokenHash(hash)
+        };
+        (filled(0), filled(u8::MAX))
     }
 }
 

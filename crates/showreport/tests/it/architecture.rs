@@ -224,6 +224,18 @@ fn no_file_is_longer_than_five_hundred_lines() {
 }
 
 #[test]
+fn every_crate_takes_the_lints_of_the_workspace_which_forbid_unsafe_code() {
+    let text = |path: &Path| std::fs::read_to_string(path).expect("a manifest");
+    assert!(text(&root().join("Cargo.toml")).contains("\nunsafe_code = \"forbid\"\n"));
+    let crates = std::fs::read_dir(root().join("crates")).expect("a folder");
+    for entry in crates {
+        let manifest = entry.expect("an entry").path().join("Cargo.toml");
+        let takes = text(&manifest).contains("\n[lints]\nworkspace = true\n");
+        assert!(takes, "{}", manifest.display());
+    }
+}
+
+#[test]
 fn the_reader_of_sources_sees_what_is_used() {
     let modules = ["config", "error", "meta"].map(str::to_owned);
     let text = "use crate::{Config, error::{self, Error}, meta};\nfn f() { crate::config::load() }";

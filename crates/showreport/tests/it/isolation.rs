@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 
+use crate::harness::app::request;
 use crate::harness::reports::{REPORTS, entry, link};
 use crate::harness::{Answer, Org, TestApp};
 use crate::oracle::{Dimension, Question};
@@ -146,6 +147,35 @@ async fn the_same_ids_in_two_organisations_are_two_things() {
         assert_eq!(file.lines().count(), 2, "{file}");
         assert!(file.contains(&format!(",{text},false,")), "{file}");
     }
+}
+
+#[tokio::test]
+async fn a_key_of_another_is_a_new_one() {
+    let (app, ours, theirs, _) = two_orgs().await;
+    let message = json!({
+        "type": "chat", "event_id": CANARY, "message_id": "m", "text": "theirs",
+        "sent_at": "2026-11-22T10:00:00Z",
+    });
+    app.accept(&theirs, &[message]).await;
+    let order = json!({
+        "id": CANARY, "type": "EVENT_TYPE_LIVE",
+        "dimension_with_conditions": [entry(&Question::new(Dimension::ChatHistories))],
+    });
+    let create = async |org: &Org| {
+        let request = request("POST", org, REPORTS).header("idempotency-key", "the same");
+        let body = order.to_string().into();
+        let answer = app.send(request.body(body).expect("a request")).await.ok();
+        let id = answer["reports"][0]["id"].as_str().map(str::to_owned);
+        id.expect("a report of its own")
+    };
+    let (first, other, again) = (
+        create(&ours).await,
+        create(&theirs).await,
+        create(&ours).await,
+    );
+    assert_ne!(first, other);
+    assert_eq!(first, again);
+    app.work().await;
 }
 
 #[tokio::test]

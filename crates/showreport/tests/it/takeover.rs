@@ -131,3 +131,20 @@ async fn a_report_holds_what_was_accepted_before_it_was_created() {
     );
     assert_eq!(after["row_count"], 1);
 }
+
+#[tokio::test]
+async fn a_flush_that_fails_leaves_the_journal_as_it_was() {
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    // A file in the place of the table's folder: nothing can be written there.
+    let table = show.app.data_dir().join("store/lake/spans");
+    let aside = show.app.data_dir().join("aside");
+    std::fs::rename(&table, &aside).expect("put the table aside");
+    std::fs::write(&table, "no folder").expect("put a file in its place");
+    let lake = &show.app.parts.lake;
+    lake.flush().await.expect_err("there is no table");
+    std::fs::remove_file(&table).expect("remove the file");
+    std::fs::rename(&aside, &table).expect("put the table back");
+    let flushed = lake.flush().await.expect("flush");
+    assert_eq!(flushed.fact_rows, 1);
+}

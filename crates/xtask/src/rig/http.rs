@@ -1,6 +1,7 @@
 //! As much of HTTP as a load generator needs, and no more: it shares the
 //! processors with the server that it measures.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) struct Connection {
 /// An answer, whole.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The status line and the headers.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -43,10 +46,10 @@ impl Connection {
         }
         self.stream
             .write_all(&body[written.saturating_sub(head.len())..])?;
-        self.receive()
+        self.receive(!head.starts_with(b"HEAD "))
     }
 
-    fn receive(&mut self) -> anyhow::Result<Answer> {
+    fn receive(&mut self, has_body: bool) -> anyhow::Result<Answer> {
         self.received.clear();
         let head_end = loop {
             let found = self
@@ -62,12 +65,14 @@ impl Connection {
             std::str::from_utf8(&self.received[..head_end]).context("read an answer's head")?;
         let status = head.get(9..12).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("no status in {head:?}"))?;
-        let length = body_length(head)?;
+        let length = if has_body { body_length(head)? } else { 0 };
+        let head = head.to_owned();
         while self.received.len() < head_end + length {
             self.more()?;
         }
         Ok(Answer {
             status,
+            head,
             body: self.received[head_end..head_end + length].to_vec(),
         })
     }
@@ -84,6 +89,19 @@ impl Connection {
         ensure!(read > 0, "the server closed the connection");
         self.received.extend(&chunk[..read]);
         Ok(())
+    }
+}
+
+impl Answer {
+    /// The value of a header; empty where it is absent.
+    pub(crate) fn header(&self, wanted: &str) -> &str {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map_or("", |(_, value)| value.trim())
+    }
+
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
     }
 }
 

@@ -1,0 +1,173 @@
+//! Faults that are planted on purpose, and the tests that must catch them.
+//!
+//! Each is a patch in `crates/xtask/defects` that says what is wrong and who notices. All of them go
+//! into one copy of the tree, so that one build serves all: a fault is on where its name stands in
+//! the environment.
+
+mod patches;
+mod copy;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+use self::patches::Patch;
+use crate::step::{cargo, execute, root, step};
+
+/// The variable that the patches read.
+const PLANTED: &str = "SHOWREPORT_PLANTED";
+
+/// A fault may keep a test from ever ending; that is noticed, too.
+const ENDS_WITHIN: Duration = Duration::from_mins(3);
+
+/// That every patch still applies, which is quick.
+pub(crate) fn check() -> anyhow::Result<()> {
+    step("planted faults apply", || {
+        patches::apply(&patches::all()?, &root(), &["--check"])
+    })
+}
+
+/// Plants all faults, and shows of each of these, or of all, that its test catches it.
+pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
+    let patches = patches::all()?;
+    for name in names {
+        let is_known = patches.iter().any(|it| it.name == *name);
+        ensure!(
+            is_known,
+            "there is no fault {name:?} in crates/xtask/defects"
+        );
+    }
+    let folder = root().join("target/defects");
+    let tree = folder.join("tree");
+    let mut tests = Tests::new();
+    step("planted faults: build", || {
+        copy::plant(&patches, &tree)?;
+        tests = build(&tree)?;
+        Ok(())
+    })?;
+    let wanted = |it: &&Patch| names.is_empty() || names.contains(&it.name.as_str());
+    let faults: Vec<&Patch> = patches
+        .iter()
+        .filter(|it| it.is_fault())
+        .filter(wanted)
+        .collect();
+    let mut missed = Vec::new();
+    for patch in &faults {
+        let (name, test) = (&patch.name, &patch.caught_by);
+        let is_caught = is_caught(patch, &tests, &folder);
+        if is_caught.with_context(|| format!("the fault {name}"))? {
+            println!("  {name:26} caught by {test}: {}", patch.fault);
+        } else {
+            println!("  {name:26} MISSED by {test}: {}", patch.fault);
+            missed.push(name);
+        }
+    }
+    // The copy's program has taken the place of ours, and gives it back.
+    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    println!(
+        "\n{} of {} planted faults were caught",
+        faults.len() - missed.len(),
+        faults.len()
+    );
+    ensure!(missed.is_empty(), "no test caught {missed:?}");
+    Ok(())
+}
+
+/// Whether the fault's test, which passes without any, fails with it.
+fn is_caught(patch: &Patch, tests: &Tests, folder: &Path) -> anyhow::Result<bool> {
+    let parts = patch.caught_by.split_once(' ');
+    let (program, test) = parts.context("`Caught by: ` names a test program and a test")?;
+    let built = tests.get(program);
+    let built = built.with_context(|| format!("no tests {program:?}"))?;
+    let said = folder.join("said");
+    ensure!(
+        built.passes(test, None, &said)?,
+        "{test} fails without any fault: {}",
+        fs::read_to_string(&said)?
+    );
+    Ok(!built.passes(test, Some(&patch.name), &said)?)
+}
+
+/// Test programs by name.
+type Tests = BTreeMap<String, Built>;
+
+/// A test program, and the folder of its crate.
+struct Built {
+    program: PathBuf,
+    folder: PathBuf,
+}
+
+/// Builds the tests of the copy. It shares what others wrote with our own builds.
+fn build(tree: &Path) -> anyhow::Result<Tests> {
+    let mut cargo = cargo(&["test", "--workspace", "--exclude", "xtask", "--no-run"]);
+    cargo.args(["--quiet", "--message-format", "json-render-diagnostics"]);
+    cargo.env("CARGO_TARGET_DIR", root().join("target"));
+    let built = cargo.current_dir(tree).stderr(Stdio::inherit()).output();
+    let built = built.context("start cargo")?;
+    ensure!(built.status.success(), "the planted tree does not build");
+    let mut tests = Tests::new();
+    for line in String::from_utf8(built.stdout)?.lines() {
+        let message: Value = serde_json::from_str(line).context("read what cargo built")?;
+        if message["profile"]["test"] != true {
+            continue;
+        }
+        let (Some(name), Some(program), Some(manifest)) = (
+            message["target"]["name"].as_str(),
+            message["executable"].as_str(),
+            message["manifest_path"].as_str(),
+        ) else {
+            continue;
+        };
+        let folder = Path::new(manifest)
+            .parent()
+            .context("a manifest's folder")?;
+        let built = Built {
+            program: program.into(),
+            folder: folder.to_owned(),
+        };
+        tests.insert(name.to_owned(), built);
+    }
+    Ok(tests)
+}
+
+impl Built {
+    /// Whether just this test passes, with a fault on or none.
+    fn passes(&self, test: &str, fault: Option<&str>, said: &Path) -> anyhow::Result<bool> {
+        let log = File::create(said)?;
+        let mut command = Command::new(&self.program);
+        command.args([test, "--exact"]).current_dir(&self.folder);
+        // A snapshot that differs fails; none is written down on the way.
+        command.env("INSTA_UPDATE", "no").env_remove(PLANTED);
+        if let Some(fault) = fault {
+            command.env(PLANTED, fault);
+        }
+        let mut running = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = running.try_wait()? {
+                break status;
+            }
+            if begun.elapsed() > ENDS_WITHIN {
+                running.kill()?;
+                running.wait()?;
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let said = fs::read_to_string(said)?;
+        match (
+            status.success(),
+            said.contains("1 passed"),
+            said.contains("1 failed"),
+        ) {
+            (true, true, _) => Ok(true),
+            (false, _, true) => Ok(false),
+            _ => bail!("{test} was not run: {said}"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A copy of the tree, with the faults in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use super::patches::{self, Patch};
+use crate::rig::output;
+use crate::step::root;
+
+/// Makes the copy, or makes it as ours is now. What is the same is not written again, so that
+/// cargo builds only what has changed.
+pub(super) fn plant(patches: &[Patch], tree: &Path) -> anyhow::Result<()> {
+    let fresh = tree.with_file_name("fresh");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).context("remove the last copy")?;
+    }
+    for path in sources()? {
+        let place = fresh.join(&path);
+        fs::create_dir_all(place.parent().context("a folder")?)?;
+        fs::copy(root().join(&path), place)?;
+    }
+    patches::apply(patches, &fresh, &[])?;
+    let wanted = files(&fresh)?;
+    if tree.exists() {
+        for path in files(tree)?.difference(&wanted) {
+            fs::remove_file(tree.join(path))?;
+        }
+    }
+    for path in &wanted {
+        let bytes = fs::read(fresh.join(path))?;
+        let place = tree.join(path);
+        if fs::read(&place).ok().as_ref() != Some(&bytes) {
+            fs::create_dir_all(place.parent().context("a folder")?)?;
+            fs::write(place, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// What belongs to the repository, new files too.
+fn sources() -> anyhow::Result<Vec<PathBuf>> {
+    let mut list = Command::new("git");
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    let listed = output(list.current_dir(root()))?;
+    let paths = listed.lines().map(PathBuf::from);
+    // What was removed is still listed until that is committed.
+    Ok(paths.filter(|path| root().join(path).is_file()).collect())
+}
+
+/// Every file under a folder, by its path in it.
+fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder)?.to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
