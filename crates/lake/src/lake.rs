@@ -15,7 +15,7 @@ use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
 use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::vacuum;
-use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles};
+use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
 
 /// The big facts, and the files of reports. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Lake {
 struct Shared {
     config: Config,
     meta: Meta,
-    store: DurableStore,
+    store: Store,
     exclusive: Exclusive,
     /// Held while files are merged, so that none is merged twice at once.
     compacting: Mutex<()>,
@@ -44,7 +44,10 @@ impl Lake {
         let (root, lock) = (config.root.clone(), config.lock.clone());
         let (store, newest) = run_aside(move || async move {
             let held = take_lock(&lock)?;
-            let store = DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            let durable =
+                DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            let name = root.file_name().unwrap_or(root.as_os_str());
+            let store = Store::new(durable, &name.to_string_lossy());
             let newest = Newest::open(store.clone()).await?;
             drop(held);
             Ok((store, newest))

@@ -8,7 +8,7 @@ mod http;
 mod product;
 mod server;
 
-pub(crate) use http::{Connection, head};
+pub(crate) use http::{Answer, Connection, head};
 pub(crate) use process::{finish_watched, output, size_bytes};
 pub(crate) use product::{ORG, Product};
 pub(crate) use random::Random;

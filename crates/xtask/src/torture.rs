@@ -3,6 +3,8 @@
 //! Every part keeps its own book of what was promised, outside the process under torment, and
 //! compares. A part that cannot run on this machine says so and names what is missing.
 
+mod rot;
+
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -27,7 +29,15 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 0] = [];
+const PARTS: [Part; 1] = [Part {
+    name: "rot",
+    title: "bits that flip on the disk",
+    rounds: Rounds {
+        full: 2_000,
+        small: 40,
+    },
+    run: rot::run,
+}];
 
 /// What a part has found.
 pub(crate) enum Outcome {
