@@ -9,7 +9,7 @@ use fail::fail_point;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, ReportTask};
 use showreport_model::report::{Format, Pins, ReportFailure};
-use showreport_model::{ErrorKind, Failure, ReportId};
+use showreport_model::{Damage, ErrorKind, Failure, ReportId};
 use showreport_query::{Output, Progress, Sink};
 
 use crate::jobs::Jobs;
@@ -99,6 +99,13 @@ pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
         return Verdict::Fail(ReportFailure {
             reason: "XLSX_ROW_LIMIT".to_owned(),
             message: full.to_string(),
+        });
+    }
+    // What is on the disk does not heal; the caller should learn of it at once.
+    if let Some(damage) = Damage::below(error.as_ref()) {
+        return Verdict::Fail(ReportFailure {
+            reason: Damage::REASON.to_owned(),
+            message: damage.to_string(),
         });
     }
     if attempt < ATTEMPTS_MAX {

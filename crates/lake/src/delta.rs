@@ -15,7 +15,7 @@ use showreport_model::report::Heads;
 use url::Url;
 
 use crate::schema::disk_schema;
-use crate::{DurableStore, Error};
+use crate::{Error, Store};
 
 /// The root of the store, as the Delta library and the query engine know it.
 pub(crate) const STORE_URL: &str = "showreport://store/";
@@ -38,11 +38,7 @@ pub(crate) fn location(table: Table) -> Path {
 }
 
 /// Loads a version of a table.
-pub(crate) async fn load(
-    store: &DurableStore,
-    table: Table,
-    version: u64,
-) -> Result<DeltaTable, Error> {
+pub(crate) async fn load(store: &Store, table: Table, version: u64) -> Result<DeltaTable, Error> {
     let failed = |source| Error::LoadTable { table, source };
     let mut delta = unloaded(store, table);
     delta.load_version(version).await.map_err(failed)?;
@@ -50,7 +46,7 @@ pub(crate) async fn load(
 }
 
 /// The table as it lies in the store, nothing of it loaded yet.
-fn unloaded(store: &DurableStore, table: Table) -> DeltaTable {
+fn unloaded(store: &Store, table: Table) -> DeltaTable {
     let url = format!("{STORE_URL}{}", location(table));
     let url = Url::parse(&url).expect("a plain path");
     let root = Arc::new(store.clone());
@@ -62,13 +58,13 @@ fn unloaded(store: &DurableStore, table: Table) -> DeltaTable {
 /// The newest version of every table. Only who holds the flush lock has them.
 #[derive(Debug)]
 pub(crate) struct Newest {
-    store: DurableStore,
+    store: Store,
     tables: [DeltaTable; 4],
 }
 
 impl Newest {
     /// Loads the tables, beside whoever changes them. They must be there.
-    pub(crate) async fn load(store: DurableStore) -> Result<Self, Error> {
+    pub(crate) async fn load(store: Store) -> Result<Self, Error> {
         let load = async |table| {
             let mut delta = unloaded(&store, table);
             let loaded = delta.load().await;
@@ -85,7 +81,7 @@ impl Newest {
     }
 
     /// Loads the tables, and creates those that are missing. The caller holds the flush lock.
-    pub(crate) async fn open(store: DurableStore) -> Result<Self, Error> {
+    pub(crate) async fn open(store: Store) -> Result<Self, Error> {
         let open = |table| open(&store, table);
         let tables = [
             open(Table::Spans).await?,
@@ -112,20 +108,20 @@ impl Newest {
         delta.update_state().await.map_err(failed)?;
         if delta.version() > heads.get(&table).copied() {
             let log = Path::from_iter([LAKE, table.name(), "_delta_log"]);
-            let synced = self.store.sync(&log).await;
+            let synced = self.store.inner().sync(&log).await;
             synced.map_err(|error| failed(error.into()))?;
         }
         Ok(delta)
     }
 }
 
-async fn open(store: &DurableStore, table: Table) -> Result<DeltaTable, Error> {
+async fn open(store: &Store, table: Table) -> Result<DeltaTable, Error> {
     create(store, table)
         .await
         .map_err(|source| Error::CreateTable { table, source })
 }
 
-async fn create(store: &DurableStore, table: Table) -> DeltaResult<DeltaTable> {
+async fn create(store: &Store, table: Table) -> DeltaResult<DeltaTable> {
     let schema: StructType = disk_schema(table).as_ref().try_into_kernel()?;
     let statistics = match table {
         Table::Polls => "org,event_id",

@@ -6,7 +6,7 @@ use std::io;
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
 use showreport_model::facts::Table;
-use showreport_model::{ErrorKind, Failure};
+use showreport_model::{Damage, ErrorKind, Failure};
 
 /// A failure of the lake.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,9 @@ impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         if is_storage_full(self) {
             return ErrorKind::StorageFull;
+        }
+        if Damage::below(self).is_some() {
+            return ErrorKind::Damaged;
         }
         match self {
             Self::Meta { source } => source.kind(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::delta::{load, location};
-use crate::{DurableStore, Error};
+use crate::{Error, Store};
 
 /// A file of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Sought<'a> {
 /// The files of the tables, kept in memory and brought forward with the heads.
 #[derive(Debug)]
 pub(crate) struct Files {
-    store: DurableStore,
+    store: Store,
     loaded: [Mutex<Option<Loaded>>; 4],
 }
 
@@ -66,7 +66,7 @@ struct Bounds {
 }
 
 impl Files {
-    pub(crate) fn new(store: DurableStore) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
             loaded: Default::default(),

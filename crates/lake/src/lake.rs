@@ -15,7 +15,7 @@ use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
 use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::vacuum;
-use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles};
+use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
 
 /// The big facts, and the files of reports. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Lake {
 struct Shared {
     config: Config,
     meta: Meta,
-    store: DurableStore,
+    store: Store,
     exclusive: Exclusive,
     /// Held while files are merged, so that none is merged twice at once.
     compacting: Mutex<()>,
@@ -43,7 +43,10 @@ impl Lake {
     pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
         let (root, lock) = (config.root.clone(), config.lock.clone());
         let (store, newest) = run_aside(move || async move {
-            let store = DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            let durable =
+                DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
+            let name = root.file_name().unwrap_or(root.as_os_str());
+            let store = Store::new(durable, &name.to_string_lossy());
             if let Ok(newest) = Newest::load(store.clone()).await {
                 return Ok((store, newest));
             }

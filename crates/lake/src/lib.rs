@@ -3,13 +3,14 @@
 //!
 //! What always holds: only versions up to the heads are read; whatever changes
 //! a table holds the flush lock and moves the heads in the metadata database;
-//! what has a name in the store is whole and survives a power cut. Facts are
-//! sets, so doing any of this twice changes nothing.
+//! what has a name in the store is whole and survives a power cut; no byte is
+//! given that was not written. Facts are sets, so doing any of this twice changes nothing.
 
 mod error;
 mod config;
 mod metrics;
 mod durable;
+mod checked;
 mod schema;
 mod tables;
 mod coalesce;
@@ -25,6 +26,7 @@ mod lake;
 #[cfg(test)]
 mod testing;
 
+use checked::CheckedStore;
 pub use compact::Compacted;
 pub use config::Config;
 use durable::DurableStore;
@@ -35,3 +37,6 @@ pub use lake::Lake;
 pub use metrics::Metrics;
 pub use report_files::{ReportFiles, ReportPath, ReportWriter, Variant};
 pub use schema::table_schema;
+
+/// The object store of the lake: durable, and checked when it is read.
+type Store = CheckedStore<DurableStore>;

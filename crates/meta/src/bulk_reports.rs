@@ -8,7 +8,7 @@ use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, to_json};
+use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
 
 /// Which reports of a standing order are listed.
@@ -51,7 +51,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
-                supersedes, file_id, file
+                supersedes, file_id, file, sum
             FROM bulk_reports ",
             $rest
         )
@@ -82,11 +82,17 @@ const SELECT_DAYS: &str = "SELECT day, count(*) AS reports, max(id), created_at,
 /// Later than every report of its order, whatever the clock says: who has
 /// listed them up to an instant will find it after that.
 const INSERT: &str = "INSERT INTO bulk_reports
-        (org, standing_order, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file)
-    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9
+        (org, standing_order, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
+        sum)
+    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0
     FROM standing_orders WHERE id = ?1
     RETURNING id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
         supersedes, file_id, file";
+
+/// The number and the time of a report are only known once it is there.
+const SET_SUM: &str = "UPDATE bulk_reports SET sum = ?2 WHERE id = ?1";
+
+const SELECT_ALL: &str = select!("");
 
 const NOTE_MADE: &str = "UPDATE standing_orders SET last_made_at = ?2 WHERE id = ?1";
 
@@ -114,7 +120,13 @@ pub(crate) async fn insert(
         .fetch_one(&mut *write)
         .await
         .doing("publish a bulk report")?;
-    let report = report(&row)?;
+    let report = read(&row)?;
+    sqlx::query(SET_SUM)
+        .bind(report.id.number())
+        .bind(sum(&row)?)
+        .execute(&mut *write)
+        .await
+        .doing("publish a bulk report")?;
     sqlx::query(NOTE_MADE)
         .bind(order.to_string())
         .bind(report.created_at.as_millis())
@@ -246,7 +258,37 @@ pub(crate) async fn delete(write: &mut SqliteConnection, id: BulkReportId) -> Re
     Ok(())
 }
 
+/// Reads every report, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, SELECT_ALL, |row| report(row).map(drop)).await
+}
+
+/// Over all of it: a report never changes.
+fn sum(row: &SqliteRow) -> Result<i64, Error> {
+    let row = Stored(row);
+    let text = |column| row.plain::<String>(column);
+    let number = |column| row.plain::<i64>(column);
+    Ok(Sum::of("bulk_reports")
+        .number(number("id")?)
+        .text(&text("org")?)
+        .text(&text("standing_order")?)
+        .text(&text("day")?)
+        .number(number("starts_at")?)
+        .number(number("ends_at")?)
+        .number(number("created_at")?)
+        .number(number("expires_at")?)
+        .number_if_any(row.plain("supersedes")?)
+        .text(&text("file_id")?)
+        .text(&text("file")?)
+        .finish())
+}
+
 fn report(row: &SqliteRow) -> Result<BulkReport, Error> {
+    Stored(row).check("bulk_reports", sum(row)?)?;
+    read(row)
+}
+
+fn read(row: &SqliteRow) -> Result<BulkReport, Error> {
     let row = Stored(row);
     Ok(BulkReport {
         id: BulkReportId::new(row.plain("id")?),

@@ -15,6 +15,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// What operators know the file as, from the data directory on.
+    pub const FILE_NAME: &'static str = "meta.sqlite";
+
     /// The defaults, for the database at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {

@@ -5,7 +5,10 @@
 //! processes may write to the same file at any time, so nothing that was read
 //! is remembered across transactions.
 
+mod sum;
 mod stored;
+mod ledger;
+mod watermark;
 
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -13,15 +16,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fail::fail_point;
+use futures::TryStreamExt;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool,
     Transaction,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use stored::{Stored, to_integer, to_json};
+pub(crate) use ledger::Ledger;
+pub(crate) use stored::{Stored, to_integer, to_json, to_sealed};
+pub(crate) use sum::Sum;
+use watermark::Watermark;
 
 use crate::config::Config;
 use crate::error::{Doing, Error};
@@ -38,6 +47,7 @@ const LOG_BYTES: u64 = 16 << 20;
 pub(crate) struct Database {
     writer: Mutex<WriterSlot>,
     readers: SqlitePool,
+    watermark: Watermark,
     log_path: PathBuf,
     /// The size of the log at which the next checkpoint is due.
     checkpoint_at_bytes: AtomicU64,
@@ -54,17 +64,22 @@ impl Database {
             .synchronous(carefulness())
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", "0")
+            // A page is looked at more closely when it is read: its bytes may have changed.
+            .pragma("cell_size_check", "ON")
             // Only macOS needs it: there a plain fsync stops at the drive's cache.
             .pragma("fullfsync", "ON");
-        let writer = Mutex::new(WriterSlot {
+        let watermark = Watermark::open(&config.path.with_extension("acknowledged"))
+            .map_err(Error::watermark)?;
+        // Before the log is read: afterwards there may be more of both.
+        let acknowledged = watermark.read().map_err(Error::watermark)??;
+        let mut writer = WriterSlot {
             options: options.clone(),
             busy_timeout_ms: config.busy_timeout_ms,
             connection: None,
-        });
-        migrate(&mut Writer {
-            slot: writer.lock().await,
-        })
-        .await?;
+        };
+        // Before anything is written, which would be written over the log's lost part.
+        writer.ensure_reached(acknowledged).await?;
+        migrate(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .idle_timeout(None)
@@ -76,8 +91,9 @@ impl Database {
         let mut log_path = config.path.clone().into_os_string();
         log_path.push("-wal");
         Ok(Self {
-            writer,
+            writer: Mutex::new(writer),
             readers,
+            watermark,
             log_path: log_path.into(),
             checkpoint_at_bytes: AtomicU64::new(LOG_BYTES),
         })
@@ -92,7 +108,13 @@ impl Database {
     pub(crate) async fn writer(&self) -> Writer<'_> {
         Writer {
             slot: self.writer.lock().await,
+            watermark: &self.watermark,
         }
+    }
+
+    /// A transaction that only reads: all its statements see the same.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        self.readers.begin().await.doing("begin to read")
     }
 
     /// Moves the log into the database file if it has grown large.
@@ -143,20 +165,19 @@ impl Database {
 #[derive(Debug)]
 pub(crate) struct Writer<'d> {
     slot: MutexGuard<'d, WriterSlot>,
+    watermark: &'d Watermark,
 }
 
 impl Writer<'_> {
     /// Begins a transaction that may write at once.
     pub(crate) async fn begin(&mut self) -> Result<Write<'_>, Error> {
-        let connection = self.slot.take().await?;
-        let transaction = self
-            .slot
-            .connection
-            .insert(connection)
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing("begin a transaction")?;
-        Ok(Write { transaction })
+        let mut transaction = self.slot.begin().await?;
+        let ledger = Ledger::read(&mut *transaction).await?;
+        Ok(Write {
+            transaction,
+            ledger,
+            watermark: self.watermark,
+        })
     }
 }
 
@@ -174,12 +195,22 @@ impl Writer<'_> {
 #[derive(Debug)]
 pub(crate) struct Write<'w> {
     transaction: Transaction<'w, Sqlite>,
+    /// What there must be; as it is left here, so it is written.
+    pub(crate) ledger: Ledger,
+    watermark: &'w Watermark,
 }
 
 impl Write<'_> {
     /// Makes it durable.
-    pub(crate) async fn commit(self) -> Result<(), Error> {
-        self.transaction.commit().await.doing("commit")
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.ledger.commits += 1;
+        self.ledger.write(&mut self.transaction).await?;
+        self.transaction.commit().await.doing("commit")?;
+        if let Err(error) = self.watermark.raise(self.ledger.commits) {
+            // It was committed all the same. Damage to the log is noticed less surely until the next.
+            tracing::warn!(%error, "cannot note how many transactions were acknowledged");
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +256,34 @@ impl WriterSlot {
             .doing("open the database for writing")
     }
 
+    /// Refuses a database that no longer has what was acknowledged.
+    async fn ensure_reached(&mut self, acknowledged: i64) -> Result<(), Error> {
+        if acknowledged == 0 {
+            return Ok(());
+        }
+        let mut connection = self.take().await?;
+        let there = match Ledger::read(&mut connection).await {
+            Ok(ledger) => ledger.commits,
+            // Not even the table is there.
+            Err(Error::Database { .. }) => 0,
+            Err(error) => return Err(error),
+        };
+        if there < acknowledged {
+            return Err(Error::log_damaged(acknowledged, there));
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, Error> {
+        let connection = self.take().await?;
+        self.connection
+            .insert(connection)
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .doing("begin a transaction")
+    }
+
     async fn checkpoint(&mut self) -> Result<(), Error> {
         let mut connection = self.take().await?;
         // Emptying the log waits for readers, and meanwhile nobody could
@@ -259,8 +318,21 @@ async fn set_busy_timeout(connection: &mut SqliteConnection, millis: u64) -> Res
     Ok(())
 }
 
+/// Reads every row of a question, and checks each.
+pub(crate) async fn check_rows(
+    read: &mut SqliteConnection,
+    question: &'static str,
+    check: impl Fn(&SqliteRow) -> Result<(), Error> + Send,
+) -> Result<(), Error> {
+    let mut rows = sqlx::query(question).fetch(read);
+    while let Some(row) = rows.try_next().await.doing("check the database")? {
+        check(&row)?;
+    }
+    Ok(())
+}
+
 /// Brings the tables to this version of the program.
-async fn migrate(writer: &mut Writer<'_>) -> Result<(), Error> {
+async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
     // One transaction around all, so that two processes that start at the
     // same time do it one after the other.
     let mut write = writer.begin().await?;
@@ -289,7 +361,7 @@ async fn migrate(writer: &mut Writer<'_>) -> Result<(), Error> {
     .run_direct(None, &mut *write, false)
     .await
     .map_err(Error::from_migrate)?;
-    write.commit().await
+    write.commit().await.doing("migrate the database")
 }
 
 #[cfg(test)]

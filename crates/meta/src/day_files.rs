@@ -5,7 +5,7 @@ use showreport_model::{OrgId, ReportId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, to_json};
+use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
 
 /// A file of a day.
@@ -21,12 +21,15 @@ pub struct DayFile {
     pub expires_at: Timestamp,
 }
 
-const INSERT: &str = "INSERT INTO day_files (id, org, file, expires_at) VALUES (?1, ?2, ?3, ?4)";
+const INSERT: &str = "INSERT INTO day_files (id, org, file, expires_at, sum)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
 
-const SELECT: &str = "SELECT id, org, file, expires_at FROM day_files WHERE id = ?1";
+const SELECT: &str = "SELECT id, org, file, expires_at, sum FROM day_files WHERE id = ?1";
 
-const SELECT_EXPIRED: &str = "SELECT id, org, file, expires_at FROM day_files
+const SELECT_EXPIRED: &str = "SELECT id, org, file, expires_at, sum FROM day_files
     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+
+const SELECT_ALL: &str = "SELECT id, org, file, expires_at, sum FROM day_files";
 
 const DELETE: &str = "DELETE FROM day_files WHERE id = ?1";
 
@@ -37,6 +40,7 @@ pub(crate) async fn insert(write: &mut SqliteConnection, file: &DayFile) -> Resu
         .bind(file.org.as_str())
         .bind(to_json(&file.file))
         .bind(file.expires_at.as_millis())
+        .bind(sum(file, &to_json(&file.file)))
         .execute(write)
         .await
         .doing("note the file of a day")?;
@@ -81,12 +85,28 @@ pub(crate) async fn delete(write: &mut SqliteConnection, id: ReportId) -> Result
     Ok(())
 }
 
+/// Reads every file's row, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, SELECT_ALL, |row| file(row).map(drop)).await
+}
+
+fn sum(file: &DayFile, file_json: &str) -> i64 {
+    Sum::of("day_files")
+        .text(&file.id.to_string())
+        .text(file.org.as_str())
+        .text(file_json)
+        .number(file.expires_at.as_millis())
+        .finish()
+}
+
 fn file(row: &SqliteRow) -> Result<DayFile, Error> {
     let row = Stored(row);
-    Ok(DayFile {
+    let file = DayFile {
         id: row.parsed("id")?,
         org: row.parsed("org")?,
         file: row.json("file")?,
         expires_at: row.time("expires_at")?,
-    })
+    };
+    row.check("day_files", sum(&file, &row.plain::<String>("file")?))?;
+    Ok(file)
 }

@@ -4,19 +4,23 @@
 //! are counted, so that one that comes up while the file is made is not lost.
 
 use showreport_model::{ReportDay, ReportId, StandingOrderId};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::Stored;
+use crate::database::{Stored, Sum, check_rows};
 use crate::error::{Doing, Error};
 
-const WANT: &str = "INSERT INTO due_days (standing_order, day, number, file_id)
-    SELECT ?1, ?2, 1, ?3 WHERE EXISTS
+const WANT: &str = "INSERT INTO due_days (standing_order, day, number, file_id, sum)
+    SELECT ?1, ?2, 1, ?3, ?4 WHERE EXISTS
         (SELECT 1 FROM standing_orders WHERE id = ?1 AND ended_at IS NULL)
     ON CONFLICT (standing_order, day) DO UPDATE SET number = number + 1";
 
-const SELECT_ALL: &str = "SELECT day, file_id FROM due_days WHERE standing_order = ?1 ORDER BY day";
+const SELECT_ALL: &str = "SELECT standing_order, day, file_id, sum FROM due_days
+    WHERE standing_order = ?1 ORDER BY day";
 
 const SELECT: &str = "SELECT number, file_id FROM due_days WHERE standing_order = ?1 AND day = ?2";
+
+const EVERY: &str = "SELECT standing_order, day, file_id, sum FROM due_days";
 
 const DONE: &str = "DELETE FROM due_days WHERE standing_order = ?1 AND day = ?2 AND number = ?3";
 
@@ -32,6 +36,7 @@ pub(crate) async fn want(
         .bind(order.to_string())
         .bind(day.to_string())
         .bind(ReportId::generate().to_string())
+        .bind(sum(&order.to_string(), &day.to_string()))
         .execute(write)
         .await
         .doing("note a day to report on")?;
@@ -48,9 +53,24 @@ pub(crate) async fn of_order(
         .fetch_all(read)
         .await
         .doing("list days to report on")?;
-    rows.iter()
-        .map(|row| Ok((Stored(row).parsed("day")?, Stored(row).parsed("file_id")?)))
-        .collect()
+    rows.iter().map(due).collect()
+}
+
+/// Reads every day that is due, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, EVERY, |row| due(row).map(drop)).await
+}
+
+fn due(row: &SqliteRow) -> Result<(ReportDay, ReportId), Error> {
+    let row = Stored(row);
+    let (order, day): (String, String) = (row.plain("standing_order")?, row.plain("day")?);
+    row.check("due_days", sum(&order, &day))?;
+    Ok((row.parsed("day")?, row.parsed("file_id")?))
+}
+
+/// Over which day it is; how often and where it is made changes.
+fn sum(order: &str, day: &str) -> i64 {
+    Sum::of("due_days").text(order).text(day).finish()
 }
 
 /// The number of the latest reason, and where the file will lie. Nothing, if there is no reason.

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
-use showreport_model::{ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, TokenId};
+use showreport_model::{
+    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, TokenId,
+};
 use sqlx::migrate::MigrateError;
+
+use crate::config::Config;
 
 /// What failed.
 ///
@@ -117,14 +121,16 @@ pub enum Error {
     /// The database is of another version of the program, or broken.
     #[error("migrate the database")]
     Migrate(#[source] Arc<MigrateError>),
-    /// A stored value is none that this program writes.
-    #[error("read {what} from the database: {problem}")]
-    Malformed {
-        /// Which value.
-        what: &'static str,
-        /// What is wrong with it.
-        problem: String,
+    /// What is stored is not what was written.
+    #[error("read what was stored")]
+    Damaged {
+        /// Where, and what is wrong.
+        #[source]
+        damage: Damage,
     },
+    /// The file beside the database cannot be used.
+    #[error("read how many transactions were acknowledged")]
+    Watermark(#[source] Arc<std::io::Error>),
     /// The system gives no random bytes.
     #[error("take random bytes from the system")]
     Random(#[source] getrandom::Error),
@@ -152,10 +158,35 @@ impl Error {
         match (code & PRIMARY_CODE, code) {
             (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
             (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
+            (SQLITE_CORRUPT | SQLITE_NOTADB, _) => Self::damaged(&format!("{doing}: {error}")),
             (_, SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ) => Self::from_source(doing, error),
             (SQLITE_IOERR, _) => end_process(doing, &error),
             _ => Self::from_source(doing, error),
         }
+    }
+
+    /// The database does not hold what was written to it.
+    pub(crate) fn damaged(problem: &str) -> Self {
+        Self::damaged_file(Config::FILE_NAME, problem)
+    }
+
+    /// Something was acknowledged that the database's log no longer has.
+    pub(crate) fn log_damaged(acknowledged: i64, there: i64) -> Self {
+        let problem =
+            format!("{acknowledged} transactions were acknowledged, and only {there} can be read");
+        Self::damaged_file(&format!("{}-wal", Config::FILE_NAME), &problem)
+    }
+
+    fn damaged_file(file: &str, problem: &str) -> Self {
+        Self::from(Damage {
+            file: file.to_owned(),
+            problem: problem.to_owned(),
+        })
+    }
+
+    /// The file beside the database failed.
+    pub(crate) fn watermark(error: std::io::Error) -> Self {
+        Self::Watermark(Arc::new(error))
     }
 
     /// Sorts an error of a migration, as [`Error::from_sqlx`] does.
@@ -176,11 +207,21 @@ impl Error {
     }
 }
 
+impl From<Damage> for Error {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged { damage }
+    }
+}
+
 /// The low byte of `SQLite`'s extended codes is the primary one.
 const PRIMARY_CODE: i32 = 0xff;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_IOERR: i32 = 10;
+/// A page contradicts itself or another.
+const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
+/// The first page is none.
+const SQLITE_NOTADB: i32 = 26;
 /// A read that failed has lost nothing: the caller is told, and that is all.
 const SQLITE_IOERR_READ: i32 = 266;
 const SQLITE_IOERR_SHORT_READ: i32 = 522;
@@ -221,10 +262,11 @@ impl Failure for Error {
             Self::JournalFull { .. } | Self::DatabaseBusy { .. } => ErrorKind::Busy,
             Self::JournalClosed => ErrorKind::Unavailable,
             Self::StorageFull { .. } => ErrorKind::StorageFull,
+            Self::Damaged { .. } => ErrorKind::Damaged,
             Self::HeadMovedBack { .. }
             | Self::Database { .. }
             | Self::Migrate(_)
-            | Self::Malformed { .. }
+            | Self::Watermark(_)
             | Self::Random(_) => ErrorKind::Internal,
         }
     }

@@ -9,35 +9,45 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, to_json};
+use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
 use crate::touched;
 
-const SELECT: &str = "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
-    FROM events WHERE org = ?1 AND event_id = ?2";
+/// The columns of an event, with what follows them.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at,
+                record, sum
+            FROM events ",
+            $rest
+        )
+    };
+}
 
-const SELECT_PAGE: &str =
-    "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
-    FROM events WHERE org = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3";
+const SELECT: &str = select!("WHERE org = ?1 AND event_id = ?2");
+
+const SELECT_PAGE: &str = select!("WHERE org = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3");
 
 const SELECT_THESE: &str =
-    "SELECT event_id, kind, title, starts_at, ends_at, duration_ms, updated_at
-    FROM events WHERE org = ?1 AND event_id IN (SELECT value FROM json_each(?2))";
+    select!("WHERE org = ?1 AND event_id IN (SELECT value FROM json_each(?2))");
 
-/// The events come as a JSON array of `[org, event]`: one statement, however many there are.
-const TOUCH: &str = "INSERT INTO events (org, event_id)
-    SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+const SELECT_ALL: &str = select!("");
+
+/// The events come as a JSON array of `[org, event, sum]`: one statement, however many there are.
+const TOUCH: &str = "INSERT INTO events (org, event_id, sum)
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
     ON CONFLICT (org, event_id) DO NOTHING";
 
 /// Between two records the greater one holds, by (`updated_at`, none is
 /// oldest; title; JSON), in whatever order they come. Text is compared by bytes.
 const REGISTER: &str = "INSERT INTO events
-        (org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at, record)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        (org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at, record, sum)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (org, event_id) DO UPDATE SET
         kind = excluded.kind, title = excluded.title, starts_at = excluded.starts_at,
         ends_at = excluded.ends_at, duration_ms = excluded.duration_ms,
-        updated_at = excluded.updated_at, record = excluded.record
+        updated_at = excluded.updated_at, record = excluded.record, sum = excluded.sum
     WHERE events.record IS NULL
         OR (coalesce(excluded.updated_at, -1), excluded.title, excluded.record)
             > (coalesce(events.updated_at, -1), events.title, events.record)";
@@ -65,6 +75,11 @@ impl Mentions {
         }
     }
 
+    /// The events.
+    pub(crate) fn touched(&self) -> &BTreeSet<(OrgId, EventId)> {
+        &self.touched
+    }
+
     /// The events, as a JSON array of `[org, event]`.
     pub(crate) fn touched_json(&self) -> String {
         to_json(&self.touched)
@@ -77,14 +92,22 @@ pub(crate) async fn find(
     org: &OrgId,
     id: &EventId,
 ) -> Result<Event, Error> {
-    let row = sqlx::query(SELECT)
+    let row = row(read, org, id).await?;
+    let row = row.ok_or_else(|| Error::UnknownEvent { event: id.clone() })?;
+    event(&row)
+}
+
+async fn row(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    id: &EventId,
+) -> Result<Option<SqliteRow>, Error> {
+    sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(id.as_str())
         .fetch_optional(read)
         .await
-        .doing("look up an event")?;
-    let row = row.ok_or_else(|| Error::UnknownEvent { event: id.clone() })?;
-    event(&row)
+        .doing("look up an event")
 }
 
 /// Events of an organisation that come after `after`, by id.
@@ -105,7 +128,7 @@ pub(crate) async fn list(
     rows.iter().map(event).collect()
 }
 
-/// Those of these events that an organisation has.
+/// These events of an organisation, of which there are facts.
 pub(crate) async fn find_all(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
@@ -118,9 +141,20 @@ pub(crate) async fn find_all(
         .await
         .doing("look up events")?;
     let events = rows.iter().map(event);
-    events
-        .map(|event| event.map(|event| (event.id.clone(), event)))
-        .collect()
+    let events = events.map(|event| event.map(|event| (event.id.clone(), event)));
+    let events: BTreeMap<EventId, Event> = events.collect::<Result<_, _>>()?;
+    // Facts and the row of their event came in one transaction.
+    match ids.iter().find(|id| !events.contains_key(id)) {
+        Some(missing) => Err(Error::damaged(&format!(
+            "the row of the event {missing} is missing, of which there are facts"
+        ))),
+        None => Ok(events),
+    }
+}
+
+/// Reads every event, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, SELECT_ALL, |row| event(row).map(drop)).await
 }
 
 /// Adds events that are new, takes over records that hold from now on, and
@@ -130,23 +164,39 @@ pub(crate) async fn mention(
     mentions: &Mentions,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let touched: Vec<_> = mentions
+        .touched
+        .iter()
+        .map(|(org, event)| {
+            (
+                org,
+                event,
+                Described::default().sum(org.as_str(), event.as_str()),
+            )
+        })
+        .collect();
     sqlx::query(TOUCH)
-        .bind(mentions.touched_json())
+        .bind(to_json(&touched))
         .execute(&mut *write)
         .await
         .doing("add events")?;
     let mut earliest = mentions.earliest.clone();
     for (org, record) in &mentions.registrations {
+        // What is compared with must be what was written.
+        let present = row(&mut *write, org, &record.event).await?;
+        present.as_ref().map(event).transpose()?;
+        let described = Described::of(record);
         let done = sqlx::query(REGISTER)
             .bind(org.as_str())
             .bind(record.event.as_str())
-            .bind(record.kind.name())
-            .bind(record.title.as_str())
-            .bind(record.starts_at.map(Timestamp::as_millis))
-            .bind(record.ends_at.map(Timestamp::as_millis))
-            .bind(record.duration_ms)
-            .bind(record.updated_at.map(Timestamp::as_millis))
-            .bind(record.canonical_json())
+            .bind(described.kind.as_deref())
+            .bind(described.title.as_deref())
+            .bind(described.starts_at)
+            .bind(described.ends_at)
+            .bind(described.duration_ms)
+            .bind(described.updated_at)
+            .bind(described.record.as_deref())
+            .bind(described.sum(org.as_str(), record.event.as_str()))
             .execute(&mut *write)
             .await
             .doing("register an event")?;
@@ -162,8 +212,62 @@ pub(crate) async fn mention(
     touched::note(write, &to_json(&earliest), now).await
 }
 
+/// What a record says of an event, as it is stored.
+#[derive(Debug, Default)]
+struct Described {
+    kind: Option<String>,
+    title: Option<String>,
+    starts_at: Option<i64>,
+    ends_at: Option<i64>,
+    duration_ms: Option<i64>,
+    updated_at: Option<i64>,
+    record: Option<String>,
+}
+
+impl Described {
+    fn of(record: &EventRecord) -> Self {
+        Self {
+            kind: Some(record.kind.name().to_owned()),
+            title: Some(record.title.clone()),
+            starts_at: record.starts_at.map(Timestamp::as_millis),
+            ends_at: record.ends_at.map(Timestamp::as_millis),
+            duration_ms: record.duration_ms,
+            updated_at: record.updated_at.map(Timestamp::as_millis),
+            record: Some(record.canonical_json()),
+        }
+    }
+
+    fn read(row: &Stored<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            kind: row.plain("kind")?,
+            title: row.plain("title")?,
+            starts_at: row.plain("starts_at")?,
+            ends_at: row.plain("ends_at")?,
+            duration_ms: row.plain("duration_ms")?,
+            updated_at: row.plain("updated_at")?,
+            record: row.plain("record")?,
+        })
+    }
+
+    fn sum(&self, org: &str, event: &str) -> i64 {
+        Sum::of("events")
+            .text(org)
+            .text(event)
+            .text_if_any(self.kind.as_deref())
+            .text_if_any(self.title.as_deref())
+            .number_if_any(self.starts_at)
+            .number_if_any(self.ends_at)
+            .number_if_any(self.duration_ms)
+            .number_if_any(self.updated_at)
+            .text_if_any(self.record.as_deref())
+            .finish()
+    }
+}
+
 fn event(row: &SqliteRow) -> Result<Event, Error> {
     let row = Stored(row);
+    let (org, id): (String, String) = (row.plain("org")?, row.plain("event_id")?);
+    row.check("events", Described::read(&row)?.sum(&org, &id))?;
     Ok(Event {
         id: row.parsed("event_id")?,
         kind: row.named_if_any("kind", EventKind::from_name)?,

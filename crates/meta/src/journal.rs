@@ -3,16 +3,22 @@
 //! A row is a group commit: the facts that several requests brought, and the
 //! events that they are about. Rows are numbered in the order of their
 //! commits and go when the flush has moved the heads past them.
+//!
+//! Each row has checksums, and the ledger knows which rows there must be; so
+//! what is read here is what was acknowledged, all of it, or an error.
 
+mod touches;
 mod group;
 
-use showreport_model::{EventId, OrgId, Timestamp};
+use showreport_model::Timestamp;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 pub(crate) use group::JournalReceiver;
 pub use group::{Journal, JournalWriter};
+pub(crate) use touches::Touches;
 
-use crate::database::{Stored, to_json};
+use crate::database::{Ledger, Stored, Sum, Write, to_integer};
 use crate::error::{Doing, Error};
 
 /// A group commit that waits for the flush.
@@ -48,37 +54,23 @@ pub(crate) struct NewRow<'a> {
     pub(crate) touched_json: &'a str,
 }
 
-const INSERT: &str = "INSERT INTO journal (appended_at, rows, bytes, payload)
-    VALUES (?1, ?2, ?3, ?4)";
+const INSERT: &str = "INSERT INTO journal
+        (seq, appended_at, rows, bytes, payload_sum, sum, touched, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-const INSERT_EVENTS: &str = "INSERT INTO journal_events (org, event_id, seq)
-    SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?1)";
-
-const SELECT_SIZE: &str = "SELECT bytes FROM journal_size";
-
-const SELECT_DEPTH: &str = "SELECT rows, bytes,
-        (SELECT appended_at FROM journal ORDER BY seq LIMIT 1) AS oldest
-    FROM journal_size";
+const SELECT_APPENDED_AT: &str = "SELECT appended_at FROM journal WHERE seq = ?1";
 
 /// Rows from the oldest after a number on, as long as all of them together are
 /// small enough; the oldest in any case.
-const SELECT_ROWS: &str = "SELECT seq, bytes, payload FROM journal
+const SELECT_ROWS: &str =
+    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, touched, payload FROM journal
     WHERE seq > ?1 AND seq <= (
         SELECT max(seq)
         FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal WHERE seq > ?1)
         WHERE total <= ?2 OR total = bytes)
     ORDER BY seq";
 
-/// `SQLite` remembers the last number it gave, also of rows that are gone.
-const SELECT_LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'journal'";
-
-const SELECT_TOUCHES: &str = "SELECT EXISTS (SELECT 1 FROM journal_events
-    WHERE org = ?1 AND event_id = ?2 AND seq <= ?3)";
-
-const SELECT_TOUCHES_ORG: &str = "SELECT EXISTS (SELECT 1 FROM journal_events
-    WHERE org = ?1 AND seq <= ?2)";
-
-const DELETE: &str = "DELETE FROM journal WHERE seq IN (SELECT value FROM json_each(?1))";
+const DELETE: &str = "DELETE FROM journal WHERE seq BETWEEN ?1 AND ?2 RETURNING bytes";
 
 /// Encoded facts as they are stored. A group is mostly the same few texts, so it
 /// packs to a fraction, and writing that to the log takes less than packing it.
@@ -90,128 +82,160 @@ pub(crate) fn pack(facts: &[u8]) -> Vec<u8> {
 const PACK_LEVEL: i32 = 1;
 
 fn unpack(payload: &[u8]) -> Result<Vec<u8>, Error> {
-    zstd::stream::decode_all(payload).map_err(|problem| Error::Malformed {
-        what: "payload",
-        problem: problem.to_string(),
+    zstd::stream::decode_all(payload).map_err(|error| {
+        Error::damaged(&format!("a row of the journal cannot be unpacked: {error}"))
     })
 }
 
 /// Adds a row.
 pub(crate) async fn insert(
-    write: &mut SqliteConnection,
+    write: &mut Write<'_>,
     row: NewRow<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let bytes = row.payload.len();
-    let done = sqlx::query(INSERT)
-        .bind(now.as_millis())
-        .bind(i64::try_from(row.rows).expect("a group is bounded"))
-        .bind(i64::try_from(bytes).expect("a group is bounded"))
+    let head = RowHead {
+        seq: write.ledger.journal_last + 1,
+        appended_at: now.as_millis(),
+        rows: i64::try_from(row.rows).expect("a group is bounded"),
+        bytes: to_integer(row.payload.len() as u64),
+        payload_sum: crc32fast::hash(&row.payload).into(),
+    };
+    sqlx::query(INSERT)
+        .bind(head.seq)
+        .bind(head.appended_at)
+        .bind(head.rows)
+        .bind(head.bytes)
+        .bind(head.payload_sum)
+        .bind(head.sum(row.touched_json))
+        .bind(row.touched_json)
         .bind(row.payload)
-        .execute(&mut *write)
+        .execute(&mut **write)
         .await
         .doing("append to the journal")?;
-    sqlx::query(INSERT_EVENTS)
-        .bind(row.touched_json)
-        .bind(done.last_insert_rowid())
-        .execute(write)
-        .await
-        .doing("note the events of a journal row")?;
+    write.ledger.journal_last = head.seq;
+    write.ledger.journal_bytes += head.bytes.unsigned_abs();
     Ok(())
 }
 
-/// Removes rows that the lake has.
-pub(crate) async fn delete(write: &mut SqliteConnection, rows: &[i64]) -> Result<(), Error> {
-    sqlx::query(DELETE)
-        .bind(to_json(&rows))
-        .execute(write)
+/// Removes rows that the lake has: the oldest, in their order.
+pub(crate) async fn delete(write: &mut Write<'_>, rows: &[i64]) -> Result<(), Error> {
+    let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
+        return Ok(());
+    };
+    let deleted: Vec<i64> = sqlx::query_scalar(DELETE)
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut **write)
         .await
         .doing("remove flushed rows of the journal")?;
+    if first != write.ledger.journal_first || deleted.len() != rows.len() {
+        let problem = format!("the rows {first} to {last} of the journal are not all there");
+        return Err(Error::damaged(&problem));
+    }
+    let bytes: i64 = deleted.iter().sum();
+    write.ledger.journal_first = last + 1;
+    write.ledger.journal_bytes = write
+        .ledger
+        .journal_bytes
+        .saturating_sub(bytes.unsigned_abs());
     Ok(())
 }
 
 /// How many bytes wait.
 pub(crate) async fn size(read: impl SqliteExecutor<'_>) -> Result<u64, Error> {
-    let row = sqlx::query(SELECT_SIZE)
-        .fetch_one(read)
-        .await
-        .doing("measure the journal")?;
-    Stored(&row).number("bytes")
+    Ok(Ledger::read(read).await?.journal_bytes)
 }
 
 /// How much waits, and since when.
-pub(crate) async fn depth(read: impl SqliteExecutor<'_>) -> Result<JournalDepth, Error> {
-    let row = sqlx::query(SELECT_DEPTH)
-        .fetch_one(read)
+pub(crate) async fn depth(read: &mut SqliteConnection) -> Result<JournalDepth, Error> {
+    let ledger = Ledger::read(&mut *read).await?;
+    let oldest = sqlx::query(SELECT_APPENDED_AT)
+        .bind(ledger.journal_first)
+        .fetch_optional(read)
         .await
         .doing("measure the journal")?;
-    let row = Stored(&row);
+    let oldest = oldest.map(|row| Stored(&row).time("appended_at"));
     Ok(JournalDepth {
-        rows: row.number("rows")?,
-        bytes: row.number("bytes")?,
-        oldest: row.time_if_any("oldest")?,
+        rows: ledger.journal_rows(),
+        bytes: ledger.journal_bytes,
+        oldest: oldest.transpose()?,
     })
 }
 
 /// The oldest rows after a number, up to so many bytes, at least one.
 pub(crate) async fn oldest(
-    read: impl SqliteExecutor<'_>,
+    read: &mut SqliteConnection,
     after: i64,
     bytes_max: u64,
 ) -> Result<Vec<JournalRow>, Error> {
+    let ledger = Ledger::read(&mut *read).await?;
+    let first = ledger.journal_first.max(after + 1);
     let rows = sqlx::query(SELECT_ROWS)
-        .bind(after)
+        .bind(first - 1)
         .bind(i64::try_from(bytes_max).unwrap_or(i64::MAX))
         .fetch_all(read)
         .await
         .doing("read the journal")?;
-    rows.iter()
-        .map(|row| {
-            let row = Stored(row);
-            Ok(JournalRow {
-                seq: row.plain("seq")?,
-                bytes: row.number("bytes")?,
-                payload: unpack(&row.plain::<Vec<u8>>("payload")?)?,
-            })
-        })
-        .collect()
+    let mut checked = Vec::with_capacity(rows.len());
+    for (row, seq) in rows.iter().zip(first..) {
+        let head = RowHead::read(row, seq)?;
+        let payload: Vec<u8> = Stored(row).plain("payload")?;
+        if i64::from(crc32fast::hash(&payload)) != head.payload_sum {
+            let problem = format!("row {seq} of the journal does not match its checksum");
+            return Err(Error::damaged(&problem));
+        }
+        checked.push(JournalRow {
+            seq,
+            bytes: head.bytes.unsigned_abs(),
+            payload: unpack(&payload)?,
+        });
+    }
+    if checked.is_empty() && first <= ledger.journal_last {
+        return Err(missing(first));
+    }
+    Ok(checked)
 }
 
-/// The last number ever given, 0 if none was.
-pub(crate) async fn last(read: impl SqliteExecutor<'_>) -> Result<i64, Error> {
-    let last = sqlx::query_scalar(SELECT_LAST)
-        .fetch_optional(read)
-        .await
-        .doing("look for the end of the journal")?;
-    Ok(last.unwrap_or(0))
+fn missing(seq: i64) -> Error {
+    Error::damaged(&format!("row {seq} of the journal is missing"))
 }
 
-/// Whether a row up to that number has facts of the organisation.
-pub(crate) async fn touches_org(
-    read: impl SqliteExecutor<'_>,
-    org: &OrgId,
-    up_to: i64,
-) -> Result<bool, Error> {
-    sqlx::query_scalar(SELECT_TOUCHES_ORG)
-        .bind(org.as_str())
-        .bind(up_to)
-        .fetch_one(read)
-        .await
-        .doing("look for an organisation in the journal")
+/// What a row says of itself.
+#[derive(Debug, Clone, Copy)]
+struct RowHead {
+    seq: i64,
+    appended_at: i64,
+    rows: i64,
+    bytes: i64,
+    payload_sum: i64,
 }
 
-/// Whether a row up to that number has facts of the event.
-pub(crate) async fn touches(
-    read: impl SqliteExecutor<'_>,
-    org: &OrgId,
-    event: &EventId,
-    up_to: i64,
-) -> Result<bool, Error> {
-    sqlx::query_scalar(SELECT_TOUCHES)
-        .bind(org.as_str())
-        .bind(event.as_str())
-        .bind(up_to)
-        .fetch_one(read)
-        .await
-        .doing("look for an event in the journal")
+impl RowHead {
+    /// Reads the head of a row that must be this one, and compares it with its checksum.
+    fn read(row: &SqliteRow, seq: i64) -> Result<Self, Error> {
+        let row = Stored(row);
+        if row.plain::<i64>("seq")? != seq {
+            return Err(missing(seq));
+        }
+        let head = Self {
+            seq,
+            appended_at: row.plain("appended_at")?,
+            rows: row.plain("rows")?,
+            bytes: row.plain("bytes")?,
+            payload_sum: row.plain("payload_sum")?,
+        };
+        row.check("the journal", head.sum(&row.plain::<String>("touched")?))?;
+        Ok(head)
+    }
+
+    fn sum(&self, touched_json: &str) -> i64 {
+        Sum::of("journal")
+            .number(self.seq)
+            .number(self.appended_at)
+            .number(self.rows)
+            .number(self.bytes)
+            .number(self.payload_sum)
+            .text(touched_json)
+            .finish()
+    }
 }

@@ -5,8 +5,8 @@
 //! of the product. No other crate speaks SQL, and every statement stands once,
 //! beside its noun.
 
-mod error;
 mod config;
+mod error;
 mod metrics;
 mod database;
 mod orgs;

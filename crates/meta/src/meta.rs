@@ -5,6 +5,7 @@ mod collecting;
 mod reporting;
 mod bulk;
 mod work;
+mod verifying;
 
 #[cfg(test)]
 mod testing;

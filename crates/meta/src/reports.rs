@@ -12,7 +12,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 pub use idempotency::Idempotency;
 pub(crate) use idempotency::{recall, remember};
 
-use crate::database::{Stored, to_json};
+use crate::database::{Stored, Sum, check_rows, to_json, to_sealed};
 use crate::error::{Doing, Error};
 
 /// A report as the worker that makes it needs it.
@@ -30,8 +30,8 @@ pub struct ReportTask {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, ordered, status, progress_percent, created_at, finished_at, expires_at,
-                file, failure, journal_last, pins
+            "SELECT id, org, event_id, ordered, status, progress_percent, created_at, finished_at, expires_at,
+                file, failure, journal_last, pins, sum
             FROM reports ",
             $rest
         )
@@ -39,8 +39,8 @@ macro_rules! select {
 }
 
 const INSERT: &str = "INSERT INTO reports
-        (id, org, event_id, ordered, status, progress_percent, created_at, journal_last)
-    VALUES (?1, ?2, ?3, ?4, 'running', 0, ?5, ?6)";
+        (id, org, event_id, ordered, status, progress_percent, created_at, journal_last, sum)
+    VALUES (?1, ?2, ?3, ?4, 'running', 0, ?5, ?6, ?7)";
 
 const SELECT: &str = select!("WHERE org = ?1 AND id = ?2");
 
@@ -57,11 +57,14 @@ const SELECT_THESE: &str =
 const SELECT_EXPIRED: &str =
     select!("WHERE file IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
 
+const SELECT_ALL: &str = select!("");
+
 const DELETE: &str = "DELETE FROM reports WHERE org = ?1 AND id = ?2 RETURNING file";
 
 const PIN: &str = "UPDATE reports SET pins = coalesce(pins, ?2) WHERE id = ?1 RETURNING pins";
 
-const SELECT_PINS: &str = "SELECT pins FROM reports WHERE status = 'running' AND pins IS NOT NULL";
+const SELECT_PINS: &str =
+    "SELECT id, pins FROM reports WHERE status = 'running' AND pins IS NOT NULL";
 
 /// A later attempt begins anew; what was shown does not go back.
 const SET_PROGRESS: &str = "UPDATE reports SET progress_percent = max(progress_percent, ?2)
@@ -87,13 +90,15 @@ pub(crate) async fn insert(
     now: Timestamp,
 ) -> Result<Report, Error> {
     let id = ReportId::generate();
+    let placed = (now.as_millis(), journal_last);
     sqlx::query(INSERT)
         .bind(id.to_string())
         .bind(order.org.as_str())
         .bind(order.event.as_str())
         .bind(to_json(order))
-        .bind(now.as_millis())
-        .bind(journal_last)
+        .bind(placed.0)
+        .bind(placed.1)
+        .bind(sum(&id.to_string(), order, &to_json(order), placed))
         .execute(write)
         .await
         .doing("create a report")?;
@@ -175,7 +180,7 @@ pub(crate) async fn delete(
         .await
         .doing("delete a report")?;
     let row = row.ok_or(Error::UnknownReport { report: id })?;
-    Stored(&row).json_if_any("file")
+    Stored(&row).unsealed_if_any("file", &id.to_string())
 }
 
 /// A report with what its worker needs, whosever it is.
@@ -192,7 +197,7 @@ pub(crate) async fn task(
         Ok(ReportTask {
             report: report(&row)?,
             journal_last: Stored(&row).plain("journal_last")?,
-            pins: Stored(&row).json_if_any("pins")?,
+            pins: Stored(&row).unsealed_if_any("pins", &id.to_string())?,
         })
     })
     .transpose()
@@ -206,11 +211,13 @@ pub(crate) async fn pin(
 ) -> Result<Pins, Error> {
     let row = sqlx::query(PIN)
         .bind(id.to_string())
-        .bind(to_json(pins))
+        .bind(to_sealed("pins", &id.to_string(), pins))
         .fetch_optional(write)
         .await
         .doing("pin a report")?;
-    Stored(&row.ok_or(Error::UnknownReport { report: id })?).json("pins")
+    let row = row.ok_or(Error::UnknownReport { report: id })?;
+    let pins = Stored(&row).unsealed_if_any("pins", &id.to_string())?;
+    pins.ok_or_else(|| Error::damaged("the pins of a report are missing"))
 }
 
 /// The pins of reports that are being made.
@@ -219,7 +226,11 @@ pub(crate) async fn pins(read: impl SqliteExecutor<'_>) -> Result<Vec<Pins>, Err
         .fetch_all(read)
         .await
         .doing("list pins")?;
-    rows.iter().map(|row| Stored(row).json("pins")).collect()
+    let pins = rows.iter().map(|row| {
+        let row = Stored(row);
+        row.unsealed_if_any("pins", &row.plain::<String>("id")?)
+    });
+    pins.filter_map(Result::transpose).collect()
 }
 
 /// Notes how far a report is.
@@ -248,7 +259,7 @@ pub(crate) async fn publish(
     let done = sqlx::query(PUBLISH)
         .bind(id.to_string())
         .bind(now.as_millis())
-        .bind(to_json(file))
+        .bind(to_sealed("file", &id.to_string(), file))
         .bind(expires_at.as_millis())
         .execute(write)
         .await
@@ -266,7 +277,7 @@ pub(crate) async fn fail(
     let done = sqlx::query(FAIL)
         .bind(id.to_string())
         .bind(now.as_millis())
-        .bind(to_json(failure))
+        .bind(to_sealed("failure", &id.to_string(), failure))
         .execute(write)
         .await
         .doing("fail a report")?;
@@ -300,15 +311,52 @@ pub(crate) async fn forget_file(write: &mut SqliteConnection, id: ReportId) -> R
 
 fn report(row: &SqliteRow) -> Result<Report, Error> {
     let row = Stored(row);
+    let id: String = row.plain("id")?;
+    let order: ReportOrder = row.json("ordered")?;
+    let placed = (row.plain("created_at")?, row.plain("journal_last")?);
+    let stored = sum(&id, &order, &row.plain::<String>("ordered")?, placed);
+    row.check("reports", stored)?;
+    let (org, event): (String, String) = (row.plain("org")?, row.plain("event_id")?);
+    if org != order.org.as_str() || event != order.event.as_str() {
+        return Err(Error::damaged("a row of reports contradicts its order"));
+    }
     Ok(Report {
         id: row.parsed("id")?,
-        order: row.json("ordered")?,
         status: row.named("status", ReportStatus::from_name)?,
         progress_percent: row.number("progress_percent")?,
         created_at: row.time("created_at")?,
         finished_at: row.time_if_any("finished_at")?,
         expires_at: row.time_if_any("expires_at")?,
-        file: row.json_if_any("file")?,
-        failure: row.json_if_any("failure")?,
+        file: row.unsealed_if_any("file", &id)?,
+        failure: row.unsealed_if_any("failure", &id)?,
+        order,
     })
+}
+
+/// Over what was asked for, when, and up to where in the journal. What becomes of it is sealed apart.
+fn sum(
+    id: &str,
+    order: &ReportOrder,
+    order_json: &str,
+    (created_at, journal_last): (i64, i64),
+) -> i64 {
+    Sum::of("reports")
+        .text(id)
+        .text(order.org.as_str())
+        .text(order.event.as_str())
+        .text(order_json)
+        .number(created_at)
+        .number(journal_last)
+        .finish()
+}
+
+/// Reads every report, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, SELECT_ALL, |row| {
+        report(row)?;
+        let row = Stored(row);
+        row.unsealed_if_any::<Pins>("pins", &row.plain::<String>("id")?)?;
+        Ok(())
+    })
+    .await
 }

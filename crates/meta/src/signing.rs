@@ -41,10 +41,9 @@ pub(crate) async fn find(read: impl SqliteExecutor<'_>) -> Result<Option<Signing
         .await
         .doing("read the signing key")?;
     key.map(|key| {
-        let key = key.try_into().map_err(|_| Error::Malformed {
-            what: "signing key",
-            problem: "it has not 32 bytes".to_owned(),
-        })?;
+        let key = key
+            .try_into()
+            .map_err(|_| Error::damaged("the key that signs links has not 32 bytes"))?;
         Ok(SigningKey(key))
     })
     .transpose()

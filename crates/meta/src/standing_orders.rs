@@ -5,14 +5,15 @@ use showreport_model::{OrgId, StandingOrderId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::Stored;
+use crate::database::{Stored, Sum, check_rows};
 use crate::error::{Doing, Error};
 
 /// The columns of a standing order, with what follows them.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, org, report_type, name, created_at, first_day, fetched_at, ends_at, ended_at
+            "SELECT id, org, report_type, name, created_at, first_day, fetched_at, ends_at, ended_at,
+                sum
             FROM standing_orders ",
             $rest
         )
@@ -20,8 +21,8 @@ macro_rules! select {
 }
 
 const INSERT: &str = "INSERT INTO standing_orders
-        (id, org, report_type, name, created_at, first_day, fetched_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)
+        (id, org, report_type, name, created_at, first_day, fetched_at, sum)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7)
     ON CONFLICT (org, report_type) WHERE ended_at IS NULL DO NOTHING";
 
 const SELECT: &str = select!("WHERE org = ?1 AND id = ?2");
@@ -62,6 +63,7 @@ pub(crate) async fn insert(
         .bind(order.name.as_str())
         .bind(order.created_at.as_millis())
         .bind(order.first_day.to_string())
+        .bind(sum(order))
         .execute(&mut *write)
         .await
         .doing("create a standing order")?;
@@ -188,9 +190,26 @@ pub(crate) async fn forget_ended(write: &mut SqliteConnection) -> Result<(), Err
     Ok(())
 }
 
+/// Reads every order, so that one that is damaged is found.
+pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
+    check_rows(read, SELECT_ALL, |row| order(row).map(drop)).await
+}
+
+/// Over what was ordered; how it goes on is written later.
+fn sum(order: &StandingOrder) -> i64 {
+    Sum::of("standing_orders")
+        .text(&order.id.to_string())
+        .text(order.org.as_str())
+        .text(order.report_type.name())
+        .text(&order.name)
+        .number(order.created_at.as_millis())
+        .text(&order.first_day.to_string())
+        .finish()
+}
+
 fn order(row: &SqliteRow) -> Result<StandingOrder, Error> {
     let row = Stored(row);
-    Ok(StandingOrder {
+    let order = StandingOrder {
         id: row.parsed("id")?,
         org: row.parsed("org")?,
         report_type: row.named("report_type", ReportType::from_name)?,
@@ -200,5 +219,7 @@ fn order(row: &SqliteRow) -> Result<StandingOrder, Error> {
         fetched_at: row.time("fetched_at")?,
         ends_at: row.time_if_any("ends_at")?,
         ended_at: row.time_if_any("ended_at")?,
-    })
+    };
+    row.check("standing_orders", sum(&order))?;
+    Ok(order)
 }

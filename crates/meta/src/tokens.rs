@@ -19,7 +19,7 @@ pub use scopes::{Scope, ScopeError, Scopes};
 use secret::TokenHash;
 pub use secret::TokenSecret;
 
-use crate::database::Stored;
+use crate::database::{Stored, Sum};
 use crate::error::{Doing, Error};
 
 /// A token as it is listed: everything but the secret, which nobody keeps.
@@ -50,15 +50,15 @@ pub struct Access {
     pub scopes: Scopes,
 }
 
-const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, expires_at, sum)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
     WHERE org = ?1 OR ?1 IS NULL ORDER BY org, id";
 
 const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
 
-const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, expires_at FROM tokens
+const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
     WHERE hash BETWEEN ?1 AND ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
 
 /// Adds a token.
@@ -74,6 +74,7 @@ pub(crate) async fn insert(
         .bind(token.scopes.to_string())
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(Timestamp::as_millis))
+        .bind(sum(token, &secret.hash()))
         .execute(write)
         .await
         .doing("create a token")?;
@@ -139,19 +140,42 @@ pub(crate) async fn find(
     if TokenHash::from_bytes(&kept) != Some(hash) {
         return Err(Error::UnknownToken);
     }
-    let access = Access {
-        token: row.parsed("id")?,
+    let token = Token {
+        id: row.parsed("id")?,
         org: row.parsed("org")?,
         scopes: row.parsed("scopes")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time_if_any("expires_at")?,
+        revoked_at: None,
+    };
+    row.check("tokens", sum(&token, &hash))?;
+    let access = Access {
+        token: token.id,
+        org: token.org,
+        scopes: token.scopes,
     };
     let found = Known {
         hash,
         access: access.clone(),
-        expires_at: row.time_if_any("expires_at")?,
+        expires_at: token.expires_at,
         since,
     };
     known.remember(found);
     Ok(access)
+}
+
+/// Over what a token opens, and by which secret. That it was revoked is written later.
+fn sum(token: &Token, hash: &TokenHash) -> i64 {
+    let hash = hash
+        .as_bytes()
+        .iter()
+        .fold(Sum::of("tokens"), |sum, &byte| sum.number(byte.into()));
+    hash.text(&token.id.to_string())
+        .text(token.org.as_str())
+        .text(&token.scopes.to_string())
+        .number(token.created_at.as_millis())
+        .number_if_any(token.expires_at.map(Timestamp::as_millis))
+        .finish()
 }
 
 fn token(row: &SqliteRow) -> Result<Token, Error> {

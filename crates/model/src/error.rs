@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Unavailable,
     /// There is no room left to store anything.
     StorageFull,
+    /// A file does not hold what was written to it; only the operator can help.
+    Damaged,
     /// A fault of ours.
     Internal,
 }

@@ -4,6 +4,7 @@
 //! so every rule of the product can be read, and tested, on its own.
 
 pub mod error;
+pub mod damage;
 pub mod ids;
 pub mod time;
 pub mod span;
@@ -15,6 +16,7 @@ pub mod facts;
 pub mod report;
 pub mod bulk;
 
+pub use damage::Damage;
 pub use error::{ErrorKind, Failure};
 pub use ids::{
     CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId, PlaybackId, PollId,

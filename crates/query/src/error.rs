@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use showreport_model::report::Format;
-use showreport_model::{ErrorKind, Failure};
+use showreport_model::{Damage, ErrorKind, Failure};
 
 /// A failure of the engine or of the file being written.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,9 @@ pub enum Error {
 
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
+        if Damage::below(self).is_some() {
+            return ErrorKind::Damaged;
+        }
         match self {
             Self::SheetFull { .. } => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),

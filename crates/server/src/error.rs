@@ -1,7 +1,8 @@
 //! The one door from failures to answers: a status code and google.rpc.Status as JSON.
 //!
 //! What the caller did wrong is explained; what went wrong on our side shows
-//! a fixed sentence, and its detail goes to the log, here and only here.
+//! a fixed sentence, and its detail goes to the log, here and only here. A damaged file
+//! is named all the same.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -11,7 +12,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use showreport_model::{ErrorKind, Failure};
+use showreport_model::{Damage, ErrorKind, Failure};
 
 /// An answer that refuses.
 #[derive(Debug)]
@@ -223,6 +224,7 @@ impl ApiError {
             ErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
             ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             ErrorKind::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL"),
+            ErrorKind::Damaged => (StatusCode::INTERNAL_SERVER_ERROR, Damage::REASON),
             ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         };
         let message = match kind {
@@ -234,6 +236,10 @@ impl ApiError {
                     .to_owned()
             }
             ErrorKind::Internal => OUR_FAULT.to_owned(),
+            // The file is named, so that whoever is told can tell the operator.
+            ErrorKind::Damaged => {
+                Damage::below(error).map_or_else(|| OUR_FAULT.to_owned(), Damage::to_string)
+            }
             _ => error.to_string(),
         };
         let (status, reason) = known_reason(error).unwrap_or((status, reason));

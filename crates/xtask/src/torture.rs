@@ -12,6 +12,7 @@ mod power;
 mod workers;
 mod csv;
 mod tenants;
+mod rot;
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -38,7 +39,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -83,6 +84,15 @@ const PARTS: [Part; 5] = [
             small: 20_000,
         },
         run: csv::run,
+    },
+    Part {
+        name: "rot",
+        title: "bits that flip on the disk",
+        rounds: Rounds {
+            full: 2_000,
+            small: 40,
+        },
+        run: rot::run,
     },
 ];
 

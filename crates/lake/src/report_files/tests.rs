@@ -3,9 +3,10 @@ use std::path::Path as FilePath;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
+use crate::DurableStore;
 
 fn files(directory: &FilePath) -> ReportFiles {
-    ReportFiles::new(DurableStore::open(directory).unwrap())
+    ReportFiles::new(Store::new(DurableStore::open(directory).unwrap(), "store"))
 }
 
 fn path(attempt: u32, variant: Variant) -> (OrgId, ReportId, ReportPath) {

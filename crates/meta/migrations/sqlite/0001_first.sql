@@ -1,9 +1,13 @@
 -- Times are milliseconds since 1970. Ids are text as the API shows them.
+--
+-- `sum` is a checksum of the row, made and compared by the program: pages of the
+-- database carry none. What is written at another time than the rest is left out of it.
 
 CREATE TABLE orgs (
     org        TEXT    NOT NULL PRIMARY KEY,
     zone       TEXT    NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    sum        INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE tokens (
@@ -14,6 +18,7 @@ CREATE TABLE tokens (
     scopes     TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
+    sum        INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;
 
@@ -34,49 +39,39 @@ CREATE TABLE events (
     updated_at  INTEGER,
     -- The record that holds, as JSON with sorted keys: the last word between equal ones.
     record      TEXT,
+    sum         INTEGER NOT NULL,
     PRIMARY KEY (org, event_id)
 ) STRICT, WITHOUT ROWID;
 
--- A row a group commit. AUTOINCREMENT: a number is never given twice, not even
--- after its row is gone, because reports remember the last one.
+-- A row a group commit. Numbers are given without a gap and never twice, not even
+-- after the row is gone: the ledger knows the last one.
 CREATE TABLE journal (
-    seq         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    seq         INTEGER NOT NULL PRIMARY KEY,
     appended_at INTEGER NOT NULL,
     rows        INTEGER NOT NULL,
     bytes       INTEGER NOT NULL,
+    payload_sum INTEGER NOT NULL,
+    sum         INTEGER NOT NULL,
+    -- The events that it has facts of, as a JSON array of [org, event].
+    touched     TEXT    NOT NULL,
     -- Last, so that the columns before it are read without it.
     payload     BLOB    NOT NULL
 ) STRICT;
 
--- Which events a row of the journal has facts of.
-CREATE TABLE journal_events (
-    org      TEXT    NOT NULL,
-    event_id TEXT    NOT NULL,
-    seq      INTEGER NOT NULL REFERENCES journal (seq) ON DELETE CASCADE,
-    PRIMARY KEY (org, event_id, seq)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX journal_events_by_seq ON journal_events (seq);
-
--- How much waits, so that a commit need not count it. Kept by triggers: no
--- statement can forget it.
-CREATE TABLE journal_size (
-    id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    rows  INTEGER NOT NULL CHECK (rows >= 0),
-    bytes INTEGER NOT NULL CHECK (bytes >= 0)
+-- What there must be: a row that vanished is missed by it.
+CREATE TABLE ledger (
+    id            INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    -- Transactions so far.
+    commits       INTEGER NOT NULL,
+    -- The rows of the journal that wait: from the first to the last, all of them.
+    journal_first INTEGER NOT NULL,
+    journal_last  INTEGER NOT NULL,
+    journal_bytes INTEGER NOT NULL,
+    -- The version of each table of the lake that counts, as a JSON object.
+    heads         TEXT    NOT NULL,
+    sum           INTEGER NOT NULL
 ) STRICT;
-INSERT INTO journal_size (id, rows, bytes) VALUES (1, 0, 0);
-CREATE TRIGGER journal_grows AFTER INSERT ON journal BEGIN
-    UPDATE journal_size SET rows = rows + 1, bytes = bytes + NEW.bytes;
-END;
-CREATE TRIGGER journal_shrinks AFTER DELETE ON journal BEGIN
-    UPDATE journal_size SET rows = rows - 1, bytes = bytes - OLD.bytes;
-END;
-
--- The version of each table of the lake that counts.
-CREATE TABLE heads (
-    lake_table TEXT    NOT NULL PRIMARY KEY,
-    version    INTEGER NOT NULL
-) STRICT;
+INSERT INTO ledger VALUES (1, 0, 1, 0, 0, '{}', 1299208796);
 
 CREATE TABLE reports (
     -- UUIDs of version 7: in the order of their creation.
@@ -92,7 +87,9 @@ CREATE TABLE reports (
     expires_at       INTEGER,
     -- The last number of the journal at the time: what the report waits for.
     journal_last     INTEGER NOT NULL,
-    -- JSON each: what it is made from, what was made, why nothing was made.
+    -- Of the id, the order, its time and its place in the journal.
+    sum              INTEGER NOT NULL,
+    -- JSON each, a checksum before it: what it is made from, what was made, why nothing was made.
     pins             TEXT,
     file             TEXT,
     failure          TEXT,

@@ -8,6 +8,7 @@ CREATE TABLE standing_orders (
     created_at   INTEGER NOT NULL,
     -- A date of the organisation's zone, as 2026-11-22.
     first_day    TEXT    NOT NULL,
+    sum          INTEGER NOT NULL,
     fetched_at   INTEGER NOT NULL,
     -- When it ends unless somebody fetches a report before; told ahead.
     ends_at      INTEGER,
@@ -32,6 +33,7 @@ CREATE TABLE bulk_reports (
     supersedes     INTEGER,
     file_id        TEXT    NOT NULL,
     file           TEXT    NOT NULL,
+    sum            INTEGER NOT NULL,
     -- Lists go on after an instant, so no two are of one.
     UNIQUE (standing_order, created_at)
 ) STRICT;
@@ -46,6 +48,8 @@ CREATE TABLE due_days (
     number         INTEGER NOT NULL,
     -- Where the file will lie.
     file_id        TEXT    NOT NULL,
+    -- Of the order and the day.
+    sum            INTEGER NOT NULL,
     PRIMARY KEY (standing_order, day)
 ) STRICT, WITHOUT ROWID;
 
@@ -67,6 +71,7 @@ CREATE TABLE day_files (
     id         TEXT    NOT NULL PRIMARY KEY,
     org        TEXT    NOT NULL REFERENCES orgs (org),
     file       TEXT    NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    sum        INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX day_files_by_expiry ON day_files (expires_at);

@@ -12,7 +12,8 @@ use showreport_model::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use crate::error::{Doing, Error};
+use super::sum::Sum;
+use crate::error::Error;
 
 /// A row that was read.
 pub(crate) struct Stored<'r>(pub(crate) &'r SqliteRow);
@@ -23,7 +24,16 @@ impl Stored<'_> {
     where
         T: for<'v> Decode<'v, Sqlite> + Type<Sqlite>,
     {
-        self.0.try_get(column).doing("read a column")
+        checked(column, self.0.try_get(column))
+    }
+
+    /// Compares the row with its checksum, which is `sum` if its values are what was written.
+    pub(crate) fn check(&self, table: &str, sum: i64) -> Result<(), Error> {
+        if self.plain::<i64>("sum")? == sum {
+            return Ok(());
+        }
+        let problem = format!("a row of {table} does not match its checksum");
+        Err(Error::damaged(&problem))
     }
 
     /// A number that is never negative.
@@ -59,14 +69,23 @@ impl Stored<'_> {
         checked(column, serde_json::from_str(&self.plain::<String>(column)?))
     }
 
-    /// A compound value that may be absent.
-    pub(crate) fn json_if_any<T: DeserializeOwned>(
+    /// A sealed value that may be absent, as [`to_sealed`] gave it.
+    pub(crate) fn unsealed_if_any<T: DeserializeOwned>(
         &self,
         column: &'static str,
+        owner: &str,
     ) -> Result<Option<T>, Error> {
-        self.plain::<Option<String>>(column)?
-            .map(|text| checked(column, serde_json::from_str(&text)))
-            .transpose()
+        let Some(text) = self.plain::<Option<String>>(column)? else {
+            return Ok(None);
+        };
+        match text.split_at_checked(SEAL_DIGITS) {
+            Some((found, json)) if found == seal(column, owner, json) => {
+                checked(column, serde_json::from_str(json)).map(Some)
+            }
+            _ => Err(Error::damaged(&format!(
+                "{column} of {owner} does not match its checksum"
+            ))),
+        }
     }
 
     /// A member of a model enum, by its name.
@@ -91,6 +110,21 @@ impl Stored<'_> {
     }
 }
 
+/// Hexadecimal digits of the checksum before a sealed value.
+const SEAL_DIGITS: usize = 8;
+
+/// A compound value as it is stored where the columns of a row are written at different times:
+/// with a checksum of its own, into which goes whose it is.
+pub(crate) fn to_sealed(column: &str, owner: &str, value: &impl Serialize) -> String {
+    let json = to_json(value);
+    format!("{}{json}", seal(column, owner, &json))
+}
+
+fn seal(column: &str, owner: &str, json: &str) -> String {
+    let sum = Sum::of(column).text(owner).text(json).finish();
+    format!("{sum:0SEAL_DIGITS$x}")
+}
+
 /// A compound value as it is stored.
 pub(crate) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("our values have text keys and no failing parts")
@@ -102,8 +136,5 @@ pub(crate) fn to_integer(count: u64) -> i64 {
 }
 
 fn checked<T>(what: &'static str, value: Result<T, impl Display>) -> Result<T, Error> {
-    value.map_err(|problem| Error::Malformed {
-        what,
-        problem: problem.to_string(),
-    })
+    value.map_err(|problem| Error::damaged(&format!("{what} cannot be read: {problem}")))
 }

@@ -12,7 +12,7 @@ use showreport_model::{Clock, ErrorKind, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::NewRow;
+use super::{NewRow, Touches};
 use crate::database::Database;
 use crate::error::Error;
 use crate::events::{self, Mentions};
@@ -34,6 +34,7 @@ pub struct Journal {
     sender: mpsc::Sender<Waiting>,
     size: Arc<watch::Sender<u64>>,
     database: Arc<Database>,
+    touches: Arc<Touches>,
 }
 
 /// The end of the queue that a [`JournalWriter`] takes from.
@@ -54,6 +55,7 @@ impl Journal {
             sender,
             size: Arc::new(watch::Sender::new(bytes)),
             database,
+            touches: Arc::default(),
         };
         (journal, receiver)
     }
@@ -88,6 +90,11 @@ impl Journal {
                 }
             }
         }
+    }
+
+    /// Which events its rows have facts of.
+    pub(crate) fn touches(&self) -> &Touches {
+        &self.touches
     }
 
     /// Tells those who wait for the journal to grow how large it is.
@@ -190,17 +197,15 @@ impl JournalWriter {
         let mut writer = self.journal.database.writer().await;
         let mut write = writer.begin().await?;
         events::mention(&mut write, &encoded.mentions, self.clock.now()).await?;
-        let mut size = super::size(&mut *write).await?;
+        let size = write.ledger.journal_bytes;
         // A group that only says what events are leaves nothing for the lake.
         if encoded.rows > 0 {
-            let grown = size + encoded.payload.len() as u64;
-            if grown > self.bytes_max {
+            if size + encoded.payload.len() as u64 > self.bytes_max {
                 return Err(Error::JournalFull {
                     bytes: size,
                     bytes_max: self.bytes_max,
                 });
             }
-            size = grown;
             let row = NewRow {
                 payload: encoded.payload,
                 rows: encoded.rows,
@@ -208,11 +213,16 @@ impl JournalWriter {
             };
             super::insert(&mut write, row, self.clock.now()).await?;
         }
+        let ledger = write.ledger.clone();
         fail_point!("journal-before-commit", |_| std::process::abort());
         write.commit().await?;
         fail_point!("journal-after-commit", |_| std::process::abort());
-        // Still the only writer: sizes are announced in the order of the commits.
-        self.journal.announce_size(size);
+        // Still the only writer: this is told in the order of the commits.
+        if encoded.rows > 0 {
+            let touched = encoded.mentions.touched();
+            self.journal.touches.note(&ledger, touched);
+        }
+        self.journal.announce_size(ledger.journal_bytes);
         Ok(())
     }
 

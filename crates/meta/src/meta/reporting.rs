@@ -8,7 +8,7 @@ use super::Meta;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
-use crate::{events, heads, journal, orgs, queue, reports};
+use crate::{events, orgs, queue, reports};
 
 impl Meta {
     /// Creates the reports and a job for each, all or none.
@@ -29,8 +29,8 @@ impl Meta {
         {
             return Ok(reports);
         }
-        let journal_last = journal::last(&mut *write).await?;
-        let heads = heads::find(&mut *write).await?;
+        let ledger = write.ledger.clone();
+        let touches = self.shared.journal.touches();
         let mut created = Vec::with_capacity(orders.len());
         for order in orders {
             // An order for somebody else's event is an order for none.
@@ -39,12 +39,14 @@ impl Meta {
                 return Err(Error::UnknownEvent { event });
             }
             let event = events::find(&mut *write, org, &order.event).await?;
-            let report = reports::insert(&mut write, order, journal_last, now).await?;
-            let waits = journal::touches(&mut *write, org, &order.event, journal_last).await?;
+            let last = ledger.journal_last;
+            let report = reports::insert(&mut write, order, last, now).await?;
+            let event_of = (org.clone(), order.event.clone());
+            let waits = touches.event(&mut write, &ledger, &event_of, last).await?;
             if !waits {
                 // All there is lies in the lake: what the report is made from is known.
                 let zone = orgs::zone(&mut *write, org).await?;
-                let heads = heads.clone();
+                let heads = ledger.heads.clone();
                 reports::pin(&mut write, report.id, &Pins { heads, zone, event }).await?;
             }
             let job = NewJob {

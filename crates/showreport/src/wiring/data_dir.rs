@@ -36,7 +36,7 @@ impl DataDir {
     }
 
     pub(super) fn database(&self) -> PathBuf {
-        self.0.join("meta.sqlite")
+        self.0.join(showreport_meta::Config::FILE_NAME)
     }
 
     pub(super) fn store(&self) -> PathBuf {

@@ -70,6 +70,8 @@ impl Parts {
         meta: Meta,
         jobs: showreport_jobs::Config,
     ) -> anyhow::Result<Self> {
+        // Before anything is answered: a figure must not be made from what a bad disk has left.
+        meta.verify().await.context("check the database")?;
         let lake = open_lake(directory, &meta).await?;
         let threads = match limits.query_threads {
             Some(threads) => usize::from(threads),

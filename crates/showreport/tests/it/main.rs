@@ -27,5 +27,6 @@ mod bulk_life;
 mod bulk_figures;
 mod bulk_law;
 mod command_line;
+mod rotten;
 mod killing;
 mod architecture;

@@ -29,6 +29,16 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(product: &Product, flags: &[&str]) -> anyhow::Result<Self> {
         let token = product.token()?;
+        Self::start_with(product, token, flags)
+    }
+
+    /// The same with a token that was made before. Fails if the server does not come up;
+    /// what it said lies beside its data directory.
+    pub(crate) fn start_with(
+        product: &Product,
+        token: String,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
         let log = File::create(product.data_dir.with_extension("log"))?;
         let mut command = product.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(flags).stdout(Stdio::piped()).stderr(log);

@@ -14,7 +14,8 @@ const BEAT_MS: i64 = 10_000;
 /// Flushes of a show, in each of which every view goes on.
 const FLUSHES: i64 = 2;
 
-/// Whatever lies in the store: data, entries and checkpoints of the logs.
+/// Whatever lies in the lake: data, entries and checkpoints of the logs. Each has
+/// its checksums beside it, in a file of a hundred bytes or a few.
 const FILES_MAX: usize = 250;
 const RECORD_BYTES_MAX: f64 = 0.5;
 
@@ -30,14 +31,21 @@ async fn a_year_of_shows_keeps_few_files_and_few_bytes() {
         world.put_clock_forward(DAY_MS);
         while world.lake.compact().await.unwrap().files_in > 0 {}
         world.lake.vacuum().await.unwrap();
-        most_files = most_files.max(sizes(&store).len());
+        most_files = most_files.max(sizes(&store.join("lake")).len());
+        let sums = sizes(&store.join(".sums/lake")).len();
+        assert_eq!(
+            sums,
+            sizes(&store.join("lake")).len(),
+            "each has its checksums"
+        );
     }
     assert!(most_files <= FILES_MAX, "{most_files} files on some day");
 
     // What the last days have replaced goes a day later.
     world.put_clock_forward(2 * DAY_MS);
     world.lake.vacuum().await.unwrap();
-    let bytes: u64 = sizes(&store.join("lake/spans")).iter().sum();
+    let spans = [store.join("lake/spans"), store.join(".sums/lake/spans")];
+    let bytes: u64 = spans.iter().flat_map(|it| sizes(it)).sum();
     let records = DAYS * VIEWS * BEATS;
     #[expect(clippy::cast_precision_loss, reason = "both are far below 2^53")]
     let record_bytes = bytes as f64 / records as f64;

@@ -5,6 +5,7 @@ use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{Clock, ErrorKind, Failure, Window, Zone};
 
 use super::*;
+use crate::journal;
 use crate::meta::testing::{Fixture, event, org, playback, sent};
 
 impl Fixture {

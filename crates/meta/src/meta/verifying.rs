@@ -1,0 +1,47 @@
+//! Looks at the whole database once, before anything is answered from it.
+
+use sqlx::SqliteConnection;
+
+use super::Meta;
+use crate::database::Ledger;
+use crate::error::{Doing, Error};
+use crate::{bulk_reports, day_files, due_days, events, orgs, reports, standing_orders};
+
+/// One line if all is well, else the first thing that is not.
+const CHECK_PAGES: &str = "PRAGMA integrity_check(1)";
+
+impl Meta {
+    /// Checks that the pages of the database agree with each other, that every row
+    /// is what was written, and that no row of the journal is missing.
+    ///
+    /// What is read later is checked again, row by row; but a row that a damaged page hides
+    /// is only missed here. The facts in the journal are checked when they are flushed.
+    pub async fn verify(&self) -> Result<(), Error> {
+        let mut read = self.shared.database.snapshot().await?;
+        check_pages(&mut read).await?;
+        orgs::check_all(&mut read).await?;
+        events::check_all(&mut read).await?;
+        reports::check_all(&mut read).await?;
+        standing_orders::check_all(&mut read).await?;
+        due_days::check_all(&mut read).await?;
+        bulk_reports::check_all(&mut read).await?;
+        day_files::check_all(&mut read).await?;
+        let ledger = Ledger::read(&mut *read).await?;
+        let touches = self.shared.journal.touches();
+        touches.bring_up(&mut read, &ledger).await
+    }
+}
+
+async fn check_pages(read: &mut SqliteConnection) -> Result<(), Error> {
+    let found: String = sqlx::query_scalar(CHECK_PAGES)
+        .fetch_one(read)
+        .await
+        .doing("check the pages of the database")?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        problem => Err(Error::damaged(problem)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! A bit flips in a file: what was to be made or had from it is refused by the file's name.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::harness::Show;
+use crate::harness::show::{says, watches};
+
+/// Flips a bit in the middle of every file below a directory whose name ends so.
+fn flip(directory: &Path, end: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path: PathBuf = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() && name != "_delta_log" {
+            found.extend(flip(&path, end));
+        } else if name.ends_with(end) {
+            let mut bytes = std::fs::read(&path).expect("its content");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+            std::fs::write(&path, bytes).expect("damage it");
+            found.push(name.into_owned());
+        }
+    }
+    found
+}
+
+fn watch_time() -> Value {
+    json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []})
+}
+
+async fn show() -> Show {
+    let show = Show::new().await;
+    show.send([
+        watches("ada", "tab-1", "10:00..10:30"),
+        says("ada", "m1", "10:00", "hello"),
+    ])
+    .await;
+    show
+}
+
+#[tokio::test]
+async fn a_report_of_a_damaged_file_fails_at_once_and_names_it() {
+    let show = show().await;
+    show.app.make(&show.org, "keynote", &[watch_time()]).await;
+    let spans = show.app.data_dir().join("store/lake/spans");
+    let files = flip(&spans, ".parquet");
+    assert_eq!(files.len(), 1, "{files:?}");
+
+    let created = show.app.create(&show.org, "keynote", &[watch_time()]).await;
+    show.app.work().await;
+    let id = created.ok()["reports"][0]["id"].clone();
+    let report = show
+        .app
+        .batch_get(&show.org, &[id.as_str().expect("an id")])
+        .await;
+    let report = report.ok()["reports"][0].clone();
+    assert_eq!(report["status"], "EVENT_REPORT_STATUS_FAILED", "{report}");
+    let said = report.to_string();
+    assert!(said.contains("DATA_DAMAGED"), "{said}");
+    assert!(
+        said.contains(&format!("store/lake/spans/{}", files[0])),
+        "{said}"
+    );
+
+    // What is not read from it is made as ever.
+    let chat = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]});
+    show.app.make(&show.org, "keynote", &[chat]).await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_a_report_is_not_given_out() {
+    let show = show().await;
+    let made = show
+        .app
+        .make(&show.org, "keynote", &[watch_time()])
+        .await
+        .remove(0);
+    flip(&show.app.data_dir().join("store/reports"), "-main");
+    let answer = show.app.download(&made.report, "").await;
+    answer.is(500);
+    let said = answer.text();
+    assert!(said.contains("DATA_DAMAGED"), "{said}");
+    assert!(said.contains("store/reports/"), "{said}");
+    assert!(said.contains("-main"), "{said}");
+}
+
+#[tokio::test]
+async fn a_damaged_entry_of_a_tables_log_is_named_by_who_opens_the_lake() {
+    let show = show().await;
+    show.app.make(&show.org, "keynote", &[watch_time()]).await;
+    let log = show.app.data_dir().join("store/lake/spans/_delta_log");
+    flip(&log, "1.json");
+    let config = showreport_lake::Config {
+        root: show.app.data_dir().join("store"),
+        lock: show.app.data_dir().join("flush.lock"),
+        flush_bytes_max: 1 << 20,
+        file_bytes_target: 1 << 20,
+        compact_files_min: 2,
+    };
+    let opened = showreport_lake::Lake::open(&config, show.app.parts.meta.clone()).await;
+    let error = opened.expect_err("the log is damaged");
+    let damage = showreport_model::Damage::below(&error);
+    let damage = damage.unwrap_or_else(|| panic!("no damage: {error:?}"));
+    assert!(
+        damage.file.starts_with("store/lake/spans/_delta_log/"),
+        "{damage}"
+    );
+}
