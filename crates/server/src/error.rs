@@ -237,9 +237,8 @@ impl ApiError {
             }
             ErrorKind::Internal => OUR_FAULT.to_owned(),
             // The file is named, so that whoever is told can tell the operator.
-            ErrorKind::Damaged => {
-                Damage::below(error).map_or_else(|| OUR_FAULT.to_owned(), Damage::to_string)
-            }
+            ErrorKind::Damaged => Damage::below(error)
+                .map_or_else(|| OUR_FAULT.to_owned(), |damage| damage.to_string()),
             _ => error.to_string(),
         };
         let (status, reason) = known_reason(error).unwrap_or((status, reason));

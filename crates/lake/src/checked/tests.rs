@@ -62,7 +62,7 @@ fn bytes(length: u64) -> Vec<u8> {
     (0..length).map(|byte| (byte * 31 % 251) as u8).collect()
 }
 
-fn damage(error: &Error) -> &Damage {
+fn damage(error: &Error) -> Damage {
     Damage::below(error).unwrap_or_else(|| panic!("no damage: {error:?}"))
 }
 

@@ -21,7 +21,8 @@ async fn collect(meta: &Meta, playback_id: &str) {
         journal.append(facts).await.unwrap();
         shutdown.cancel();
     };
-    let (ran, ()) = tokio::join!(meta.journal_writer().run(shutdown.clone()), append);
+    let writer = Box::pin(meta.journal_writer().run(shutdown.clone()));
+    let (ran, ()) = tokio::join!(writer, Box::pin(append));
     ran.unwrap();
 }
 
@@ -64,7 +65,6 @@ async fn a_changed_value_is_found_at_the_start_and_whenever_its_row_is_read() {
         "UPDATE orgs SET zone = 'Asia/Tokyo'",
         "UPDATE events SET title = 'The keynose'",
         "UPDATE events SET kind = 'vod'",
-        "UPDATE events SET event_id = 'keynose'",
         "UPDATE journal SET touched = '[[\"acme\",\"keynose\"]]'",
         "UPDATE journal SET seq = 2",
         "DELETE FROM journal",
@@ -182,7 +182,7 @@ async fn a_log_that_lost_what_was_acknowledged_is_not_taken_for_the_end_of_a_cra
         damaged[usize::try_from(byte).unwrap()] ^= 1;
         std::fs::write(&log, damaged).unwrap();
         let opened = open(&path).await;
-        let file = Damage::below(&opened.unwrap_err()).map(|damage| damage.file.clone());
+        let file = Damage::below(&opened.unwrap_err()).map(|damage| damage.file);
         assert_eq!(file.as_deref(), Some("meta.sqlite-wal"), "byte {byte}");
         // Nor is it the next time, when SQLite has thrown the rest away.
         assert!(open(&path).await.is_err(), "byte {byte}");
