@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use showreport_model::report::{Dimension, Format, Pins, ReportOrder};
 use showreport_model::{Damage, SystemClock, Window};
 use sqlx::AssertSqlSafe;
@@ -10,20 +12,24 @@ use super::super::testing::{Fixture, event, playback, registration, sent};
 use super::*;
 use crate::Config;
 
-async fn collect(meta: &Meta, playback_id: &str) {
-    let shutdown = CancellationToken::new();
-    let journal = meta.journal();
-    let append = async {
-        let facts = sent([
-            playback("keynote", playback_id),
-            registration("keynote", "The keynote", Some(1_000)),
-        ]);
-        journal.append(facts).await.unwrap();
-        shutdown.cancel();
+/// Boxed, since rows on their way are large.
+fn collect<'a>(meta: &'a Meta, playback_id: &'a str) -> BoxFuture<'a, ()> {
+    let collected = async move {
+        let shutdown = CancellationToken::new();
+        let journal = meta.journal();
+        let append = async {
+            let facts = sent([
+                playback("keynote", playback_id),
+                registration("keynote", "The keynote", Some(1_000)),
+            ]);
+            journal.append(facts).await.unwrap();
+            shutdown.cancel();
+        };
+        let writer = meta.journal_writer().run(shutdown.clone());
+        let (ran, ()) = tokio::join!(writer, append);
+        ran.unwrap();
     };
-    let writer = Box::pin(meta.journal_writer().run(shutdown.clone()));
-    let (ran, ()) = tokio::join!(writer, Box::pin(append));
-    ran.unwrap();
+    collected.boxed()
 }
 
 /// Changes the database as a bad disk would: behind the back of every checksum.

@@ -245,7 +245,9 @@ fn get(server: &Server, path: &str) -> Answered {
 fn answered(answer: anyhow::Result<Answer>) -> Answered {
     match answer {
         Ok(Answer { status, body, .. }) if status < 300 => Ok(body),
-        Ok(Answer { status, body, .. }) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
+        Ok(Answer { status, body, .. }) => {
+            Err(format!("{status} {}", String::from_utf8_lossy(&body)))
+        }
         Err(error) => Err(format!("{error:#}")),
     }
 }
