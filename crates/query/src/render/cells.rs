@@ -68,23 +68,23 @@ impl<'a> Cells<'a> {
 impl<'a> Values<'a> {
     fn cell(&self, row: usize) -> Cell<'a> {
         match self {
-            Self::Text(texts) => cell(*texts, row, Cell::Text),
-            Self::Time(times) => cell(*times, row, |millis| {
+            Self::Text(texts) => cell(texts, row, Cell::Text),
+            Self::Time(times) => cell(times, row, |millis| {
                 Timestamp::from_millis(millis).map_or(Cell::Absent, Cell::Time)
             }),
-            Self::Flag(flags) => cell(*flags, row, Cell::Flag),
-            Self::Count(counts) => cell(*counts, row, Cell::Count),
-            Self::Seconds(seconds) => cell(*seconds, row, |millis| {
+            Self::Flag(flags) => cell(flags, row, Cell::Flag),
+            Self::Count(counts) => cell(counts, row, Cell::Count),
+            Self::Seconds(seconds) => cell(seconds, row, |millis| {
                 Cell::Seconds(i64::try_from(millis).expect("eighteen digits"))
             }),
-            Self::Number(numbers) => cell(*numbers, row, Cell::Number),
+            Self::Number(numbers) => cell(numbers, row, Cell::Number),
         }
     }
 }
 
 /// The cell of a column at a row.
 fn cell<'a, A: ArrayAccessor>(
-    values: A,
+    values: &A,
     row: usize,
     meant: impl Fn(A::Item) -> Cell<'a>,
 ) -> Cell<'a> {
