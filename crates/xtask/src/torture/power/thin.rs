@@ -35,6 +35,7 @@ pub(super) fn run(torment: &Torment, room: &Room) -> anyhow::Result<Outcome> {
     let mut random = torment.random.clone();
     let disk = Disk::make(&room.place, DISK_BYTES)?;
     disk.mount()?;
+    disk.write_page_by_page()?;
     // The log lies on the same disk, as it would: that it cannot be written must hold up nothing.
     let (data_dir, log) = (disk.place.join("data"), disk.place.join("log"));
     let house = House::build(&torment.binary, data_dir, log)?;
@@ -60,6 +61,7 @@ pub(super) fn run(torment: &Torment, room: &Room) -> anyhow::Result<Outcome> {
         let ended = ended?.and_then(|status| status.code());
         room.restore()?;
         disk.repair()?;
+        disk.write_page_by_page()?;
         ensure!(
             ended == Some(DISK_FAILED),
             "round {round}: a server whose disk ran full below went on, or ended with {ended:?}"
