@@ -110,8 +110,8 @@ impl Disk {
 
     /// Lets each page be written by a request of its own.
     ///
-    /// Of a request that finds room for a part the loop device writes that part and calls the whole a
-    /// success, which no disk does.
+    /// With larger ones the loop device has been seen to lie: of a request that finds room for a part it
+    /// seems to write that part and to call the whole a success.
     pub(super) fn write_page_by_page(&self) -> anyhow::Result<()> {
         let mut find = Command::new("findmnt");
         let device = output(find.args(["-n", "-o", "SOURCE"]).arg(&self.place))?;
