@@ -39,7 +39,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -51,7 +51,7 @@ const PARTS: [Part; 6] = [
     },
     Part {
         name: "power",
-        title: "power cuts, and disks that run full below: nothing is lost",
+        title: "power cuts: nothing is lost",
         rounds: Rounds {
             full: 500,
             small: 12,
@@ -59,11 +59,17 @@ const PARTS: [Part; 6] = [
         run: power::run,
     },
     Part {
+        name: "thin",
+        title: "disks that run full below their file system: nothing is lost",
+        rounds: Rounds { full: 40, small: 2 },
+        run: power::run_thin,
+    },
+    Part {
         name: "workers",
         title: "workers: killed or stopped, one file of each report is published",
         rounds: Rounds {
             full: 200,
-            small: 8,
+            small: 4,
         },
         run: workers::run,
     },

@@ -9,12 +9,12 @@ use anyhow::{Context, ensure};
 
 use super::disk::{Disk, unmount};
 use super::{DISK_BYTES, DISK_FAILED, FLAGS, HURRY};
-use crate::rig::{Random, output};
-use crate::torture::Torment;
+use crate::rig::output;
 use crate::torture::audit::audit;
 use crate::torture::book::Show;
 use crate::torture::load::{CLIENTS, Client, under_load};
 use crate::torture::victim::House;
+use crate::torture::{Outcome, Torment};
 
 /// More than a run writes.
 const ROOM_KIB: u64 = 400 << 10;
@@ -28,25 +28,23 @@ const LIFE_MS_MAX: u64 = 200;
 /// How long it may take to use up what is left, and to notice.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// What was done.
-pub(super) struct Done {
-    pub(super) rounds: u64,
-    pub(super) acknowledged: u64,
-}
+/// The room cannot be made smaller than what is used, of which there may be more since we looked.
+const ATTEMPTS_MAX: u32 = 20;
 
-pub(super) fn run(torment: &Torment, random: &mut Random, rounds: u64) -> anyhow::Result<Done> {
-    let room = Room::make(torment.folder.join("room"))?;
+pub(super) fn run(torment: &Torment, room: &Room) -> anyhow::Result<Outcome> {
+    let mut random = torment.random.clone();
     let disk = Disk::make(&room.place, DISK_BYTES)?;
     disk.mount()?;
+    disk.write_page_by_page()?;
     // The log lies on the same disk, as it would: that it cannot be written must hold up nothing.
     let (data_dir, log) = (disk.place.join("data"), disk.place.join("log"));
     let house = House::build(&torment.binary, data_dir, log)?;
     disk.sync()?;
     let mut acknowledged = 0;
-    for round in 0..rounds {
+    for round in 0..torment.rounds {
         let event = format!("show-{round}");
         let mut clients: Vec<Client> = (0..CLIENTS)
-            .map(|number| Client::new(number, &event, random))
+            .map(|number| Client::new(number, &event, &mut random))
             .collect();
         let mut victim = house.start_well(HURRY, &FLAGS)?;
         let life = Duration::from_millis(random.below(LIFE_MS_MAX));
@@ -63,6 +61,7 @@ pub(super) fn run(torment: &Torment, random: &mut Random, rounds: u64) -> anyhow
         let ended = ended?.and_then(|status| status.code());
         room.restore()?;
         disk.repair()?;
+        disk.write_page_by_page()?;
         ensure!(
             ended == Some(DISK_FAILED),
             "round {round}: a server whose disk ran full below went on, or ended with {ended:?}"
@@ -76,19 +75,20 @@ pub(super) fn run(torment: &Torment, random: &mut Random, rounds: u64) -> anyhow
             .demand_clean()
             .with_context(|| format!("round {round}"))?;
     }
-    Ok(Done {
-        rounds,
-        acknowledged,
-    })
+    Ok(Outcome::Held(format!(
+        "{} disks ran full below, {acknowledged} requests acknowledged: each time the process ended, \
+         0 lost",
+        torment.rounds
+    )))
 }
 
 /// A file system in memory whose room can be given and taken; unmounted when dropped.
-struct Room {
+pub(super) struct Room {
     place: PathBuf,
 }
 
 impl Room {
-    fn make(place: PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn make(place: PathBuf) -> anyhow::Result<Self> {
         unmount(&place.join("disk")).ok();
         unmount(&place).ok();
         std::fs::create_dir_all(&place)?;
@@ -104,7 +104,12 @@ impl Room {
 
     /// Takes away all room but so much.
     fn leave(&self, kib: u64) -> anyhow::Result<()> {
-        resize(&self.place, self.used_kib()? + kib)
+        let mut attempts = 1;
+        while let Err(error) = resize(&self.place, self.used_kib()? + kib) {
+            ensure!(attempts < ATTEMPTS_MAX, error);
+            attempts += 1;
+        }
+        Ok(())
     }
 
     fn restore(&self) -> anyhow::Result<()> {
