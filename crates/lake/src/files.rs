@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use deltalake::DeltaTable;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde::Deserialize;
 use showreport_model::facts::Table;
@@ -86,7 +87,21 @@ impl Files {
         let files = self.of_version(table, version).await?;
         let days = Days::of(sought.window);
         let files = files.iter().filter(|known| known.can_hold(&sought, &days));
-        Ok(files.map(|known| known.file.clone()).collect())
+        let files: Vec<DataFile> = files.map(|known| known.file.clone()).collect();
+        self.demand(table, &files).await?;
+        Ok(files)
+    }
+
+    /// Every file must be there: the engine takes one that is gone for one without rows.
+    async fn demand(&self, table: Table, files: &[DataFile]) -> Result<(), Error> {
+        for file in files {
+            let looked = self.store.head(&file.path).await;
+            looked.map_err(|error| Error::ReadFile {
+                table,
+                source: error.into(),
+            })?;
+        }
+        Ok(())
     }
 
     async fn of_version(&self, table: Table, version: u64) -> Result<Arc<[Known]>, Error> {

@@ -36,8 +36,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The crates of the workspace, by the last part of their names, with what they depend on outside tests.
-fn crates() -> BTreeMap<String, Vec<String>> {
+/// What cargo knows of the workspace.
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -54,7 +54,12 @@ fn crates() -> BTreeMap<String, Vec<String>> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The crates of the workspace, by the last part of their names, with what they depend on outside tests.
+fn crates() -> BTreeMap<String, Vec<String>> {
+    let metadata = metadata();
     let name = |value: &Value| {
         let name = value["name"].as_str().expect("a name");
         name.strip_prefix("showreport-").unwrap_or(name).to_owned()
@@ -111,6 +116,21 @@ fn a_heavy_library_has_one_owner() {
                 "`{library}` belongs to `{owner}`, not to `{user}`"
             );
         }
+    }
+}
+
+#[test]
+fn only_what_tests_build_has_fail_points() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages").iter();
+    let dependencies = packages.flat_map(|it| it["dependencies"].as_array().expect("a list"));
+    let (for_tests, for_all): (Vec<_>, Vec<_>) = dependencies
+        .filter(|used| used["name"] == "fail")
+        .partition(|used| used["kind"] == "dev");
+    assert_eq!(for_tests.len(), 1, "the tests of the program have them");
+    assert!(!for_all.is_empty());
+    for used in for_all {
+        assert_eq!(used["features"], serde_json::json!([]), "{used}");
     }
 }
 

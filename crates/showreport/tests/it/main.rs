@@ -16,6 +16,7 @@ mod listing;
 mod downloading;
 mod formats;
 mod takeover;
+mod failing;
 mod together;
 mod describing;
 mod real_votes;

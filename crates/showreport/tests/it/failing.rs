@@ -1,0 +1,100 @@
+//! Reports that can never be made: each fails in the end, says why, and holds up nobody.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::app::LEASE_MS;
+use crate::harness::show::watches;
+use crate::harness::{Show, TestApp};
+
+/// Attempts at a report.
+const ATTEMPTS: i64 = 8;
+
+/// Claims of a report whose worker never comes back.
+const CLAIMS: usize = 24;
+
+/// Longer than the longest wait between two attempts.
+const BACK_OFF_MS: i64 = 61_000;
+
+const FAILED: &str = "EVENT_REPORT_STATUS_FAILED";
+const SUCCEEDED: &str = "EVENT_REPORT_STATUS_SUCCEEDED";
+
+/// Orders a report about watch time, and returns its id.
+async fn order(show: &Show, event: &str) -> String {
+    let entry = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
+    let created = show.app.create(&show.org, event, &[entry]).await.ok();
+    let id = created["reports"][0]["id"].as_str().expect("an id");
+    id.to_owned()
+}
+
+async fn report(show: &Show, id: &str) -> Value {
+    show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone()
+}
+
+/// Somebody watches another event.
+async fn watch_another(show: &Show) {
+    let mut record = watches("bob", "tab", "10:00..10:01");
+    record["event_id"] = json!("other");
+    show.app.accept(&show.org, &[record]).await;
+}
+
+/// Does what is due; false if nothing is.
+async fn work_once(app: &TestApp) -> bool {
+    let worked = app.parts.jobs.run_next(&CancellationToken::new()).await;
+    worked.expect("the queue answers")
+}
+
+/// Removes the data of a table below this directory.
+fn remove_data(directory: &Path) {
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("_delta_log") {
+            remove_data(&path);
+        } else if path.extension().is_some_and(|it| it == "parquet") {
+            std::fs::remove_file(path).expect("remove a file");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_whose_facts_are_gone_fails_after_its_attempts_and_holds_up_nobody() {
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    show.app.parts.lake.flush().await.expect("flush");
+    remove_data(&show.app.data_dir().join("store/lake/spans"));
+    watch_another(&show).await;
+    let (hopeless, fine) = (order(&show, "keynote").await, order(&show, "other").await);
+    for attempt in 1..=ATTEMPTS {
+        while work_once(&show.app).await {}
+        let status = report(&show, &hopeless).await["status"].clone();
+        assert_eq!(status == FAILED, attempt == ATTEMPTS, "{attempt}: {status}");
+        // The other one was made at once.
+        assert_eq!(report(&show, &fine).await["status"], SUCCEEDED);
+        show.app.clock.advance_millis(BACK_OFF_MS);
+    }
+    let failed = report(&show, &hopeless).await;
+    assert_eq!(failed["error_info"]["reason"], "INTERNAL", "{failed}");
+    assert_eq!(failed["uri"], "");
+    assert!(!work_once(&show.app).await, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn a_report_that_takes_every_worker_with_it_fails_in_the_end() {
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    watch_another(&show).await;
+    let deadly = order(&show, "keynote").await;
+    for _ in 0..CLAIMS {
+        let claimed = show.app.parts.meta.claim_job(LEASE_MS).await;
+        assert!(claimed.expect("claim").is_some(), "it is tried again");
+        show.app.clock.advance_millis(LEASE_MS + 1);
+    }
+    let fine = order(&show, "other").await;
+    show.app.work().await;
+    let failed = report(&show, &deadly).await;
+    assert_eq!(failed["status"], FAILED, "{failed}");
+    assert_eq!(failed["error_info"]["reason"], "INTERNAL", "{failed}");
+    assert_eq!(report(&show, &fine).await["status"], SUCCEEDED);
+}
