@@ -12,7 +12,7 @@ const CREATE: &str = "/bv/analytics/v1/events/reports";
 const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 const ASK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than any of these reports takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 const GROUPINGS: [(&str, &[&str]); 6] = [
     ("WATCH_TIME", &[]),
@@ -27,10 +27,11 @@ const GROUPINGS: [(&str, &[&str]); 6] = [
 pub(super) type Answered = Result<Vec<u8>, String>;
 
 /// Everything that is asked, in a fixed order, with a name each.
-pub(super) fn ask(server: &Server, base: &Known) -> Vec<(String, Answered)> {
+/// Each new report is waited for so long.
+pub(super) fn ask(server: &Server, base: &Known, patience: Duration) -> Vec<(String, Answered)> {
     let mut answers = Vec::new();
     for event in EVENTS {
-        answers.extend(new_reports(server, event));
+        answers.extend(new_reports(server, event, patience));
     }
     for report in &base.reports {
         for variant in ["", "?variant=raw"] {
@@ -68,7 +69,7 @@ pub(super) struct BulkReport {
 }
 
 /// Orders reports of an event, all at once, and waits for their files.
-fn new_reports(server: &Server, event: &str) -> Vec<(String, Answered)> {
+fn new_reports(server: &Server, event: &str, patience: Duration) -> Vec<(String, Answered)> {
     let names = GROUPINGS.map(|(dimension, fields)| format!("new {event} {dimension} {fields:?}"));
     let each = |answered: Answered| names.clone().map(|name| (name, answered.clone())).to_vec();
     let conditions = GROUPINGS.map(|(dimension, fields)| {
@@ -93,17 +94,17 @@ fn new_reports(server: &Server, event: &str) -> Vec<(String, Answered)> {
     }
     let files = ids
         .iter()
-        .map(|report| finished(server, report["id"].as_str().unwrap_or("")));
+        .map(|report| finished(server, report["id"].as_str().unwrap_or(""), patience));
     names.into_iter().zip(files).collect()
 }
 
 /// Waits for a report and fetches its file.
-fn finished(server: &Server, id: &str) -> Answered {
+fn finished(server: &Server, id: &str, patience: Duration) -> Answered {
     let begun = Instant::now();
     loop {
         let report = report(server, id)?;
         match report["status"].as_str() {
-            Some("EVENT_REPORT_STATUS_RUNNING") if begun.elapsed() < PATIENCE => {
+            Some("EVENT_REPORT_STATUS_RUNNING") if begun.elapsed() < patience => {
                 std::thread::sleep(ASK_EVERY);
             }
             Some("EVENT_REPORT_STATUS_SUCCEEDED") => return fetch(server, &report, ""),
@@ -198,7 +199,7 @@ pub(super) fn make_reports(server: &Server) -> anyhow::Result<Vec<String>> {
     let ids = ids.map(|report| Ok(report["id"].as_str().context("no id")?.to_owned()));
     let ids: Vec<String> = ids.collect::<anyhow::Result<_>>()?;
     for id in &ids {
-        finished(server, id).map_err(anyhow::Error::msg)?;
+        finished(server, id, PATIENCE).map_err(anyhow::Error::msg)?;
     }
     Ok(ids)
 }
@@ -212,7 +213,9 @@ pub(super) fn flush(server: &Server, event: &str) -> anyhow::Result<()> {
     });
     let made = post(server, CREATE, &order).map_err(anyhow::Error::msg)?;
     let id = made["reports"][0]["id"].as_str().context("no id")?;
-    finished(server, id).map(drop).map_err(anyhow::Error::msg)
+    finished(server, id, PATIENCE)
+        .map(drop)
+        .map_err(anyhow::Error::msg)
 }
 
 /// Sends records.
