@@ -45,8 +45,13 @@ pub(super) fn ask(server: &Server, base: &Known, patience: Duration) -> Vec<(Str
         answers.push((name, get(server, &report.media)));
     }
     for event in EVENTS {
-        let path = format!("/api/v1/events/{event}");
-        answers.push((format!("event {event}"), get(server, &path)));
+        for path in [
+            format!("/api/v1/events/{event}"),
+            format!("/api/v1/events/{event}/figures"),
+        ] {
+            let answer = get(server, &path);
+            answers.push((path, answer));
+        }
     }
     answers
 }
@@ -204,18 +209,10 @@ pub(super) fn make_reports(server: &Server) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Has an event's report made, so that everything collected of it goes to the lake.
+/// Asks for an event's figures, for which everything collected of it goes to the lake.
 pub(super) fn flush(server: &Server, event: &str) -> anyhow::Result<()> {
-    let order = json!({
-        "id": event,
-        "type": "EVENT_TYPE_LIVE",
-        "dimension_with_conditions": [{"dimension": "REPORT_DIMENSION_POLL_SUMMARIES"}],
-    });
-    let made = post(server, CREATE, &order).map_err(anyhow::Error::msg)?;
-    let id = made["reports"][0]["id"].as_str().context("no id")?;
-    finished(server, id, PATIENCE)
-        .map(drop)
-        .map_err(anyhow::Error::msg)
+    let figures = get(server, &format!("/api/v1/events/{event}/figures"));
+    figures.map(drop).map_err(anyhow::Error::msg)
 }
 
 /// Sends records.
