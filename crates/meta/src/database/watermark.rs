@@ -71,11 +71,13 @@ impl Watermark {
     }
 }
 
-/// What is in the file; nothing, if it is new.
+/// What is in the file; nothing, if it is as good as new.
 fn read(file: &mut File) -> io::Result<Option<Copies>> {
     let mut copies = Copies::default();
     file.seek(SeekFrom::Start(0))?;
     match file.read_exact(&mut copies) {
+        // A power cut may leave the room for what was not written yet.
+        Ok(()) if copies == Copies::default() => Ok(None),
         Ok(()) => Ok(Some(copies)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
@@ -114,6 +116,10 @@ mod tests {
             bad[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, &bad).unwrap();
             assert_eq!(one.read().unwrap(), Ok(7), "bit {bit}");
+        }
+        for as_good_as_new in [vec![], vec![0; good.len()]] {
+            std::fs::write(&path, as_good_as_new).unwrap();
+            assert_eq!(one.read().unwrap(), Ok(0));
         }
         std::fs::write(&path, vec![0xff; good.len()]).unwrap();
         let damage = one.read().unwrap().unwrap_err();

@@ -77,7 +77,7 @@ impl Base {
     fn truth(&self, state: &State) -> anyhow::Result<Vec<(String, Answered)>> {
         let product = self.copy_of(state)?;
         let server = Server::start_with(&product, self.token.clone(), &PATIENT)?;
-        let answers = questions::ask(&server, &state.known);
+        let answers = questions::ask(&server, &state.known, questions::PATIENCE);
         for (name, answer) in &answers {
             ensure!(
                 answer.is_ok(),

@@ -12,7 +12,7 @@ const CREATE: &str = "/bv/analytics/v1/events/reports";
 const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 const ASK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than any of these reports takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 const GROUPINGS: [(&str, &[&str]); 6] = [
     ("WATCH_TIME", &[]),
@@ -27,10 +27,11 @@ const GROUPINGS: [(&str, &[&str]); 6] = [
 pub(super) type Answered = Result<Vec<u8>, String>;
 
 /// Everything that is asked, in a fixed order, with a name each.
-pub(super) fn ask(server: &Server, base: &Known) -> Vec<(String, Answered)> {
+/// Each new report is waited for so long.
+pub(super) fn ask(server: &Server, base: &Known, patience: Duration) -> Vec<(String, Answered)> {
     let mut answers = Vec::new();
     for event in EVENTS {
-        answers.extend(new_reports(server, event));
+        answers.extend(new_reports(server, event, patience));
     }
     for report in &base.reports {
         for variant in ["", "?variant=raw"] {
@@ -44,8 +45,13 @@ pub(super) fn ask(server: &Server, base: &Known) -> Vec<(String, Answered)> {
         answers.push((name, get(server, &report.media)));
     }
     for event in EVENTS {
-        let path = format!("/api/v1/events/{event}");
-        answers.push((format!("event {event}"), get(server, &path)));
+        for path in [
+            format!("/api/v1/events/{event}"),
+            format!("/api/v1/events/{event}/figures"),
+        ] {
+            let answer = get(server, &path);
+            answers.push((path, answer));
+        }
     }
     answers
 }
@@ -68,7 +74,7 @@ pub(super) struct BulkReport {
 }
 
 /// Orders reports of an event, all at once, and waits for their files.
-fn new_reports(server: &Server, event: &str) -> Vec<(String, Answered)> {
+fn new_reports(server: &Server, event: &str, patience: Duration) -> Vec<(String, Answered)> {
     let names = GROUPINGS.map(|(dimension, fields)| format!("new {event} {dimension} {fields:?}"));
     let each = |answered: Answered| names.clone().map(|name| (name, answered.clone())).to_vec();
     let conditions = GROUPINGS.map(|(dimension, fields)| {
@@ -93,17 +99,17 @@ fn new_reports(server: &Server, event: &str) -> Vec<(String, Answered)> {
     }
     let files = ids
         .iter()
-        .map(|report| finished(server, report["id"].as_str().unwrap_or("")));
+        .map(|report| finished(server, report["id"].as_str().unwrap_or(""), patience));
     names.into_iter().zip(files).collect()
 }
 
 /// Waits for a report and fetches its file.
-fn finished(server: &Server, id: &str) -> Answered {
+fn finished(server: &Server, id: &str, patience: Duration) -> Answered {
     let begun = Instant::now();
     loop {
         let report = report(server, id)?;
         match report["status"].as_str() {
-            Some("EVENT_REPORT_STATUS_RUNNING") if begun.elapsed() < PATIENCE => {
+            Some("EVENT_REPORT_STATUS_RUNNING") if begun.elapsed() < patience => {
                 std::thread::sleep(ASK_EVERY);
             }
             Some("EVENT_REPORT_STATUS_SUCCEEDED") => return fetch(server, &report, ""),
@@ -198,21 +204,15 @@ pub(super) fn make_reports(server: &Server) -> anyhow::Result<Vec<String>> {
     let ids = ids.map(|report| Ok(report["id"].as_str().context("no id")?.to_owned()));
     let ids: Vec<String> = ids.collect::<anyhow::Result<_>>()?;
     for id in &ids {
-        finished(server, id).map_err(anyhow::Error::msg)?;
+        finished(server, id, PATIENCE).map_err(anyhow::Error::msg)?;
     }
     Ok(ids)
 }
 
-/// Has an event's report made, so that everything collected of it goes to the lake.
+/// Asks for an event's figures, for which everything collected of it goes to the lake.
 pub(super) fn flush(server: &Server, event: &str) -> anyhow::Result<()> {
-    let order = json!({
-        "id": event,
-        "type": "EVENT_TYPE_LIVE",
-        "dimension_with_conditions": [{"dimension": "REPORT_DIMENSION_POLL_SUMMARIES"}],
-    });
-    let made = post(server, CREATE, &order).map_err(anyhow::Error::msg)?;
-    let id = made["reports"][0]["id"].as_str().context("no id")?;
-    finished(server, id).map(drop).map_err(anyhow::Error::msg)
+    let figures = get(server, &format!("/api/v1/events/{event}/figures"));
+    figures.map(drop).map_err(anyhow::Error::msg)
 }
 
 /// Sends records.

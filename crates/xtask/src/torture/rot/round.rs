@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -61,7 +62,7 @@ pub(super) fn play(base: &Base, number: u64, random: &mut Random) -> anyhow::Res
         let started = Server::start_with(&product, base.token.clone(), &PATIENT);
         (flip, started)
     };
-    let (ending, why) = judge(&product, state, &flip, started)?;
+    let (ending, why) = judge(&product, state, &flip, (started, questions::PATIENCE))?;
     Ok(Round {
         kind: flip.kind,
         ending,
@@ -71,7 +72,8 @@ pub(super) fn play(base: &Base, number: u64, random: &mut Random) -> anyhow::Res
     })
 }
 
-/// Damages a file of this kind, makes its checksum anew, and asks everything.
+/// Damages a file of this kind, makes its checksum anew, and asks everything. Not for long: what
+/// breaks without being known as damage is tried again for minutes.
 pub(super) fn play_unchecked(
     base: &Base,
     kind: Kind,
@@ -83,7 +85,8 @@ pub(super) fn play_unchecked(
     flip.carry_out(&product.data_dir)?;
     resum(&product.data_dir, &flip.path)?;
     let started = Server::start_with(&product, base.token.clone(), &PATIENT);
-    Ok(judge(&product, state, &flip, started)?.0)
+    let patience = Duration::from_secs(1);
+    Ok(judge(&product, state, &flip, (started, patience))?.0)
 }
 
 /// The worst that was answered.
@@ -91,14 +94,14 @@ fn judge(
     product: &Product,
     state: &State,
     flip: &Flip,
-    started: anyhow::Result<Server>,
+    (started, patience): (anyhow::Result<Server>, Duration),
 ) -> anyhow::Result<(Ending, String)> {
     let Ok(server) = started else {
         let log = fs::read_to_string(product.data_dir.with_extension("log"));
         let said = log.context("read what the server said")?;
         return Ok((refused(&said, flip), format!("it did not start: {said}")));
     };
-    let answers = questions::ask(&server, &state.known);
+    let answers = questions::ask(&server, &state.known, patience);
     drop(server);
     let judged = state
         .answers
