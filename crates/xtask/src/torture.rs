@@ -3,6 +3,12 @@
 //! Every part keeps its own book of what was promised, outside the process under torment, and
 //! compares. A part that cannot run on this machine says so and names what is missing.
 
+mod slow;
+mod bombs;
+mod overload;
+mod schema;
+mod fuzz;
+
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -12,7 +18,7 @@ use anyhow::{Context, bail};
 use crate::rig::Random;
 use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
-/// How often a part does its worst.
+/// How often a part does its worst; never leaves it out.
 #[derive(Debug, Clone, Copy)]
 struct Rounds {
     full: u64,
@@ -27,7 +33,51 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 0] = [];
+const PARTS: [Part; 5] = [
+    Part {
+        name: "slow",
+        title: "clients that are slow on purpose",
+        rounds: Rounds {
+            full: 10_000,
+            small: 650,
+        },
+        run: slow::run,
+    },
+    Part {
+        name: "bombs",
+        title: "bodies that unpack to much",
+        rounds: Rounds {
+            full: 100,
+            small: 16,
+        },
+        run: bombs::run,
+    },
+    Part {
+        name: "overload",
+        title: "more than can be done",
+        rounds: Rounds { full: 60, small: 6 },
+        run: overload::run,
+    },
+    Part {
+        name: "schema",
+        title: "requests thought up from openapi.json",
+        rounds: Rounds {
+            full: 1_000,
+            small: 2,
+        },
+        run: schema::run,
+    },
+    Part {
+        name: "fuzz",
+        title: "bytes that find their own way",
+        // The tests replay what was found; to build the targets takes minutes.
+        rounds: Rounds {
+            full: 3_600,
+            small: 0,
+        },
+        run: fuzz::run,
+    },
+];
 
 /// What a part has found.
 pub(crate) enum Outcome {
@@ -106,7 +156,8 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
     let seed = wish.seed.unwrap_or_else(fresh_seed);
     let mut lines = Vec::new();
     for part in PARTS {
-        if !wish.parts.is_empty() && !wish.parts.iter().any(|it| it == part.name) {
+        let is_wanted = wish.parts.is_empty() || wish.parts.iter().any(|it| it == part.name);
+        if !is_wanted || wish.rounds_of(&part) == 0 {
             continue;
         }
         let folder = root().join("target/torture").join(part.name);

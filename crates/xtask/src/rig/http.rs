@@ -19,6 +19,8 @@ pub(crate) struct Connection {
 /// An answer, whole.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In how many seconds to come again.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -63,11 +65,13 @@ impl Connection {
         let status = head.get(9..12).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("no status in {head:?}"))?;
         let length = body_length(head)?;
+        let retry_after = header(head, "retry-after").and_then(|seconds| seconds.parse().ok());
         while self.received.len() < head_end + length {
             self.more()?;
         }
         Ok(Answer {
             status,
+            retry_after,
             body: self.received[head_end..head_end + length].to_vec(),
         })
     }
@@ -82,17 +86,19 @@ impl Connection {
 }
 
 fn body_length(head: &str) -> anyhow::Result<usize> {
-    for line in head.lines() {
-        if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                return value.trim().parse().context("read the length of an answer");
-            }
-            if name.eq_ignore_ascii_case("transfer-encoding") {
-                bail!("an answer in chunks, which this client does not read");
-            }
-        }
+    if let Some(length) = header(head, "content-length") {
+        return length.parse().context("read the length of an answer");
+    }
+    if header(head, "transfer-encoding").is_some() {
+        bail!("an answer in chunks, which this client does not read");
     }
     Ok(0)
+}
+
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+    Some(value.trim())
 }
 
 /// The head of a request, its blank line included.
