@@ -87,6 +87,17 @@ pub enum Error {
         /// What may wait.
         bytes_max: u64,
     },
+    /// So many reports wait to be made that further ones are refused.
+    #[error(
+        "{waiting} reports wait to be made and at most {waiting_max} may; ask for more when some \
+         are done"
+    )]
+    ReportsFull {
+        /// How many wait.
+        waiting: u64,
+        /// How many may wait.
+        waiting_max: u64,
+    },
     /// The writer of the journal has stopped: the process is shutting down.
     #[error("the journal is closed; send the records again later")]
     JournalClosed,
@@ -259,7 +270,9 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch => ErrorKind::Invalid,
-            Self::JournalFull { .. } | Self::DatabaseBusy { .. } => ErrorKind::Busy,
+            Self::JournalFull { .. } | Self::ReportsFull { .. } | Self::DatabaseBusy { .. } => {
+                ErrorKind::Busy
+            }
             Self::JournalClosed => ErrorKind::Unavailable,
             Self::StorageFull { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,

@@ -73,6 +73,8 @@ const SELECT_NEXT: &str = "SELECT min(due_at) AS due_at FROM jobs";
 
 const COUNT: &str = "SELECT count(*) FROM jobs";
 
+const COUNT_OF_NAME: &str = "SELECT count(*) FROM jobs WHERE name = ?1";
+
 /// Adds a job, or nothing while the same job is unfinished.
 pub(crate) async fn insert(write: &mut SqliteConnection, job: NewJob<'_>) -> Result<(), Error> {
     sqlx::query(INSERT)
@@ -206,5 +208,15 @@ pub(crate) async fn depth(read: impl SqliteExecutor<'_>) -> Result<u64, Error> {
         .fetch_one(read)
         .await
         .doing("count jobs")?;
+    Ok(count.unsigned_abs())
+}
+
+/// How many jobs of a kind are unfinished.
+pub(crate) async fn depth_of(read: impl SqliteExecutor<'_>, name: &str) -> Result<u64, Error> {
+    let count: i64 = sqlx::query_scalar(COUNT_OF_NAME)
+        .bind(name)
+        .fetch_one(read)
+        .await
+        .doing("count jobs of a kind")?;
     Ok(count.unsigned_abs())
 }

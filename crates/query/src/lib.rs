@@ -14,6 +14,8 @@ mod single_pass;
 mod embedded;
 mod render;
 pub mod query;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 
 pub use config::Config;
 pub use error::Error;

@@ -87,7 +87,7 @@ struct Bytes {
 const SPOOL_BYTES: usize = 1024 * 1024;
 
 /// Why rows could not be put into a form.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes all rows and shuts the sinks down, telling how many are written.
 pub(crate) async fn render(
@@ -131,6 +131,15 @@ pub(crate) async fn render(
         files.copy(spooled).await?;
     }
     files.finish(row_count, bytes.guarded).await
+}
+
+/// Rows as CSV: guarded and exact.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn csv(columns: Vec<Column>, rows: &RecordBatch) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let mut bytes = Bytes::default();
+    let mut csv = csv::Csv::new(columns.into(), &mut bytes)?;
+    csv.rows(rows, &mut bytes)?;
+    Ok((bytes.main, bytes.raw))
 }
 
 fn open(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
@@ -9,12 +10,12 @@ use showreport_lake::Lake;
 use showreport_meta::{Meta, SigningKey};
 use showreport_model::Timestamp;
 use showreport_query::Query;
-use tokio::sync::Semaphore;
 
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::turns::Turns;
 
 /// The server's parts, wired. Clones are the same server.
 #[derive(Clone)]
@@ -31,8 +32,25 @@ struct Parts {
     registry: Registry,
     limits: Limits,
     bodies: Arc<Budget>,
-    unpacking: Arc<Semaphore>,
+    unpacking: Turns,
+    windows: Turns,
+    collecting: Turns,
+    asking: Turns,
 }
+
+/// Large bodies that are unpacked and parsed at one time, however many processors there are.
+const UNPACKING_MAX: usize = 8;
+
+/// Windows of up to 16 MiB at one time.
+const WINDOWS_MAX: usize = 1;
+
+/// Requests whose records wait to be stored: enough to share a commit well. With more, all
+/// would only wait longer.
+const COLLECTING_MAX: usize = 256;
+
+/// Requests for reports that are worked on at one time. Each may hold the one connection
+/// that writes, and what is collected waits behind them.
+const ASKING_MAX: usize = 8;
 
 impl App {
     /// Wires the parts.
@@ -57,7 +75,7 @@ impl App {
         let limits = Limits::new(config.requests_per_minute);
         let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
         // It is work for a processor; more at once would only take memory.
-        let unpacking = Semaphore::new(available_parallelism().map_or(2, usize::from));
+        let processors = available_parallelism().map_or(2, usize::from);
         Self(Arc::new(Parts {
             config,
             meta,
@@ -69,7 +87,22 @@ impl App {
             registry,
             limits,
             bodies,
-            unpacking: Arc::new(unpacking),
+            unpacking: Turns::new(
+                processors.min(UNPACKING_MAX),
+                Duration::from_secs(5),
+                "too many large bodies are read",
+            ),
+            windows: Turns::new(
+                WINDOWS_MAX,
+                Duration::from_secs(5),
+                "too many bodies are unpacked",
+            ),
+            collecting: Turns::new(
+                COLLECTING_MAX,
+                Duration::from_millis(250),
+                "too many records wait to be stored",
+            ),
+            asking: Turns::new(ASKING_MAX, Duration::from_secs(2), "too much is asked"),
         }))
     }
 
@@ -115,9 +148,24 @@ impl App {
         &self.0.bodies
     }
 
-    /// Permits to unpack and parse a large body.
-    pub(crate) fn unpacking(&self) -> &Arc<Semaphore> {
+    /// Turns to unpack and parse a large body.
+    pub(crate) fn unpacking(&self) -> &Turns {
         &self.0.unpacking
+    }
+
+    /// Turns to unpack what needs a large window.
+    pub(crate) fn windows(&self) -> &Turns {
+        &self.0.windows
+    }
+
+    /// Turns to have records stored.
+    pub(crate) fn collecting(&self) -> &Turns {
+        &self.0.collecting
+    }
+
+    /// Turns to ask for reports.
+    pub(crate) fn asking(&self) -> &Turns {
+        &self.0.asking
     }
 
     pub(crate) fn now(&self) -> Timestamp {

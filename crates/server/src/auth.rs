@@ -1,8 +1,9 @@
 //! Who may call: a token, the organisation it belongs to, and the scope a door needs.
 //!
-//! A handler takes [`Collector`] or [`Reader`], so that it cannot be reached,
+//! A handler takes [`Collector`], [`Reader`] or [`Asker`], so that it cannot be reached,
 //! nor name an organisation, without one.
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
@@ -13,6 +14,8 @@ use showreport_model::OrgId;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::extract::{Held, read_body};
+use crate::turns::Turn;
 
 /// Somebody who may send records.
 #[derive(Debug)]
@@ -26,6 +29,32 @@ pub(crate) struct Collector {
 pub(crate) struct Reader {
     /// Whose events and reports they are.
     pub(crate) org: OrgId,
+    /// Held while the request is worked on.
+    _turn: Turn,
+}
+
+/// A [`Reader`] to be, who sends a body first. Its turn comes when the body is
+/// there, so that a slow client holds up nobody.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    org: OrgId,
+}
+
+impl Asker {
+    /// Reads the whole body, of at most `bytes_max` bytes.
+    pub(crate) async fn ask(
+        self,
+        app: &App,
+        body: Body,
+        bytes_max: usize,
+    ) -> Result<(Reader, Held), ApiError> {
+        let body = read_body(app, body, bytes_max).await?;
+        let reader = Reader {
+            org: self.org,
+            _turn: app.asking().next().await?,
+        };
+        Ok((reader, body))
+    }
 }
 
 impl FromRequestParts<App> for Collector {
@@ -43,7 +72,7 @@ impl FromRequestParts<App> for Collector {
     }
 }
 
-impl FromRequestParts<App> for Reader {
+impl FromRequestParts<App> for Asker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -52,6 +81,16 @@ impl FromRequestParts<App> for Reader {
         check_scope(&access, Scope::Report)?;
         check_limit(app, &access.org)?;
         Ok(Self { org: access.org })
+    }
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Asker { org } = Asker::from_request_parts(parts, app).await?;
+        let turn = app.asking().next().await?;
+        Ok(Self { org, _turn: turn })
     }
 }
 

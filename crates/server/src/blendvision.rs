@@ -16,5 +16,7 @@ mod viewers;
 pub(crate) use batch_get::{__path_batch_get_reports, batch_get_reports};
 pub(crate) use create::{__path_create_reports, create_reports};
 pub(crate) use report::{EventReport, describe, describe_one};
+#[cfg(any(test, fuzzing))]
+pub(crate) use request::{CreateReports, read_ids};
 pub(crate) use viewers::{__path_get_viewers, get_viewers};
 pub(crate) use watch_time::{__path_get_watch_time, get_watch_time};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of bodies may be in memory at one time.
+/// How many bytes of bodies, and of what was made of them, may be in memory at one time.
 ///
 /// Bytes are counted as they arrive, so that announcing a large body takes nothing.
 #[derive(Debug)]
@@ -41,6 +41,14 @@ impl Share {
         self.bytes += bytes;
         used + bytes <= self.budget.max
     }
+
+    /// Stands for something else from now on, such as what was read from a body.
+    /// That is granted in any case: it is there already.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
 }
 
 impl Drop for Share {
@@ -65,6 +73,11 @@ mod tests {
         assert!(granted);
         assert!(!share(3).1);
         drop(first);
+        let (mut second, granted) = share(2);
+        assert!(granted);
+        second.set(9);
+        assert!(!share(2).1);
+        drop(second);
         assert!(share(10).1);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }

@@ -4,6 +4,7 @@
 //! import uses them too. Nothing here echoes a name, a text or an address.
 
 mod decompress;
+mod depth;
 mod value;
 mod fields;
 mod records;
@@ -15,4 +16,6 @@ pub use parse::{
     Broken, Form, Parsed, REJECTIONS_NAMED_MAX, Rejected, Rejections, parse_body, parse_line,
 };
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use decompress::{Encoding, unpack};
 pub(crate) use handler::{__path_collect, collect};

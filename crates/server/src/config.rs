@@ -14,7 +14,8 @@ pub struct Config {
     /// How long a client may take for the head of a request, and how long a
     /// connection may rest between two, in milliseconds.
     pub header_read_timeout_ms: u64,
-    /// How long a client may take for the next part of a body, in milliseconds.
+    /// How long a client may take for the next part of a body, or to read the
+    /// next part of an answer, in milliseconds.
     pub body_timeout_ms: u64,
     /// How long an answer may take to begin, in milliseconds.
     pub request_timeout_ms: u64,
@@ -25,13 +26,33 @@ pub struct Config {
     pub drain_timeout_ms: u64,
     /// Requests for reports that an organisation may make in a minute, records not counted.
     pub requests_per_minute: u32,
-    /// Connections at one time; further ones wait in the system's queue.
+    /// Connections at one time; further ones are refused.
     pub connections_max: usize,
-    /// Bytes of bodies in memory at one time, over all requests.
+    /// Connections of one address at one time, or of one network of IPv6
+    /// (/64), so that nobody takes all. A whole office may share an address.
+    pub connections_each_max: usize,
+    /// Bytes of bodies, and of what was read from them and is not yet durable,
+    /// in memory at one time, over all requests.
     pub bodies_bytes_max: usize,
 }
 
+/// Files that reports, the database and the lake may need open beside connections.
+const OTHER_FILES: usize = 256;
+
 impl Config {
+    /// With no more connections than so many open files leave room for: one too many
+    /// would take the file that a report or a commit needs.
+    #[must_use]
+    pub fn within_open_files(mut self, files: usize) -> Self {
+        let room = files.saturating_sub(OTHER_FILES).max(OTHER_FILES);
+        if room < self.connections_max {
+            // The same part of all for one address.
+            self.connections_each_max = self.connections_each_max * room / self.connections_max;
+            self.connections_max = room;
+        }
+        self
+    }
+
     /// What every address that we give out begins with, without a slash at the end.
     pub(crate) fn base_url(&self) -> &str {
         let base = self.public_url.as_deref().unwrap_or_default();
@@ -60,8 +81,25 @@ impl Default for Config {
             drain_timeout_ms: 10_000,
             requests_per_minute: 60_000,
             connections_max: 10_000,
+            connections_each_max: 4_000,
             // Eight bodies of the largest kind, or thousands of the usual one.
             bodies_bytes_max: 128 << 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_rest() {
+        let bounds = |files| {
+            let config = Config::default().within_open_files(files);
+            (config.connections_max, config.connections_each_max)
+        };
+        assert_eq!(bounds(524_288), (10_000, 4_000));
+        assert_eq!(bounds(1024), (768, 307));
+        assert_eq!(bounds(64), (256, 102));
     }
 }

@@ -10,9 +10,12 @@ mod serve;
 use showreport_model::ReportId;
 
 use crate::app::App;
-use link::Link;
-
+pub(crate) use link::Link;
+#[cfg(any(test, fuzzing))]
+pub(crate) use link::LinkParts;
 pub(crate) use name::file_name;
+#[cfg(any(test, fuzzing))]
+pub(crate) use range::{Wanted, wanted};
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};
 
 /// Where the file of a report can be had without a token, signed anew, for as long as links live.

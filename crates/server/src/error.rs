@@ -278,6 +278,9 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::IdempotencyMismatch) => {
             Some((StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"))
         }
+        Some(Meta::ReportsFull { .. }) => {
+            Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
+        }
         Some(Meta::JournalFull { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL")),
         _ => None,
     }
@@ -294,7 +297,9 @@ impl<E: Failure> From<E> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let refusal = *self.0;
-        if refusal.status.is_server_error() {
+        // That there is too much to do is counted, and no fault to be told of each time.
+        let is_busy = refusal.status == StatusCode::SERVICE_UNAVAILABLE && refusal.source.is_none();
+        if refusal.status.is_server_error() && !is_busy {
             let error = refusal.source.as_deref().map(error_chain);
             tracing::error!(
                 http.status = refusal.status.as_u16(),

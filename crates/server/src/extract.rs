@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-pub(crate) use body::{Held, body_too_large, read_body};
+pub(crate) use body::{Held, body_timeout, body_too_large, read_body};
 pub(crate) use page::{Page, PageQuery};
 
 use crate::error::ApiError;

@@ -9,6 +9,7 @@ mod config;
 mod metrics;
 mod budget;
 mod limits;
+mod turns;
 mod app;
 mod extract;
 mod auth;
@@ -20,6 +21,8 @@ mod api;
 mod operations;
 mod router;
 mod listener;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 
 pub use app::App;
 pub use config::Config;

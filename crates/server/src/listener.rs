@@ -4,23 +4,28 @@
 //! nothing would stay for ever.
 
 mod watched;
+mod places;
+mod refusals;
+mod requests;
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::config::Config;
+use places::{Place, Places};
+use refusals::Refusals;
+use requests::Requests;
 use watched::{Limits, Watched};
 
 /// Serves until the shutdown, then lets open requests end for a while.
@@ -34,31 +39,32 @@ pub async fn serve(
         builder: builder(config),
         limits: Limits {
             opening: Duration::from_millis(config.header_read_timeout_ms),
+            unread: Duration::from_millis(config.body_timeout_ms),
             stall: Duration::from_millis(config.stall_timeout_ms),
         },
         router,
     };
-    let places = Arc::new(Semaphore::new(config.connections_max));
+    let places = Places::new(config.connections_max, config.connections_each_max);
+    let refusals = Refusals::prepare().await;
     let mut connections = JoinSet::new();
     loop {
-        // Without a free place nothing is accepted: the rest waits in the system's queue.
-        let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = door.clone().serve(stream, shutdown.clone());
-                connections.spawn(async move {
-                    let _place = place;
-                    connection.await;
-                });
-            }
+            Ok((stream, address)) => match places.take(address.ip()) {
+                Some(place) => {
+                    connections.spawn(door.clone().serve(stream, place, shutdown.clone()));
+                }
+                // Who waited for a place in the system's queue would not learn why.
+                None => {
+                    if let Some(refusal) = refusals.next() {
+                        connections.spawn(refusal.tell(stream));
+                    }
+                }
+            },
             Err(error) => after_refusal(&error).await,
         }
         while connections.try_join_next().is_some() {}
@@ -68,6 +74,9 @@ pub async fn serve(
     Ok(())
 }
 
+/// How long a client may take for its part of a farewell.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 struct Door {
     builder: Builder<TokioExecutor>,
@@ -76,13 +85,21 @@ struct Door {
 }
 
 impl Door {
-    async fn serve(self, stream: TcpStream, shutdown: CancellationToken) {
+    async fn serve(self, stream: TcpStream, place: Place, shutdown: CancellationToken) {
         // Answers are written whole; waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "set a connection to send at once");
         }
+        let Limits { opening, stall, .. } = self.limits;
         let stream = TokioIo::new(Watched::new(stream, self.limits));
-        let service = TowerToHyperService::new(self.router);
+        let requests = Requests::default();
+        let begun = requests.clone();
+        let router = self.router;
+        let service = service_fn(move |request| {
+            let open = begun.begin();
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, std::convert::Infallible>(answer.await?.map(|body| open.answer(body))) }
+        });
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -90,13 +107,22 @@ impl Door {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = requests.at_rest(opening, stall) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(FAREWELL_WITHIN, connection).await.unwrap_or(Ok(()))
+            }
         };
         if let Err(error) = ended {
             // Clients come and go; that is no fault of anybody's.
             tracing::debug!(error, "a connection ended");
         }
+        drop(place);
     }
 }
+
+/// The most bytes of a request's head, its blank line included.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+const HEAD_LIST_BYTES_MAX: u32 = 16 << 10;
 
 fn builder(config: &Config) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -107,14 +133,15 @@ fn builder(config: &Config) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
         .max_headers(100)
-        .max_buf_size(64 << 10);
+        // A head may be as large; each connection may hold one that has no end.
+        .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .initial_stream_window_size(256 << 10)
         .initial_connection_window_size(1 << 20)
-        .max_header_list_size(16 << 10)
+        .max_header_list_size(HEAD_LIST_BYTES_MAX)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128);
     builder

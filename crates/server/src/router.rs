@@ -3,8 +3,8 @@
 //! **Invariant:** a route is made with `routes!`, so `openapi.json` has it.
 //! **Invariant:** every refusal is JSON, whoever made it.
 
-mod document;
 mod google;
+mod document;
 mod surround;
 mod unread;
 
@@ -60,9 +60,10 @@ pub fn router(app: App) -> Router {
         .fallback(no_route)
         .layer(Extension(document))
         .layer(surround)
-        .with_state(app);
+        .with_state(app.clone());
     // Around all routes, since it decides which one is meant.
-    let overriding = ServiceBuilder::new().layer(from_fn(google::override_method));
+    let overriding = from_fn_with_state(app, google::override_method);
+    let overriding = ServiceBuilder::new().layer(overriding);
     Router::new().fallback_service(overriding.service(router))
 }
 

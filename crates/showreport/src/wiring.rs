@@ -6,6 +6,7 @@ mod limits;
 mod spill;
 mod tasks;
 mod parts;
+mod open_files;
 mod running;
 
 pub use data_dir::DataDir;

@@ -13,6 +13,11 @@ mod workers;
 mod csv;
 mod tenants;
 mod rot;
+mod slow;
+mod bombs;
+mod overload;
+mod schema;
+mod fuzz;
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -24,7 +29,7 @@ use crate::rig::Random;
 use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 use victim::House;
 
-/// How often a part does its worst.
+/// How often a part does its worst; never leaves it out.
 #[derive(Debug, Clone, Copy)]
 struct Rounds {
     full: u64,
@@ -39,7 +44,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 12] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -99,6 +104,49 @@ const PARTS: [Part; 7] = [
             small: 40,
         },
         run: rot::run,
+    },
+    Part {
+        name: "slow",
+        title: "clients that are slow on purpose",
+        rounds: Rounds {
+            full: 10_000,
+            small: 650,
+        },
+        run: slow::run,
+    },
+    Part {
+        name: "bombs",
+        title: "bodies that unpack to much",
+        rounds: Rounds {
+            full: 100,
+            small: 16,
+        },
+        run: bombs::run,
+    },
+    Part {
+        name: "overload",
+        title: "more than can be done",
+        rounds: Rounds { full: 60, small: 6 },
+        run: overload::run,
+    },
+    Part {
+        name: "schema",
+        title: "requests thought up from openapi.json",
+        rounds: Rounds {
+            full: 1_000,
+            small: 2,
+        },
+        run: schema::run,
+    },
+    Part {
+        name: "fuzz",
+        title: "bytes that find their own way",
+        // The tests replay what was found; to build the targets takes minutes.
+        rounds: Rounds {
+            full: 3_600,
+            small: 0,
+        },
+        run: fuzz::run,
     },
 ];
 
@@ -189,7 +237,8 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
     let seed = wish.seed.unwrap_or_else(fresh_seed);
     let mut lines = Vec::new();
     for part in PARTS {
-        if !wish.parts.is_empty() && !wish.parts.iter().any(|it| it == part.name) {
+        let is_wanted = wish.parts.is_empty() || wish.parts.iter().any(|it| it == part.name);
+        if !is_wanted || wish.rounds_of(&part) == 0 {
             continue;
         }
         let folder = root().join("target/torture").join(part.name);

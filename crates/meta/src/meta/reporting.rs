@@ -10,11 +10,15 @@ use crate::queue::{ClaimedJob, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
 use crate::{events, orgs, queue, reports};
 
+/// Reports that may wait to be made. More could be asked for in a minute than are made in a
+/// day, and everybody's would wait behind them.
+const WAITING_MAX: u64 = 1_000;
+
 impl Meta {
     /// Creates the reports and a job for each, all or none.
     ///
     /// The same key with the same body gives the reports of the first time, as
-    /// they are now; those deleted since are missing.
+    /// they are now; those deleted since are missing. Where too many wait already, none is created.
     pub async fn create_reports(
         &self,
         org: &OrgId,
@@ -28,6 +32,14 @@ impl Meta {
             && let Some(reports) = reports::recall(&mut write, org, request, now).await?
         {
             return Ok(reports);
+        }
+        let waiting = queue::depth_of(&mut *write, MAKE_REPORT).await?;
+        if waiting + orders.len() as u64 > WAITING_MAX {
+            let waiting_max = WAITING_MAX;
+            return Err(Error::ReportsFull {
+                waiting,
+                waiting_max,
+            });
         }
         let ledger = write.ledger.clone();
         let touches = self.shared.journal.touches();

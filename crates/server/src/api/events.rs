@@ -47,7 +47,7 @@ pub(crate) struct EventsAnswer {
     path = "/api/v1/events",
     tag = "api",
     params(
-        ("page_size" = Option<u32>, Query, description = "1 to 1000; 100 without it"),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 without it"),
         ("page_token" = Option<String>, Query, description = "the page before's `next_page_token`"),
     ),
     responses(

@@ -36,7 +36,7 @@ pub(crate) struct ReportsQuery {
     tag = "api",
     params(
         ("event_id" = Option<String>, Query, description = "only those of this event"),
-        ("page_size" = Option<u32>, Query, description = "1 to 1000; 100 without it"),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 without it"),
         ("page_token" = Option<String>, Query, description = "the page before's `next_page_token`"),
     ),
     responses(

@@ -9,9 +9,8 @@ use super::create::{BODY_BYTES_MAX, EventReports};
 use super::report::describe;
 use super::request::read_ids;
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Asker;
 use crate::error::ApiError;
-use crate::extract::read_body;
 
 /// Get event reports in their present state.
 ///
@@ -39,10 +38,10 @@ use crate::extract::read_body;
 )]
 pub(crate) async fn batch_get_reports(
     State(app): State<App>,
-    reader: Reader,
+    asker: Asker,
     body: Body,
 ) -> Result<Json<EventReports>, ApiError> {
-    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
     let mut reports = Vec::new();
     let mut unknown = Vec::new();
     for id in read_ids(&body)? {

@@ -11,9 +11,8 @@ use showreport_meta::Idempotency;
 use super::report::{EventReport, describe};
 use super::request::CreateReports;
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Asker;
 use crate::error::ApiError;
-use crate::extract::read_body;
 
 /// Reports in the order of the request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -68,12 +67,12 @@ const KEY_CHARACTERS_MAX: usize = 255;
 )]
 pub(crate) async fn create_reports(
     State(app): State<App>,
-    reader: Reader,
+    asker: Asker,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventReports>, ApiError> {
     let key = idempotency_key(&headers)?;
-    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
     let request = CreateReports::read(&body)?;
     let event = app.meta().event(&reader.org, &request.event).await?;
     let orders = request.into_orders(&reader.org, &event)?;

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 /// Reports to make of one event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct CreateReports {
+pub(crate) struct CreateReports {
     /// The event.
     pub(super) event: EventId,
     kind: EventKind,
@@ -43,7 +43,7 @@ const DIMENSIONS: [&str; 2] = ["dimensions", "report_dimensions"];
 
 impl CreateReports {
     /// Reads a body, or names every field that is wrong.
-    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
         let mut value = Value::Null;
         let root = Object::root(body, &mut value)?;
         let mut wrong = Violations::default();
@@ -269,7 +269,7 @@ fn read_format(entry: &Object<'_>, wrong: &mut Violations) -> Option<Format> {
 }
 
 /// Reads the ids of a batch-get. What cannot be an id is the id of no report.
-pub(super) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
+pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
     let mut value = Value::Null;
     let root = Object::root(body, &mut value)?;
     let mut wrong = Violations::default();

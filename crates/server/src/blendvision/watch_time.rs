@@ -45,7 +45,7 @@ enum Streaming {
     path = "/bv/analytics/v1/reports/watch-time",
     tag = "event reports",
     params(
-        ("streaming_type" = Option<String>, Query, description = "`REPORT_STREAMING_TYPE_LIVE` (and its recording), `REPORT_STREAMING_TYPE_VOD` (audio too); without it all"),
+        ("streaming_type" = Option<String>, Query, pattern = "^(REPORT_STREAMING_TYPE_)?(UNSPECIFIED|LIVE|VOD|[012])$", description = "`REPORT_STREAMING_TYPE_LIVE` (and its recording), `REPORT_STREAMING_TYPE_VOD` (audio too); without it all"),
         ("time" = String, Query, description = "the date, as `2026-11-22T00:00:00Z`"),
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),

@@ -1,16 +1,22 @@
 //! Packed bodies, unpacked whole and within a bound.
 //!
+//! A few bytes can unpack to gigabytes. So of a large body it is first found
+//! out how large, which takes no more memory than the encoding's window, and
+//! only then is it unpacked to be kept.
+//!
 //! A body that ends early, or that something follows, is broken: what came
 //! out of it so far is dropped.
 
+mod brotli_reader;
+
 use std::io::{self, Read};
 
-use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, HeapAlloc, HuffmanCode};
+use brotli_reader::BrotliReader;
 use flate2::bufread::MultiGzDecoder;
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     Identity,
     Gzip,
     Zstd,
@@ -32,11 +38,29 @@ impl Encoding {
             _ => None,
         }
     }
+
+    /// Whether unpacking keeps much of what came out at hand, as the body itself demands.
+    pub(super) const fn has_large_window(self) -> bool {
+        matches!(self, Self::Zstd | Self::Brotli)
+    }
+
+    fn reader(self, body: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Identity => Box::new(body),
+            Self::Gzip => Box::new(MultiGzDecoder::new(body)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Box::new(decoder)
+            }
+            Self::Brotli => Box::new(BrotliReader::new(body)),
+        })
+    }
 }
 
 /// Why a packed body gives nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unpackable {
+pub(crate) enum Unpackable {
     /// More than the bound comes out.
     TooLarge,
     /// It is cut short, damaged, or something follows it.
@@ -46,81 +70,37 @@ pub(super) enum Unpackable {
 /// What a frame of zstd may ask to keep at hand: 16 MiB, which no body exceeds anyway.
 const ZSTD_WINDOW_LOG_MAX: u32 = 24;
 
+/// How much of a body is kept before it is known that all of it fits. Most bodies are
+/// smaller, and those that are not are unpacked twice.
+const KEPT_UNSEEN_BYTES: usize = 1 << 20;
+
 /// Unpacks the whole body to at most `bytes_max` bytes.
-pub(super) fn unpack(
+pub(crate) fn unpack(
     body: &[u8],
     encoding: Encoding,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Unpackable> {
-    match encoding {
-        Encoding::Identity => Ok(body.to_vec()),
-        Encoding::Gzip => read_bounded(MultiGzDecoder::new(body), bytes_max),
-        Encoding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
-            decoder
-                .window_log_max(ZSTD_WINDOW_LOG_MAX)
-                .map_err(broken)?;
-            read_bounded(decoder, bytes_max)
-        }
-        Encoding::Brotli => unpack_brotli(body, bytes_max),
-    }
-}
-
-fn broken(_: io::Error) -> Unpackable {
-    Unpackable::Broken
-}
-
-fn read_bounded(reader: impl Read, bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
+    let mut reader = encoding.reader(body).map_err(broken)?;
     let mut unpacked = Vec::new();
+    let mut first = reader.by_ref().take(KEPT_UNSEEN_BYTES as u64);
+    first.read_to_end(&mut unpacked).map_err(broken)?;
     // One byte more tells a body that is too large from one that just fits.
-    reader
-        .take(bytes_max as u64 + 1)
-        .read_to_end(&mut unpacked)
-        .map_err(broken)?;
-    if unpacked.len() > bytes_max {
+    let mut rest = reader.take((bytes_max + 1).saturating_sub(unpacked.len()) as u64);
+    let rest = io::copy(&mut rest, &mut io::sink()).map_err(broken)?;
+    let bytes = unpacked.len() + usize::try_from(rest).expect("it is within the bound");
+    if bytes > bytes_max {
         return Err(Unpackable::TooLarge);
+    }
+    if rest > 0 {
+        unpacked = Vec::with_capacity(bytes);
+        let mut reader = encoding.reader(body).map_err(broken)?;
+        reader.read_to_end(&mut unpacked).map_err(broken)?;
     }
     Ok(unpacked)
 }
 
-/// The library's own reader takes windows of a gigabyte and overlooks what
-/// follows the stream, so the stream is driven here.
-fn unpack_brotli(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
-    let mut state = BrotliState::new_strict(
-        HeapAlloc::<u8>::new(0),
-        HeapAlloc::<u32>::new(0),
-        HeapAlloc::<HuffmanCode>::new(HuffmanCode::default()),
-    );
-    let mut left = body.len();
-    let mut read = 0;
-    let mut written_total = 0;
-    let mut unpacked = Vec::new();
-    let mut chunk = vec![0; 64 << 10];
-    loop {
-        let mut room = chunk.len();
-        let mut written = 0;
-        let result = BrotliDecompressStream(
-            &mut left,
-            &mut read,
-            body,
-            &mut room,
-            &mut written,
-            &mut chunk,
-            &mut written_total,
-            &mut state,
-        );
-        if unpacked.len() + written > bytes_max {
-            return Err(Unpackable::TooLarge);
-        }
-        unpacked.extend_from_slice(&chunk[..written]);
-        match result {
-            BrotliResult::ResultSuccess if left == 0 => return Ok(unpacked),
-            BrotliResult::NeedsMoreOutput => {}
-            BrotliResult::ResultSuccess
-            | BrotliResult::NeedsMoreInput
-            | BrotliResult::ResultFailure => return Err(Unpackable::Broken),
-        }
-    }
+fn broken(_: io::Error) -> Unpackable {
+    Unpackable::Broken
 }
 
 #[cfg(test)]
@@ -133,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    const BYTES_MAX: usize = 1 << 20;
+    const BYTES_MAX: usize = 3 << 20;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -174,6 +154,17 @@ mod tests {
                     Ok(bytes.clone()),
                     "{encoding:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_kept_at_once_comes_out_the_same() {
+        for length in [KEPT_UNSEEN_BYTES, KEPT_UNSEEN_BYTES + 1, BYTES_MAX] {
+            let bytes = noise(length);
+            for (encoding, packed) in packed(&bytes) {
+                let unpacked = unpack(&packed, encoding, BYTES_MAX).unwrap();
+                assert!(unpacked == bytes, "{encoding:?}, {length}");
             }
         }
     }

@@ -14,6 +14,7 @@ use super::decompress::{Encoding, Unpackable, unpack};
 use super::parse::{Broken, Form, Rejected, Rejections, parse_body};
 use crate::app::App;
 use crate::auth::Collector;
+use crate::budget::Share;
 use crate::error::{ApiError, Violation};
 use crate::extract::{Held, body_too_large, read_body};
 
@@ -76,11 +77,15 @@ pub(crate) async fn collect(
     let form = form(&parts.headers)?;
     let encoding = encoding(&parts.headers)?;
     let body = read_body(&app, body, BODY_BYTES_MAX).await?;
-    let sifted = sift(&app, collector.org, body, form, encoding).await?;
-    let (good, rejections) = sifted;
+    let Sifted {
+        good,
+        rejections,
+        share: _share,
+    } = sift(&app, collector.org, body, form, encoding).await?;
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();
     if accepted > 0 {
+        let _turn = app.collecting().next().await?;
         app.meta().journal().append(good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
     } else if rejections.total > 0 {
@@ -95,6 +100,14 @@ pub(crate) async fn collect(
     Ok((StatusCode::ACCEPTED, Json(receipt)))
 }
 
+/// A body, read.
+struct Sifted {
+    good: FactsBuilder,
+    rejections: Rejections,
+    /// The memory that the good records take until they are stored.
+    share: Share,
+}
+
 /// Unpacks and parses, beside the threads that serve unless it is quick.
 async fn sift(
     app: &App,
@@ -102,26 +115,40 @@ async fn sift(
     body: Held,
     form: Form,
     encoding: Encoding,
-) -> Result<(FactsBuilder, Rejections), ApiError> {
+) -> Result<Sifted, ApiError> {
     let now = app.now();
     if encoding == Encoding::Identity && body.len() <= PARSED_IN_PLACE_BYTES_MAX {
-        return parse(&body, form, org, now);
+        let parsed = parse(&body, form, org, now)?;
+        return Ok(sifted(parsed, body));
     }
-    let permit = app
-        .unpacking()
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(ApiError::internal)?;
+    let turn = app.unpacking().next().await?;
+    let window = if encoding.has_large_window() {
+        Some(app.windows().next().await?)
+    } else {
+        None
+    };
     let sifted = spawn_blocking(move || {
-        let _permit = permit;
+        let _turn = turn;
         if encoding == Encoding::Identity {
-            return parse(&body, form, org, now);
+            let parsed = parse(&body, form, org, now)?;
+            return Ok(sifted(parsed, body));
         }
         let unpacked = unpack(&body, encoding, BODY_BYTES_MAX).map_err(unpackable)?;
-        parse(&unpacked, form, org, now)
+        drop(window);
+        let parsed = parse(&unpacked, form, org, now)?;
+        Ok(sifted(parsed, body))
     });
     sifted.await.map_err(ApiError::internal)?
+}
+
+fn sifted((mut good, rejections): (FactsBuilder, Rejections), body: Held) -> Sifted {
+    let mut share = body.into_share();
+    share.set(good.memory_bytes());
+    Sifted {
+        good,
+        rejections,
+        share,
+    }
 }
 
 fn parse(
@@ -140,6 +167,7 @@ fn parse(
             let reason = match broken {
                 Broken::Empty => "EMPTY_BODY",
                 Broken::Json(_) => "BROKEN_BODY",
+                Broken::TooMany => "TOO_MANY_RECORDS",
             };
             Err(ApiError::bad_request(reason, broken.to_string()))
         }

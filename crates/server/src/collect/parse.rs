@@ -13,6 +13,7 @@ use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{Beat, Record};
 
 use super::beat::beat;
+use super::depth::{DEPTH_MAX, is_too_deep};
 use super::fields::Fault;
 use super::records;
 use super::value::{Element, Fields, FromObject};
@@ -64,6 +65,17 @@ pub enum Broken {
     /// It is not JSON from its beginning to its end.
     #[error("the body is no whole JSON value ({0}); nothing of it was stored")]
     Json(String),
+    /// It has more records than a body of good ones can.
+    #[error("the body has more than {RECORDS_MAX} records; nothing of it was stored")]
+    TooMany,
+}
+
+/// Records in a body. Good ones are longer than 40 bytes, so no body of them has as many; one of
+/// bad ones may be packed to nothing, and each takes time.
+const RECORDS_MAX: usize = 400_000;
+
+fn too_deep() -> String {
+    format!("it nests deeper than {DEPTH_MAX} levels")
 }
 
 /// A good record.
@@ -96,6 +108,9 @@ pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Parsed<'_
     let line = if index == 0 { without_mark(line) } else { line };
     // The whole line, since JSON skips the texts of unknown fields unread.
     let text = str::from_utf8(line).map_err(|_| malformed(&"it is not UTF-8"))?;
+    if is_too_deep(line) {
+        return Err(malformed(&too_deep()));
+    }
     if let Some(beat) = beat(text, now) {
         return Ok(Parsed::Beat(beat));
     }
@@ -117,19 +132,20 @@ pub fn parse_body(
         return Err(Broken::Empty);
     }
     let form = match form {
-        Form::Either if is_one_value(body) => Form::Json,
+        Form::Either if !is_too_deep(body) && is_one_value(body) => Form::Json,
         Form::Either => Form::Ndjson,
         other => other,
     };
     let mut sieve = Sieve {
         now,
         keep,
+        records: 0,
         rejections: Rejections::default(),
     };
     if form == Form::Json {
         sieve.json(body)?;
     } else {
-        sieve.lines(body);
+        sieve.lines(body)?;
     }
     Ok(mem::take(&mut sieve.rejections))
 }
@@ -171,28 +187,39 @@ fn check(element: Element<Fields<'_>>, index: usize, now: Timestamp) -> Result<R
 struct Sieve<F> {
     now: Timestamp,
     keep: F,
+    records: usize,
     rejections: Rejections,
 }
 
 impl<F: FnMut(Parsed<'_>)> Sieve<F> {
-    fn lines(&mut self, body: &[u8]) {
+    fn lines(&mut self, body: &[u8]) -> Result<(), Broken> {
         for (index, line) in body.split(|&byte| byte == b'\n').enumerate() {
             if !line.iter().all(u8::is_ascii_whitespace) {
                 self.sort(parse_line(line, index, self.now));
             }
+            if self.records > RECORDS_MAX {
+                return Err(Broken::TooMany);
+            }
         }
+        Ok(())
     }
 
     fn json(&mut self, body: &[u8]) -> Result<(), Broken> {
         let text = str::from_utf8(body).map_err(|_| Broken::Json("it is not UTF-8".to_owned()))?;
+        if is_too_deep(body) {
+            return Err(Broken::Json(too_deep()));
+        }
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        Whole(self)
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end())
-            .map_err(|error| Broken::Json(error.to_string()))
+        let read = Whole(&mut *self).deserialize(&mut deserializer);
+        let read = read.and_then(|()| deserializer.end());
+        if self.records > RECORDS_MAX {
+            return Err(Broken::TooMany);
+        }
+        read.map_err(|error| Broken::Json(error.to_string()))
     }
 
     fn sort(&mut self, outcome: Result<Parsed<'_>, Rejected>) {
+        self.records += 1;
         match outcome {
             Ok(record) => (self.keep)(record),
             Err(rejected) => {
@@ -239,6 +266,9 @@ impl<'de, F: FnMut(Parsed<'_>)> Visitor<'de> for Whole<'_, F> {
         while let Some(element) = list.next_element()? {
             self.0.element(index, element);
             index += 1;
+            if index > RECORDS_MAX {
+                return Err(A::Error::custom("too many records"));
+            }
         }
         Ok(())
     }

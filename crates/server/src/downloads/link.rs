@@ -26,10 +26,10 @@ pub(crate) struct Link {
 /// The parts of a link's path, as somebody sent them.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LinkParts {
-    report: String,
-    expires: String,
-    signature: String,
-    file_name: String,
+    pub(crate) report: String,
+    pub(crate) expires: String,
+    pub(crate) signature: String,
+    pub(crate) file_name: String,
 }
 
 impl Link {
@@ -48,7 +48,7 @@ impl Link {
         Self::verify_with(parts, key.expose())
     }
 
-    fn verify_with(parts: &LinkParts, key: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn verify_with(parts: &LinkParts, key: &[u8; 32]) -> Option<Self> {
         let signature = URL_SAFE_NO_PAD.decode(&parts.signature).ok()?;
         // Takes the same time wherever the first difference is.
         code(key, &parts.report, &parts.expires, &parts.file_name)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Which bytes of a file are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of them: there is no range, or none that we read.
     Whole,
     /// These.
@@ -15,7 +15,7 @@ pub(super) enum Wanted {
 
 /// Reads the header for a file of this size. What is malformed, or several
 /// ranges at once, is ignored, as RFC 9110 allows.
-pub(super) fn wanted(header: &str, size_bytes: u64) -> Wanted {
+pub(crate) fn wanted(header: &str, size_bytes: u64) -> Wanted {
     parse(header, size_bytes).unwrap_or(Wanted::Whole)
 }
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::budget::Share;
@@ -29,8 +29,19 @@ impl Deref for Held {
     }
 }
 
+impl Held {
+    /// The body's part of the memory, for what was made of the body.
+    pub(crate) fn into_share(self) -> Share {
+        self.share
+    }
+}
+
 /// Memory taken on a client's word for the length.
-const TRUSTED_BYTES_MAX: u64 = 1 << 20;
+const TRUSTED_BYTES_MAX: u64 = 64 << 10;
+
+/// How fast a body must come on the whole, after the wait that each part of it may take: a
+/// client that sends a byte now and then would stay as long as it likes.
+const BYTES_PER_MS_MIN: u64 = 1;
 
 /// Reads a whole body of at most `bytes_max` bytes.
 pub(crate) async fn read_body(
@@ -48,7 +59,14 @@ pub(crate) async fn read_body(
         bytes: Vec::with_capacity(trusted),
         share: Share::new(app.bodies().clone()),
     };
-    while let Some(chunk) = next_chunk(&mut body, wait).await? {
+    let begun = Instant::now();
+    loop {
+        let owed = Duration::from_millis(held.bytes.len() as u64 / BYTES_PER_MS_MIN);
+        let due = (begun + wait + owed).min(Instant::now() + wait);
+        let chunk = timeout_at(due, next_chunk(&mut body)).await;
+        let Some(chunk) = chunk.map_err(|_| body_timeout(wait))?? else {
+            return Ok(held);
+        };
         if held.bytes.len() + chunk.len() > bytes_max {
             return Err(body_too_large(bytes_max));
         }
@@ -61,37 +79,39 @@ pub(crate) async fn read_body(
         }
         held.bytes.extend_from_slice(&chunk);
     }
-    Ok(held)
 }
 
-async fn next_chunk(body: &mut Body, wait: Duration) -> Result<Option<Bytes>, ApiError> {
+async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     loop {
-        match timeout(wait, body.frame()).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(Ok(frame))) => {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
                 // Trailers say nothing that we use.
                 if let Ok(chunk) = frame.into_data() {
                     return Ok(Some(chunk));
                 }
             }
-            Ok(Some(Err(_))) => {
+            Some(Err(_)) => {
                 return Err(ApiError::bad_request(
                     "BODY_CUT_SHORT",
                     "the body ended before it was whole; nothing of it was stored",
                 ));
             }
-            Err(_) => {
-                return Err(ApiError::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "BODY_TIMEOUT",
-                    format!(
-                        "no part of the body came for {} seconds; nothing of it was stored",
-                        wait.as_secs()
-                    ),
-                ));
-            }
         }
     }
+}
+
+/// The refusal of a body that does not come.
+pub(crate) fn body_timeout(wait: Duration) -> ApiError {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "BODY_TIMEOUT",
+        format!(
+            "no part of the body came for {} seconds, or it comes slower than 1 kB a second; \
+             nothing of it was stored",
+            wait.as_secs()
+        ),
+    )
 }
 
 /// The refusal of a body that is too large, packed or unpacked.

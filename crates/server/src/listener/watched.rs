@@ -15,8 +15,9 @@ pub(super) struct Limits {
     /// Until it is clear which version of HTTP a client speaks. The library
     /// that finds out waits for ever.
     pub(super) opening: Duration,
-    /// From then on: a client that stops reading its download, or an idle
-    /// connection of HTTP/2.
+    /// While something waits to be sent: a client that stops reading its download.
+    pub(super) unread: Duration,
+    /// Otherwise: longer than an answer may take.
     pub(super) stall: Duration,
 }
 
@@ -24,7 +25,10 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
+    unread: Duration,
     stall: Duration,
+    /// Whether the client must read before anything else counts as moving.
+    is_unread: bool,
     /// How much of HTTP/2's preface has come, while nothing else has.
     preface_bytes: Option<usize>,
     /// When the connection fails; later than that only if something moves.
@@ -39,7 +43,9 @@ impl<S> Watched<S> {
         let due = Instant::now() + limits.opening;
         Self {
             stream,
+            unread: limits.unread,
             stall: limits.stall,
+            is_unread: false,
             preface_bytes: Some(0),
             due,
             timer: Box::pin(sleep_until(due)),
@@ -48,7 +54,7 @@ impl<S> Watched<S> {
 
     fn moved(&mut self) {
         // Setting the timer each time would cost more than the moving.
-        if self.preface_bytes.is_none() {
+        if self.preface_bytes.is_none() && !self.is_unread {
             self.due = Instant::now() + self.stall;
         }
     }
@@ -73,14 +79,23 @@ impl<S> Watched<S> {
         }
     }
 
+    /// What became of writing.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match progress {
-            Poll::Pending => self.poll_stalled(cx).map(Err),
+            Poll::Pending => {
+                if !self.is_unread {
+                    self.is_unread = true;
+                    self.due = self.due.min(Instant::now() + self.unread);
+                    self.timer.as_mut().reset(self.due);
+                }
+                self.poll_stalled(cx).map(Err)
+            }
             ready @ Poll::Ready(_) => {
+                self.is_unread = false;
                 self.moved();
                 ready
             }
@@ -145,26 +160,37 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         opening: Duration::from_millis(40),
+        unread: Duration::from_millis(80),
         stall: Duration::from_millis(120),
+    };
+
+    /// Longer than a busy machine takes for anything.
+    const PATIENT: Limits = Limits {
+        stall: Duration::from_secs(60),
+        ..LIMITS
     };
 
     #[tokio::test]
     async fn a_reader_that_stops_is_given_up() {
-        let (near, _far) = duplex(16);
-        let mut near = Watched::new(near, LIMITS);
+        let (near, mut far) = duplex(16);
+        let mut near = Watched::new(near, PATIENT);
+        far.write_all(b"GET").await.unwrap();
+        near.read_exact(&mut [0; 3]).await.unwrap();
+        let started = Instant::now();
         let error = near.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() < PATIENT.stall);
     }
 
     #[tokio::test]
     async fn the_preface_must_come_in_time() {
         let (near, mut far) = duplex(64);
-        let mut near = Watched::new(near, LIMITS);
+        let mut near = Watched::new(near, PATIENT);
         far.write_all(b"PRI").await.unwrap();
         let started = Instant::now();
         let error = near.read_to_end(&mut Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(started.elapsed() < LIMITS.stall);
+        assert!(started.elapsed() < PATIENT.stall);
     }
 
     #[tokio::test]

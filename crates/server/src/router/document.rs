@@ -5,6 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema};
 
+use super::google::YOUTUBE;
+
 /// A refusal, in the form of google.rpc.Status.
 #[derive(Debug, Serialize, ToSchema)]
 struct Status {
@@ -19,6 +21,31 @@ struct Status {
     details: Vec<serde_json::Value>,
 }
 
+/// A refusal on the `YouTube` paths, as Google's services say it.
+#[derive(Debug, Serialize, ToSchema)]
+struct GoogleRefusal {
+    /// What is wrong.
+    error: GoogleStatus,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct GoogleStatus {
+    /// The status of HTTP.
+    #[schema(example = 400)]
+    code: u16,
+    /// What is wrong and what would be right.
+    message: String,
+    /// The name of the google.rpc.Code.
+    #[schema(example = "INVALID_ARGUMENT")]
+    status: String,
+    /// As older clients read it: `message`, `domain` and `reason` of each.
+    #[schema(value_type = Vec<Object>)]
+    errors: Vec<serde_json::Value>,
+    /// As in other refusals.
+    #[schema(value_type = Vec<Object>)]
+    details: Vec<serde_json::Value>,
+}
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -26,7 +53,7 @@ struct Status {
         description = "Takes the facts of a show (who watched when, what was said, what was voted) and turns them into reports.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Status)),
+    components(schemas(Status, GoogleRefusal)),
     tags(
         (name = "collect", description = "Records go in"),
         (name = "event reports", description = "Reports, as BlendVision's clients ask for them"),
@@ -50,7 +77,7 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Says of every refusal that it is a [`Status`], where requests are counted, and
+/// Says of every refusal that it is a [`Status`], or a [`GoogleRefusal`], where requests are counted, and
 /// names paths as `OpenAPI` does.
 pub(super) fn complete(openapi: &mut OpenApi) {
     // The star says to the router that a name holds slashes; the document does not know it.
@@ -60,6 +87,11 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         .map(|(path, item)| (path.replace("{*", "{"), item));
     openapi.paths.paths = plain.collect();
     for (path, item) in &mut openapi.paths.paths {
+        let refusal = if path.starts_with(YOUTUBE) {
+            "GoogleRefusal"
+        } else {
+            "Status"
+        };
         let operations = [
             &mut item.get,
             &mut item.head,
@@ -79,7 +111,7 @@ pub(super) fn complete(openapi: &mut OpenApi) {
                 if let RefOr::T(response) = response
                     && is_refusal
                 {
-                    let schema = RefOr::Ref(Ref::from_schema_name("Status"));
+                    let schema = RefOr::Ref(Ref::from_schema_name(refusal));
                     let content = ContentBuilder::new().schema(Some(schema)).build();
                     response
                         .content

@@ -1,19 +1,24 @@
 //! What Google's clients expect around the `YouTube` paths: the form of refusals,
 //! and requests whose method stands in a header.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use crate::app::App;
 use crate::error::{ApiError, Refused};
+use crate::extract::body_timeout;
 
 /// What all `YouTube` paths begin with.
-const YOUTUBE: &str = "/v1/";
+pub(super) const YOUTUBE: &str = "/v1/";
 
 const METHOD_OVERRIDE: &str = "x-http-method-override";
 
@@ -95,26 +100,31 @@ const fn old_reason(status: StatusCode) -> &'static str {
 
 /// Takes the method from the header, and parameters from the body, where a
 /// client found its address too long.
-pub(super) async fn override_method(request: Request, next: Next) -> Response {
+pub(super) async fn override_method(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
     let overridden = request.method() == Method::POST
         && request.uri().path().starts_with(YOUTUBE)
         && request.headers().contains_key(METHOD_OVERRIDE);
     if !overridden {
         return next.run(request).await;
     }
-    match overriding(request).await {
+    match overriding(request, app.config().body_timeout()).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => in_google_form(refusal.into_response()),
     }
 }
 
-async fn overriding(request: Request) -> Result<Request, ApiError> {
+async fn overriding(request: Request, wait: Duration) -> Result<Request, ApiError> {
     let (mut parts, body) = request.into_parts();
     parts.method = meant(&parts.headers)?;
     if parts.method == Method::POST || !has_form(&parts.headers) {
         return Ok(Request::from_parts(parts, body));
     }
-    let form = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| {
+    let form = timeout(wait, to_bytes(body, FORM_BYTES_MAX)).await;
+    let form = form.map_err(|_| body_timeout(wait))?.map_err(|_| {
         ApiError::bad_request(
             "INVALID_FORM",
             format!("the parameters in the body have more than {FORM_BYTES_MAX} bytes, or were cut short"),
@@ -161,7 +171,14 @@ fn with_parameters(uri: &Uri, form: &str) -> Result<Uri, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use futures::stream::pending;
+
     use super::*;
+
+    const WAIT: Duration = Duration::from_secs(5);
 
     #[test]
     fn a_refusal_has_the_code_of_http_and_a_name() {
@@ -182,15 +199,27 @@ mod tests {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from("pageSize=1&pageToken=x"))
             .unwrap();
-        let request = overriding(request).await.unwrap();
+        let request = overriding(request, WAIT).await.unwrap();
         assert_eq!(request.method(), Method::GET);
         assert_eq!(request.uri(), "/v1/jobs?alt=json&pageSize=1&pageToken=x");
         assert!(!request.headers().contains_key(CONTENT_TYPE));
         let wrong = Request::post("/v1/jobs").header(METHOD_OVERRIDE, "BREW");
         assert!(
-            overriding(wrong.body(Body::empty()).unwrap())
+            overriding(wrong.body(Body::empty()).unwrap(), WAIT)
                 .await
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn a_form_that_stops_coming_is_not_waited_for() {
+        let request = Request::post("/v1/jobs")
+            .header(METHOD_OVERRIDE, "GET")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from_stream(pending::<Result<Bytes, Infallible>>()))
+            .unwrap();
+        let refusal = overriding(request, Duration::from_millis(1)).await;
+        let status = refusal.unwrap_err().into_response().status();
+        assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -15,9 +15,9 @@ use super::page::Page;
 use super::parameters::Given;
 use super::status::{PeriodStatus, newest_period};
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::{Asker, Reader};
 use crate::error::{ApiError, Violation};
-use crate::extract::{Segments, read_body};
+use crate::extract::Segments;
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -87,10 +87,10 @@ const NAME_CHARACTERS_MAX: usize = 100;
 )]
 pub(crate) async fn create_job(
     State(app): State<App>,
-    reader: Reader,
+    asker: Asker,
     body: Body,
 ) -> Result<Json<Job>, ApiError> {
-    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
     let (report_type, name) = read_job(&body)?;
     let order = app
         .meta()
@@ -105,9 +105,9 @@ pub(crate) async fn create_job(
     path = "/v1/jobs",
     tag = "bulk reports",
     params(
-        ("pageSize" = Option<i32>, Query, description = "at most 1000; 100 without it"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
         ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
-        ("includeSystemManaged" = Option<bool>, Query, description = "changes nothing: no job of ours is system-managed"),
+        ("includeSystemManaged" = Option<String>, Query, description = "changes nothing: no job of ours is system-managed"),
         ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
     ),
     responses(

@@ -37,7 +37,7 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
     tag = "bulk reports",
     params(
         ("resourceName" = String, Path, description = "as in the report's `downloadUrl`; it holds slashes"),
-        ("alt" = Option<String>, Query, description = "`media`, or absent"),
+        ("alt" = Option<String>, Query, pattern = "^media$", description = "`media`, or absent"),
         ("variant" = Option<String>, Query, description = "`raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
     ),
     responses(

@@ -49,9 +49,9 @@ struct ColumnAnswer {
     path = "/v1/reportTypes",
     tag = "bulk reports",
     params(
-        ("pageSize" = Option<i32>, Query, description = "at most 1000; 100 without it"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
         ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
-        ("includeSystemManaged" = Option<bool>, Query, description = "changes nothing: no type of ours is system-managed"),
+        ("includeSystemManaged" = Option<String>, Query, description = "changes nothing: no type of ours is system-managed"),
         ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are"),
     ),
     responses(

@@ -74,7 +74,7 @@ pub(crate) struct ReportAnswer {
         ("createdAfter" = Option<String>, Query, description = "only those made later than this (RFC 3339)"),
         ("startTimeAtOrAfter" = Option<String>, Query, description = "only those whose period begins then or later"),
         ("startTimeBefore" = Option<String>, Query, description = "only those whose period begins earlier"),
-        ("pageSize" = Option<i32>, Query, description = "at most 1000; 100 without it"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
         ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
         ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are"),
     ),

@@ -6,6 +6,7 @@ use anyhow::Context;
 use showreport_server::App;
 use tokio::net::TcpListener;
 
+use super::open_files;
 use super::parts::Parts;
 use super::tasks::Tasks;
 
@@ -44,6 +45,10 @@ impl Running {
             requests_per_minute: doors.requests_per_minute,
             public_url: Some(public_url.unwrap_or_else(|| base_url(address))),
             ..showreport_server::Config::default()
+        };
+        let config = match open_files::max() {
+            Some(files) => config.within_open_files(files),
+            None => config,
         };
         let key = parts
             .meta

@@ -22,6 +22,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The status line and the headers.
     pub(crate) head: String,
+    /// In how many seconds to come again.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -66,6 +68,7 @@ impl Connection {
         let status = head.get(9..12).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("no status in {head:?}"))?;
         let length = if has_body { body_length(head)? } else { 0 };
+        let retry_after = header(head, "retry-after").and_then(|seconds| seconds.parse().ok());
         let head = head.to_owned();
         while self.received.len() < head_end + length {
             self.more()?;
@@ -73,6 +76,7 @@ impl Connection {
         Ok(Answer {
             status,
             head,
+            retry_after,
             body: self.received[head_end..head_end + length].to_vec(),
         })
     }
@@ -106,17 +110,19 @@ impl Answer {
 }
 
 fn body_length(head: &str) -> anyhow::Result<usize> {
-    for line in head.lines() {
-        if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                return value.trim().parse().context("read the length of an answer");
-            }
-            if name.eq_ignore_ascii_case("transfer-encoding") {
-                bail!("an answer in chunks, which this client does not read");
-            }
-        }
+    if let Some(length) = header(head, "content-length") {
+        return length.parse().context("read the length of an answer");
+    }
+    if header(head, "transfer-encoding").is_some() {
+        bail!("an answer in chunks, which this client does not read");
     }
     Ok(0)
+}
+
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+    Some(value.trim())
 }
 
 /// The head of a request, its blank line included.

@@ -50,10 +50,22 @@ pub(crate) fn finish_watched(mut child: Child, every: Duration) -> anyhow::Resul
 
 /// The most memory that a process had resident, since it began or since `forget_peak`.
 pub(crate) fn peak_bytes(process: u32) -> anyhow::Result<u64> {
+    status_bytes(process, "VmHWM:")
+}
+
+/// The memory that a process has resident.
+pub(crate) fn resident_bytes(process: u32) -> anyhow::Result<u64> {
+    status_bytes(process, "VmRSS:")
+}
+
+fn status_bytes(process: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: u64 = kib.context("find the peak of a process")?.trim().parse()?;
+    let kib: u64 = kib
+        .context("find the memory of a process")?
+        .trim()
+        .parse()?;
     Ok(kib * 1_024)
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::http::{Answer, Connection, head};
-use super::process::{forget_peak, output, peak_bytes};
+use super::process::{forget_peak, output, peak_bytes, resident_bytes};
 use super::product::Product;
 
 /// Longer than the pause between two rounds of the server's own maintenance.
@@ -89,6 +89,10 @@ impl Server {
 
     pub(crate) fn peak_bytes(&self) -> anyhow::Result<u64> {
         peak_bytes(self.child.id())
+    }
+
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        resident_bytes(self.child.id())
     }
 
     pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {

@@ -323,3 +323,18 @@ async fn reports_are_listed_newest_first_in_pages() {
     let foreign = show.meta.report(&org("rival"), ids[0]).await;
     assert!(matches!(foreign, Err(Error::UnknownReport { .. })));
 }
+
+#[tokio::test]
+async fn no_more_reports_are_taken_than_are_made_in_good_time() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let orders: Vec<_> = (0..WAITING_MAX).map(|_| show.order("keynote")).collect();
+    let created = show.meta.create_reports(&show.org, &orders, None).await;
+    let created = created.unwrap();
+    let again = || show.meta.create_reports(&show.org, &orders[..1], None);
+    assert_eq!(again().await.unwrap_err().kind(), ErrorKind::Busy);
+    show.meta
+        .delete_report(&show.org, created[0].id)
+        .await
+        .unwrap();
+    assert_eq!(again().await.unwrap().len(), 1);
+}

@@ -17,6 +17,31 @@ fn body(text: &[u8], form: Form) -> Result<(usize, Named), Broken> {
 }
 
 #[test]
+fn a_body_has_no_more_records_than_good_ones_could_be() {
+    let lines = "x\n".repeat(RECORDS_MAX + 1);
+    for (form, body) in [
+        (Form::Ndjson, lines.as_str()),
+        (Form::Json, &format!("[{}0]", "0,".repeat(RECORDS_MAX))),
+    ] {
+        let read = parse_body(body.as_bytes(), form, Timestamp::MIN, |_| {});
+        assert_eq!(read, Err(Broken::TooMany), "{form:?}");
+    }
+    let fits = &lines[..2 * RECORDS_MAX];
+    let read = parse_body(fits.as_bytes(), Form::Ndjson, Timestamp::MIN, |_| {});
+    assert_eq!(read.unwrap().total, RECORDS_MAX);
+}
+
+#[test]
+fn a_long_body_of_brackets_is_not_read() {
+    let deep = "[".repeat(100_000);
+    let read = |form| parse_body(deep.as_bytes(), form, Timestamp::MIN, |_| {});
+    assert!(matches!(read(Form::Json), Err(Broken::Json(why)) if why.contains("deeper")));
+    for form in [Form::Ndjson, Form::Either] {
+        assert_eq!(read(form).unwrap().named[0].reason, "MALFORMED_JSON");
+    }
+}
+
+#[test]
 fn lines_are_counted_with_blank_ones() {
     let text = format!("\r\n{}\r\n  \n[]\n{{\n{}", event(), chat());
     assert_eq!(

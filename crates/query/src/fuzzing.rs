@@ -1,0 +1,61 @@
+//! Texts of strangers in files that others open, for fuzzing.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
+use crate::plans::answer::Column;
+use crate::render;
+
+/// Cells that lie two to a row, between them a byte that stands in none of them.
+///
+/// An independent reader finds every text unchanged in the exact file, and in the guarded one
+/// no cell that a spreadsheet would run.
+pub fn csv(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let cells: Vec<&str> = text.split('\u{1e}').collect();
+    let (rows, _) = cells.as_chunks::<2>();
+    let columns: [ArrayRef; 2] = [0, 1].map(|place| {
+        let cells = rows.iter().map(|row| Some(row[place]));
+        Arc::new(cells.collect::<StringArray>()) as ArrayRef
+    });
+    let [left, right] = columns;
+    let batch = RecordBatch::try_from_iter([("left", left), ("right", right)]);
+    let batch = batch.expect("columns of one length");
+    let names = vec![Column::text("left"), Column::text("right")];
+    let (guarded, exact) = render::csv(names, &batch).expect("memory takes anything");
+    assert_eq!(read(&exact), rows, "the exact text");
+    for (cell, text) in read(&guarded).iter().flatten().zip(rows.iter().flatten()) {
+        let runs = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        assert!(!runs, "a spreadsheet would run {cell:?}");
+        let unguarded = cell.strip_prefix('\'').unwrap_or(cell);
+        assert!(cell == text || unguarded == *text, "{cell:?} was {text:?}");
+    }
+}
+
+/// The rows below the header.
+fn read(file: &[u8]) -> Vec<[String; 2]> {
+    let mut reader = csv::Reader::from_reader(file);
+    let rows = reader.records().map(|row| {
+        let row = row.expect("the file can be read");
+        [row[0].to_owned(), row[1].to_owned()]
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_input_that_fuzzing_kept_is_still_written_right() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/csv");
+        let mut inputs = 0;
+        for file in fs::read_dir(folder).unwrap() {
+            super::csv(&fs::read(file.unwrap().path()).unwrap());
+            inputs += 1;
+        }
+        assert!(inputs > 0);
+    }
+}

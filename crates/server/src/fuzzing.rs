@@ -1,0 +1,108 @@
+//! What strangers' bytes reach first, for fuzzing: the readers of records, packed bodies, links
+//! and requests. Each takes anything, and must only never panic, grow or lie.
+
+use showreport_model::facts::FactsBuilder;
+use showreport_model::{OrgId, Timestamp};
+
+use crate::blendvision::{CreateReports, read_ids};
+use crate::collect::{Encoding, Form, parse_body, parse_line, unpack};
+use crate::downloads::{Link, LinkParts, Wanted, wanted};
+
+/// The most that comes out of a packed body.
+const UNPACKED_BYTES_MAX: usize = 64 << 10;
+
+/// A body of records, in each form; what is good becomes facts.
+pub fn records(input: &[u8]) {
+    let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
+    for form in [Form::Json, Form::Ndjson, Form::Either] {
+        let mut facts = FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
+        let mut kept = 0;
+        let read = parse_body(input, form, now, |record| {
+            record.push_to(&mut facts);
+            kept += 1;
+        });
+        if let Ok(rejections) = read {
+            assert_eq!(facts.records(), kept);
+            assert!(rejections.named.len() <= rejections.total);
+            assert!(rejections.total + kept <= input.len());
+            facts.finish();
+        }
+    }
+    if let Ok(parsed) = parse_line(input, 0, now) {
+        let mut facts = FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
+        parsed.push_to(&mut facts);
+    }
+}
+
+/// A packed body; the first byte says how.
+pub fn packed(input: &[u8]) {
+    let Some((how, body)) = input.split_first() else {
+        return;
+    };
+    let encoding = [Encoding::Gzip, Encoding::Zstd, Encoding::Brotli][usize::from(how % 3)];
+    if let Ok(unpacked) = unpack(body, encoding, UNPACKED_BYTES_MAX) {
+        assert!(unpacked.len() <= UNPACKED_BYTES_MAX);
+    }
+}
+
+/// The parts of a link, a line each: none opens, since none is signed. The last is a range too.
+pub fn links(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let mut lines = text.splitn(4, '\n');
+    let mut next = || lines.next().unwrap_or_default().to_owned();
+    let parts = LinkParts {
+        report: next(),
+        expires: next(),
+        signature: next(),
+        file_name: next(),
+    };
+    let opened = Link::verify_with(&parts, &[7; 32]);
+    assert!(opened.is_none(), "{parts:?}");
+    if let Wanted::Part(part) = wanted(&text, 1_000) {
+        assert!(part.start < part.end && part.end <= 1_000);
+    }
+}
+
+/// What a client asks for, in each of the bodies that ask.
+pub fn requests(input: &[u8]) {
+    let event_reports = CreateReports::read(input);
+    // Whatever is taken has no two ways of being read.
+    if let Ok(asked) = event_reports {
+        assert_eq!(CreateReports::read(input).ok(), Some(asked));
+    }
+    drop(read_ids(input));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What fuzzing has found worth keeping of a target.
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let files = fs::read_dir(folder.join(target)).unwrap();
+        let inputs: Vec<_> = files
+            .map(|file| fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        assert!(!inputs.is_empty(), "{target}");
+        inputs
+    }
+
+    #[test]
+    fn every_input_that_fuzzing_kept_is_still_taken() {
+        let targets: [(&str, fn(&[u8])); 4] = [
+            ("records", records),
+            ("packed", packed),
+            ("links", links),
+            ("requests", requests),
+        ];
+        for (name, target) in targets {
+            for input in corpus(name) {
+                target(&input);
+            }
+        }
+    }
+}

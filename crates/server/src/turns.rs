@@ -1,0 +1,61 @@
+//! Turns: how many may do a thing at one time, and how long others wait for theirs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::error::ApiError;
+
+/// Turns at one thing. Whoever waits too long is told to come again: that serves him better
+/// than a late answer, and those behind him as well.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    places: Arc<Semaphore>,
+    wait: Duration,
+    what: &'static str,
+}
+
+/// A turn; it is over when this is dropped.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
+impl Turns {
+    /// So many at one time; `what` is said to those who wait longer.
+    pub(crate) fn new(at_once_max: usize, wait: Duration, what: &'static str) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(at_once_max)),
+            wait,
+            what,
+        }
+    }
+
+    /// Waits for a turn.
+    pub(crate) async fn next(&self) -> Result<Turn, ApiError> {
+        let turn = timeout(self.wait, self.places.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| {
+            let message = format!("{} at the moment; the same request works later", self.what);
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
+        })?;
+        turn.map_err(ApiError::internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_too_long_is_told_to_come_again() {
+        let turns = Turns::new(1, Duration::from_millis(5), "too much is asked");
+        let first = turns.next().await.unwrap();
+        let refusal = turns.next().await.unwrap_err().into_response();
+        assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refusal.headers().contains_key("retry-after"));
+        drop(first);
+        assert!(turns.next().await.is_ok());
+    }
+}

@@ -1,0 +1,107 @@
+//! Everything that openapi.json allows, and everything that it forbids, thought up by schemathesis.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::{Outcome, Torment};
+use crate::python;
+use crate::rig::{Product, Server, head};
+use crate::step::root;
+
+const VERSION: &str = "schemathesis==4.32.5";
+
+pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
+    if !python::can_make_environments() {
+        return Ok(Outcome::LeftOut(python::MISSING.to_owned()));
+    }
+    let python = python::environment(&root().join("target/schemathesis"), &[VERSION])?;
+    let program = python.with_file_name("schemathesis");
+    let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
+    let server = Server::start(&product, &[])?;
+    collect(&server)?;
+    let description = server.get("/openapi.json")?.body;
+    control(torment, &program, &server, &description)?;
+    let mut run = command(torment, &program, &server);
+    run.arg(format!("http://{}/openapi.json", server.address));
+    run.args(["--max-examples", &torment.rounds.to_string()]);
+    let (held, said) = outcome(&mut run)?;
+    ensure!(held, "schemathesis has found something:\n{said}");
+    let cases = said
+        .lines()
+        .find_map(|line| line.trim().split_once(" generated"));
+    let (cases, _) = cases.context("find how many cases there were")?;
+    Ok(Outcome::Held(format!(
+        "{cases} cases, {} examples an operation in each phase, all checks: no finding ({VERSION})",
+        torment.rounds
+    )))
+}
+
+/// An event, so that not everything is unknown.
+fn collect(server: &Server) -> anyhow::Result<()> {
+    let record = br#"{"type":"event","event_id":"keynote","kind":"live","title":"Keynote"}"#;
+    let head = head("POST", "/collect", &server.token, record.len());
+    let answer = server.connect()?.send(head.as_bytes(), record)?;
+    ensure!(answer.status == 202, "it was answered {}", answer.status);
+    Ok(())
+}
+
+/// A description that is wrong in one place must be found wrong.
+fn control(
+    torment: &Torment,
+    program: &Path,
+    server: &Server,
+    description: &[u8],
+) -> anyhow::Result<()> {
+    let mut wrong: Value = serde_json::from_slice(description)?;
+    let responses = &mut wrong["paths"]["/healthz"]["get"]["responses"];
+    let healthy = responses["200"].take();
+    *responses = serde_json::json!({"204": healthy});
+    let path = torment.folder.join("wrong.json");
+    fs::write(&path, wrong.to_string())?;
+    let mut run = command(torment, program, server);
+    run.arg(path)
+        .args(["--url", &format!("http://{}", server.address)])
+        .args(["--include-path", "/healthz", "--max-examples", "1"]);
+    let (held, said) = outcome(&mut run)?;
+    ensure!(
+        !held && said.contains("Undocumented"),
+        "a wrong description was not found out:\n{said}"
+    );
+    Ok(())
+}
+
+fn command(torment: &Torment, program: &Path, server: &Server) -> Command {
+    let mut command = Command::new(program);
+    let hostile = root().join("tests/hostile");
+    command
+        .current_dir(&torment.folder)
+        .env("SCHEMATHESIS_HOOKS", hostile.join("schemathesis_hooks.py"))
+        .arg("--config-file")
+        .arg(hostile.join("schemathesis.toml"))
+        .args([
+            "run",
+            "--checks",
+            "all",
+            "--continue-on-failure",
+            "--no-color",
+        ])
+        // A product of the same seed finds the same.
+        .args(["--seed", &torment.random.clone().below(1 << 32).to_string()])
+        .args([
+            "--header",
+            &format!("Authorization: Bearer {}", server.token),
+        ]);
+    command
+}
+
+/// Whether nothing was found, and what it said.
+fn outcome(command: &mut Command) -> anyhow::Result<(bool, String)> {
+    let output = command.output().context("start schemathesis")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Ok((output.status.success(), format!("{said}{complaint}")))
+}
