@@ -80,6 +80,9 @@ mod tests {
 
     use super::*;
 
+    /// A target and its name.
+    type Target = (&'static str, fn(&[u8]));
+
     /// What fuzzing has found worth keeping of a target.
     fn corpus(target: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
@@ -93,7 +96,7 @@ mod tests {
 
     #[test]
     fn every_input_that_fuzzing_kept_is_still_taken() {
-        let targets: [(&str, fn(&[u8])); 4] = [
+        let targets: [Target; 4] = [
             ("records", records),
             ("packed", packed),
             ("links", links),
