@@ -8,7 +8,7 @@ use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DueDay, ReportType};
-use showreport_model::{OrgId, ReportDay, StandingOrderId, Window, Zone};
+use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
 use crate::jobs::Jobs;
@@ -16,10 +16,43 @@ use crate::jobs::Jobs;
 /// What came of a job.
 pub(crate) struct Made {
     pub(crate) order: StandingOrderId,
+    pub(crate) org: OrgId,
     pub(crate) day: ReportDay,
     pub(crate) report_type: ReportType,
-    /// `new`, `restated` or `unchanged`.
-    pub(crate) outcome: &'static str,
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+    /// Where its file is.
+    pub(crate) file_id: ReportId,
+}
+
+/// What became of a day's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Published.
+    New,
+    /// Published in the place of another that said something else.
+    Restated,
+    /// Not published: it says what the day's latest report says.
+    Unchanged,
+    /// Not published: nobody wants it any more.
+    Unwanted,
+}
+
+impl Outcome {
+    /// How metrics and the log call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Restated => "restated",
+            Self::Unchanged => "unchanged",
+            Self::Unwanted => "unwanted",
+        }
+    }
+
+    /// Whether the file is to be removed.
+    pub(crate) const fn leaves_a_file(self) -> bool {
+        matches!(self, Self::Unchanged | Self::Unwanted)
+    }
 }
 
 /// Makes the file, and publishes it if it says anything new. Nothing, if nobody wants it any more.
@@ -45,24 +78,20 @@ pub(crate) async fn make_bulk_report(
     };
     let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
     let outcome = match published.context("publish the bulk report")? {
-        Published::New(report) if report.supersedes.is_some() => Some("restated"),
-        Published::New(_) => Some("new"),
-        Published::Unchanged => {
-            remove(jobs, &task).await?;
-            Some("unchanged")
-        }
-        Published::Unwanted => {
-            remove(jobs, &task).await?;
-            None
-        }
+        Published::New(report) if report.supersedes.is_some() => Outcome::Restated,
+        Published::New(_) => Outcome::New,
+        Published::Unchanged => Outcome::Unchanged,
+        Published::Unwanted => Outcome::Unwanted,
         // The other one may be writing to the same place.
-        Published::TakenOver => None,
+        Published::TakenOver => return Ok(None),
     };
-    Ok(outcome.map(|outcome| Made {
+    Ok(Some(Made {
         order: order.id,
+        org: order.org.clone(),
         day: task.day,
         report_type: order.report_type,
         outcome,
+        file_id: task.file_id,
     }))
 }
 
@@ -126,10 +155,4 @@ fn output(jobs: &Jobs, job: &ClaimedJob, task: &DueTask) -> Output {
         main: create(Variant::Main),
         raw: Some(create(Variant::Raw)),
     }
-}
-
-async fn remove(jobs: &Jobs, task: &DueTask) -> anyhow::Result<()> {
-    let files = jobs.lake.report_files();
-    let removed = files.delete_all(&task.order.org, task.file_id).await;
-    removed.context("remove a file that nobody needs")
 }

@@ -65,15 +65,14 @@ impl Jobs {
             () = shutdown.cancelled() => return self.give_back(job).await,
         };
         match made {
-            Ok(Some(Made {
-                order,
-                day,
-                report_type,
-                outcome,
-            })) => {
-                self.metrics.bulk_made(report_type, outcome);
-                let duration_ms = began.elapsed().as_millis();
-                tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
+            // The job has ended; its file, if nobody needs it, must go whoever stops us.
+            Ok(Some(made)) => {
+                if made.outcome.leaves_a_file() {
+                    let files = self.lake.report_files();
+                    let removed = files.delete_all(&made.org, made.file_id).await;
+                    removed.context("remove a file that nobody needs")?;
+                }
+                self.tell(&made, began);
             }
             // There was no reason any more.
             Ok(None) => {}
@@ -90,6 +89,14 @@ impl Jobs {
             }
         }
         Ok(())
+    }
+
+    fn tell(&self, made: &Made, began: Instant) {
+        let outcome = made.outcome.name();
+        self.metrics.bulk_made(made.report_type, outcome);
+        let duration_ms = began.elapsed().as_millis();
+        let (order, day, report_type) = (made.order, made.day, made.report_type);
+        tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
     }
 
     async fn give_back(&self, job: &ClaimedJob) -> anyhow::Result<()> {
