@@ -101,7 +101,7 @@ const PARTS: [Part; 12] = [
         title: "bits that flip on the disk",
         rounds: Rounds {
             full: 2_000,
-            small: 40,
+            small: 10,
         },
         run: rot::run,
     },
