@@ -28,6 +28,7 @@ use object_store::{
 };
 use showreport_model::Damage;
 
+use crate::durable::lies_in;
 use sums::{BLOCK_BYTES, Summing, Sums};
 use upload::CheckedUpload;
 
@@ -184,10 +185,7 @@ fn sums_of(location: &Path) -> Path {
 }
 
 fn is_sums(location: &Path) -> bool {
-    location
-        .parts()
-        .next()
-        .is_some_and(|part| part.as_ref() == SUMS)
+    lies_in(location, SUMS)
 }
 
 fn is_hint(location: &Path) -> bool {

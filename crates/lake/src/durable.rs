@@ -219,10 +219,13 @@ impl std::fmt::Display for DurableStore {
 }
 
 fn is_staged(location: &Path) -> bool {
-    location
-        .parts()
-        .next()
-        .is_some_and(|part| part.as_ref() == STAGING)
+    lies_in(location, STAGING)
+}
+
+/// Whether this is, or lies in, that folder of the store's root.
+pub(crate) fn lies_in(location: &Path, folder: &str) -> bool {
+    let first = location.parts().next();
+    first.is_some_and(|part| part.as_ref() == folder)
 }
 
 fn not_supported(operation: &str) -> Error {

@@ -146,17 +146,7 @@ mod tests {
 
     use super::*;
     use crate::span::SpanSet;
-
-    fn sets() -> impl Strategy<Value = Vec<Vec<Span>>> {
-        let set = prop::collection::vec((0i64..200_000, 1i64..30_000), 0..12).prop_map(|pairs| {
-            let mut set: SpanSet = pairs
-                .into_iter()
-                .filter_map(|(from, length)| Span::new(from, from + length))
-                .collect();
-            set.settle().to_vec()
-        });
-        prop::collection::vec(set, 0..8)
-    }
+    use crate::span::testing::sets;
 
     proptest! {
         #[test]

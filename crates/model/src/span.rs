@@ -176,6 +176,25 @@ pub fn measure(disjoint: &[Span]) -> i64 {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use proptest::prelude::*;
+
+    use super::{Span, SpanSet};
+
+    /// Some sets of spans, each ascending and disjoint.
+    pub(crate) fn sets() -> impl Strategy<Value = Vec<Vec<Span>>> {
+        let set = prop::collection::vec((0i64..200_000, 1i64..30_000), 0..12).prop_map(|pairs| {
+            let mut set: SpanSet = pairs
+                .into_iter()
+                .filter_map(|(from, length)| Span::new(from, from + length))
+                .collect();
+            set.settle().to_vec()
+        });
+        prop::collection::vec(set, 0..8)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -4,12 +4,14 @@
 
 mod random;
 mod process;
+mod files;
 mod http;
 mod product;
 mod server;
 
+pub(crate) use files::{files_below, size_bytes};
 pub(crate) use http::{Answer, Connection, head};
-pub(crate) use process::{finish_watched, output, size_bytes};
+pub(crate) use process::{finish_watched, output};
 pub(crate) use product::{ORG, Product};
 pub(crate) use random::Random;
 pub(crate) use server::Server;

@@ -1,6 +1,5 @@
 //! A copy of the tree, with the faults in it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::patches::{self, Patch};
-use crate::rig::output;
+use crate::rig::{files_below, output};
 use crate::step::root;
 
 /// Makes the copy, or makes it as ours is now. What is the same is not written again, so that
@@ -24,9 +23,9 @@ pub(super) fn plant(patches: &[Patch], tree: &Path) -> anyhow::Result<()> {
         fs::copy(root().join(&path), place)?;
     }
     patches::apply(patches, &fresh, &[])?;
-    let wanted = files(&fresh)?;
+    let wanted = files_below(&fresh)?;
     if tree.exists() {
-        for path in files(tree)?.difference(&wanted) {
+        for path in files_below(tree)?.difference(&wanted) {
             fs::remove_file(tree.join(path))?;
         }
     }
@@ -49,21 +48,4 @@ fn sources() -> anyhow::Result<Vec<PathBuf>> {
     let paths = listed.lines().map(PathBuf::from);
     // What was removed is still listed until that is committed.
     Ok(paths.filter(|path| root().join(path).is_file()).collect())
-}
-
-/// Every file under a folder, by its path in it.
-fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder)?.to_owned());
-            }
-        }
-    }
-    Ok(found)
 }

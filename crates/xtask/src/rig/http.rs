@@ -22,8 +22,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The status line and the headers.
     pub(crate) head: String,
-    /// In how many seconds to come again.
-    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -68,7 +66,6 @@ impl Connection {
         let status = head.get(9..12).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("no status in {head:?}"))?;
         let length = if has_body { body_length(head)? } else { 0 };
-        let retry_after = header(head, "retry-after").and_then(|seconds| seconds.parse().ok());
         let head = head.to_owned();
         while self.received.len() < head_end + length {
             self.more()?;
@@ -76,7 +73,6 @@ impl Connection {
         Ok(Answer {
             status,
             head,
-            retry_after,
             body: self.received[head_end..head_end + length].to_vec(),
         })
     }
@@ -99,9 +95,12 @@ impl Connection {
 impl Answer {
     /// The value of a header; empty where it is absent.
     pub(crate) fn header(&self, wanted: &str) -> &str {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
-        let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map_or("", |(_, value)| value.trim())
+        header(&self.head, wanted).unwrap_or_default()
+    }
+
+    /// In how many seconds to come again.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after").parse().ok()
     }
 
     pub(crate) fn text(&self) -> Cow<'_, str> {

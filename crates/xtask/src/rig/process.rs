@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -72,17 +71,4 @@ fn status_bytes(process: u32, name: &str) -> anyhow::Result<u64> {
 /// Lets the peak begin anew.
 pub(crate) fn forget_peak(process: u32) -> anyhow::Result<()> {
     fs::write(format!("/proc/{process}/clear_refs"), "5").context("reset the peak of a process")
-}
-
-/// Bytes of everything in a directory.
-pub(crate) fn size_bytes(path: &Path) -> anyhow::Result<u64> {
-    let status = fs::symlink_metadata(path)?;
-    if !status.is_dir() {
-        return Ok(status.len());
-    }
-    let mut sum = 0;
-    for entry in fs::read_dir(path)? {
-        sum += size_bytes(&entry?.path())?;
-    }
-    Ok(sum)
 }

@@ -120,7 +120,7 @@ fn send(server: &Server, bomb: &Bomb) -> anyhow::Result<()> {
     loop {
         let answer = server.connect()?.send(head.as_bytes(), &bomb.body)?;
         // Of many at once some are told to come again.
-        if answer.status == 503 && answer.retry_after.is_some() && begun.elapsed() < PATIENCE {
+        if answer.status == 503 && answer.retry_after().is_some() && begun.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(200));
             continue;
         }

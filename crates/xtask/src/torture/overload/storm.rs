@@ -161,7 +161,7 @@ impl<'a> Storm<'a> {
         let head = head(method, path, &self.server.token, body.len());
         let answer = connection.send(head.as_bytes(), body.as_bytes());
         let answer = answer.with_context(|| format!("{method} {path}"))?;
-        let is_refusal = matches!(answer.status, 429 | 503) && answer.retry_after.is_some();
+        let is_refusal = matches!(answer.status, 429 | 503) && answer.retry_after().is_some();
         ensure!(
             is_refusal || (200..300).contains(&answer.status),
             "{method} {path} was answered {}: {}",

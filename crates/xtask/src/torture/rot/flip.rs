@@ -1,11 +1,11 @@
 //! Which bit flips.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use crate::rig::Random;
+use crate::rig::{Random, files_below};
 
 /// What a file is for. Each kind has the same chance, so that small ones get their share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,12 +87,10 @@ impl Flip {
         kinds: impl Fn(Kind) -> bool,
         random: &mut Random,
     ) -> anyhow::Result<Self> {
-        let mut found = Vec::new();
-        files(data_dir, &mut found)?;
         let mut candidates = Vec::new();
-        for path in found {
-            let name = path.strip_prefix(data_dir)?.to_string_lossy().into_owned();
-            let bytes = fs::metadata(&path)?.len();
+        for path in files_below(data_dir)? {
+            let name = path.to_string_lossy().into_owned();
+            let bytes = fs::metadata(data_dir.join(&path))?.len();
             if let Some(kind) = Kind::of(&name).filter(|kind| kinds(*kind) && bytes > 0) {
                 candidates.push((kind, name, bytes));
             }
@@ -137,16 +135,4 @@ impl Flip {
 
 fn index(random: &mut Random, length: usize) -> anyhow::Result<usize> {
     Ok(usize::try_from(random.below(length as u64))?)
-}
-
-fn files(directory: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files(&path, found)?;
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::stage::{Side, Stage, Tenant, Told};
+use crate::rig::files_below;
 
 /// Ends the server and searches everything; how many places that were.
 pub(super) fn search(stage: Stage) -> anyhow::Result<usize> {
@@ -20,7 +21,10 @@ pub(super) fn search(stage: Stage) -> anyhow::Result<usize> {
     } = stage;
     server.stop()?;
     let mut files = Vec::new();
-    list_files(&product.data_dir, &mut files)?;
+    for path in files_below(&product.data_dir)? {
+        let bytes = fs::read(product.data_dir.join(&path))?;
+        files.push((path, bytes));
+    }
     let mut controls = 0;
     for side in [Side::Acme, Side::Globex] {
         let tenant = &tenants[side as usize];
@@ -127,21 +131,4 @@ fn signature(link: &str) -> &[u8] {
 
 fn holds(text: &[u8], wanted: &[u8]) -> bool {
     text.windows(wanted.len()).any(|window| window == wanted)
-}
-
-/// Every file under a folder, by its path in it.
-fn list_files(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> anyhow::Result<()> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = fs::read(&path)?;
-                files.push((path.strip_prefix(folder)?.to_owned(), bytes));
-            }
-        }
-    }
-    Ok(())
 }
