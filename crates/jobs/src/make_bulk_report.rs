@@ -8,7 +8,7 @@ use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DueDay, ReportType};
-use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Window, Zone};
+use showreport_model::{OrgId, ReportDay, StandingOrderId, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
 use crate::jobs::Jobs;
@@ -16,13 +16,10 @@ use crate::jobs::Jobs;
 /// What came of a job.
 pub(crate) struct Made {
     pub(crate) order: StandingOrderId,
-    pub(crate) org: OrgId,
     pub(crate) day: ReportDay,
     pub(crate) report_type: ReportType,
     /// What became of it.
     pub(crate) outcome: Outcome,
-    /// Where its file is.
-    pub(crate) file_id: ReportId,
 }
 
 /// What became of a day's file.
@@ -50,16 +47,22 @@ impl Outcome {
     }
 
     /// Whether the file is to be removed.
-    pub(crate) const fn leaves_a_file(self) -> bool {
+    const fn leaves_a_file(self) -> bool {
         matches!(self, Self::Unchanged | Self::Unwanted)
     }
 }
 
-/// Makes the file, and publishes it if it says anything new. Nothing, if nobody wants it any more.
-pub(crate) async fn make_bulk_report(
+/// The file of a day that nobody knows of yet.
+pub(crate) struct Draft {
+    task: DueTask,
+    new: NewBulkReport,
+}
+
+/// Writes the file. Nothing, if nobody wants it any more; then the job has ended.
+pub(crate) async fn draft_bulk_report(
     jobs: &Jobs,
     job: &ClaimedJob,
-) -> anyhow::Result<Option<Made>> {
+) -> anyhow::Result<Option<Draft>> {
     let due: DueDay = serde_json::from_str(&job.payload).context("read which day is due")?;
     let task = jobs.meta.due_task(&due).await.context("load what is due")?;
     let Some(task) = task else {
@@ -76,6 +79,17 @@ pub(crate) async fn make_bulk_report(
         file: written.into_file(job.attempt),
         retention_ms: jobs.config.bulk_retention_ms,
     };
+    Ok(Some(Draft { task, new }))
+}
+
+/// Publishes the file if it says anything new, and removes it otherwise. It ends the job, so whoever
+/// calls it sees it through: nobody would come back for a file that nobody needs.
+pub(crate) async fn publish_bulk_report(
+    jobs: &Jobs,
+    job: &ClaimedJob,
+    draft: Draft,
+) -> anyhow::Result<Option<Made>> {
+    let Draft { task, new } = draft;
     let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
     let outcome = match published.context("publish the bulk report")? {
         Published::New(report) if report.supersedes.is_some() => Outcome::Restated,
@@ -85,13 +99,17 @@ pub(crate) async fn make_bulk_report(
         // The other one may be writing to the same place.
         Published::TakenOver => return Ok(None),
     };
+    let order = task.order;
+    if outcome.leaves_a_file() {
+        let files = jobs.lake.report_files();
+        let removed = files.delete_all(&order.org, task.file_id).await;
+        removed.context("remove a file that nobody needs")?;
+    }
     Ok(Some(Made {
         order: order.id,
-        org: order.org.clone(),
         day: task.day,
         report_type: order.report_type,
         outcome,
-        file_id: task.file_id,
     }))
 }
 

@@ -11,7 +11,7 @@ use showreport_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
-use crate::make_bulk_report::{Made, make_bulk_report};
+use crate::make_bulk_report::{Made, draft_bulk_report, publish_bulk_report};
 use crate::make_report::{Verdict, judge, lost_too_often, make_report, report_of};
 
 /// Jobs of another process on the same database wake nobody here, so the
@@ -59,22 +59,19 @@ impl Jobs {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let made = tokio::select! {
-            made = make_bulk_report(self, job) => made,
+        let draft = tokio::select! {
+            draft = draft_bulk_report(self, job) => draft,
             () = self.keep_lease(job) => return Ok(()),
             () = shutdown.cancelled() => return self.give_back(job).await,
         };
+        let made = match draft {
+            Ok(Some(draft)) => publish_bulk_report(self, job, draft).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
         match made {
-            // The job has ended; its file, if nobody needs it, must go whoever stops us.
-            Ok(Some(made)) => {
-                if made.outcome.leaves_a_file() {
-                    let files = self.lake.report_files();
-                    let removed = files.delete_all(&made.org, made.file_id).await;
-                    removed.context("remove a file that nobody needs")?;
-                }
-                self.tell(&made, began);
-            }
-            // There was no reason any more.
+            Ok(Some(made)) => self.tell(&made, began),
+            // There was no reason any more, or another worker has it.
             Ok(None) => {}
             Err(error) => {
                 let reason = format!("{error:#}");
