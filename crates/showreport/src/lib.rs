@@ -2,7 +2,6 @@
 //!
 //! The only crate that starts tasks, reads the environment and ends the process.
 
-mod allocator;
 pub mod simulation;
 pub mod telemetry;
 pub mod settings;
@@ -10,5 +9,4 @@ pub mod shutdown;
 pub mod wiring;
 pub mod commands;
 
-pub use allocator::give_large_blocks_back;
 pub use commands::run;
