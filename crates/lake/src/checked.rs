@@ -10,6 +10,7 @@
 //! Two writers must not make the same name at once: the log is written under the
 //! flush lock, and all other names are random or of one attempt.
 
+mod known;
 mod sums;
 mod upload;
 
@@ -29,6 +30,7 @@ use object_store::{
 use showreport_model::Damage;
 
 use crate::durable::lies_in;
+use known::Known;
 use sums::{BLOCK_BYTES, Summing, Sums};
 use upload::CheckedUpload;
 
@@ -54,6 +56,7 @@ struct Shared<S> {
     inner: S,
     /// What the operator knows the store as.
     name: String,
+    known: Known,
 }
 
 impl<S> Clone for CheckedStore<S> {
@@ -68,7 +71,11 @@ impl<S: ObjectStore> CheckedStore<S> {
     pub(crate) fn new(inner: S, name: &str) -> Self {
         let name = name.to_owned();
         Self {
-            shared: Arc::new(Shared { inner, name }),
+            shared: Arc::new(Shared {
+                inner,
+                name,
+                known: Known::default(),
+            }),
         }
     }
 
@@ -83,7 +90,16 @@ impl<S: ObjectStore> CheckedStore<S> {
         Ok(())
     }
 
-    async fn sums(&self, location: &Path) -> Result<Sums> {
+    async fn sums(&self, location: &Path) -> Result<Arc<Sums>> {
+        if let Some(known) = self.shared.known.find(location) {
+            return Ok(known);
+        }
+        let sums = Arc::new(self.stored_sums(location).await?);
+        self.shared.known.keep(location, &sums);
+        Ok(sums)
+    }
+
+    async fn stored_sums(&self, location: &Path) -> Result<Sums> {
         let place = sums_of(location);
         let stored = match self.inner().get(&place).await {
             Ok(stored) => stored.bytes().await?,
@@ -122,7 +138,7 @@ impl<S: ObjectStore> CheckedStore<S> {
     fn stream(
         &self,
         location: Path,
-        sums: Sums,
+        sums: Arc<Sums>,
         range: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes>> {
         let store = self.clone();
@@ -170,6 +186,7 @@ impl<S: ObjectStore> CheckedStore<S> {
     }
 
     async fn forget_sums(&self, location: &Path) -> Result<()> {
+        self.shared.known.forget(location);
         match self.inner().delete(&sums_of(location)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -12,7 +12,7 @@ use crate::tables::Fact;
 
 /// An hour of one viewer is about one row. A reader's threads share a file by its row groups, so
 /// that the show of some ten thousand viewers must have several.
-const ROW_GROUP_ROWS: usize = 16_384;
+const ROW_GROUP_ROWS: usize = 8_192;
 
 /// Fine enough to find one viewer's or one day's rows inside a group.
 const PAGE_ROWS: usize = 8_192;

@@ -5,6 +5,7 @@
 //! from, to, from, to, ascending and disjoint.
 
 pub(crate) mod lists;
+pub(crate) mod slots;
 pub(crate) mod aggregate;
 pub(crate) mod least;
 pub(crate) mod union;

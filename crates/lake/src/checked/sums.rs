@@ -69,6 +69,11 @@ impl Sums {
         is_whole.then_some(sums)
     }
 
+    /// How many blocks have one.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     const fn blocks_in_all(&self) -> u64 {
         self.length.div_ceil(BLOCK_BYTES)
     }

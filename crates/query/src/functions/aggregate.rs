@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::lists::{Lists, ListsBuilder, numbers_type};
+use super::slots::Slots;
 
 /// What an aggregate keeps of a group, and how it is filled, merged and read.
 pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + Any {
@@ -36,7 +37,7 @@ pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + 
     fn merge(&self, state: &mut Self::State, numbers: &[i64]);
     /// Appends the state as numbers, for [`Summary::merge`].
     fn encode(&self, state: &mut Self::State, numbers: &mut Vec<i64>);
-    fn finish(&self, states: Vec<Self::State>) -> Result<ArrayRef>;
+    fn finish(&self, states: Slots<Self::State>) -> Result<ArrayRef>;
     fn heap_bytes(state: &Self::State) -> usize;
 }
 
@@ -86,7 +87,7 @@ impl<S: Summary> AggregateUDFImpl for Function<S> {
     ) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(Box::new(Groups {
             summary: self.summary.clone(),
-            states: Vec::new(),
+            states: Slots::default(),
             heap_bytes: 0,
         }))
     }
@@ -94,7 +95,7 @@ impl<S: Summary> AggregateUDFImpl for Function<S> {
 
 struct Groups<S: Summary> {
     summary: S,
-    states: Vec<S::State>,
+    states: Slots<S::State>,
     heap_bytes: usize,
 }
 
@@ -106,8 +107,8 @@ impl<S: Summary> Groups<S> {
         self.heap_bytes = self.heap_bytes + S::heap_bytes(state) - before;
     }
 
-    fn take(&mut self, emit_to: EmitTo) -> Vec<S::State> {
-        let states = emit_to.take_needed(&mut self.states);
+    fn take(&mut self, emit_to: EmitTo) -> Slots<S::State> {
+        let states = self.states.take(emit_to);
         self.heap_bytes -= states.iter().map(S::heap_bytes).sum::<usize>();
         states
     }
@@ -127,7 +128,7 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.states.resize_with(total_num_groups, S::State::default);
+        self.states.grow(total_num_groups);
         let summary = self.summary.clone();
         let input = summary.input(values)?;
         for (row, &group) in group_indices.iter().enumerate() {
@@ -144,7 +145,7 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         group_indices: &[usize],
         total_num_groups: usize,
     ) -> Result<()> {
-        self.states.resize_with(total_num_groups, S::State::default);
+        self.states.grow(total_num_groups);
         let lists = Lists::new(&values[0])?;
         for (row, &group) in group_indices.iter().enumerate() {
             self.change(group, |summary, state| {
@@ -186,6 +187,6 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
     }
 
     fn size(&self) -> usize {
-        self.heap_bytes + self.states.capacity() * size_of::<S::State>()
+        self.heap_bytes + self.states.bytes()
     }
 }

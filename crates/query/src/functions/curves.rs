@@ -19,6 +19,7 @@ use super::aggregate::Summary;
 use super::lists::{Lists, spans_of};
 use super::people::Voice;
 use super::sets::{sets_of, union_of};
+use super::slots::Slots;
 
 /// Of voices and the sets of their views.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -96,7 +97,7 @@ impl Summary for BucketFigures {
         }
     }
 
-    fn finish(&self, states: Vec<Curves>) -> Result<ArrayRef> {
+    fn finish(&self, states: Slots<Curves>) -> Result<ArrayRef> {
         let mut lists = ListBuilder::new(StructBuilder::from_fields(figures_fields(), 0))
             .with_field(Arc::new(figures_item()));
         for curves in states {

@@ -3,7 +3,6 @@
 //! The engine's own `min` keeps a text of its own for every group, and most
 //! groups are views of one span. Here the texts of all groups lie together.
 
-use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringBuilder};
@@ -19,6 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::aggregate::taken;
+use super::slots::Slots;
 
 /// The least text of a group by its bytes; null where it has none.
 pub(crate) fn least_text(column: Expr) -> Expr {
@@ -79,7 +79,7 @@ struct Place {
 #[derive(Debug, Default)]
 struct Texts {
     texts: String,
-    places: Vec<Option<Place>>,
+    places: Slots<Option<Place>>,
 }
 
 impl Texts {
@@ -105,7 +105,7 @@ impl GroupsAccumulator for Texts {
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.places.resize(total_num_groups, None);
+        self.places.grow(total_num_groups);
         let texts = values[0].as_string::<i32>();
         for (row, &group) in group_indices.iter().enumerate() {
             if taken(opt_filter, row) && texts.is_valid(row) {
@@ -125,13 +125,13 @@ impl GroupsAccumulator for Texts {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let places = emit_to.take_needed(&mut self.places);
+        let places = self.places.take(emit_to);
         let bytes = places.iter().flatten().map(|place| place.end - place.start);
         let mut least = StringBuilder::with_capacity(places.len(), bytes.sum());
         for place in places {
             least.append_option(place.map(|Place { start, end }| &self.texts[start..end]));
         }
-        if self.places.is_empty() {
+        if self.places.len() == 0 {
             self.texts = String::new();
         }
         Ok(Arc::new(least.finish()))
@@ -157,7 +157,7 @@ impl GroupsAccumulator for Texts {
     }
 
     fn size(&self) -> usize {
-        self.texts.capacity() + self.places.capacity() * size_of::<Option<Place>>()
+        self.texts.capacity() + self.places.bytes()
     }
 }
 

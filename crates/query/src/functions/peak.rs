@@ -8,6 +8,7 @@ use showreport_model::sweep::Audience;
 
 use super::aggregate::Summary;
 use super::lists::{Lists, ListsBuilder, numbers_type};
+use super::slots::Slots;
 
 /// Of one set of spans a viewer; gives viewers and instant, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,7 +43,7 @@ impl Summary for PeakViewers {
         numbers.extend(edges.flat_map(|&(at, change)| [at, change]));
     }
 
-    fn finish(&self, states: Vec<Audience>) -> Result<ArrayRef> {
+    fn finish(&self, states: Slots<Audience>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for mut state in states {
             let peak = state.peak().into_iter();

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::aggregate::Summary;
 use super::lists::{Lists, ListsBuilder, append_spans, numbers_type, spans_of};
+use super::slots::Slots;
 
 /// The sets of a list.
 pub(crate) fn sets_of(mut numbers: &[i64]) -> impl Iterator<Item = &[i64]> {
@@ -70,7 +71,7 @@ impl Summary for Gathered {
         numbers.extend_from_slice(state);
     }
 
-    fn finish(&self, states: Vec<Self::State>) -> Result<ArrayRef> {
+    fn finish(&self, states: Slots<Self::State>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for state in states {
             lists.push_with(|numbers| numbers.extend_from_slice(&state));

@@ -8,6 +8,7 @@ use showreport_model::{Span, SpanSet};
 
 use super::aggregate::Summary;
 use super::lists::{ListsBuilder, append_spans, numbers_type, spans_of};
+use super::slots::Slots;
 
 /// Of spans given by their ends; those that a filter left empty add nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,7 +47,7 @@ impl Summary for UnionOfEnds {
         append_spans(numbers, state.settle());
     }
 
-    fn finish(&self, states: Vec<SpanSet>) -> Result<ArrayRef> {
+    fn finish(&self, states: Slots<SpanSet>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for mut state in states {
             lists.push_with(|numbers| append_spans(numbers, state.settle()));

@@ -9,7 +9,7 @@ use super::figures::Measured;
 use crate::rig::Server;
 
 /// How often a report is asked after. Each question costs the server a little, too.
-const ASK_EVERY: Duration = Duration::from_millis(2);
+const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// A way to gather watch time, in the words of both sides.
 #[derive(Debug, Clone, Copy)]
