@@ -23,7 +23,7 @@ impl Jobs {
                 () = journal.grown_to(self.config.flush_bytes) => {}
                 () = wait(age, &shutdown) => {}
             }
-            if let Err(error) = self.flush_all(&shutdown).await {
+            if let Err(error) = self.flush_waiting(&shutdown).await {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the journal could not be flushed"
@@ -34,10 +34,13 @@ impl Jobs {
         Ok(())
     }
 
-    async fn flush_all(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    /// Flushes what waits now. What comes meanwhile waits for its own age or size: beats of a view
+    /// meet in large flushes, and in many small ones the lake would get a row for each.
+    async fn flush_waiting(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let waiting = self.meta.journal_last().await.context("read the journal")?;
         while !shutdown.is_cancelled() {
             let flushed = self.lake.flush().await.context("flush the journal")?;
-            if flushed.journal_rows == 0 {
+            if flushed.last.is_none_or(|last| last >= waiting) {
                 break;
             }
         }

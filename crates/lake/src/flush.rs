@@ -33,6 +33,8 @@ pub struct Flushed {
     pub fact_rows: usize,
     /// Bytes of them.
     pub bytes: u64,
+    /// The number of the newest row. All older ones are in the tables, too.
+    pub last: Option<i64>,
 }
 
 /// Bytes of the journal that are read at once.
@@ -80,6 +82,7 @@ pub(crate) async fn flush(
         journal_rows: seqs.len(),
         fact_rows,
         bytes,
+        last: seqs.last().copied(),
     })
 }
 

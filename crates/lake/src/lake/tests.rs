@@ -176,6 +176,8 @@ async fn what_is_flushed_can_be_read() {
     let flushed = world.lake.flush().await.unwrap();
     assert_eq!((flushed.journal_rows, flushed.fact_rows), (2, 3));
     assert!(flushed.bytes > 0);
+    let last = world.meta.journal_last().await.unwrap();
+    assert_eq!(flushed.last, Some(last));
     assert_eq!(
         world.present_spans().await,
         [span("a", 0, 20), span("b", 0, 5)]
