@@ -45,11 +45,18 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     let folder = root().join("target/defects");
     let tree = folder.join("tree");
     let mut tests = Tests::new();
-    step("planted faults: build", || {
+    let caught = step("planted faults: build", || {
         copy::plant(&patches, &tree)?;
         tests = build(&tree)?;
         Ok(())
-    })?;
+    })
+    .and_then(|()| each(&patches, names, &tests, &folder));
+    clear_away()?;
+    caught
+}
+
+/// Shows of each of these faults, or of all, that its test catches it.
+fn each(patches: &[Patch], names: &[&str], tests: &Tests, folder: &Path) -> anyhow::Result<()> {
     let wanted = |it: &&Patch| names.is_empty() || names.contains(&it.name.as_str());
     let faults: Vec<&Patch> = patches
         .iter()
@@ -59,7 +66,7 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     let mut missed = Vec::new();
     for patch in &faults {
         let (name, test) = (&patch.name, &patch.caught_by);
-        let is_caught = is_caught(patch, &tests, &folder);
+        let is_caught = is_caught(patch, tests, folder);
         if is_caught.with_context(|| format!("the fault {name}"))? {
             println!("  {name:26} caught by {test}: {}", patch.fault);
         } else {
@@ -67,8 +74,6 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
             missed.push(name);
         }
     }
-    // The copy's program has taken the place of ours, and gives it back.
-    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
     println!(
         "\n{} of {} planted faults were caught",
         faults.len() - missed.len(),
@@ -76,6 +81,13 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     );
     ensure!(missed.is_empty(), "no test caught {missed:?}");
     Ok(())
+}
+
+/// The copy's programs have taken the place of ours, and cargo takes them for fresh as long as the
+/// copy does not change: none of them may stay.
+fn clear_away() -> anyhow::Result<()> {
+    let all_of_ours = ["clean", "--workspace", "--profile", "dev", "--quiet"];
+    execute(&mut cargo(&all_of_ours))
 }
 
 /// Whether the fault's test, which passes without any, fails with it.
