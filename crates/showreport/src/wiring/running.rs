@@ -1,10 +1,11 @@
 //! A server in this process: its doors and its tasks.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
 use showreport_server::App;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::open_files;
 use super::parts::Parts;
@@ -22,6 +23,10 @@ pub struct Doors {
     pub requests_per_minute: u32,
 }
 
+/// Connections that the system keeps until they are accepted. A crowd comes within milliseconds, and
+/// who finds this queue full has a connection that we never hear of; the library asks for 128.
+const QUEUE_MAX: u32 = 4096;
+
 /// A server with all its tasks.
 pub struct Running {
     address: SocketAddr,
@@ -37,7 +42,7 @@ impl Running {
         doors: &Doors,
         public_url: Option<String>,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(doors.listen).await.with_context(|| {
+        let listener = listen(doors.listen).with_context(|| {
             format!("listen on {}; --listen takes another address", doors.listen)
         })?;
         let address = listener.local_addr().context("find the own address")?;
@@ -119,6 +124,19 @@ impl Running {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "is no address and port, such as 127.0.0.1:8470 or [::]:8470".to_owned())
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // The next server may follow at once. Windows would let two of them share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE_MAX)
 }
 
 /// How to reach a bound address: one that means "every address" is reached by the own one.
