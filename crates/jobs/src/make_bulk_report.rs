@@ -8,7 +8,7 @@ use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DueDay, ReportType};
-use showreport_model::{OrgId, ReportDay, StandingOrderId, Window, Zone};
+use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
 use crate::jobs::Jobs;
@@ -16,10 +16,13 @@ use crate::jobs::Jobs;
 /// What came of a job.
 pub(crate) struct Made {
     pub(crate) order: StandingOrderId,
+    pub(crate) org: OrgId,
     pub(crate) day: ReportDay,
     pub(crate) report_type: ReportType,
     /// What became of it.
     pub(crate) outcome: Outcome,
+    /// Where its file is.
+    pub(crate) file_id: ReportId,
 }
 
 /// What became of a day's file.
@@ -47,7 +50,7 @@ impl Outcome {
     }
 
     /// Whether the file is to be removed.
-    const fn leaves_a_file(self) -> bool {
+    pub(crate) const fn leaves_a_file(self) -> bool {
         matches!(self, Self::Unchanged | Self::Unwanted)
     }
 }
@@ -82,8 +85,7 @@ pub(crate) async fn draft_bulk_report(
     Ok(Some(Draft { task, new }))
 }
 
-/// Publishes the file if it says anything new, and removes it otherwise. It ends the job, so whoever
-/// calls it sees it through: nobody would come back for a file that nobody needs.
+/// Publishes the file, if it says anything new, and ends the job.
 pub(crate) async fn publish_bulk_report(
     jobs: &Jobs,
     job: &ClaimedJob,
@@ -100,16 +102,13 @@ pub(crate) async fn publish_bulk_report(
         Published::TakenOver => return Ok(None),
     };
     let order = task.order;
-    if outcome.leaves_a_file() {
-        let files = jobs.lake.report_files();
-        let removed = files.delete_all(&order.org, task.file_id).await;
-        removed.context("remove a file that nobody needs")?;
-    }
     Ok(Some(Made {
         order: order.id,
+        org: order.org,
         day: task.day,
         report_type: order.report_type,
         outcome,
+        file_id: task.file_id,
     }))
 }
 

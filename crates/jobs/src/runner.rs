@@ -64,13 +64,21 @@ impl Jobs {
             () = self.keep_lease(job) => return Ok(()),
             () = shutdown.cancelled() => return self.give_back(job).await,
         };
+        // From here on nothing stops it: nobody would come back for a file that nobody needs.
         let made = match draft {
             Ok(Some(draft)) => publish_bulk_report(self, job, draft).await,
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
         match made {
-            Ok(Some(made)) => self.tell(&made, began),
+            Ok(Some(made)) => {
+                if made.outcome.leaves_a_file() {
+                    let files = self.lake.report_files();
+                    let removed = files.delete_all(&made.org, made.file_id).await;
+                    removed.context("remove a file that nobody needs")?;
+                }
+                self.tell(&made, began);
+            }
             // There was no reason any more, or another worker has it.
             Ok(None) => {}
             Err(error) => {
