@@ -11,11 +11,9 @@ use crate::Error;
 use crate::tables::Fact;
 
 /// An hour of one viewer is about one row. A reader's threads share a file by its row groups, so
-/// that the show of some ten thousand viewers must have several.
+/// that the show of some ten thousand viewers must have several. A page is no larger, fine enough to
+/// find one viewer's or one day's rows.
 const ROW_GROUP_ROWS: usize = 8_192;
-
-/// Fine enough to find one viewer's or one day's rows inside a group.
-const PAGE_ROWS: usize = 8_192;
 
 /// Rows that are turned into columns at once.
 const BATCH_ROWS: usize = 8_192;
@@ -99,6 +97,5 @@ fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS)
         .build()
 }
