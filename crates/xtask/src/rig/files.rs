@@ -21,15 +21,11 @@ pub(crate) fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     Ok(found)
 }
 
-/// Bytes of everything in a directory.
-pub(crate) fn size_bytes(path: &Path) -> anyhow::Result<u64> {
-    let status = fs::symlink_metadata(path)?;
-    if !status.is_dir() {
-        return Ok(status.len());
-    }
+/// Bytes of every file below a folder.
+pub(crate) fn size_bytes(folder: &Path) -> anyhow::Result<u64> {
     let mut sum = 0;
-    for entry in fs::read_dir(path)? {
-        sum += size_bytes(&entry?.path())?;
+    for path in files_below(folder)? {
+        sum += fs::symlink_metadata(folder.join(path))?.len();
     }
     Ok(sum)
 }
