@@ -5,6 +5,7 @@ mod data_dir;
 mod limits;
 mod spill;
 mod tasks;
+mod threads;
 mod parts;
 mod open_files;
 mod running;

@@ -9,11 +9,11 @@ use showreport_lake::Lake;
 use showreport_meta::Meta;
 use showreport_model::SystemClock;
 use showreport_query::Query;
-use tokio::runtime::{Handle, Runtime};
 
 use super::data_dir::DataDir;
 use super::limits::{Limits, ServerLimits};
 use super::spill::SpillDir;
+use super::threads::Threads;
 
 /// Bytes of the rows that one flush makes of the journal. Sorted and written they need
 /// some times as much, beside whatever reports and bodies hold.
@@ -33,7 +33,7 @@ pub struct Parts {
     pub query: Query,
     /// The chores.
     pub jobs: Jobs,
-    cpu: QueryThreads,
+    cpu: Threads,
     spill: SpillDir,
 }
 
@@ -77,7 +77,8 @@ impl Parts {
             Some(threads) => usize::from(threads),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let cpu = QueryThreads::start(threads)?;
+        let cpu =
+            Threads::start("query", threads).context("start the threads that make reports")?;
         let spill = SpillDir::create(&directory.spill())
             .with_context(|| format!("make {}", directory.spill().display()))?;
         let config = showreport_query::Config {
@@ -139,34 +140,4 @@ pub async fn open_lake(directory: &DataDir, meta: &Meta) -> anyhow::Result<Lake>
     Lake::open(&config, meta.clone())
         .await
         .with_context(|| format!("open the lake in {}", config.root.display()))
-}
-
-/// The threads on which questions are answered.
-#[derive(Debug)]
-struct QueryThreads(Option<Runtime>);
-
-impl QueryThreads {
-    fn start(threads: usize) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("query")
-            .enable_all()
-            .build()
-            .context("start the threads that make reports")?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn handle(&self) -> Handle {
-        let runtime = self.0.as_ref().expect("taken out only when dropped");
-        runtime.handle().clone()
-    }
-}
-
-impl Drop for QueryThreads {
-    /// A runtime dropped inside another would block it, which panics.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Context;
 use showreport_server::App;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 
 use super::open_files;
 use super::parts::Parts;
 use super::tasks::Tasks;
+use super::threads::Threads;
 
 /// Where a server is found, and how often.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,11 +29,16 @@ pub struct Doors {
 /// who finds this queue full has a connection that we never hear of; the library asks for 128.
 const QUEUE_MAX: u32 = 4096;
 
+/// Threads for the tasks that nobody waits for at a door. On those of the requests a crowd would
+/// stand before each step of a report, and a flush before each request.
+const CHORE_THREADS: usize = 2;
+
 /// A server with all its tasks.
 pub struct Running {
     address: SocketAddr,
     tasks: Tasks,
     parts: Parts,
+    chores: Threads,
 }
 
 impl Running {
@@ -69,27 +76,33 @@ impl Running {
             key,
         );
         let router = showreport_server::router(app);
+        let chores =
+            Threads::start("chores", CHORE_THREADS).context("start the threads of the chores")?;
+        let (front, back) = (Handle::current(), chores.handle());
+        let jobs = &parts.jobs;
         let mut tasks = Tasks::default();
         // They stop in this order: nothing comes in, then nothing is made, then
         // what came in goes to the lake, and last the journal takes no more.
-        tasks.start("doors", |stop| async move {
+        tasks.start("doors", &front, |stop| async move {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
-        tasks.start("report runner", |stop| parts.jobs.clone().run_reports(stop));
-        tasks.start("schedule", |stop| parts.jobs.clone().run_schedule(stop));
-        tasks.start("maintenance", |stop| {
-            parts.jobs.clone().run_maintenance(stop)
+        tasks.start("report runner", &back, |stop| {
+            jobs.clone().run_reports(stop)
         });
-        tasks.start("flusher", |stop| parts.jobs.clone().run_flusher(stop));
+        tasks.start("schedule", &back, |stop| jobs.clone().run_schedule(stop));
+        tasks.start("maintenance", &back, |stop| {
+            jobs.clone().run_maintenance(stop)
+        });
+        tasks.start("flusher", &back, |stop| jobs.clone().run_flusher(stop));
         let journal = parts.meta.journal_writer();
-        tasks.start(
-            "journal",
-            |stop| async move { Ok(journal.run(stop).await?) },
-        );
+        tasks.start("journal", &front, |stop| async move {
+            Ok(journal.run(stop).await?)
+        });
         Ok(Self {
             address,
             tasks,
             parts,
+            chores,
         })
     }
 
@@ -116,6 +129,7 @@ impl Running {
     /// Drains in order: doors, runner, flusher, journal; then closes the database.
     pub async fn stop(self) -> anyhow::Result<()> {
         let outcome = self.tasks.stop().await;
+        drop(self.chores);
         self.parts.close().await;
         outcome
     }

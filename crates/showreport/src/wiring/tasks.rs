@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +29,16 @@ impl Tasks {
         clippy::disallowed_methods,
         reason = "this is where the executable starts its tasks"
     )]
-    pub(super) fn start<T>(&mut self, name: &'static str, task: impl FnOnce(CancellationToken) -> T)
-    where
+    pub(super) fn start<T>(
+        &mut self,
+        name: &'static str,
+        threads: &Handle,
+        task: impl FnOnce(CancellationToken) -> T,
+    ) where
         T: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let handle = tokio::spawn(task(stop.clone()));
+        let handle = threads.spawn(task(stop.clone()));
         self.0.push(Task { name, stop, handle });
     }
 
@@ -92,7 +97,7 @@ mod tests {
         let mut tasks = Tasks::default();
         for name in ["doors", "runner", "journal"] {
             let stopped = stopped.clone();
-            tasks.start(name, |stop| async move {
+            tasks.start(name, &Handle::current(), |stop| async move {
                 stop.cancelled().await;
                 stopped.lock().expect("no panic").push(name);
                 Ok(())
@@ -108,11 +113,13 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_ends_by_itself_is_a_failure() {
         let mut tasks = Tasks::default();
-        tasks.start("doors", |stop| async move {
+        tasks.start("doors", &Handle::current(), |stop| async move {
             stop.cancelled().await;
             Ok(())
         });
-        tasks.start("journal", |_| async { Err(anyhow!("the disk is gone")) });
+        tasks.start("journal", &Handle::current(), |_| async {
+            Err(anyhow!("the disk is gone"))
+        });
         let error = tasks.failed().await;
         assert_eq!(format!("{error:#}"), "the journal failed: the disk is gone");
         tasks.stop().await.expect("the others stop");
