@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use fail::fail_point;
 use futures::future::try_join_all;
 use showreport_meta::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
 use showreport_model::Timestamp;
@@ -38,18 +39,24 @@ impl Jobs {
         let Some(job) = claimed.context("claim a job")? else {
             return Ok(false);
         };
+        self.run(&job, shutdown).await?;
+        Ok(true)
+    }
+
+    async fn run(&self, job: &ClaimedJob, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        fail_point!("job-begun", |_| std::process::abort());
         match job.name.as_str() {
-            MAKE_REPORT => self.see_through(&job, shutdown).await?,
-            MAKE_BULK_REPORT => self.see_bulk_through(&job, shutdown).await?,
+            MAKE_REPORT => self.see_through(job, shutdown).await,
+            MAKE_BULK_REPORT => self.see_bulk_through(job, shutdown).await,
             _ => {
                 // A newer version of the program may know it; ours leaves it alone for a while.
                 let later = self.later(BACK_OFF_MS_MAX);
                 self.meta
-                    .retry_job(&job, "unknown kind of job", later)
+                    .retry_job(job, "unknown kind of job", later)
                     .await?;
+                Ok(())
             }
         }
-        Ok(true)
     }
 
     /// A day is never given up: whatever fails is tried again, with a back-off.
@@ -145,19 +152,28 @@ impl Jobs {
 
     async fn worker(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
         while !shutdown.is_cancelled() {
-            match self.run_next(shutdown).await {
-                Ok(true) => {}
-                Ok(false) => self.wait_for_work(shutdown).await,
-                Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "a job could not be taken up");
-                    wait(LOOK_AGAIN, shutdown).await;
-                }
+            if let Err(error) = self.work(shutdown).await {
+                tracing::error!(error = format!("{error:#}"), "a job could not be taken up");
+                wait(LOOK_AGAIN, shutdown).await;
             }
         }
         Ok(())
     }
 
-    async fn wait_for_work(&self, shutdown: &CancellationToken) {
+    /// Sees a job through that is due, or else waits for one.
+    async fn work(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        if self.run_next(shutdown).await? {
+            return Ok(());
+        }
+        match self.wait_for_work(shutdown).await {
+            Some(job) => self.run(&job, shutdown).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until there may be something in the queue, or something is handed over.
+    async fn wait_for_work(&self, shutdown: &CancellationToken) -> Option<ClaimedJob> {
+        let mut offer = self.meta.offer_work(self.config.lease_ms);
         let now = self.meta.clock().now();
         let due = match self.meta.next_job_at().await {
             Ok(Some(at)) => {
@@ -166,9 +182,11 @@ impl Jobs {
             _ => LOOK_AGAIN,
         };
         tokio::select! {
+            handed = offer.job() => return handed,
             () = self.meta.job_added() => {}
             () = wait(due.clamp(Duration::from_millis(10), LOOK_AGAIN), shutdown) => {}
         }
+        offer.withdraw()
     }
 
     async fn see_through(

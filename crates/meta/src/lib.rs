@@ -31,7 +31,7 @@ pub use error::Error;
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
-pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT};
+pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
 pub use reports::{Idempotency, ReportTask};
 pub use signing::SigningKey;
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

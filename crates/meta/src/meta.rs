@@ -22,6 +22,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
+use crate::queue::Idle;
 use crate::tokens::KnownTokens;
 
 /// The metadata database. Clones are the same database.
@@ -41,6 +42,7 @@ struct Shared {
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
     job_added: Notify,
+    idle_workers: Idle,
     order_given: Notify,
 }
 
@@ -60,6 +62,7 @@ impl Meta {
                 journal_bytes_max: config.journal_bytes_max,
                 journal_receiver: Mutex::new(Some(receiver)),
                 job_added: Notify::new(),
+                idle_workers: Idle::default(),
                 order_given: Notify::new(),
             }),
         })

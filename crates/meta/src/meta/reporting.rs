@@ -44,6 +44,7 @@ impl Meta {
         let ledger = write.ledger.clone();
         let touches = self.shared.journal.touches();
         let mut created = Vec::with_capacity(orders.len());
+        let mut claimed = Vec::new();
         for order in orders {
             // An order for somebody else's event is an order for none.
             if order.org != *org {
@@ -67,7 +68,14 @@ impl Meta {
                 unique_key: &unique_key(report.id),
                 run_at: now,
             };
-            queue::insert(&mut write, job).await?;
+            // Dropped before the commit, the worker is free again.
+            if let Some(worker) = self.shared.idle_workers.take() {
+                let lease_ends_at = now.saturating_add_millis(worker.lease_ms);
+                let job = queue::insert_claimed(&mut write, job, lease_ends_at).await?;
+                claimed.push((worker, job));
+            } else {
+                queue::insert(&mut write, job).await?;
+            }
             created.push(report);
         }
         if let Some(request) = idempotency {
@@ -75,9 +83,10 @@ impl Meta {
         }
         write.commit().await?;
         fail_point!("order-after-commit", |_| std::process::abort());
-        for _ in &created {
+        for _ in claimed.len()..created.len() {
             self.shared.job_added.notify_one();
         }
+        self.hand_over(claimed).await;
         Ok(created)
     }
 

@@ -5,7 +5,7 @@ use showreport_model::Timestamp;
 
 use super::Meta;
 use crate::error::Error;
-use crate::queue::{self, ClaimedJob, NewJob};
+use crate::queue::{self, ClaimedJob, IdleWorker, NewJob, Offer};
 
 impl Meta {
     /// Adds a job, or nothing while one of the same key is unfinished.
@@ -45,6 +45,26 @@ impl Meta {
         write.commit().await?;
         fail_point!("claim-after-commit", |_| std::process::abort());
         Ok(job)
+    }
+
+    /// Offers to work: what this process adds from now on may be handed over, claimed for so long.
+    pub fn offer_work(&self, lease_ms: i64) -> Offer {
+        self.shared.idle_workers.join(lease_ms)
+    }
+
+    /// Hands over what was added as claimed.
+    pub(super) async fn hand_over(&self, claimed: Vec<(IdleWorker, ClaimedJob)>) {
+        // All at once: who is answered may go away, and this future with him.
+        let hands = claimed.into_iter();
+        let refused: Vec<_> = hands.filter_map(|(to, job)| to.hand(job).err()).collect();
+        for job in refused {
+            // Its worker has just left: anybody may have it.
+            let now = self.shared.clock.now();
+            match self.retry_job(&job, "its worker left", now).await {
+                Ok(_) => self.shared.job_added.notify_one(),
+                Err(error) => tracing::warn!(%error, "a job waits until its lease has run out"),
+            }
+        }
     }
 
     /// Keeps a claim for so long from now. False: it no longer holds.

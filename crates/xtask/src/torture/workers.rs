@@ -28,8 +28,8 @@ const HURRY: &str = "hurry=return";
 
 /// Where a worker is killed, and how many passes may come before.
 const POINTS: [(&str, u64); 13] = [
-    ("claim-before-commit", 1),
-    ("claim-after-commit", 1),
+    ("order-after-commit", 1),
+    ("job-begun", 1),
     ("renew-after-commit", 1),
     ("flush-after-table", 1),
     ("heads-before-commit", 1),
@@ -45,7 +45,7 @@ const POINTS: [(&str, u64); 13] = [
 
 /// Where a worker tarries, so that it is stopped there.
 const STOPS: [&str; 5] = [
-    "claim-after-commit",
+    "job-begun",
     "pin-after-commit",
     "flush-after-table",
     "file-before-name",

@@ -338,3 +338,46 @@ async fn no_more_reports_are_taken_than_are_made_in_good_time() {
         .unwrap();
     assert_eq!(again().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_worker_that_waits_is_handed_the_report_claimed() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let mut offer = show.meta.offer_work(30_000);
+    let report = show.create("keynote").await;
+    let job = offer.job().await.unwrap();
+    assert_eq!(job.payload, report.id.to_string());
+    assert_eq!((job.name.as_str(), job.attempt), (MAKE_REPORT, 1));
+    assert_eq!(show.meta.claim_job(30_000).await.unwrap(), None);
+    assert!(show.meta.renew_job(&job, 30_000).await.unwrap());
+
+    // As any other claim it ends with its lease.
+    show.clock.advance(30_000);
+    let other = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    assert_eq!((other.id, other.attempt), (job.id, 2));
+    assert!(!show.meta.finish_job(&job).await.unwrap());
+}
+
+#[tokio::test]
+async fn who_waits_no_longer_still_gets_what_was_handed_over_and_nothing_later() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let offer = show.meta.offer_work(30_000);
+    let first = show.create("keynote").await;
+    let job = offer.withdraw().unwrap();
+    assert_eq!(job.payload, first.id.to_string());
+
+    assert_eq!(show.meta.offer_work(30_000).withdraw(), None);
+    let second = show.create("keynote").await;
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    assert_eq!(job.payload, second.id.to_string());
+}
+
+#[tokio::test]
+async fn a_report_that_was_not_created_leaves_its_worker_to_look_for_itself() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let mut offer = show.meta.offer_work(30_000);
+    let orders = [show.order("keynote"), show.order("nobody's")];
+    let created = show.meta.create_reports(&show.org, &orders, None).await;
+    created.unwrap_err();
+    assert_eq!(offer.job().await, None);
+    assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+}

@@ -13,7 +13,7 @@ use crate::torture::load::{CLIENTS, Client, under_load};
 use crate::torture::victim::{Birth, Caller, House, Victim, dies_at};
 
 /// Where a server can be made to end as if killed, and how many passes may come before.
-pub(super) const POINTS: [(&str, u64); 24] = [
+pub(super) const POINTS: [(&str, u64); 25] = [
     ("journal-before-commit", 40),
     ("journal-after-commit", 40),
     ("checkpoint-before", 3),
@@ -33,6 +33,7 @@ pub(super) const POINTS: [(&str, u64); 24] = [
     ("order-after-commit", 3),
     ("claim-before-commit", 4),
     ("claim-after-commit", 4),
+    ("job-begun", 4),
     ("renew-after-commit", 1),
     ("pin-before-commit", 3),
     ("pin-after-commit", 3),
@@ -165,7 +166,7 @@ impl Lane {
         loop {
             let at = self.random.below(POINTS.len() as u64);
             let point = POINTS[usize::try_from(at).expect("it is small")];
-            let of_orders = ["order", "claim", "renew", "pin", "publish"];
+            let of_orders = ["order", "claim", "job", "renew", "pin", "publish"];
             let of_orders = of_orders.iter().any(|it| point.0.starts_with(it));
             let possible = if self.orders {
                 !point.0.starts_with("vacuum")
