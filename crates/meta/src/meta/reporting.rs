@@ -6,7 +6,7 @@ use showreport_model::{EventId, OrgId, ReportId, Timestamp};
 
 use super::Meta;
 use crate::error::Error;
-use crate::queue::{ClaimedJob, MAKE_REPORT, NewJob};
+use crate::queue::{ClaimedJob, IdleWorker, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
 use crate::{events, orgs, queue, reports};
 
@@ -25,13 +25,26 @@ impl Meta {
         orders: &[ReportOrder],
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Report>, Error> {
+        let (reports, claimed) = self.add_reports(org, orders, idempotency).await?;
+        // Not before the connection that writes is free: a job that nobody takes is put back with it.
+        self.hand_over(claimed).await;
+        Ok(reports)
+    }
+
+    /// The reports, and the jobs among theirs that idle workers of this process have.
+    async fn add_reports(
+        &self,
+        org: &OrgId,
+        orders: &[ReportOrder],
+        idempotency: Option<&Idempotency>,
+    ) -> Result<(Vec<Report>, Vec<(IdleWorker, ClaimedJob)>), Error> {
         let now = self.shared.clock.now();
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         if let Some(request) = idempotency
             && let Some(reports) = reports::recall(&mut write, org, request, now).await?
         {
-            return Ok(reports);
+            return Ok((reports, Vec::new()));
         }
         let waiting = queue::depth_of(&mut *write, MAKE_REPORT).await?;
         if waiting + orders.len() as u64 > WAITING_MAX {
@@ -86,8 +99,7 @@ impl Meta {
         for _ in claimed.len()..created.len() {
             self.shared.job_added.notify_one();
         }
-        self.hand_over(claimed).await;
-        Ok(created)
+        Ok((created, claimed))
     }
 
     /// A report of an organisation.

@@ -25,10 +25,6 @@ struct Task {
 
 impl Tasks {
     /// Starts a task, which stops after those started before it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where the executable starts its tasks"
-    )]
     pub(super) fn start<T>(
         &mut self,
         name: &'static str,

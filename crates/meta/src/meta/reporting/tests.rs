@@ -381,3 +381,29 @@ async fn a_report_that_was_not_created_leaves_its_worker_to_look_for_itself() {
     assert_eq!(offer.job().await, None);
     assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_worker_that_leaves_meanwhile_leaves_the_job_to_others() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let mut left = 0;
+    for turns in 0..200 {
+        let offer = show.meta.offer_work(30_000);
+        let leave = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+                std::thread::sleep(std::time::Duration::from_micros(5));
+            }
+            offer.withdraw()
+        };
+        let both = async { tokio::join!(show.create("keynote"), leave) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(10), both).await;
+        let (report, handed) = both.expect("nobody waits for himself");
+        let claimed = show.meta.claim_job(30_000).await.unwrap();
+        left += u32::from(claimed.as_ref().is_some_and(|job| job.attempt == 2));
+        let job = handed.or(claimed).expect("somebody has it");
+        assert_eq!(job.payload, report.id.to_string());
+        assert!(show.meta.finish_job(&job).await.unwrap());
+        assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
+    }
+    assert!(left > 0, "nobody left in between");
+}
