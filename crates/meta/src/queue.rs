@@ -53,10 +53,6 @@ const INSERT: &str = "INSERT INTO jobs (id, name, payload, unique_key, due_at, a
     VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)
     ON CONFLICT (unique_key) DO NOTHING";
 
-const INSERT_CLAIMED: &str =
-    "INSERT INTO jobs (id, name, payload, unique_key, due_at, attempts, fence)
-    VALUES (?1, ?2, ?3, ?4, ?5, 1, 1)";
-
 /// Somebody waits for a report; nobody waits for a bulk report as eagerly.
 const CLAIM: &str = "UPDATE jobs SET due_at = ?2, attempts = attempts + 1, fence = fence + 1
     WHERE id = (SELECT id FROM jobs WHERE due_at <= ?1
@@ -96,31 +92,6 @@ pub(crate) async fn insert(write: &mut SqliteConnection, job: NewJob<'_>) -> Res
         .await
         .doing("add a job")?;
     Ok(())
-}
-
-/// Adds a job that nobody can have added before, as claimed.
-pub(crate) async fn insert_claimed(
-    write: &mut SqliteConnection,
-    job: NewJob<'_>,
-    lease_ends_at: Timestamp,
-) -> Result<ClaimedJob, Error> {
-    let id = JobId::generate();
-    sqlx::query(INSERT_CLAIMED)
-        .bind(id.to_string())
-        .bind(job.name)
-        .bind(job.payload)
-        .bind(job.unique_key)
-        .bind(lease_ends_at.as_millis())
-        .execute(write)
-        .await
-        .doing("add a claimed job")?;
-    Ok(ClaimedJob {
-        id,
-        name: job.name.to_owned(),
-        payload: job.payload.to_owned(),
-        attempt: 1,
-        fence: 1,
-    })
 }
 
 /// Claims the job that has been due for longest.

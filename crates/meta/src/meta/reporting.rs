@@ -31,7 +31,7 @@ impl Meta {
         Ok(reports)
     }
 
-    /// The reports, and the jobs among theirs that idle workers of this process have.
+    /// The reports, and the jobs that idle workers of this process have claimed with them.
     async fn add_reports(
         &self,
         org: &OrgId,
@@ -81,13 +81,12 @@ impl Meta {
                 unique_key: &unique_key(report.id),
                 run_at: now,
             };
+            queue::insert(&mut write, job).await?;
             // Dropped before the commit, the worker is free again.
             if let Some(worker) = self.shared.idle_workers.take() {
                 let lease_ends_at = now.saturating_add_millis(worker.lease_ms);
-                let job = queue::insert_claimed(&mut write, job, lease_ends_at).await?;
-                claimed.push((worker, job));
-            } else {
-                queue::insert(&mut write, job).await?;
+                let job = queue::claim(&mut write, now, lease_ends_at).await?;
+                claimed.extend(job.map(|job| (worker, job)));
             }
             created.push(report);
         }

@@ -52,7 +52,7 @@ impl Meta {
         self.shared.idle_workers.join(lease_ms)
     }
 
-    /// Hands over what was added as claimed.
+    /// Hands over what was claimed for workers that wait.
     pub(super) async fn hand_over(&self, claimed: Vec<(IdleWorker, ClaimedJob)>) {
         // All at once: who is answered may go away, and this future with him.
         let hands = claimed.into_iter();

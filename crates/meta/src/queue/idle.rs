@@ -1,7 +1,7 @@
 //! [`Idle`]: the workers of this process that wait for a job.
 //!
-//! A job that is added while one waits is added as that worker's, claimed from the start. That
-//! saves it a turn among all who want to write, and on a busy server turns are what it waits for.
+//! Who adds a job while one waits claims one for it in the same transaction. That saves the worker
+//! a turn among all who want to write, and on a busy server turns are what a job waits for.
 
 use std::sync::Mutex;
 
@@ -29,25 +29,20 @@ impl Idle {
     /// Puts a worker in the row.
     pub(crate) fn join(&self, lease_ms: i64) -> Offer {
         let (hand, offer) = oneshot::channel();
-        let mut workers = self.workers();
-        workers.retain(|worker| !worker.hand.is_closed());
-        workers.push(IdleWorker { lease_ms, hand });
+        self.waiting().push(IdleWorker { lease_ms, hand });
         Offer(offer)
     }
 
     /// Takes a worker out of the row. One who is dropped without a job looks for itself.
     pub(crate) fn take(&self) -> Option<IdleWorker> {
-        let mut workers = self.workers();
-        while let Some(worker) = workers.pop() {
-            if !worker.hand.is_closed() {
-                return Some(worker);
-            }
-        }
-        None
+        self.waiting().pop()
     }
 
-    fn workers(&self) -> std::sync::MutexGuard<'_, Vec<IdleWorker>> {
-        self.0.lock().expect("nothing panics while it is held")
+    /// The row, without those who have left it.
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<IdleWorker>> {
+        let mut workers = self.0.lock().expect("nothing panics while it is held");
+        workers.retain(|worker| !worker.hand.is_closed());
+        workers
     }
 }
 
