@@ -12,6 +12,7 @@ use super::process::output;
 pub(crate) const ORG: &str = "acme";
 
 /// The program with one data directory.
+#[derive(Clone)]
 pub(crate) struct Product {
     pub(crate) binary: PathBuf,
     pub(crate) data_dir: PathBuf,

@@ -24,9 +24,14 @@ pub(crate) struct House {
 impl House {
     /// A fresh data directory with an organisation and a token. Its servers say there what they do.
     pub(crate) fn build(binary: &Path, data_dir: PathBuf, log: PathBuf) -> anyhow::Result<Self> {
-        File::create(&log).with_context(|| format!("make {}", log.display()))?;
         let product = Product::fresh(binary, data_dir)?;
         let token = product.token()?;
+        Self::over(product, token, log)
+    }
+
+    /// The same over a data directory that is there.
+    pub(crate) fn over(product: Product, token: String, log: PathBuf) -> anyhow::Result<Self> {
+        File::create(&log).with_context(|| format!("make {}", log.display()))?;
         Ok(Self {
             product,
             token,

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
 use super::super::Torment;
+use super::super::victim::House;
 use super::questions::{self, Answered, Known};
 use crate::rig::{Product, Random, Server, output};
 
@@ -131,7 +131,7 @@ fn fill(
     }
     server.stop()?;
     if has_all {
-        clear_away(product).context("remove the files that were merged")?;
+        clear_away(product, token).context("remove the files that were merged")?;
     }
 
     let server = Server::start_with(product, token.to_owned(), &PATIENT)?;
@@ -177,28 +177,17 @@ fn make_checkpoint(
 }
 
 /// Removes the files that no version names any more: a bit of those says nothing, and nearly all are such.
-fn clear_away(product: &Product) -> anyhow::Result<()> {
-    let mut server = product
-        .command(&["serve", "--listen", "127.0.0.1:0"])
-        .env("FAILPOINTS", "hurry=return;vacuum-from-ahead=return")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+fn clear_away(product: &Product, token: &str) -> anyhow::Result<()> {
     let files = product.data_dir.join("store/lake/spans");
+    let log = product.data_dir.with_extension("log");
+    let house = House::over(product.clone(), token.to_owned(), log)?;
+    let server = house.start_well("hurry=return;vacuum-from-ahead=return", &PATIENT)?;
     let begun = Instant::now();
-    let cleared = loop {
-        if fs::read_dir(&files)?.count() < FILES_FEW {
-            break true;
-        }
-        if begun.elapsed() > CLEARED_WITHIN {
-            break false;
-        }
-        thread::sleep(Duration::from_millis(50));
-    };
-    server.kill()?;
-    server.wait()?;
-    ensure!(cleared, "they were not removed");
-    Ok(())
+    while fs::read_dir(&files)?.count() >= FILES_FEW {
+        ensure!(begun.elapsed() < CLEARED_WITHIN, "they are still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.stop()
 }
 
 fn now_ms() -> anyhow::Result<u64> {
