@@ -13,10 +13,11 @@ mod watermark;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fail::fail_point;
 use futures::TryStreamExt;
+use showreport_model::{ErrorKind, Failure};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -41,6 +42,9 @@ const READERS_MAX: u32 = 4;
 /// How far the log grows until it is moved into the database file. Larger
 /// means rarer pauses of the writer, smaller means a faster start after a crash.
 const LOG_BYTES: u64 = 16 << 20;
+
+/// How soon a new database is opened again that another process is making.
+const OPEN_AGAIN: Duration = Duration::from_millis(10);
 
 /// The open database.
 #[derive(Debug)]
@@ -250,10 +254,25 @@ impl WriterSlot {
                 return Ok(connection);
             }
         }
-        self.options
-            .connect()
-            .await
-            .doing("open the database for writing")
+        self.connect().await
+    }
+
+    /// Opens a connection. While another process makes the same new database, `SQLite` refuses to
+    /// switch it to WAL at once, whatever it was told of waiting.
+    async fn connect(&self) -> Result<SqliteConnection, Error> {
+        let begun = Instant::now();
+        loop {
+            let opened = self.options.connect().await;
+            match opened.doing("open the database for writing") {
+                Err(error)
+                    if error.kind() == ErrorKind::Busy
+                        && begun.elapsed() < Duration::from_millis(self.busy_timeout_ms) =>
+                {
+                    tokio::time::sleep(OPEN_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Refuses a database that no longer has what was acknowledged.
