@@ -125,6 +125,24 @@ pub(crate) async fn find(
     if let Some(access) = known.find(&hash, now) {
         return Ok(access);
     }
+    let asked = Instant::now();
+    let _turn = known.turn(&hash).await;
+    // Whoever had the turn before may have looked for the same.
+    if let Some(access) = known.find_looked_up_since(&hash, now, asked) {
+        return Ok(access);
+    }
+    let found = look_up(read, hash, now).await?;
+    let access = found.access.clone();
+    known.remember(found);
+    Ok(access)
+}
+
+/// What the database has of an open token.
+async fn look_up(
+    read: impl SqliteExecutor<'_>,
+    hash: TokenHash,
+    now: Timestamp,
+) -> Result<Known, Error> {
     let since = Instant::now();
     let (least, greatest) = hash.handle().range();
     let row = sqlx::query(SELECT_BY_HANDLE)
@@ -149,19 +167,16 @@ pub(crate) async fn find(
         revoked_at: None,
     };
     row.check("tokens", sum(&token, &hash))?;
-    let access = Access {
-        token: token.id,
-        org: token.org,
-        scopes: token.scopes,
-    };
-    let found = Known {
+    Ok(Known {
         hash,
-        access: access.clone(),
+        access: Access {
+            token: token.id,
+            org: token.org,
+            scopes: token.scopes,
+        },
         expires_at: token.expires_at,
         since,
-    };
-    known.remember(found);
-    Ok(access)
+    })
 }
 
 /// Over what a token opens, and by which secret. That it was revoked is written later.

@@ -44,9 +44,13 @@ const UNPACKING_MAX: usize = 8;
 /// Windows of up to 16 MiB at one time.
 const WINDOWS_MAX: usize = 1;
 
-/// Requests whose records wait to be stored: enough to share a commit well. With more, all
-/// would only wait longer.
-const COLLECTING_MAX: usize = 256;
+/// Places of requests whose records are read and stored: enough to share a commit well. With more,
+/// all would only wait longer.
+const COLLECTING_MAX: usize = 512;
+
+/// How long a request waits for such a place: long enough for a crowd that comes at once, and not
+/// longer, since it adds to what is waited inside.
+const COLLECTING_WAIT: Duration = Duration::from_millis(100);
 
 /// Requests for reports that are worked on at one time. Each may hold the one connection
 /// that writes, and what is collected waits behind them.
@@ -99,7 +103,7 @@ impl App {
             ),
             collecting: Turns::new(
                 COLLECTING_MAX,
-                Duration::from_millis(250),
+                COLLECTING_WAIT,
                 "too many records wait to be stored",
             ),
             asking: Turns::new(ASKING_MAX, Duration::from_secs(2), "too much is asked"),

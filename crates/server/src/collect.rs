@@ -10,6 +10,7 @@ mod fields;
 mod records;
 mod beat;
 mod parse;
+mod sift;
 mod handler;
 
 pub use parse::{

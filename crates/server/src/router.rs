@@ -49,7 +49,10 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), surround::count))
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
-        .layer(from_fn(unread::discard))
+        .layer(from_fn_with_state(
+            unread::Places::default(),
+            unread::discard,
+        ))
         .layer(CatchPanicLayer::custom(surround::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,

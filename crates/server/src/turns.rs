@@ -33,7 +33,13 @@ impl Turns {
 
     /// Waits for a turn.
     pub(crate) async fn next(&self) -> Result<Turn, ApiError> {
-        let turn = timeout(self.wait, self.places.clone().acquire_owned()).await;
+        self.next_wide(1).await
+    }
+
+    /// Waits for a turn that is as much work as so many others.
+    pub(crate) async fn next_wide(&self, places: u32) -> Result<Turn, ApiError> {
+        let turn = self.places.clone().acquire_many_owned(places);
+        let turn = timeout(self.wait, turn).await;
         let turn = turn.map_err(|_| {
             let message = format!("{} at the moment; the same request works later", self.what);
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
@@ -47,6 +53,18 @@ mod tests {
     use axum::response::IntoResponse;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_wide_turn_takes_the_places_of_others() {
+        let turns = Turns::new(3, Duration::from_millis(5), "too much is asked");
+        let wide = turns.next_wide(2).await.unwrap();
+        let narrow = turns.next().await.unwrap();
+        assert!(turns.next().await.is_err());
+        drop(narrow);
+        assert!(turns.next_wide(2).await.is_err());
+        drop(wide);
+        assert!(turns.next_wide(3).await.is_ok());
+    }
 
     #[tokio::test]
     async fn whoever_waits_too_long_is_told_to_come_again() {

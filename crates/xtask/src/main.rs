@@ -27,10 +27,12 @@ cargo xtask COMMAND
             instead of one built for it; --small is what the check does: few records, a
             development build, only the results. Parts: load, compacted, fresh, collect, flat,
             start, size
-  torture [--small] [--seed N] [--rounds N] [PART…]
+  torture [--small] [--seed N] [--rounds N] [--binary PATH] [PART…]
             breaks things on purpose and says what held, a line a part. --small is what the check
-            does; N of --rounds is how often a part does its worst, by default as often as
-            docs/guarantees.md asks for. A run is repeated by its seed, which it prints
+            does, on a development build; N of --rounds is how often a part does its worst, by
+            default as often as docs/guarantees.md asks for. A run is repeated by its seed, which
+            it prints. PATH is a program to torment instead of one built for it; it must have
+            fail points, as one that `cargo test` builds
   defects [NAME…]
             plants faults in a copy of the tree, all or those named, and shows that a test catches each
 ";

@@ -4,6 +4,7 @@
 
 mod random;
 mod process;
+mod processors;
 mod files;
 mod http;
 mod product;
@@ -12,6 +13,7 @@ mod server;
 pub(crate) use files::{files_below, size_bytes};
 pub(crate) use http::{Answer, Connection, head};
 pub(crate) use process::{finish_watched, output};
+pub(crate) use processors::{Apart, MISSING as NO_PROCESSOR};
 pub(crate) use product::{ORG, Product};
 pub(crate) use random::Random;
 pub(crate) use server::Server;

@@ -162,7 +162,7 @@ pub(crate) enum Outcome {
 
 /// What a part works with.
 pub(crate) struct Torment {
-    /// A development build, which has fail points.
+    /// A build that has fail points.
     pub(crate) binary: PathBuf,
     /// Where the part may write, for itself alone.
     pub(crate) folder: PathBuf,
@@ -183,6 +183,7 @@ pub(crate) struct Wish {
     small: bool,
     seed: Option<u64>,
     rounds: Option<u64>,
+    binary: Option<PathBuf>,
     parts: Vec<String>,
 }
 
@@ -193,6 +194,7 @@ impl Wish {
             small: false,
             seed: None,
             rounds: None,
+            binary: None,
             parts: Vec::new(),
         };
         let mut arguments = arguments.iter();
@@ -201,6 +203,7 @@ impl Wish {
                 "--small" => wish.small = true,
                 "--seed" => wish.seed = Some(arguments.next()?.parse().ok()?),
                 "--rounds" => wish.rounds = Some(arguments.next()?.parse().ok()?),
+                "--binary" => wish.binary = Some(PathBuf::from(arguments.next()?)),
                 part if PARTS.iter().any(|it| it.name == part) => {
                     wish.parts.push(part.to_owned());
                 }
@@ -226,14 +229,14 @@ pub(crate) fn check() -> anyhow::Result<()> {
         small: true,
         seed: None,
         rounds: None,
+        binary: None,
         parts: Vec::new(),
     })
 }
 
 /// Does the parts that were asked for, and says a line for each.
 pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
-    // As the tests build it: with fail points, and without building anything twice.
-    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    let program = program(wish)?;
     let seed = wish.seed.unwrap_or_else(fresh_seed);
     let mut lines = Vec::new();
     for part in PARTS {
@@ -246,8 +249,11 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
             fs::remove_dir_all(&folder).context("remove what the last run left")?;
         }
         fs::create_dir_all(&folder).context("make target/torture")?;
+        // A copy, so that a build meanwhile does not exchange what is under torment.
+        let binary = folder.join("showreport");
+        fs::copy(&program, &binary).context("copy the program")?;
         let torment = Torment {
-            binary: built_beside()?,
+            binary,
             folder,
             random: Random::new(seed),
             rounds: wish.rounds_of(&part),
@@ -269,6 +275,25 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
         println!("  {line}");
     }
     Ok(())
+}
+
+/// The program to torment: the one named, or one that is built now, as the tests build it, since those
+/// have fail points. The check has such a build already; who torments in earnest has what ships, optimised.
+fn program(wish: &Wish) -> anyhow::Result<PathBuf> {
+    if let Some(binary) = &wish.binary {
+        let binary = binary.canonicalize();
+        return binary.context("find the program to torment");
+    }
+    let mut build = cargo(&["test", "--workspace", "--no-run", "--quiet"]);
+    let beside = built_beside()?;
+    if wish.small {
+        execute(&mut build)?;
+        return Ok(beside);
+    }
+    execute(build.arg("--release"))?;
+    let builds = beside.ancestors().nth(2);
+    let builds = builds.context("find where cargo builds to")?;
+    Ok(builds.join("release/showreport"))
 }
 
 /// Another one each time.

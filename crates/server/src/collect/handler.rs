@@ -6,17 +6,13 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use showreport_model::facts::FactsBuilder;
-use showreport_model::{OrgId, Timestamp};
-use tokio::task::spawn_blocking;
 
-use super::decompress::{Encoding, Unpackable, unpack};
-use super::parse::{Broken, Form, Rejected, Rejections, parse_body};
+use super::decompress::Encoding;
+use super::parse::{Form, Rejected, Rejections};
+use super::sift::{Sifted, Writing, sift};
 use crate::app::App;
 use crate::auth::Collector;
-use crate::budget::Share;
 use crate::error::{ApiError, Violation};
-use crate::extract::{Held, body_too_large, read_body};
 
 /// What was taken and what was not.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -29,12 +25,6 @@ pub(crate) struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_total: Option<usize>,
 }
-
-/// The most bytes of a body, packed and unpacked.
-const BODY_BYTES_MAX: usize = 16 << 20;
-
-/// A plain body up to this size is parsed faster than it is handed to another thread.
-const PARSED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 
 /// How many wrong records a refusal names as fields too.
 const VIOLATIONS_MAX: usize = 100;
@@ -74,18 +64,19 @@ pub(crate) async fn collect(
     request: Request,
 ) -> Result<(StatusCode, Json<Receipt>), ApiError> {
     let (parts, body) = request.into_parts();
-    let form = form(&parts.headers)?;
-    let encoding = encoding(&parts.headers)?;
-    let body = read_body(&app, body, BODY_BYTES_MAX).await?;
+    let writing = Writing {
+        form: form(&parts.headers)?,
+        encoding: encoding(&parts.headers)?,
+    };
     let Sifted {
         good,
         rejections,
         share: _share,
-    } = sift(&app, collector.org, body, form, encoding).await?;
+        turn: _turn,
+    } = sift(&app, collector.org, body, writing).await?;
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();
     if accepted > 0 {
-        let _turn = app.collecting().next().await?;
         app.meta().journal().append(good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
     } else if rejections.total > 0 {
@@ -98,91 +89,6 @@ pub(crate) async fn collect(
         rejected_total,
     };
     Ok((StatusCode::ACCEPTED, Json(receipt)))
-}
-
-/// A body, read.
-struct Sifted {
-    good: FactsBuilder,
-    rejections: Rejections,
-    /// The memory that the good records take until they are stored.
-    share: Share,
-}
-
-/// Unpacks and parses, beside the threads that serve unless it is quick.
-async fn sift(
-    app: &App,
-    org: OrgId,
-    body: Held,
-    form: Form,
-    encoding: Encoding,
-) -> Result<Sifted, ApiError> {
-    let now = app.now();
-    if encoding == Encoding::Identity && body.len() <= PARSED_IN_PLACE_BYTES_MAX {
-        let parsed = parse(&body, form, org, now)?;
-        return Ok(sifted(parsed, body));
-    }
-    let turn = app.unpacking().next().await?;
-    let window = if encoding.has_large_window() {
-        Some(app.windows().next().await?)
-    } else {
-        None
-    };
-    let sifted = spawn_blocking(move || {
-        let _turn = turn;
-        if encoding == Encoding::Identity {
-            let parsed = parse(&body, form, org, now)?;
-            return Ok(sifted(parsed, body));
-        }
-        let unpacked = unpack(&body, encoding, BODY_BYTES_MAX).map_err(unpackable)?;
-        drop(window);
-        let parsed = parse(&unpacked, form, org, now)?;
-        Ok(sifted(parsed, body))
-    });
-    sifted.await.map_err(ApiError::internal)?
-}
-
-fn sifted((mut good, rejections): (FactsBuilder, Rejections), body: Held) -> Sifted {
-    let mut share = body.into_share();
-    share.set(good.memory_bytes());
-    Sifted {
-        good,
-        rejections,
-        share,
-    }
-}
-
-fn parse(
-    body: &[u8],
-    form: Form,
-    org: OrgId,
-    now: Timestamp,
-) -> Result<(FactsBuilder, Rejections), ApiError> {
-    let mut facts = FactsBuilder::new(org);
-    let rejections = parse_body(body, form, now, |record| {
-        record.push_to(&mut facts);
-    });
-    match rejections {
-        Ok(rejections) => Ok((facts, rejections)),
-        Err(broken) => {
-            let reason = match broken {
-                Broken::Empty => "EMPTY_BODY",
-                Broken::Json(_) => "BROKEN_BODY",
-                Broken::TooMany => "TOO_MANY_RECORDS",
-            };
-            Err(ApiError::bad_request(reason, broken.to_string()))
-        }
-    }
-}
-
-fn unpackable(problem: Unpackable) -> ApiError {
-    match problem {
-        Unpackable::TooLarge => body_too_large(BODY_BYTES_MAX),
-        Unpackable::Broken => ApiError::bad_request(
-            "BROKEN_ENCODING",
-            "the packed body is damaged, cut short, or something follows it; nothing of it was \
-             stored",
-        ),
-    }
 }
 
 fn all_rejected(rejections: &Rejections) -> ApiError {

@@ -4,13 +4,13 @@
 //! connection closed meanwhile they would report a broken pipe, and the reason
 //! would be lost. So the rest is read and thrown away, within bounds.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::EXPECT;
 use axum::middleware::Next;
@@ -18,15 +18,35 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+/// Refused bodies that are read at one time. Where more is asked than can be done, most is refused, and
+/// what is not would wait for all of that. So a refusal waits, which also holds back who comes again at once.
+const AT_ONCE_MAX: usize = 8;
+/// How long one of those may take until another begins: a client may be slow.
+const AT_ONCE: Duration = Duration::from_millis(20);
 /// What is thrown away of one body.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// How long a client may take to send it.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Who may read refused bodies at the moment.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE_MAX)))
+    }
+}
+
 /// Reads what a refusal left of the body.
-pub(super) async fn discard(request: Request, next: Next) -> Response {
+pub(super) async fn discard(
+    State(places): State<Places>,
+    request: Request,
+    next: Next,
+) -> Response {
     // A client that asks before it sends needs nobody to listen.
     if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
         return next.run(request).await;
@@ -41,13 +61,27 @@ pub(super) async fn discard(request: Request, next: Next) -> Response {
     let is_refusal = status.is_client_error() || status.is_server_error();
     // A body that stopped coming will not go on, and a huge one is not waited for.
     let is_awaited = status != StatusCode::REQUEST_TIMEOUT && announced <= DISCARDED_BYTES_MAX;
-    if is_refusal && is_awaited && timeout(DISCARD_TIME_MAX, read(rest)).await.is_err() {
+    if is_refusal
+        && is_awaited
+        && timeout(DISCARD_TIME_MAX, read(rest, &places))
+            .await
+            .is_err()
+    {
         tracing::debug!("a refused body is not read to its end");
     }
     response
 }
 
-async fn read(mut body: Lent) {
+async fn read(body: Lent, places: &Places) {
+    let place = places.0.acquire().await;
+    let mut reading = pin!(read_to_end(body));
+    if timeout(AT_ONCE, &mut reading).await.is_err() {
+        drop(place);
+        reading.await;
+    }
+}
+
+async fn read_to_end(mut body: Lent) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await {
         discarded += frame.data_ref().map_or(0, Bytes::len) as u64;
@@ -94,7 +128,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::Router;
-    use axum::middleware::from_fn;
+    use axum::middleware::from_fn_with_state;
     use futures::stream;
     use tower::ServiceExt;
 
@@ -104,7 +138,7 @@ mod tests {
     async fn taken(headers: &[(&str, &str)]) -> usize {
         let router = Router::new()
             .fallback(|| async { StatusCode::UNAUTHORIZED })
-            .layer(from_fn(discard));
+            .layer(from_fn_with_state(Places::default(), discard));
         let taken = Arc::new(AtomicUsize::new(0));
         let count = taken.clone();
         let chunks = (0..10).map(move |_| {

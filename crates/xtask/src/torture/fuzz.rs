@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::{Outcome, Torment};
-use crate::step::{cargo, execute, root};
+use crate::step::{built_beside, cargo, execute, root};
 
 const TARGETS: [&str; 5] = ["records", "packed", "links", "requests", "csv"];
 
@@ -55,7 +55,7 @@ fn build() -> anyhow::Result<()> {
 fn fuzz(torment: &Torment, target: &str) -> anyhow::Result<u64> {
     let found = torment.folder.join(target);
     fs::create_dir_all(&found)?;
-    let output = Command::new(torment.binary.with_file_name(format!("fuzz-{target}")))
+    let output = Command::new(built_beside()?.with_file_name(format!("fuzz-{target}")))
         .arg(&found)
         .arg(root().join("fuzz/corpus").join(target))
         .arg(format!("-max_total_time={}", torment.rounds))

@@ -11,6 +11,10 @@ use crate::rig::{Connection, Server, head};
 /// The event that the storm's records are about.
 pub(super) const EVENT: &str = "storm";
 
+/// Records of a request. A sender only changes their numbers, so that it can offer much more than the
+/// server, on the same processors, can read.
+const BATCH: usize = 400;
+
 /// Connections in quiet times.
 const FEW: u32 = 32;
 
@@ -25,17 +29,26 @@ const STACK_BYTES: usize = 128 << 10;
 /// A storm that goes over one server, and numbers its records.
 pub(super) struct Storm<'a> {
     server: &'a Server,
-    next: AtomicU64,
+    /// Senders so far, of all storms.
+    senders: AtomicU64,
+}
+
+/// The records that one sender sends next.
+struct Batch {
+    body: Vec<u8>,
+    /// Where the numbers stand, which tell these records from those before.
+    numbers: Vec<usize>,
+    next: u64,
 }
 
 /// What the server told those who sent and asked.
 #[derive(Default)]
 pub(super) struct Told {
     lasted: Duration,
-    /// Accepted records: when they were, since the beginning, and how long that took.
+    /// Accepted requests: when they were, since the beginning, and how long that took.
     accepted: Vec<(Duration, Duration)>,
-    /// Records that were refused.
-    pub(super) refused: u64,
+    /// Requests that were refused.
+    refused: u64,
     /// Questions for reports.
     pub(super) asked: u64,
     /// Questions that were refused.
@@ -46,7 +59,7 @@ impl<'a> Storm<'a> {
     pub(super) const fn new(server: &'a Server) -> Self {
         Self {
             server,
-            next: AtomicU64::new(0),
+            senders: AtomicU64::new(0),
         }
     }
 
@@ -57,7 +70,8 @@ impl<'a> Storm<'a> {
 
     /// So many records a second, whatever becomes of them, and questions beside them.
     pub(super) fn rage(&self, per_second: f64, lasting: Duration) -> anyhow::Result<Told> {
-        let pause = Duration::from_secs_f64(f64::from(MANY) / per_second);
+        let requests_per_second = per_second / count(BATCH as u64);
+        let pause = Duration::from_secs_f64(f64::from(MANY) / requests_per_second);
         self.blow(MANY, Some(pause), ASKERS, lasting)
     }
 
@@ -106,6 +120,7 @@ impl<'a> Storm<'a> {
     fn send(&self, begun: Instant, end: Instant, pause: Option<Duration>) -> anyhow::Result<Told> {
         let mut told = Told::default();
         let mut connection = self.server.connect()?;
+        let mut batch = Batch::of(self.senders.fetch_add(1, Ordering::Relaxed));
         let mut due = Instant::now();
         while Instant::now() < end {
             if let Some(pause) = pause {
@@ -113,13 +128,9 @@ impl<'a> Storm<'a> {
                 due = (due + pause).max(Instant::now());
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let record = format!(
-                "{{\"type\":\"playback\",\"event_id\":\"{EVENT}\",\"playback_id\":\"{number}\",\
-                 \"from\":1790000000000,\"to\":1790000010000}}"
-            );
+            let records = batch.next();
             let sent = Instant::now();
-            match self.tell(&mut connection, "POST", "/collect", &record)? {
+            match self.tell(&mut connection, "POST", "/collect", records)? {
                 202 => told.accepted.push((begun.elapsed(), sent.elapsed())),
                 _ => told.refused += 1,
             }
@@ -143,7 +154,7 @@ impl<'a> Storm<'a> {
                 _ => ("GET", "/api/v1/events", ""),
             };
             told.asked += 1;
-            if self.tell(&mut connection, method, path, body)? != 200 {
+            if self.tell(&mut connection, method, path, body.as_bytes())? != 200 {
                 told.denied += 1;
             }
         }
@@ -156,10 +167,10 @@ impl<'a> Storm<'a> {
         connection: &mut Connection,
         method: &str,
         path: &str,
-        body: &str,
+        body: &[u8],
     ) -> anyhow::Result<u16> {
         let head = head(method, path, &self.server.token, body.len());
-        let answer = connection.send(head.as_bytes(), body.as_bytes());
+        let answer = connection.send(head.as_bytes(), body);
         let answer = answer.with_context(|| format!("{method} {path}"))?;
         let is_refusal = matches!(answer.status, 429 | 503) && answer.retry_after().is_some();
         ensure!(
@@ -172,6 +183,38 @@ impl<'a> Storm<'a> {
     }
 }
 
+impl Batch {
+    /// Digits of a number.
+    const WIDTH: usize = 8;
+
+    fn of(sender: u64) -> Self {
+        let (mut body, mut numbers) = (Vec::new(), Vec::new());
+        for record in 0..BATCH {
+            body.extend_from_slice(
+                format!("{{\"type\":\"playback\",\"event_id\":\"{EVENT}\",\"playback_id\":\"{sender}-{record}-").as_bytes(),
+            );
+            numbers.push(body.len());
+            body.extend_from_slice(&[b'0'; Self::WIDTH]);
+            body.extend_from_slice(b"\",\"from\":1790000000000,\"to\":1790000010000}\n");
+        }
+        Self {
+            body,
+            numbers,
+            next: 0,
+        }
+    }
+
+    /// Records that were never sent.
+    fn next(&mut self) -> &[u8] {
+        let number = format!("{:0width$}", self.next, width = Self::WIDTH);
+        self.next += 1;
+        for &at in &self.numbers {
+            self.body[at..at + Self::WIDTH].copy_from_slice(number.as_bytes());
+        }
+        &self.body
+    }
+}
+
 impl Told {
     fn add(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
@@ -180,8 +223,14 @@ impl Told {
         self.denied += other.denied;
     }
 
+    /// Accepted records.
     pub(super) fn taken(&self) -> u64 {
-        self.accepted.len() as u64
+        (self.accepted.len() * BATCH) as u64
+    }
+
+    /// Refused records.
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused * BATCH as u64
     }
 
     /// Accepted records a second.
@@ -189,12 +238,12 @@ impl Told {
         count(self.taken()) / self.lasted.as_secs_f64()
     }
 
-    /// Records a second that were sent.
-    pub(super) fn offered(&self) -> f64 {
-        count(self.taken() + self.refused) / self.lasted.as_secs_f64()
+    /// Refused records a second.
+    pub(super) fn refused_per_second(&self) -> f64 {
+        count(self.refused()) / self.lasted.as_secs_f64()
     }
 
-    /// What 99 of 100 accepted records waited at most.
+    /// What 99 of 100 accepted requests waited at most.
     pub(super) fn percentile(&self) -> Duration {
         let mut waits: Vec<Duration> = self.accepted.iter().map(|&(_, wait)| wait).collect();
         waits.sort_unstable();
@@ -202,7 +251,7 @@ impl Told {
         waits.get(last * 99 / 100).copied().unwrap_or_default()
     }
 
-    /// The longest time between two accepted records.
+    /// The longest time between two accepted requests.
     pub(super) fn longest_gap(&self) -> Duration {
         let gaps = self
             .accepted
