@@ -284,7 +284,7 @@ fn program(wish: &Wish) -> anyhow::Result<PathBuf> {
         let binary = binary.canonicalize();
         return binary.context("find the program to torment");
     }
-    let mut build = cargo(&["test", "--workspace", "--no-run", "--quiet"]);
+    let mut build = cargo(&["test", "--workspace", "--test", "it", "--no-run", "--quiet"]);
     let beside = built_beside()?;
     if wish.small {
         execute(&mut build)?;

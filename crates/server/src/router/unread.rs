@@ -26,6 +26,8 @@ use tokio::time::timeout;
 const AT_ONCE_MAX: usize = 8;
 /// How long one of those may take until another begins: a client may be slow.
 const AT_ONCE: Duration = Duration::from_millis(20);
+/// How long a refusal waits for its turn: whoever is refused is to learn it.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 /// What is thrown away of one body.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// How long a client may take to send it.
@@ -61,19 +63,17 @@ pub(super) async fn discard(
     let is_refusal = status.is_client_error() || status.is_server_error();
     // A body that stopped coming will not go on, and a huge one is not waited for.
     let is_awaited = status != StatusCode::REQUEST_TIMEOUT && announced <= DISCARDED_BYTES_MAX;
-    if is_refusal
-        && is_awaited
-        && timeout(DISCARD_TIME_MAX, read(rest, &places))
-            .await
-            .is_err()
-    {
-        tracing::debug!("a refused body is not read to its end");
+    if is_refusal && is_awaited && !rest.is_end_stream() {
+        let reading = timeout(DISCARD_TIME_MAX, read(rest, &places));
+        if reading.await.is_err() {
+            tracing::debug!("a refused body is not read to its end");
+        }
     }
     response
 }
 
 async fn read(body: Lent, places: &Places) {
-    let place = places.0.acquire().await;
+    let place = timeout(WAIT_MAX, places.0.acquire()).await;
     let mut reading = pin!(read_to_end(body));
     if timeout(AT_ONCE, &mut reading).await.is_err() {
         drop(place);

@@ -11,6 +11,8 @@ mod resum;
 mod round;
 mod tally;
 
+use std::thread;
+
 use anyhow::{Context, ensure};
 
 use super::{Outcome, Torment};
@@ -23,6 +25,12 @@ use tally::{Ending, Tally};
 /// nobody asks for, or break what is packed.
 const CONTROLS_MAX: u64 = 60;
 
+/// Rounds that are played at the same time: most of a round is waiting.
+const LANES: usize = 4;
+
+/// Rounds between two signs of life.
+const SAID_EVERY: u64 = 100;
+
 pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     if base::copy(&torment.folder, &torment.folder.with_extension("probe")).is_err() {
         return Ok(Outcome::LeftOut(
@@ -31,15 +39,7 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     }
     let mut random = torment.random.clone();
     let base = Base::make(torment).context("make a data directory to damage")?;
-    let mut tally = Tally::default();
-    for number in 0..torment.rounds {
-        let round = round::play(&base, number, &mut random);
-        let round = round.with_context(|| format!("round {number}"))?;
-        if round.ending.is_bad() {
-            println!("round {number}: {round}");
-        }
-        tally.add(&round);
-    }
+    let tally = play_all(&base, torment.rounds, &mut random)?;
     print!("{tally}");
     let wrong = tally.of(Ending::Wrong);
     let unnamed = tally.of(Ending::Unnamed);
@@ -61,6 +61,46 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
         tally.of(Ending::Same),
         tally.of(Ending::Refused),
     )))
+}
+
+/// Plays so many rounds, some at the same time.
+fn play_all(base: &Base, rounds: u64, random: &mut Random) -> anyhow::Result<Tally> {
+    let seeds: Vec<u64> = (0..LANES).map(|_| random.next()).collect();
+    let tallies = thread::scope(|scope| {
+        let lanes = (0..LANES).zip(seeds).map(|(lane, seed)| {
+            let rounds = (0..rounds).skip(lane).step_by(LANES);
+            scope.spawn(move || play_lane(base, lane, rounds, Random::new(seed)))
+        });
+        let lanes: Vec<_> = lanes.collect();
+        let tallies = lanes.into_iter().map(thread::ScopedJoinHandle::join);
+        tallies.collect::<Vec<_>>()
+    });
+    let mut all = Tally::default();
+    for tally in tallies {
+        all.join(tally.expect("a lane does not panic")?);
+    }
+    Ok(all)
+}
+
+fn play_lane(
+    base: &Base,
+    lane: usize,
+    rounds: impl Iterator<Item = u64>,
+    mut random: Random,
+) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    for (number, round) in (0..).zip(rounds) {
+        let played = round::play(base, &format!("damaged-{lane}"), number, &mut random);
+        let played = played.with_context(|| format!("round {round}"))?;
+        if played.ending.is_bad() {
+            println!("round {round}: {played}");
+        }
+        if round > 0 && round.is_multiple_of(SAID_EVERY) {
+            println!("{round} rounds");
+        }
+        tally.add(&played);
+    }
+    Ok(tally)
 }
 
 /// Without our checksums the same damage must show, or this would prove nothing: the checksum

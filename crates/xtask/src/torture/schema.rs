@@ -30,10 +30,11 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     run.args(["--max-examples", &torment.rounds.to_string()]);
     let (held, said) = outcome(&mut run)?;
     ensure!(held, "schemathesis has found something:\n{said}");
-    let cases = said
-        .lines()
-        .find_map(|line| line.trim().split_once(" generated"));
-    let (cases, _) = cases.context("find how many cases there were")?;
+    let cases = said.lines().find_map(|line| {
+        let (cases, _) = line.trim().split_once(" generated")?;
+        cases.parse::<u64>().ok()
+    });
+    let cases = cases.context("find how many cases there were")?;
     Ok(Outcome::Held(format!(
         "{cases} cases, {} examples an operation in each phase, all checks: no finding ({VERSION})",
         torment.rounds

@@ -80,7 +80,7 @@ impl Base {
     }
 
     fn truth(&self, state: &State) -> anyhow::Result<Vec<(String, Answered)>> {
-        let product = self.copy_of(state)?;
+        let product = self.copy_of(state, "undamaged")?;
         let server = Server::start_with(&product, self.token.clone(), &PATIENT)?;
         let answers = questions::ask(&server, &state.known, questions::PATIENCE);
         for (name, answer) in &answers {
@@ -92,9 +92,9 @@ impl Base {
         Ok(answers)
     }
 
-    /// A copy to damage.
-    pub(super) fn copy_of(&self, state: &State) -> anyhow::Result<Product> {
-        let data_dir = self.folder.join("damaged");
+    /// A copy of this name, to damage.
+    pub(super) fn copy_of(&self, state: &State, name: &str) -> anyhow::Result<Product> {
+        let data_dir = self.folder.join(name);
         copy(&state.directory, &data_dir)?;
         Ok(Product {
             binary: self.binary.clone(),

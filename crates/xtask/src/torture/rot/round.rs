@@ -42,15 +42,20 @@ impl fmt::Display for Round {
     }
 }
 
-/// Damages a copy and asks it everything.
-pub(super) fn play(base: &Base, number: u64, random: &mut Random) -> anyhow::Result<Round> {
+/// Damages a copy of this name and asks it everything.
+pub(super) fn play(
+    base: &Base,
+    name: &str,
+    number: u64,
+    random: &mut Random,
+) -> anyhow::Result<Round> {
     let state = if random.below(2) == 0 {
         &base.killed
     } else {
         &base.stopped
     };
     let is_running = number.is_multiple_of(RUNNING_EVERY);
-    let product = base.copy_of(state)?;
+    let product = base.copy_of(state, name)?;
     let (flip, started) = if is_running {
         let server = Server::start_with(&product, base.token.clone(), &PATIENT)?;
         let flip = Flip::choose(&product.data_dir, Kind::is_on_disk, random)?;
@@ -80,7 +85,7 @@ pub(super) fn play_unchecked(
     random: &mut Random,
 ) -> anyhow::Result<Ending> {
     let state = &base.stopped;
-    let product = base.copy_of(state)?;
+    let product = base.copy_of(state, "control")?;
     let flip = Flip::choose(&product.data_dir, |it| it == kind, random)?;
     flip.carry_out(&product.data_dir)?;
     resum(&product.data_dir, &flip.path)?;

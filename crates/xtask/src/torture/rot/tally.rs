@@ -34,6 +34,12 @@ impl Tally {
         *self.0.entry((round.kind, round.ending)).or_default() += 1;
     }
 
+    pub(super) fn join(&mut self, other: Self) {
+        for (kind_and_ending, count) in other.0 {
+            *self.0.entry(kind_and_ending).or_default() += count;
+        }
+    }
+
     /// How many rounds ended so.
     pub(super) fn of(&self, ending: Ending) -> u64 {
         let counts = self.0.iter().filter(|((_, it), _)| *it == ending);
