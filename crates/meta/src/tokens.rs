@@ -131,7 +131,11 @@ pub(crate) async fn find(
     if let Some(access) = known.find_looked_up_since(&hash, now, asked) {
         return Ok(access);
     }
-    let found = look_up(read, hash, now).await?;
+    let found = look_up(read, hash, now).await.inspect_err(|error| {
+        if matches!(error, Error::UnknownToken) {
+            known.forget(&hash);
+        }
+    })?;
     let access = found.access.clone();
     known.remember(found);
     Ok(access)

@@ -58,7 +58,7 @@ impl Meta {
         let mut write = writer.begin().await?;
         tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
         write.commit().await?;
-        self.shared.tokens.forget();
+        self.shared.tokens.forget_all();
         Ok(())
     }
 

@@ -104,8 +104,21 @@ impl KnownTokens {
         tokens.known.insert(handle, Kept { token, looked_at });
     }
 
+    /// For when the token opens nothing any more.
+    pub(crate) fn forget(&self, hash: &TokenHash) {
+        let mut tokens = self.lock();
+        let handle = hash.handle();
+        if tokens
+            .known
+            .get(&handle)
+            .is_some_and(|it| it.token.hash == *hash)
+        {
+            tokens.known.remove(&handle);
+        }
+    }
+
     /// For when a token was revoked here.
-    pub(crate) fn forget(&self) {
+    pub(crate) fn forget_all(&self) {
         let mut tokens = self.lock();
         tokens.known.clear();
         tokens.forgotten_at = Some(Instant::now());
@@ -165,7 +178,9 @@ mod tests {
         assert_eq!(known.find(&hash(8), at(1000)), None, "found, and another");
         assert_eq!(known.find(&hash(7), at(1999)), access);
         assert_eq!(known.find(&hash(7), at(2000)), None, "expired");
-        known.forget();
+        known.forget(&hash(8));
+        assert_eq!(known.find(&hash(7), at(1000)), access, "another forgotten");
+        known.forget(&hash(7));
         assert_eq!(known.find(&hash(7), at(1000)), None, "forgotten");
     }
 
@@ -195,7 +210,8 @@ mod tests {
         };
         let known = KnownTokens::default();
         known.remember(token(long_ago));
-        assert_eq!(known.find(&hash(7), at(0)), None);
+        assert_eq!(known.find(&hash(7), at(0)), None, "the one to look");
+        assert_eq!(known.find(&hash(7), at(0)), None, "and another");
         assert_eq!(known.find_looked_up_since(&hash(7), at(0), long_ago), None);
     }
 
@@ -203,7 +219,7 @@ mod tests {
     fn what_was_looked_up_before_a_token_was_revoked_does_not_come_back() {
         let known = KnownTokens::default();
         let before = Instant::now();
-        known.forget();
+        known.forget_all();
         known.remember(token(before));
         assert_eq!(known.find(&hash(7), at(0)), None);
     }
