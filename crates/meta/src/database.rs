@@ -281,11 +281,10 @@ impl WriterSlot {
             return Ok(());
         }
         let mut connection = self.take().await?;
-        let there = match Ledger::read(&mut connection).await {
-            Ok(ledger) => ledger.commits,
-            // Not even the table is there.
-            Err(Error::Database { .. }) => 0,
-            Err(error) => return Err(error),
+        let there = if Ledger::is_there(&mut connection).await? {
+            Ledger::read(&mut connection).await?.commits
+        } else {
+            0
         };
         if there < acknowledged {
             return Err(Error::log_damaged(acknowledged, there));

@@ -170,6 +170,9 @@ impl Error {
             (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
             (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
             (SQLITE_CORRUPT | SQLITE_NOTADB, _) => Self::damaged(&format!("{doing}: {error}")),
+            (SQLITE_ERROR, _) if lacks_a_name(&error) => {
+                Self::damaged(&format!("{doing}: {error}"))
+            }
             (_, SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ) => Self::from_source(doing, error),
             (SQLITE_IOERR, _) => end_process(doing, &error),
             _ => Self::from_source(doing, error),
@@ -226,6 +229,7 @@ impl From<Damage> for Error {
 
 /// The low byte of `SQLite`'s extended codes is the primary one.
 const PRIMARY_CODE: i32 = 0xff;
+const SQLITE_ERROR: i32 = 1;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_IOERR: i32 = 10;
 /// A page contradicts itself or another.
@@ -242,6 +246,15 @@ const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     error.as_database_error()?.code()?.parse().ok()
+}
+
+/// Whether a statement names a table or a column that is not there. Ours have all been run by tests, so
+/// the description of a table, which is a text in the file, is not what it was.
+fn lacks_a_name(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        let message = error.message();
+        message.starts_with("no such ") || message.contains(" has no column named ")
+    })
 }
 
 /// What the process exits with when the disk failed: `EX_SOFTWARE` of sysexits.

@@ -34,6 +34,14 @@ const UPDATE: &str = "UPDATE ledger SET commits = ?1, journal_first = ?2, journa
     WHERE id = 1";
 
 impl Ledger {
+    /// Whether there is a ledger at all, as there is none before the first start.
+    pub(crate) async fn is_there(read: impl SqliteExecutor<'_>) -> Result<bool, Error> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'ledger')")
+            .fetch_one(read)
+            .await
+            .doing("look for the ledger")
+    }
+
     /// What the database says.
     pub(crate) async fn read(read: impl SqliteExecutor<'_>) -> Result<Self, Error> {
         let row = sqlx::query(SELECT)

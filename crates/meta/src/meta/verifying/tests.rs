@@ -198,3 +198,34 @@ async fn a_log_that_lost_what_was_acknowledged_is_not_taken_for_the_end_of_a_cra
     leave(&show.path(), &path);
     open(&path).await.unwrap().verify().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_table_that_describes_itself_in_other_words_is_damaged() {
+    let show = Fixture::new().await;
+    show.meta.checkpoint().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.sqlite");
+    let whole = std::fs::read(show.path()).unwrap();
+    let mut refused = 0;
+    for name in ["supersedes", "journal_last", "CREATE TABLE"] {
+        for at in 0..whole.len() - name.len() {
+            if !whole[at..].starts_with(name.as_bytes()) {
+                continue;
+            }
+            leave(&show.path(), &path);
+            let mut damaged = whole.clone();
+            damaged[at + name.len() - 1] ^= 1;
+            std::fs::write(&path, damaged).unwrap();
+            let opened = match open(&path).await {
+                Ok(meta) => meta.verify().await,
+                Err(error) => Err(error),
+            };
+            // Some of it was written over since, and is read by nobody.
+            if opened.is_err() {
+                names(opened, "meta.sqlite");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused >= 3, "{refused} were refused");
+}
