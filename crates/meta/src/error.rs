@@ -169,8 +169,7 @@ impl Error {
         match (code & PRIMARY_CODE, code) {
             (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
             (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
-            (SQLITE_CORRUPT | SQLITE_NOTADB, _) => Self::damaged(&format!("{doing}: {error}")),
-            (SQLITE_ERROR, _) if lacks_a_name(&error) => {
+            (primary, _) if is_damage(primary, &error) => {
                 Self::damaged(&format!("{doing}: {error}"))
             }
             (_, SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ) => Self::from_source(doing, error),
@@ -246,6 +245,14 @@ const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     error.as_database_error()?.code()?.parse().ok()
+}
+
+fn is_damage(primary: i32, error: &sqlx::Error) -> bool {
+    match primary {
+        SQLITE_CORRUPT | SQLITE_NOTADB => true,
+        SQLITE_ERROR => lacks_a_name(error),
+        _ => false,
+    }
 }
 
 /// Whether a statement names a table or a column that is not there. Ours have all been run by tests, so

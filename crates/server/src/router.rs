@@ -49,10 +49,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), surround::count))
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
-        .layer(from_fn_with_state(
-            unread::Places::default(),
-            unread::discard,
-        ))
+        .layer(from_fn_with_state(unread::turns(), unread::discard))
         .layer(CatchPanicLayer::custom(surround::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,

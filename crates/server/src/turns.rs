@@ -1,5 +1,6 @@
 //! Turns: how many may do a thing at one time, and how long others wait for theirs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,16 @@ use crate::error::ApiError;
 
 /// Turns at one thing. Whoever waits too long is told to come again: that serves him better
 /// than a late answer, and those behind him as well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Turns {
     places: Arc<Semaphore>,
     wait: Duration,
     what: &'static str,
 }
+
+/// How long a turn waits for what is being read: long enough for what is there, too short for slow clients
+/// to hold up others.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// A turn; it is over when this is dropped.
 pub(crate) type Turn = OwnedSemaphorePermit;
@@ -48,6 +53,17 @@ impl Turns {
     }
 }
 
+/// Reads something in a turn, and gives the turn back with it. What does not come at once is read
+/// without one.
+pub(crate) async fn read_in<R: Future>(turn: Turn, reading: R) -> (R::Output, Option<Turn>) {
+    let mut reading = pin!(reading);
+    if let Ok(read) = timeout(AT_ONCE, &mut reading).await {
+        return (read, Some(turn));
+    }
+    drop(turn);
+    (reading.await, None)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
@@ -64,6 +80,16 @@ mod tests {
         assert!(turns.next_wide(2).await.is_err());
         drop(wide);
         assert!(turns.next_wide(3).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_at_once_holds_no_turn() {
+        let turns = Turns::new(1, Duration::from_millis(5), "too much is asked");
+        let (read, turn) = read_in(turns.next().await.unwrap(), async { 7 }).await;
+        assert_eq!((read, turn.is_some()), (7, true));
+        let slow = async { turns.places.clone().acquire_owned().await.is_ok() };
+        let (has_come, turn) = read_in(turn.unwrap(), slow).await;
+        assert!(has_come && turn.is_none());
     }
 
     #[tokio::test]

@@ -27,11 +27,11 @@ mod papers;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use self::run::{Run, Size};
 use crate::python;
-use crate::step::{built_beside, cargo, execute, is_ci, step};
+use crate::step::{built_beside, built_optimised, cargo, execute, is_ci, named, step};
 
 /// As many records as 100,000 viewers send in a show.
 const RECORDS: u64 = 22_600_000;
@@ -145,17 +145,13 @@ fn measure(run: &mut Run, wish: &Wish) -> anyhow::Result<()> {
 /// The program to measure: the one named, or one that is built now.
 fn binary(wish: &Wish) -> anyhow::Result<PathBuf> {
     if let Some(binary) = &wish.binary {
-        let binary = binary.canonicalize();
-        return binary.context("find the program to measure");
+        return named(binary);
     }
-    let binary = built_beside()?;
     if wish.size == Size::Small {
         // As the tests build it: a release build would cost more than all the rest of a check.
         execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
-        return Ok(binary);
+        return built_beside();
     }
     step("build", || execute(&mut cargo(&["build", "--release"])))?;
-    let target = binary.ancestors().nth(2);
-    let target = target.context("find where cargo builds to")?;
-    Ok(target.join("release/showreport"))
+    built_optimised()
 }

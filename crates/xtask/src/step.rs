@@ -48,6 +48,20 @@ pub(crate) fn built_beside() -> anyhow::Result<PathBuf> {
     Ok(this.with_file_name("showreport"))
 }
 
+/// The product as `--release` builds it.
+pub(crate) fn built_optimised() -> anyhow::Result<PathBuf> {
+    let beside = built_beside()?;
+    let builds = beside.ancestors().nth(2);
+    let builds = builds.context("find where cargo builds to")?;
+    Ok(builds.join("release/showreport"))
+}
+
+/// A program that was named.
+pub(crate) fn named(binary: &Path) -> anyhow::Result<PathBuf> {
+    let found = binary.canonicalize();
+    found.with_context(|| format!("find {}", binary.display()))
+}
+
 /// Does one step and says what it is and how long it took.
 pub(crate) fn step(title: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     println!("\n== {title}");

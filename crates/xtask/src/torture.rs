@@ -7,6 +7,7 @@ mod victim;
 mod book;
 mod load;
 mod audit;
+mod lanes;
 mod crashes;
 mod power;
 mod workers;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::rig::Random;
-use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+use crate::step::{built_beside, built_optimised, cargo, execute, is_ci, named, root, step};
 use victim::House;
 
 /// How often a part does its worst; never leaves it out.
@@ -281,19 +282,15 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
 /// have fail points. The check has such a build already; who torments in earnest has what ships, optimised.
 fn program(wish: &Wish) -> anyhow::Result<PathBuf> {
     if let Some(binary) = &wish.binary {
-        let binary = binary.canonicalize();
-        return binary.context("find the program to torment");
+        return named(binary);
     }
     let mut build = cargo(&["test", "--workspace", "--test", "it", "--no-run", "--quiet"]);
-    let beside = built_beside()?;
     if wish.small {
         execute(&mut build)?;
-        return Ok(beside);
+        return built_beside();
     }
     execute(build.arg("--release"))?;
-    let builds = beside.ancestors().nth(2);
-    let builds = builds.context("find where cargo builds to")?;
-    Ok(builds.join("release/showreport"))
+    built_optimised()
 }
 
 /// Another one each time.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::decompress::Encoding;
 use super::parse::{Form, Rejected, Rejections};
-use super::sift::{Sifted, Writing, sift};
+use super::sift::{Records, Sifted, Writing, sift};
 use crate::app::App;
 use crate::auth::Collector;
 use crate::error::{ApiError, Violation};
@@ -69,9 +69,12 @@ pub(crate) async fn collect(
         encoding: encoding(&parts.headers)?,
     };
     let Sifted {
-        good,
-        rejections,
-        share: _share,
+        records:
+            Records {
+                good,
+                rejections,
+                share: _share,
+            },
         turn: _turn,
     } = sift(&app, collector.org, body, writing).await?;
     app.metrics().rejected.inc_by(rejections.total as u64);

@@ -4,7 +4,7 @@
 //! connection closed meanwhile they would report a broken pipe, and the reason
 //! would be lost. So the rest is read and thrown away, within bounds.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,14 +18,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+use crate::turns::{Turns, read_in};
 
 /// Refused bodies that are read at one time. Where more is asked than can be done, most is refused, and
 /// what is not would wait for all of that. So a refusal waits, which also holds back who comes again at once.
 const AT_ONCE_MAX: usize = 8;
-/// How long one of those may take until another begins: a client may be slow.
-const AT_ONCE: Duration = Duration::from_millis(20);
 /// How long a refusal waits for its turn: whoever is refused is to learn it.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// What is thrown away of one body.
@@ -33,22 +32,13 @@ const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// How long a client may take to send it.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Who may read refused bodies at the moment.
-#[derive(Clone)]
-pub(super) struct Places(Arc<Semaphore>);
-
-impl Default for Places {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE_MAX)))
-    }
+/// Turns at reading refused bodies.
+pub(super) fn turns() -> Turns {
+    Turns::new(AT_ONCE_MAX, WAIT_MAX, "too much is refused")
 }
 
 /// Reads what a refusal left of the body.
-pub(super) async fn discard(
-    State(places): State<Places>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn discard(State(turns): State<Turns>, request: Request, next: Next) -> Response {
     // A client that asks before it sends needs nobody to listen.
     if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
         return next.run(request).await;
@@ -64,7 +54,7 @@ pub(super) async fn discard(
     // A body that stopped coming will not go on, and a huge one is not waited for.
     let is_awaited = status != StatusCode::REQUEST_TIMEOUT && announced <= DISCARDED_BYTES_MAX;
     if is_refusal && is_awaited && !rest.is_end_stream() {
-        let reading = timeout(DISCARD_TIME_MAX, read(rest, &places));
+        let reading = timeout(DISCARD_TIME_MAX, read(rest, &turns));
         if reading.await.is_err() {
             tracing::debug!("a refused body is not read to its end");
         }
@@ -72,12 +62,11 @@ pub(super) async fn discard(
     response
 }
 
-async fn read(body: Lent, places: &Places) {
-    let place = timeout(WAIT_MAX, places.0.acquire()).await;
-    let mut reading = pin!(read_to_end(body));
-    if timeout(AT_ONCE, &mut reading).await.is_err() {
-        drop(place);
-        reading.await;
+async fn read(body: Lent, turns: &Turns) {
+    let reading = read_to_end(body);
+    match turns.next().await {
+        Ok(turn) => drop(read_in(turn, reading).await),
+        Err(_) => reading.await,
     }
 }
 
@@ -138,7 +127,7 @@ mod tests {
     async fn taken(headers: &[(&str, &str)]) -> usize {
         let router = Router::new()
             .fallback(|| async { StatusCode::UNAUTHORIZED })
-            .layer(from_fn_with_state(Places::default(), discard));
+            .layer(from_fn_with_state(turns(), discard));
         let taken = Arc::new(AtomicUsize::new(0));
         let count = taken.clone();
         let chunks = (0..10).map(move |_| {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use super::lanes::side_by_side;
 use super::{Outcome, Torment};
 use crate::rig::Random;
 use lane::{Lane, POINTS};
 
 /// Data directories that are tormented at the same time, two for each of two processors: a server under
 /// this load waits half of its time.
-const LANES: u64 = 4;
+const LANES: usize = 4;
 
 /// Kills after which a data directory has served its time.
 const LANE_KILLS: u64 = 300;
@@ -60,20 +61,12 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     let mut tally = Tally::default();
     let mut directories = 0;
     while tally.kills < torment.rounds {
-        let kills = LANE_KILLS.min((torment.rounds - tally.kills).div_ceil(LANES));
-        let seeds: Vec<(u64, u64)> = (0..LANES).map(|lane| (lane, random.next())).collect();
-        let lanes = std::thread::scope(|scope| {
-            let lanes: Vec<_> = seeds
-                .into_iter()
-                .map(|(lane, seed)| {
-                    scope.spawn(move || torment_one(torment, lane, Random::new(seed), kills))
-                })
-                .collect();
-            let ended = lanes.into_iter().map(std::thread::ScopedJoinHandle::join);
-            ended.collect::<Vec<_>>()
-        });
+        let kills = LANE_KILLS.min((torment.rounds - tally.kills).div_ceil(LANES as u64));
+        let lanes = side_by_side(LANES, &mut random, |lane, random| {
+            torment_one(torment, lane, random, kills)
+        })?;
         for lane in lanes {
-            tally.add(lane.expect("a lane does not panic")?);
+            tally.add(lane);
             directories += 1;
         }
         println!(
@@ -93,7 +86,12 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     Ok(Outcome::Held(said(&tally, directories, &full)))
 }
 
-fn torment_one(torment: &Torment, lane: u64, random: Random, kills: u64) -> anyhow::Result<Tally> {
+fn torment_one(
+    torment: &Torment,
+    lane: usize,
+    random: Random,
+    kills: u64,
+) -> anyhow::Result<Tally> {
     let house = torment.house(&format!("lane-{lane}"))?;
     let mut lane = Lane::new(house, random);
     lane.run(kills)?;

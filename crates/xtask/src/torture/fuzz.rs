@@ -48,7 +48,7 @@ fn build() -> anyhow::Result<()> {
         "RUSTC_WORKSPACE_WRAPPER",
         root().join("fuzz/rustc-with-coverage"),
     );
-    // Ten times as many inputs in the same time, and still with the checks of a development build.
+    // Five times as many inputs in the same time, and more, and still with the checks of a development build.
     build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
     execute(&mut build)
 }

@@ -11,10 +11,9 @@ mod resum;
 mod round;
 mod tally;
 
-use std::thread;
-
 use anyhow::{Context, ensure};
 
+use super::lanes::side_by_side;
 use super::{Outcome, Torment};
 use crate::rig::Random;
 use base::Base;
@@ -65,19 +64,13 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
 
 /// Plays so many rounds, some at the same time.
 fn play_all(base: &Base, rounds: u64, random: &mut Random) -> anyhow::Result<Tally> {
-    let seeds: Vec<u64> = (0..LANES).map(|_| random.next()).collect();
-    let tallies = thread::scope(|scope| {
-        let lanes = (0..LANES).zip(seeds).map(|(lane, seed)| {
-            let rounds = (0..rounds).skip(lane).step_by(LANES);
-            scope.spawn(move || play_lane(base, lane, rounds, Random::new(seed)))
-        });
-        let lanes: Vec<_> = lanes.collect();
-        let tallies = lanes.into_iter().map(thread::ScopedJoinHandle::join);
-        tallies.collect::<Vec<_>>()
-    });
+    let tallies = side_by_side(LANES, random, |lane, random| {
+        let rounds = (0..rounds).skip(lane).step_by(LANES);
+        play_lane(base, lane, rounds, random)
+    })?;
     let mut all = Tally::default();
     for tally in tallies {
-        all.join(tally.expect("a lane does not panic")?);
+        all.join(tally);
     }
     Ok(all)
 }
