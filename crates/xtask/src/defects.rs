@@ -17,10 +17,13 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use self::patches::Patch;
-use crate::step::{cargo, execute, root, step};
+use crate::step::{cargo, root, step};
 
 /// The variable that the patches read.
 const PLANTED: &str = "SHOWREPORT_PLANTED";
+
+/// Runs the compiler as it is: only its own name counts.
+const WRAPPER: &str = "env";
 
 /// A fault may keep a test from ever ending; that is noticed, too.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
@@ -45,14 +48,12 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     let folder = root().join("target/defects");
     let tree = folder.join("tree");
     let mut tests = Tests::new();
-    let caught = step("planted faults: build", || {
+    step("planted faults: build", || {
         copy::plant(&patches, &tree)?;
         tests = build(&tree)?;
         Ok(())
-    })
-    .and_then(|()| each(&patches, names, &tests, &folder));
-    clear_away()?;
-    caught
+    })?;
+    each(&patches, names, &tests, &folder)
 }
 
 /// Shows of each of these faults, or of all, that its test catches it.
@@ -83,13 +84,6 @@ fn each(patches: &[Patch], names: &[&str], tests: &Tests, folder: &Path) -> anyh
     Ok(())
 }
 
-/// The copy's programs have taken the place of ours, and cargo takes them for fresh as long as the
-/// copy does not change: none of them may stay.
-fn clear_away() -> anyhow::Result<()> {
-    let all_of_ours = ["clean", "--workspace", "--profile", "dev", "--quiet"];
-    execute(&mut cargo(&all_of_ours))
-}
-
 /// Whether the fault's test, which passes without any, fails with it.
 fn is_caught(patch: &Patch, tests: &Tests, folder: &Path) -> anyhow::Result<bool> {
     let parts = patch.caught_by.split_once(' ');
@@ -114,11 +108,13 @@ struct Built {
     folder: PathBuf,
 }
 
-/// Builds the tests of the copy. It shares what others wrote with our own builds.
+/// Builds the tests of the copy. It shares what others wrote with our own builds, and nothing else: cargo
+/// tells our crates from the copy's, which have the same names, by the wrapper that compiled them.
 fn build(tree: &Path) -> anyhow::Result<Tests> {
     let mut cargo = cargo(&["test", "--workspace", "--exclude", "xtask", "--no-run"]);
     cargo.args(["--quiet", "--message-format", "json-render-diagnostics"]);
     cargo.env("CARGO_TARGET_DIR", root().join("target"));
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", WRAPPER);
     let built = cargo.current_dir(tree).stderr(Stdio::inherit()).output();
     let built = built.context("start cargo")?;
     ensure!(built.status.success(), "the planted tree does not build");
