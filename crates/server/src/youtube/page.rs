@@ -29,7 +29,7 @@ impl Page {
                 description: description.to_owned(),
             });
         };
-        let size = match given.get("pageSize").map(str::parse::<i32>) {
+        let size = match given.number("pageSize") {
             // Nought is how protocol buffers say nothing.
             None | Some(Ok(0)) => PAGE_SIZE_DEFAULT,
             Some(Ok(size)) if size > 0 => {
@@ -43,7 +43,7 @@ impl Page {
                 PAGE_SIZE_DEFAULT
             }
         };
-        let after = given.get("pageToken").and_then(|token| {
+        let after = given.text("pageToken").and_then(|token| {
             let after = read_token(token);
             if after.is_none() {
                 wrong(

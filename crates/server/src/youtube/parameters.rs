@@ -1,6 +1,8 @@
 //! Parameters after `?`, read as Google's services do: names that nobody knows
 //! are passed over, and of several values of one name the last holds.
 
+use std::num::ParseIntError;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
@@ -11,11 +13,19 @@ use crate::error::ApiError;
 pub(crate) struct Given(Vec<(String, String)>);
 
 impl Given {
-    /// The value of a parameter; none where it is absent or empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let values = self.0.iter().rev().filter(|(known, _)| known == name);
-        let mut values = values.map(|(_, value)| value.as_str());
-        values.next().filter(|value| !value.is_empty())
+    /// A text; none where it is absent or empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// A number, which an empty value is not; none where it is absent.
+    pub(super) fn number(&self, name: &str) -> Option<Result<i32, ParseIntError>> {
+        self.get(name).map(str::parse)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.iter().rev().filter(|(known, _)| known == name);
+        values.next().map(|(_, value)| value.as_str())
     }
 }
 
@@ -44,9 +54,9 @@ mod tests {
     #[tokio::test]
     async fn the_last_of_several_values_holds_and_the_unknown_is_passed_over() {
         let given = given("alt=media&alt=json&$.xgafv=2&trace=&pp=1&pageToken=a%2Fb").await;
-        assert_eq!(given.get("alt"), Some("json"));
-        assert_eq!(given.get("pageToken"), Some("a/b"));
-        assert_eq!(given.get("trace"), None);
-        assert_eq!(given.get("pageSize"), None);
+        assert_eq!(given.text("alt"), Some("json"));
+        assert_eq!(given.text("pageToken"), Some("a/b"));
+        assert_eq!(given.text("trace"), None);
+        assert_eq!(given.number("pageSize"), None);
     }
 }

@@ -179,7 +179,7 @@ fn read(given: &Given) -> Result<(BulkFilter, Page), ApiError> {
     let mut violations = Vec::new();
     let page = Page::read(given, &mut violations);
     let mut time = |name: &str| {
-        let text = given.get(name)?;
+        let text = given.text(name)?;
         Timestamp::nearest(text)
             .map_err(|error| {
                 violations.push(Violation {

@@ -166,10 +166,10 @@ async fn what_is_wrong_is_named() {
         wrong_fields(&wrong),
         ["pageSize", "pageToken", "createdAfter", "startTimeBefore"]
     );
-    assert_eq!(
-        wrong_fields(&get("/v1/jobs?pageSize=ten").await),
-        ["pageSize"]
-    );
+    for size in ["ten", ""] {
+        let wrong = get(&format!("/v1/jobs?pageSize={size}")).await;
+        assert_eq!(wrong_fields(&wrong), ["pageSize"], "{size:?}");
+    }
     assert_eq!(
         wrong_fields(&get("/v1/reportTypes?pageToken=AAAA").await),
         ["pageToken"]
