@@ -1,6 +1,6 @@
 // Google's client for Node, unchanged, against a server of ours.
 //
-//     NODE_PATH=…/node_modules node youtube.cjs BASE_URL TOKEN DAY
+//     NODE_PATH=…/node_modules node youtube.cjs BASE_URL TOKEN DAY REPORTS
 //
 // The same flow as in youtube.py: create, list, get, download, a restatement, delete.
 
@@ -9,7 +9,7 @@ const { createHash } = require('node:crypto');
 const { google } = require('googleapis');
 
 const TYPE = 'event_customers_a1';
-const [base, token, day] = process.argv.slice(2);
+const [base, token, day, count] = process.argv.slice(2);
 
 const auth = new google.auth.OAuth2();
 auth.setCredentials({ access_token: token });
@@ -31,7 +31,7 @@ async function main() {
 
   const reports = await wait(async () => {
     const { data } = await api.jobs.reports.list({ jobId: job.id });
-    return (data.reports ?? []).length >= 29 && data.reports;
+    return (data.reports ?? []).length === Number(count) && data.reports;
   });
   const report = reports.find((report) => report.startTime.startsWith(day));
   assert.deepEqual((await api.jobs.reports.get({ jobId: job.id, reportId: report.id })).data, report);

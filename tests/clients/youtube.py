@@ -1,8 +1,8 @@
 """Google's client for Python, unchanged, against a server of ours.
 
-    youtube.py BASE_URL TOKEN DAY
+    youtube.py BASE_URL TOKEN DAY REPORTS
 
-DAY is a day that is settled. The whole flow: create, list, get, download in every way that the client has, a restatement, delete.
+DAY is a day that is settled, REPORTS how many a new job makes at first. The whole flow: create, list, get, download in every way that the client has, a restatement, delete.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import json
 import sys
 import time
 import urllib.request
+from datetime import datetime
 
 from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build
@@ -21,7 +22,7 @@ TYPE = "event_customers_a1"
 
 
 def main():
-    base, token, day = sys.argv[1:]
+    base, token, day, count = sys.argv[1:]
     api = build(
         "youtubereporting", "v1", credentials=Credentials(token=token),
         client_options={"api_endpoint": base}, static_discovery=True, cache_discovery=False,
@@ -29,7 +30,7 @@ def main():
     collect(base, token, day, "early")
     check_types(api)
     job = check_jobs(api)
-    reports = wait(lambda: of(api, job, minimum=29))
+    reports = wait(lambda: of(api, job, int(count)))
     check_reports(api, job, reports)
     report = next(report for report in reports if report["startTime"].startswith(day))
     check_downloads(api, report)
@@ -64,13 +65,15 @@ def check_jobs(api):
 
 def check_reports(api, job, reports):
     times = [report["createTime"] for report in reports]
-    assert times == sorted(times, reverse=True) and len(set(times)) == len(times), times
+    # As times, not as texts: a whole second has no fraction.
+    instants = [datetime.fromisoformat(time) for time in times]
+    assert instants == sorted(set(instants), reverse=True), times
     paged, request = [], api.jobs().reports().list(jobId=job, pageSize=10)
     while request is not None:
         page = request.execute()
         paged += page.get("reports", [])
         request = api.jobs().reports().list_next(request, page)
-    assert paged == reports
+    assert paged == reports, (paged, reports)
     assert api.jobs().reports().get(jobId=job, reportId=reports[0]["id"]).execute() == reports[0]
     newer = api.jobs().reports().list(jobId=job, createdAfter=times[3]).execute()["reports"]
     assert newer == reports[:3]
@@ -101,9 +104,10 @@ def check_restatement(api, base, token, day, job, report, reports):
     assert b",late," not in loaded(api, report, -1)
 
 
-def of(api, job, minimum):
+def of(api, job, count):
     reports = api.jobs().reports().list(jobId=job).execute().get("reports", [])
-    return reports if len(reports) >= minimum else None
+    assert len(reports) <= count, reports
+    return reports if len(reports) == count else None
 
 
 def loaded(api, report, chunk_bytes):

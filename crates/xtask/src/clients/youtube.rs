@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 
@@ -14,6 +16,14 @@ const NODE_PACKAGE: &str = "googleapis@188.0.0";
 
 /// Each client works in an organisation of its own.
 const ORGS: [&str; 3] = ["python", "node", "rust"];
+
+const DAY_S: u64 = 86_400;
+
+/// How long after its end a day is settled.
+const SETTLE_S: u64 = 3_600;
+
+/// Longer than a client takes, with all that it may wait for.
+const FLOW_S: u64 = 180;
 
 /// Has every client do the whole flow.
 pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
@@ -35,7 +45,8 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
         let ask_rust = Command::new(rust.join("debug/youtube-rust"));
         for (org, mut client) in ORGS.iter().zip([ask_python, ask_node, ask_rust]) {
             let token = server.token(org)?;
-            client.args([&server.address, &token, &settled_day()?]);
+            let reports = first_reports()?.to_string();
+            client.args([&server.address, &token, &settled_day()?, &reports]);
             execute_silently(&mut client, org)?;
         }
         Ok(())
@@ -68,6 +79,27 @@ fn execute_silently(client: &mut Command, name: &str) -> anyhow::Result<()> {
         "the client for {name} ended with {status}"
     );
     Ok(())
+}
+
+/// How many reports a new job makes at first: of the 30 days before, or of all but yesterday
+/// while that is not settled. Waits where this is about to change.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server that is asked goes by the same clock"
+)]
+fn first_reports() -> anyhow::Result<u64> {
+    loop {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let second = since_1970.context("read the clock")?.as_secs() % DAY_S;
+        let (until, reports) = match second {
+            ..SETTLE_S => (SETTLE_S, 29),
+            _ => (DAY_S, 30),
+        };
+        if until - second > FLOW_S {
+            return Ok(reports);
+        }
+        thread::sleep(Duration::from_secs(until - second));
+    }
 }
 
 /// The day before yesterday: yesterday may not be settled yet.

@@ -1,6 +1,6 @@
 //! The crate `google-youtubereporting1`, unchanged, against a server of ours.
 //!
-//!     youtube-rust BASE_URL TOKEN DAY
+//!     youtube-rust BASE_URL TOKEN DAY REPORTS
 //!
 //! The same flow as in `youtube.py`: create, list, get, download, a restatement, delete.
 
@@ -25,6 +25,7 @@ async fn main() -> Result<(), Failure> {
     let base = arguments.next().ok_or("an address")?;
     let token = arguments.next().ok_or("a token")?;
     let day = arguments.next().ok_or("a day")?;
+    let count = arguments.next().ok_or("a number of reports")?.parse()?;
     collect(&base, &token, &playback(&day, "early"))?;
     let http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let mut hub: Hub = YouTubeReporting::new(http, token.clone());
@@ -51,7 +52,7 @@ async fn main() -> Result<(), Failure> {
     let (_, found) = hub.jobs().get(&id).doit().await?;
     assert_eq!(found.name.as_deref(), Some("from Rust"));
 
-    let first = all(&hub, &id).await?;
+    let first = all(&hub, &id, count).await?;
     let file = download(&hub, of_day(&first, &day)?).await?;
     assert!(file.starts_with("date,event_id,event_type,customer_id,"), "{file}");
     assert!(file.contains(",early,") && !file.contains(",late,"), "{file}");
@@ -109,12 +110,12 @@ fn of_day<'a>(reports: &'a [Report], day: &str) -> Result<&'a Report, Failure> {
     Ok(reports.iter().find(starts).ok_or("a report of the day")?)
 }
 
-/// The reports of a new job, once all are there. Yesterday is settled an hour after midnight.
-async fn all(hub: &Hub, job: &str) -> Result<Vec<Report>, Failure> {
+/// The reports of a new job, once all are there.
+async fn all(hub: &Hub, job: &str, count: usize) -> Result<Vec<Report>, Failure> {
     for _ in 0..240 {
         let (_, page) = hub.jobs().reports_list(job).doit().await?;
         let reports = page.reports.unwrap_or_default();
-        if reports.len() >= 29 {
+        if reports.len() == count {
             return Ok(reports);
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
