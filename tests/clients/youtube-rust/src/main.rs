@@ -54,8 +54,14 @@ async fn main() -> Result<(), Failure> {
 
     let first = all(&hub, &id, count).await?;
     let file = download(&hub, of_day(&first, &day)?).await?;
-    assert!(file.starts_with("date,event_id,event_type,customer_id,"), "{file}");
-    assert!(file.contains(",early,") && !file.contains(",late,"), "{file}");
+    assert!(
+        file.starts_with("date,event_id,event_type,customer_id,"),
+        "{file}"
+    );
+    assert!(
+        file.contains(",early,") && !file.contains(",late,"),
+        "{file}"
+    );
     let number = first[0].id.as_deref().ok_or("an id")?;
     let (_, same) = hub.jobs().reports_get(&id, number).doit().await?;
     assert_eq!(same.create_time, first[0].create_time);
