@@ -55,6 +55,23 @@ impl Jobs {
             .context("checkpoint the database")
     }
 
+    async fn delete_expired(&self) -> anyhow::Result<()> {
+        let files = self.lake.report_files();
+        let expired = self.meta.expired_reports(EXPIRED_MAX).await;
+        for report in expired.context("list expired reports")? {
+            // The file first: a row without a file says so, a file without a row stays until a vacuum.
+            files
+                .delete_all(&report.order.org, report.id)
+                .await
+                .context("delete an expired file")?;
+            self.meta
+                .forget_file(report.id)
+                .await
+                .context("forget an expired file")?;
+        }
+        Ok(())
+    }
+
     async fn delete_expired_bulk(&self) -> anyhow::Result<()> {
         let files = self.lake.report_files();
         let expired = self.meta.expired_bulk_reports(EXPIRED_MAX).await;
@@ -87,23 +104,6 @@ impl Jobs {
                 .forget_day_file(file.id)
                 .await
                 .context("forget the file of a day")?;
-        }
-        Ok(())
-    }
-
-    async fn delete_expired(&self) -> anyhow::Result<()> {
-        let files = self.lake.report_files();
-        let expired = self.meta.expired_reports(EXPIRED_MAX).await;
-        for report in expired.context("list expired reports")? {
-            // The file first: a row without a file says so, a file without a row is lost.
-            files
-                .delete_all(&report.order.org, report.id)
-                .await
-                .context("delete an expired file")?;
-            self.meta
-                .forget_file(report.id)
-                .await
-                .context("forget an expired file")?;
         }
         Ok(())
     }

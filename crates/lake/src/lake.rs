@@ -150,16 +150,22 @@ impl Lake {
         Ok(replaced.then_some(files_out))
     }
 
-    /// Removes the files that left the tables over a day ago and that neither the
-    /// heads nor a running report need. Returns how many.
+    /// Removes the files that left the tables over a day ago and that neither the heads nor a
+    /// running report need, and the files of reports that are as old and nobody's. Returns how many.
     pub async fn vacuum(&self) -> Result<usize, Error> {
         let shared = self.shared.clone();
         let work =
             move |mut newest: Held| async move { vacuum::vacuum(&shared.meta, &mut newest).await };
         let removed = self.shared.exclusive.run(work).await?;
-        self.shared.metrics.files_removed.inc_by(removed as u64);
-        tracing::info!(files.removed = removed, "vacuumed the lake");
-        Ok(removed)
+        let strays = self.report_files().delete_strays(&self.shared.meta).await?;
+        let files = removed + strays;
+        self.shared.metrics.files_removed.inc_by(files as u64);
+        tracing::info!(
+            files.removed = removed,
+            report_files.removed = strays,
+            "vacuumed the lake"
+        );
+        Ok(files)
     }
 
     /// The files of a table, at these heads, that can have rows that are looked

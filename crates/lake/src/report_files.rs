@@ -1,5 +1,7 @@
 //! The files of reports: written as a stream, durable once complete, read in ranges.
 
+mod strays;
+
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -122,14 +124,24 @@ impl ReportFiles {
     pub async fn delete_all(&self, org: &OrgId, id: ReportId) -> Result<(), Error> {
         let files = self.store.list(Some(&report_directory(org, id)));
         let paths = files.map_ok(|file| file.location).boxed();
+        self.delete(paths).await.map(drop)
+    }
+
+    /// Deletes files, but for those that are gone already. Gives how many it deleted.
+    async fn delete(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> Result<usize, Error> {
         let mut deleted = self.store.delete_stream(paths);
+        let mut count = 0;
         while let Some(deleted) = deleted.next().await {
             match deleted {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Ok(_) => count += 1,
+                Err(object_store::Error::NotFound { .. }) => {}
                 Err(source) => return Err(failed(source)),
             }
         }
-        Ok(())
+        Ok(count)
     }
 }
 

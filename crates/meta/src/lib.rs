@@ -22,6 +22,7 @@ mod standing_orders;
 mod due_days;
 mod bulk_reports;
 mod day_files;
+mod kept_files;
 mod meta;
 
 pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};

@@ -51,8 +51,9 @@ fn parse_filter(text: &str) -> Result<EnvFilter, String> {
             )
         })?;
         let others = level.min(LevelFilter::WARN);
-        // It calls a table that is about to be made an error.
-        format!("{others},buoyant_kernel=off,showreport={level}")
+        // One calls a table that is about to be made an error, one says at each vacuum how new a part of it is.
+        let hushed = "buoyant_kernel=off,deltalake_core::operations::vacuum=off";
+        format!("{others},{hushed},showreport={level}")
     };
     EnvFilter::builder()
         .parse(&directives)

@@ -1,5 +1,7 @@
 //! Reports: asked for, made, published, forgotten.
 
+use std::collections::BTreeSet;
+
 use fail::fail_point;
 use showreport_model::report::{Heads, Pins, Report, ReportFailure, ReportFile, ReportOrder};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp};
@@ -8,7 +10,7 @@ use super::Meta;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, IdleWorker, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
-use crate::{events, orgs, queue, reports};
+use crate::{events, kept_files, orgs, queue, reports};
 
 /// Reports that may wait to be made. More could be asked for in a minute than are made in a
 /// day, and everybody's would wait behind them.
@@ -214,6 +216,11 @@ impl Meta {
         let mut write = writer.begin().await?;
         reports::forget_file(&mut write, id).await?;
         write.commit().await
+    }
+
+    /// Those of these files that a report of any kind, made or being made, or a link needs.
+    pub async fn kept_files(&self, ids: &BTreeSet<ReportId>) -> Result<BTreeSet<ReportId>, Error> {
+        kept_files::among(self.shared.database.readers(), ids).await
     }
 }
 

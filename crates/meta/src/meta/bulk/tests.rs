@@ -290,6 +290,35 @@ async fn an_event_record_reaches_back_for_ever_once() {
 }
 
 #[tokio::test]
+async fn a_file_is_a_days_from_the_reason_to_make_it_until_its_report_is_gone() {
+    let show = Fixture::new().await;
+    let order = show.ordered().await;
+    let (job, task) = show.claimed(&order, day()).await;
+    let linked = DayFile {
+        id: ReportId::generate(),
+        org: show.org.clone(),
+        file: new("b").file,
+        expires_at: show.clock.now(),
+    };
+    let (due, linked_id) = (task.file_id, linked.id);
+    let kept = async || {
+        show.meta
+            .kept_files(&[due, linked_id].into())
+            .await
+            .unwrap()
+    };
+    assert_eq!(kept().await, [due].into());
+    let published = show.meta.publish_bulk_report(&job, &task, &new("a")).await;
+    show.meta.add_day_file(&linked).await.unwrap();
+    assert_eq!(kept().await, [due, linked_id].into());
+    let report = report(published.unwrap());
+    show.meta.forget_bulk_report(report.id).await.unwrap();
+    assert_eq!(kept().await, [linked_id].into());
+    show.meta.forget_day_file(linked_id).await.unwrap();
+    assert!(kept().await.is_empty());
+}
+
+#[tokio::test]
 async fn work_of_a_clock_ahead_is_revived() {
     let show = Fixture::new().await;
     let order = show.ordered().await;

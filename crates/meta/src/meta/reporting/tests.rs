@@ -147,6 +147,25 @@ async fn a_report_is_made_and_published_once() {
 }
 
 #[tokio::test]
+async fn a_file_is_a_reports_while_it_is_made_and_until_it_is_forgotten() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let id = show.create("keynote").await.id;
+    let stranger = ReportId::generate();
+    let kept = async || show.meta.kept_files(&[id, stranger].into()).await.unwrap();
+    assert_eq!(kept().await, [id].into());
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let expires_at = show.clock.now().saturating_add_millis(1_000);
+    let published = show
+        .meta
+        .publish_report(&job, id, &file(1), expires_at)
+        .await;
+    assert!(published.unwrap());
+    assert_eq!(kept().await, [id].into());
+    show.meta.forget_file(id).await.unwrap();
+    assert!(kept().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_stale_claim_can_neither_publish_nor_fail_a_report() {
     let show = Fixture::with_events(&["keynote"]).await;
     let id = show.create("keynote").await.id;
