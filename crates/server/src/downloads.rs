@@ -5,11 +5,13 @@ mod name;
 mod range;
 mod negotiate;
 mod stream;
+mod edition;
 mod serve;
 
 use showreport_model::ReportId;
 
 use crate::app::App;
+pub(crate) use edition::Edition;
 pub(crate) use link::Link;
 #[cfg(any(test, fuzzing))]
 pub(crate) use link::LinkParts;

@@ -18,6 +18,7 @@ use showreport_lake::{ReportPath, Variant};
 use showreport_model::report::{Format, ReportFile};
 use showreport_model::{OrgId, ReportId};
 
+use super::edition::Edition;
 use super::link::{Link, LinkParts};
 use super::name::content_disposition;
 use super::negotiate::{has_already, range_applies, takes_gzip};
@@ -47,7 +48,7 @@ pub(crate) struct VariantQuery {
         ("expires" = String, Path, description = "when the link stops opening, in milliseconds since 1970"),
         ("signature" = String, Path, description = "over every other part"),
         ("file_name" = String, Path, description = "the name the file is saved under"),
-        ("variant" = Option<String>, Query, description = "for CSV: `raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
+        ("variant" = inline(Option<Edition>), Query, description = "for CSV: `raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
     ),
     responses(
         (status = 200, description = "the file", content_type = "application/octet-stream", body = Vec<u8>),
@@ -163,26 +164,23 @@ impl Copy {
             tag: file.sha256.clone(),
             format,
         };
-        match (variant, file.raw_size_bytes) {
-            (None | Some(""), _) | (Some("raw"), None) => Ok(main),
-            (Some("raw"), Some(stored_bytes)) => Ok(Self {
+        let edition = variant.map(Edition::read).transpose()?;
+        Ok(match (edition, file.raw_size_bytes) {
+            (None, _) | (Some(Edition::Raw), None) => main,
+            (Some(Edition::Raw), Some(stored_bytes)) => Self {
                 path: path(Variant::Raw),
                 stored_bytes,
                 tag: format!("{}-raw", main.tag),
                 ..main
-            }),
+            },
             // Other forms say themselves how they are written.
-            (Some("excel"), _) if format != Format::Csv => Ok(main),
-            (Some("excel"), _) => Ok(Self {
+            (Some(Edition::Excel), _) if format != Format::Csv => main,
+            (Some(Edition::Excel), _) => Self {
                 lead: BYTE_ORDER_MARK,
                 tag: format!("{}-excel", main.tag),
                 ..main
-            }),
-            _ => Err(ApiError::violation(
-                "variant",
-                "must be raw, excel or absent",
-            )),
-        }
+            },
+        })
     }
 
     fn size_bytes(&self) -> u64 {

@@ -13,7 +13,7 @@ use super::parameters::Given;
 use super::reports::report_id;
 use crate::app::App;
 use crate::auth::Reader;
-use crate::downloads::{StoredFile, send_file};
+use crate::downloads::{Edition, StoredFile, send_file};
 use crate::error::ApiError;
 use crate::extract::Segments;
 
@@ -38,13 +38,13 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
     params(
         ("resourceName" = String, Path, description = "as in the report's `downloadUrl`; it holds slashes"),
         ("alt" = Option<String>, Query, pattern = "^media$", description = "`media`, or absent"),
-        ("variant" = Option<String>, Query, description = "`raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
+        ("variant" = inline(Option<Edition>), Query, description = "`raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
     ),
     responses(
         (status = 200, description = "the file", content_type = "text/csv", body = Vec<u8>),
         (status = 206, description = "the range of it that was asked for"),
         (status = 304, description = "the client has it already"),
-        (status = 400, description = "`alt` is something else than `media`"),
+        (status = 400, description = "`alt` is something else than `media`, or an unknown `variant`"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such file"),

@@ -239,10 +239,10 @@ async fn a_variant_is_the_exact_text_or_opens_in_excel() {
         tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2],
         "{tags:?}"
     );
-    show.app
-        .download(&report, "?variant=pdf")
-        .await
-        .refused(400);
+    for unknown in ["?variant=pdf", "?variant=", "?variant=Raw"] {
+        let refused = show.app.download(&report, unknown).await;
+        assert_eq!(refused.bad_fields(), ["variant"]);
+    }
 }
 
 #[tokio::test]
