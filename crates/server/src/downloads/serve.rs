@@ -51,7 +51,12 @@ pub(crate) struct VariantQuery {
         ("variant" = inline(Option<Edition>), Query, description = "for CSV: `raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
     ),
     responses(
-        (status = 200, description = "the file", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "the file", content(
+            (Vec<u8> = "text/csv"),
+            (Vec<u8> = "application/x-ndjson"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = 206, description = "the range of it that was asked for"),
         (status = 304, description = "the client has it already"),
         (status = 400, description = "an unknown variant"),

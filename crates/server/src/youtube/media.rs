@@ -60,7 +60,7 @@ pub(crate) async fn download_media(
     given: Given,
     request: Parts,
 ) -> Result<Response, ApiError> {
-    if let Some(alt) = given.text("alt").filter(|alt| *alt != "media") {
+    if let Some(alt) = given.word("alt").filter(|alt| *alt != "media") {
         return Err(ApiError::violation(
             "alt",
             format!("is {alt:?}; a file is had with alt=media, as in the report's downloadUrl"),
@@ -79,7 +79,7 @@ pub(crate) async fn download_media(
         format: Format::Csv,
     };
     let file_name = format!("{}-{}.csv", order.report_type, report.day.digits());
-    let variant = given.text("variant");
+    let variant = given.word("variant");
     let asked = (&request.method, &request.headers);
     let answer = send_file(&app, &stored, variant, &file_name, asked).await?;
     if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {

@@ -18,6 +18,11 @@ impl Given {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// One of a few words, none of which is empty; none where it is absent.
+    pub(super) fn word(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+
     /// A number, which an empty value is not; none where it is absent.
     pub(super) fn number(&self, name: &str) -> Option<Result<i32, ParseIntError>> {
         self.get(name).map(str::parse)

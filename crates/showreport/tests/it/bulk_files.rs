@@ -112,10 +112,15 @@ async fn a_file_is_had_whole_in_parts_and_packed() {
     let bare = path.trim_end_matches("?alt=media");
     assert_eq!(get(bare, &[]).await.text(), whole);
     assert_eq!(get(&format!("{path}&alt=media"), &[]).await.text(), whole);
-    assert_eq!(
-        wrong_fields(&get(&format!("{bare}?alt=json"), &[]).await),
-        ["alt"]
-    );
+    for (query, field) in [
+        ("alt=json", "alt"),
+        ("alt=", "alt"),
+        ("variant=pdf", "variant"),
+        ("variant=", "variant"),
+    ] {
+        let answer = get(&format!("{bare}?{query}"), &[]).await;
+        assert_eq!(wrong_fields(&answer), [field], "{query}");
+    }
     let without_token = Request::get(path).body(Body::empty()).expect("a request");
     refused(&show.app.send(without_token).await, 401, "UNAUTHENTICATED");
 }

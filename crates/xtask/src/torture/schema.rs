@@ -1,11 +1,13 @@
 //! Everything that openapi.json allows, and everything that it forbids, thought up by schemathesis.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use serde_json::Value;
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
 
 use super::{Outcome, Torment};
 use crate::python;
@@ -13,6 +15,11 @@ use crate::rig::{Product, Server, head};
 use crate::step::root;
 
 const VERSION: &str = "schemathesis==4.32.5";
+
+const REPORTS: &str = "/bv/analytics/v1/events/reports";
+
+/// Until what was ordered is made.
+const MADE_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     if !python::can_make_environments() {
@@ -23,6 +30,8 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
     let server = Server::start(&product, &[])?;
     collect(&server)?;
+    let told = fs::read_to_string(root().join("tests/hostile/schemathesis.toml"))?;
+    fs::write(config(torment), told + &addresses(&server)?)?;
     let description = server.get("/openapi.json")?.body;
     control(torment, &program, &server, &description)?;
     let mut run = command(torment, &program, &server);
@@ -48,6 +57,61 @@ fn collect(server: &Server) -> anyhow::Result<()> {
     let answer = server.connect()?.send(head.as_bytes(), record)?;
     ensure!(answer.status == 202, "it was answered {}", answer.status);
     Ok(())
+}
+
+/// The parts of the addresses of two files that there are: made up, one opens nothing, and what is
+/// behind them would only be asked where a link is followed by chance.
+fn addresses(server: &Server) -> anyhow::Result<String> {
+    let mut connection = server.connect()?;
+    let order = json!({
+        "id": "keynote", "type": "EVENT_TYPE_LIVE",
+        "dimension_with_conditions": [{"dimension": "REPORT_DIMENSION_WATCH_TIME"}],
+    });
+    server.ask(&mut connection, REPORTS, &order)?;
+    let order = json!({"reportTypeId": "event_customers_a1", "name": "daily"});
+    let job = server.ask(&mut connection, "/v1/jobs", &order)?;
+    let job = job["id"].as_str().context("no id of the job")?;
+    let link = made(server, "/api/v1/reports", "uri", "/downloads/")?;
+    let media = made(
+        server,
+        &format!("/v1/jobs/{job}/reports"),
+        "downloadUrl",
+        "/v1/media/",
+    )?;
+    let parts: Vec<&str> = link.split('/').collect();
+    let [report, expires, signature, file_name] = parts[..] else {
+        bail!("a link has other parts: {link}");
+    };
+    let media = media.trim_end_matches("?alt=media");
+    Ok(format!(
+        r#"
+[parameters]
+"path.report" = "{report}"
+"path.expires" = "{expires}"
+"path.signature" = "{signature}"
+"path.file_name" = "{file_name}"
+"path.resourceName" = "{media}"
+"#
+    ))
+}
+
+/// What follows `door` in the address of the first report of a list, once that is made.
+fn made(server: &Server, list: &str, field: &str, door: &str) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let listed: Value = serde_json::from_slice(&server.get(list)?.body)?;
+        let address = listed["reports"][0][field].as_str().unwrap_or_default();
+        if let Some((_, parts)) = address.split_once(door) {
+            return Ok(parts.to_owned());
+        }
+        ensure!(begun.elapsed() < MADE_WITHIN, "nothing was made: {listed}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What schemathesis is told.
+fn config(torment: &Torment) -> PathBuf {
+    torment.folder.join("schemathesis.toml")
 }
 
 /// A description that is wrong in one place must be found wrong.
@@ -82,7 +146,7 @@ fn command(torment: &Torment, program: &Path, server: &Server) -> Command {
         .current_dir(&torment.folder)
         .env("SCHEMATHESIS_HOOKS", hostile.join("schemathesis_hooks.py"))
         .arg("--config-file")
-        .arg(hostile.join("schemathesis.toml"))
+        .arg(config(torment))
         .args([
             "run",
             "--checks",
