@@ -169,18 +169,18 @@ impl Copy {
             tag: file.sha256.clone(),
             format,
         };
-        let edition = variant.map(Edition::read).transpose()?;
+        let edition = Edition::read(variant.unwrap_or_default())?;
         Ok(match (edition, file.raw_size_bytes) {
-            (None, _) | (Some(Edition::Raw), None) => main,
-            (Some(Edition::Raw), Some(stored_bytes)) => Self {
+            (Edition::File, _) | (Edition::Raw, None) => main,
+            (Edition::Raw, Some(stored_bytes)) => Self {
                 path: path(Variant::Raw),
                 stored_bytes,
                 tag: format!("{}-raw", main.tag),
                 ..main
             },
             // Other forms say themselves how they are written.
-            (Some(Edition::Excel), _) if format != Format::Csv => main,
-            (Some(Edition::Excel), _) => Self {
+            (Edition::Excel, _) if format != Format::Csv => main,
+            (Edition::Excel, _) => Self {
                 lead: BYTE_ORDER_MARK,
                 tag: format!("{}-excel", main.tag),
                 ..main

@@ -116,7 +116,6 @@ async fn a_file_is_had_whole_in_parts_and_packed() {
         ("alt=json", "alt"),
         ("alt=", "alt"),
         ("variant=pdf", "variant"),
-        ("variant=", "variant"),
     ] {
         let answer = get(&format!("{bare}?{query}"), &[]).await;
         assert_eq!(wrong_fields(&answer), [field], "{query}");

@@ -239,7 +239,9 @@ async fn a_variant_is_the_exact_text_or_opens_in_excel() {
         tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2],
         "{tags:?}"
     );
-    for unknown in ["?variant=pdf", "?variant=", "?variant=Raw"] {
+    let empty = show.app.download(&report, "?variant=").await;
+    assert_eq!(empty.body, file.body);
+    for unknown in ["?variant=pdf", "?variant=Raw"] {
         let refused = show.app.download(&report, unknown).await;
         assert_eq!(refused.bad_fields(), ["variant"]);
     }
