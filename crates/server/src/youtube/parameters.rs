@@ -15,20 +15,16 @@ pub(crate) struct Given(Vec<(String, String)>);
 impl Given {
     /// A text; none where it is absent or empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).filter(|value| !value.is_empty())
-    }
-
-    /// One of a few words, none of which is empty; none where it is absent.
-    pub(super) fn word(&self, name: &str) -> Option<&str> {
-        self.get(name)
+        self.word(name).filter(|value| !value.is_empty())
     }
 
     /// A number, which an empty value is not; none where it is absent.
     pub(super) fn number(&self, name: &str) -> Option<Result<i32, ParseIntError>> {
-        self.get(name).map(str::parse)
+        self.word(name).map(str::parse)
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// What was given, an empty value too, for who takes only some words; none where it is absent.
+    pub(super) fn word(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().rev().filter(|(known, _)| known == name);
         values.next().map(|(_, value)| value.as_str())
     }

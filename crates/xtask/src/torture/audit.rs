@@ -10,7 +10,8 @@ use super::book::{Fact, Found, Show, Verdict, compare};
 use super::load::{CUSTOMERS, OPTIONS};
 use super::victim::Caller;
 
-const REPORTS: &str = "/bv/analytics/v1/events/reports";
+/// Where reports are ordered.
+pub(crate) const REPORTS: &str = "/bv/analytics/v1/events/reports";
 const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 const RUNNING: &str = "EVENT_REPORT_STATUS_RUNNING";
 

@@ -9,17 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
+use super::audit::{MADE_WITHIN, REPORTS};
 use super::{Outcome, Torment};
 use crate::python;
 use crate::rig::{Product, Server, head};
 use crate::step::root;
 
 const VERSION: &str = "schemathesis==4.32.5";
-
-const REPORTS: &str = "/bv/analytics/v1/events/reports";
-
-/// Until what was ordered is made.
-const MADE_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     if !python::can_make_environments() {

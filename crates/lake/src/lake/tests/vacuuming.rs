@@ -1,5 +1,6 @@
 //! Removing what nobody needs, and nothing else.
 
+use object_store::path::Path;
 use showreport_model::report::{Dimension, Format, Pins, ReportFailure, ReportOrder};
 use showreport_model::{ReportId, Window};
 
@@ -77,21 +78,26 @@ async fn running_report(world: &World, heads: &Heads) -> ReportId {
     reports[0].id
 }
 
-#[tokio::test]
-async fn what_a_failed_write_has_left_is_removed_after_a_day() {
-    let world = World::new().await;
-    world.collect_and_flush([viewing("a", 0, 10)]).await;
+/// Puts two files in the store, and checks that a day later one is removed and the other is not.
+async fn removed_after_a_day(world: &World, left: &Path, kept: &Path) {
     let store = world.lake.store();
-    let left = object_store::path::Path::from("lake/spans/part-left.parquet");
-    let report = object_store::path::Path::from("reports/acme/x/1-main");
-    for path in [&left, &report] {
+    for path in [left, kept] {
         store.put(path, "left".into()).await.unwrap();
     }
     assert_eq!(world.lake.vacuum().await.unwrap(), 0);
     world.put_clock_forward(2 * DAY_MS);
     assert_eq!(world.lake.vacuum().await.unwrap(), 1);
-    assert!(store.head(&left).await.is_err());
-    assert!(store.head(&report).await.is_ok());
+    assert!(store.head(left).await.is_err());
+    assert!(store.head(kept).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_failed_write_has_left_is_removed_after_a_day() {
+    let world = World::new().await;
+    world.collect_and_flush([viewing("a", 0, 10)]).await;
+    let left = Path::from("lake/spans/part-left.parquet");
+    let report = Path::from("reports/acme/x/1-main");
+    removed_after_a_day(&world, &left, &report).await;
     assert_eq!(world.present_spans().await, [span("a", 0, 10)]);
     world.end().await;
 }
@@ -102,16 +108,8 @@ async fn the_file_of_a_report_that_is_nobodys_is_removed_after_a_day() {
     world.collect_and_flush([viewing("a", 0, 10)]).await;
     let heads = world.meta.heads().await.unwrap();
     let running = running_report(&world, &heads).await;
-    let file = |id: ReportId| object_store::path::Path::from(format!("reports/acme/{id}/1-main"));
+    let file = |id: ReportId| Path::from(format!("reports/acme/{id}/1-main"));
     let (kept, stray) = (file(running), file(ReportId::generate()));
-    let store = world.lake.store();
-    for path in [&kept, &stray] {
-        store.put(path, "text".into()).await.unwrap();
-    }
-    assert_eq!(world.lake.vacuum().await.unwrap(), 0);
-    world.put_clock_forward(2 * DAY_MS);
-    assert_eq!(world.lake.vacuum().await.unwrap(), 1);
-    assert!(store.head(&stray).await.is_err());
-    assert!(store.head(&kept).await.is_ok());
+    removed_after_a_day(&world, &stray, &kept).await;
     world.end().await;
 }
