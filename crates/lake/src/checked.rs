@@ -121,7 +121,14 @@ impl<S: ObjectStore> CheckedStore<S> {
         sums: &Sums,
         blocks: &[Range<u64>],
     ) -> Result<Vec<Bytes>> {
-        let read = self.inner().get_ranges(location, blocks).await?;
+        let read = match self.inner().get_ranges(location, blocks).await {
+            Ok(read) => read,
+            Err(error) => {
+                // A file that was cut, or is gone, fails to be read in ways of the system's own.
+                self.described(location, GetOptions::default()).await?;
+                return Err(error);
+            }
+        };
         for (range, bytes) in blocks.iter().zip(&read) {
             if bytes.len() as u64 != range.end - range.start {
                 return Err(self.damaged(location, "it has been cut"));
@@ -162,14 +169,52 @@ impl<S: ObjectStore> CheckedStore<S> {
         .boxed()
     }
 
-    fn damaged(&self, location: &Path, problem: &str) -> Error {
-        let damage = Damage {
+    /// What the store says of a file, if it is as long as it was written.
+    ///
+    /// The query engine takes a data file that is gone or empty for one without rows, so of
+    /// these it must learn here. Other files are asked for to learn whether they are there.
+    async fn described(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> Result<(GetResult, Arc<Sums>)> {
+        let described = GetOptions {
+            head: true,
+            range: None,
+            ..options
+        };
+        let found = match self.inner().get_opts(location, described).await {
+            Err(Error::NotFound { path, source }) if is_data(location) => {
+                let gone = Error::NotFound { path, source };
+                let was_written = self.inner().head(&sums_of(location)).await.is_ok();
+                return Err(if was_written {
+                    self.damaged(location, "it is missing")
+                } else {
+                    gone
+                });
+            }
+            found => found?,
+        };
+        let (size, sums) = (found.meta.size, self.sums(location).await?);
+        if size != sums.length {
+            let problem = format!("it has {size} bytes, and {} were written", sums.length);
+            return Err(self.damaged(location, &problem));
+        }
+        Ok((found, sums))
+    }
+
+    /// Damage of a file of this store, in the operator's words.
+    pub(crate) fn damage(&self, location: &Path, problem: &str) -> Damage {
+        Damage {
             file: format!("{}/{location}", self.shared.name),
             problem: problem.to_owned(),
-        };
+        }
+    }
+
+    fn damaged(&self, location: &Path, problem: &str) -> Error {
         Error::Generic {
             store: "CheckedStore",
-            source: damage.into(),
+            source: self.damage(location, problem).into(),
         }
     }
 
@@ -203,6 +248,11 @@ fn sums_of(location: &Path) -> Path {
 
 fn is_sums(location: &Path) -> bool {
     lies_in(location, SUMS)
+}
+
+/// Whether it is a file of a table's rows. Their names are random, so none is given twice.
+fn is_data(location: &Path) -> bool {
+    location.extension() == Some("parquet") && !location.as_ref().contains("/_delta_log/")
 }
 
 fn is_hint(location: &Path) -> bool {
@@ -272,32 +322,18 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if options.head {
-            return self.inner().get_opts(location, options).await;
-        }
-        let wanted = options.range.clone();
-        let described = GetOptions {
-            head: true,
-            range: None,
-            ..options
+        let (head_only, wanted) = (options.head, options.range.clone());
+        let (found, sums) = match self.described(location, options).await {
+            Err(error) if is_hint(location) => return Err(no_hint(location, error)),
+            described => described?,
         };
-        let found = self.inner().get_opts(location, described).await?;
+        if head_only {
+            return Ok(found);
+        }
         let size = found.meta.size;
         let range = match wanted {
             Some(range) => range.as_range(size).map_err(wrong_range)?,
             None => 0..size,
-        };
-        let checked = self.sums(location).await.and_then(|sums| {
-            let written = sums.length;
-            if written == size {
-                return Ok(sums);
-            }
-            let problem = format!("it has {size} bytes, and {written} were written");
-            Err(self.damaged(location, &problem))
-        });
-        let sums = match checked {
-            Err(error) if is_hint(location) => return Err(no_hint(location, error)),
-            checked => checked?,
         };
         let mut payload = self.stream(location.clone(), sums, range.clone());
         if is_hint(location) {
@@ -399,6 +435,9 @@ fn without_sums(
 }
 
 fn no_hint(location: &Path, error: Error) -> Error {
+    if matches!(error, Error::NotFound { .. }) {
+        return error;
+    }
     tracing::warn!(file = %location, %error, "a damaged hint is left aside");
     Error::NotFound {
         path: location.to_string(),

@@ -19,12 +19,11 @@ use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
 use fail::fail_point;
 use object_store::path::Path;
-use showreport_meta::Meta;
+use showreport_meta::{Meta, NewHead, NewHeads};
 use showreport_model::facts::Table;
-use showreport_model::report::Heads;
 
 use crate::coalesce::Merge;
-use crate::delta::{Newest, commit};
+use crate::delta::Newest;
 use crate::tables::{Fact, Row, with_fact};
 use crate::write::FileWriter;
 use crate::{Config, Error};
@@ -77,10 +76,11 @@ pub(crate) async fn plan(
     newest: &mut Newest,
     config: &Config,
 ) -> Result<Vec<Plan>, Error> {
-    let heads = meta.heads().await?;
+    let known = meta.known_lake().await?;
     let mut plans = Vec::new();
     for &table in Table::ALL {
-        let delta = newest.refresh(table, &heads).await?;
+        let basis = newest.refresh(table, &known).await?;
+        let delta = basis.counting();
         for files in worth_merging(delta, config, table)? {
             plans.push(Plan {
                 table,
@@ -167,16 +167,33 @@ pub(crate) async fn replace(
     newest: &mut Newest,
     plan: &Plan,
     merged: Vec<Add>,
-    (bytes_target, now_ms): (u64, i64),
+    sizes: (u64, i64),
 ) -> Result<bool, Error> {
+    let Some(head) = commit(meta, newest, plan, merged, sizes).await? else {
+        return Ok(false);
+    };
+    fail_point!("compact-after-commit", |_| std::process::abort());
+    let moved = NewHeads::from([(plan.table, head)]);
+    meta.move_heads(&moved, &[]).await?;
+    Ok(true)
+}
+
+/// Commits the version that has the merged files. Nothing, if one of the others is gone.
+pub(crate) async fn commit(
+    meta: &Meta,
+    newest: &mut Newest,
+    plan: &Plan,
+    merged: Vec<Add>,
+    (bytes_target, now_ms): (u64, i64),
+) -> Result<Option<NewHead>, Error> {
     let table = plan.table;
-    let delta = newest.refresh(table, &meta.heads().await?).await?;
-    let snapshot = delta.snapshot();
+    let basis = newest.refresh(table, &meta.known_lake().await?).await?;
+    let snapshot = basis.counting().snapshot();
     let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
     let files = snapshot.log_data().into_iter();
     let there: HashSet<Path> = files.map(|file| file.object_store_path()).collect();
     if plan.files.iter().any(|old| !there.contains(&old.path)) {
-        return Ok(false);
+        return Ok(None);
     }
     fail_point!("compact-before-commit", |_| std::process::abort());
     // The same rows lie elsewhere, so who follows the table has nothing to read.
@@ -197,11 +214,6 @@ pub(crate) async fn replace(
         predicate: None,
         target_size: i64::try_from(bytes_target).unwrap_or(i64::MAX),
     };
-    let version = commit(delta, removes.chain(adds).collect(), operation)
-        .await
-        .map_err(|source| Error::Commit { table, source })?;
-    fail_point!("compact-after-commit", |_| std::process::abort());
-    meta.move_heads(&Heads::from([(table, version)]), &[])
-        .await?;
-    Ok(true)
+    let actions = removes.chain(adds).collect();
+    basis.commit(actions, operation).await.map(Some)
 }

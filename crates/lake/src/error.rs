@@ -54,6 +54,22 @@ pub enum Error {
         /// Why.
         source: DeltaTableError,
     },
+    /// What is stored is not what was written, or not of the database's moment.
+    #[error("read what was stored")]
+    Damaged {
+        /// Where, and what is wrong.
+        #[from]
+        #[source]
+        damage: Damage,
+    },
+    /// The log of a table cannot be read.
+    #[error("read the log of {table}")]
+    ReadLog {
+        /// The table.
+        table: Table,
+        /// Why.
+        source: object_store::Error,
+    },
     /// A version of a table cannot be loaded.
     #[error("load the table of {table}")]
     LoadTable {
@@ -120,7 +136,9 @@ impl Failure for Error {
             Self::Meta { source } => source.kind(),
             Self::FileGone => ErrorKind::Gone,
             Self::ReadJournal { .. } | Self::ReadFacts { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } => ErrorKind::Damaged,
             Self::OpenStore { .. }
+            | Self::ReadLog { .. }
             | Self::TakeLock { .. }
             | Self::CreateTable { .. }
             | Self::LoadTable { .. }

@@ -12,7 +12,8 @@ use showreport_model::{EventId, OrgId, Timestamp, Window};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-use crate::delta::{load, location};
+use crate::delta::{bring_to, load};
+use crate::log::location;
 use crate::{Error, Store};
 
 /// A file of a table.
@@ -92,14 +93,23 @@ impl Files {
         Ok(files)
     }
 
-    /// Every file must be there: the engine takes one that is gone for one without rows.
+    /// Every file must be there, as long as the version says: the engine takes one that is gone
+    /// or empty for one without rows.
     async fn demand(&self, table: Table, files: &[DataFile]) -> Result<(), Error> {
-        for file in files {
-            let looked = self.store.head(&file.path).await;
-            looked.map_err(|error| Error::ReadFile {
-                table,
-                source: error.into(),
-            })?;
+        for DataFile { path, size_bytes } in files {
+            let problem = match self.store.head(path).await {
+                Ok(found) if found.size == *size_bytes => continue,
+                Ok(found) => {
+                    let found = found.size;
+                    format!("it has {found} bytes, and {size_bytes} were written")
+                }
+                Err(object_store::Error::NotFound { .. }) => "it is missing".to_owned(),
+                Err(error) => {
+                    let source = error.into();
+                    return Err(Error::ReadFile { table, source });
+                }
+            };
+            return Err(self.store.damage(path, &problem).into());
         }
         Ok(())
     }
@@ -117,8 +127,7 @@ impl Files {
             }
             Some(known) => {
                 let mut delta = known.delta.clone();
-                let updated = delta.update_incremental(Some(version)).await;
-                updated.map_err(|source| Error::LoadTable { table, source })?;
+                bring_to(&self.store, table, &mut delta, version).await?;
                 delta
             }
             None => load(&self.store, table, version).await?,

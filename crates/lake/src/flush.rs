@@ -1,8 +1,8 @@
 //! From the journal, or from an import, to the tables.
 //!
 //! First every table gets its new version, then one transaction moves the heads
-//! and removes the journal rows that they replace. Whatever fails in between is
-//! done again, and a fact twice is a fact.
+//! and removes the journal rows that they replace. What fails in between never counts: the next
+//! version of a table takes back what no head came to.
 
 use std::time::Instant;
 
@@ -12,13 +12,12 @@ use deltalake::DeltaTable;
 use deltalake::kernel::{Action, Add};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use fail::fail_point;
-use showreport_meta::{JournalRow, Meta};
+use showreport_meta::{JournalRow, KnownLake, Meta, NewHeads};
 use showreport_model::OrgId;
 use showreport_model::facts::{Collected, Facts, FactsMerger, Table};
-use showreport_model::report::Heads;
 
 use crate::coalesce::coalesce;
-use crate::delta::{Newest, commit};
+use crate::delta::Newest;
 use crate::schema::to_disk;
 use crate::tables::{Fact, with_fact};
 use crate::write::FileWriter;
@@ -63,9 +62,9 @@ pub(crate) async fn flush(
         merger,
     } = taken;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    let heads = meta.heads().await?;
+    let known = meta.known_lake().await?;
     fail_point!("flush-after-taking", |_| std::process::abort());
-    let moved = append(newest, &heads, vec![facts], metrics).await?;
+    let moved = append(newest, &known, vec![facts], metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
 
     let took = started.elapsed();
@@ -147,8 +146,9 @@ pub(crate) async fn load(
             .expect("there is always one")
             .push(collected.facts.clone());
     }
-    let heads = meta.heads().await?;
-    let moved = append(newest, &heads, groups, metrics).await?;
+    let known = meta.known_lake().await?;
+    let moved = append(newest, &known, groups, metrics).await?;
+    fail_point!("load-after-tables", |_| std::process::abort());
     meta.load_heads(&moved, org, collected).await?;
     Ok(())
 }
@@ -162,24 +162,40 @@ pub(crate) async fn stop_before_the_heads(
 ) -> Result<(), Error> {
     let merger = take(meta, u64::MAX).await?.merger;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    append(newest, &meta.heads().await?, vec![facts], metrics).await?;
+    append(newest, &meta.known_lake().await?, vec![facts], metrics).await?;
+    Ok(())
+}
+
+/// Does what a load does, up to the same point.
+#[cfg(test)]
+pub(crate) async fn load_and_stop(
+    meta: &Meta,
+    newest: &mut Newest,
+    collected: &Collected,
+) -> Result<(), Error> {
+    let (known, groups) = (
+        meta.known_lake().await?,
+        vec![vec![collected.facts.clone()]],
+    );
+    append(newest, &known, groups, &Metrics::default()).await?;
     Ok(())
 }
 
 /// Commits a new version of each table that has facts: a file a group.
 async fn append(
     newest: &mut Newest,
-    heads: &Heads,
+    known: &KnownLake,
     groups: Vec<Vec<Facts>>,
     metrics: &Metrics,
-) -> Result<Heads, Error> {
-    let mut moved = Heads::new();
+) -> Result<NewHeads, Error> {
+    let mut moved = NewHeads::new();
     for &table in Table::ALL {
         let rows = |facts: &Facts| facts.batch(table).num_rows();
         if groups.iter().flatten().all(|facts| rows(facts) == 0) {
             continue;
         }
-        let delta = newest.refresh(table, heads).await?;
+        let basis = newest.refresh(table, known).await?;
+        let delta = basis.counting();
         let files = with_fact!(table, F => write::<F>(delta, &groups, metrics).await?);
         fail_point!("flush-after-file", |_| std::process::abort());
         let actions = files.into_iter().map(Action::Add).collect();
@@ -188,11 +204,9 @@ async fn append(
             partition_by: None,
             predicate: None,
         };
-        let version = commit(delta, actions, operation)
-            .await
-            .map_err(|source| Error::Commit { table, source })?;
+        let head = basis.commit(actions, operation).await?;
         fail_point!("flush-after-table", |_| std::process::abort());
-        moved.insert(table, version);
+        moved.insert(table, head);
     }
     Ok(moved)
 }

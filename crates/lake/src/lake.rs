@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use showreport_meta::Meta;
-use showreport_model::OrgId;
 use showreport_model::facts::{Collected, Table};
 use showreport_model::report::Heads;
+use showreport_model::{Damage, OrgId};
 use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
@@ -40,24 +40,31 @@ impl Lake {
     pub const STORE_URL: &'static str = STORE_URL;
 
     /// Opens the lake: creates what is missing, and clears what the dead have left unfinished.
+    ///
+    /// Refuses a lake that is not of the database's moment ([`Damage`]).
     pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
         let (root, lock) = (config.root.clone(), config.lock.clone());
+        let known = meta.known_lake().await?;
         let (store, newest) = run_aside(move || async move {
             let durable =
                 DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
             let name = root.file_name().unwrap_or(root.as_os_str());
             let store = Store::new(durable, &name.to_string_lossy());
-            if let Ok(newest) = Newest::load(store.clone()).await {
-                return Ok((store, newest));
+            match Newest::load(store.clone(), &known).await {
+                Ok(newest) => return Ok((store, newest)),
+                Err(error) if Damage::below(&error).is_some() => return Err(error),
+                Err(_) => {}
             }
             // What is missing is made, and what else is wrong is found, alone. Nothing else
             // waits here: an import may hold the lock for long, and a start must not wait for it.
             let held = take_lock(&lock)?;
-            let newest = Newest::open(store.clone()).await?;
+            let newest = Newest::open(store.clone(), &known).await?;
             drop(held);
             Ok((store, newest))
         })
         .await?;
+        let commits = meta.known_lake().await?.commits;
+        newest.demand_database(commits).await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 config: config.clone(),

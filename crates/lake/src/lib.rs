@@ -14,6 +14,7 @@ mod checked;
 mod schema;
 mod tables;
 mod coalesce;
+mod log;
 mod delta;
 mod write;
 mod exclusive;

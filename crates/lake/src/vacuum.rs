@@ -21,15 +21,15 @@ use crate::delta::{Newest, RETENTION_MS};
 
 /// Removes what nobody needs, and returns how many data files that were.
 pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest) -> Result<usize, Error> {
-    let heads = meta.heads().await?;
+    let known = meta.known_lake().await?;
     let pinned = meta.pinned_heads().await?;
     let mut removed = 0;
     for &table in Table::ALL {
-        let delta = newest.refresh(table, &heads).await?;
-        let kept = std::iter::once(&heads).chain(&pinned);
+        let basis = newest.refresh(table, &known).await?;
+        let kept = std::iter::once(&known.heads).chain(&pinned);
         let kept = kept.filter_map(|heads| heads.get(&table).copied());
         let kept: Vec<u64> = kept.collect();
-        removed += remove(delta, &kept, judged_at(meta.clock().as_ref()))
+        removed += remove(basis.newest(), &kept, judged_at(meta.clock().as_ref()))
             .await
             .map_err(|source| Error::Vacuum { table, source })?;
     }

@@ -375,6 +375,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             "bulk reports",
             include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
         ),
+        migration(
+            8,
+            "head entries",
+            include_str!("../migrations/sqlite/0008_head_entries.sql"),
+        ),
     ])
     .run_direct(None, &mut *write, false)
     .await

@@ -29,6 +29,7 @@ pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 pub use config::Config;
 pub use day_files::DayFile;
 pub use error::Error;
+pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;

@@ -1,4 +1,7 @@
+mod moments;
+mod lost_files;
 mod opening;
+mod unconfirmed;
 mod vacuuming;
 mod year;
 

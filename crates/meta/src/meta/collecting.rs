@@ -11,8 +11,9 @@ use super::Meta;
 use crate::database::Ledger;
 use crate::error::Error;
 use crate::events::{self, Mentions};
+use crate::heads::{self, KnownLake, NewHeads};
 use crate::journal::{self, Journal, JournalDepth, JournalRow, JournalWriter};
-use crate::{heads, orgs};
+use crate::orgs;
 
 impl Meta {
     /// An event of an organisation.
@@ -110,11 +111,17 @@ impl Meta {
         Ledger::read(self.shared.database.readers()).await
     }
 
+    /// What a lake must be that goes with this database.
+    pub async fn known_lake(&self) -> Result<KnownLake, Error> {
+        let mut read = self.shared.database.snapshot().await?;
+        heads::known(&mut read).await
+    }
+
     /// Moves these heads and removes the rows of the journal that they hold, or neither.
-    pub async fn move_heads(&self, heads: &Heads, flushed: &[i64]) -> Result<(), Error> {
+    pub async fn move_heads(&self, moved: &NewHeads, flushed: &[i64]) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        heads::advance(&mut write.ledger.heads, heads)?;
+        heads::advance(&mut write, moved).await?;
         journal::delete(&mut write, flushed).await?;
         let size = write.ledger.journal_bytes;
         fail_point!("heads-before-commit", |_| std::process::abort());
@@ -127,7 +134,7 @@ impl Meta {
     /// Moves these heads and registers the events of what was loaded past the journal.
     pub async fn load_heads(
         &self,
-        heads: &Heads,
+        moved: &NewHeads,
         org: &OrgId,
         collected: &[Collected],
     ) -> Result<(), Error> {
@@ -138,9 +145,12 @@ impl Meta {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         orgs::zone(&mut *write, org).await?;
-        heads::advance(&mut write.ledger.heads, heads)?;
+        heads::advance(&mut write, moved).await?;
         events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
-        write.commit().await
+        fail_point!("load-before-commit", |_| std::process::abort());
+        write.commit().await?;
+        fail_point!("load-after-commit", |_| std::process::abort());
+        Ok(())
     }
 }
 

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
+use showreport_model::report::Heads;
 use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, Zone};
 use tempfile::TempDir;
 
 use super::Meta;
 use crate::config::Config;
+use crate::heads::{NewHead, NewHeads};
 
 #[derive(Debug)]
 pub(super) struct ManualClock(AtomicI64);
@@ -111,4 +113,14 @@ pub(super) fn sent(records: impl IntoIterator<Item = Record>) -> FactsBuilder {
         builder.push(record);
     }
     builder
+}
+
+/// These versions, each with an entry of its own.
+pub(super) fn moved(heads: &Heads) -> NewHeads {
+    let new = |(&table, &version)| {
+        let byte = u8::try_from(version).unwrap();
+        let entry = [byte; 32];
+        (table, NewHead { version, entry })
+    };
+    heads.iter().map(new).collect()
 }

@@ -9,17 +9,24 @@ use crate::harness::show::{says, watches};
 
 /// Flips a bit in the middle of every file below a directory whose name ends so.
 fn flip(directory: &Path, end: &str) -> Vec<String> {
+    spoil(directory, end, |path| {
+        let mut bytes = std::fs::read(path).expect("its content");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        std::fs::write(path, bytes).expect("damage it");
+    })
+}
+
+/// Does something to every file below a directory whose name ends so, and gives their names.
+fn spoil(directory: &Path, end: &str, how: fn(&Path)) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path: PathBuf = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy();
         if path.is_dir() && name != "_delta_log" {
-            found.extend(flip(&path, end));
+            found.extend(spoil(&path, end, how));
         } else if name.ends_with(end) {
-            let mut bytes = std::fs::read(&path).expect("its content");
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 4;
-            std::fs::write(&path, bytes).expect("damage it");
+            how(&path);
             found.push(name.into_owned());
         }
     }
@@ -67,6 +74,46 @@ async fn a_report_of_a_damaged_file_fails_at_once_and_names_it() {
     // What is not read from it is made as ever.
     let chat = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]});
     show.app.make(&show.org, "keynote", &[chat]).await;
+}
+
+/// What may become of a file beside flipped bits.
+const LOSSES: [fn(&Path); 3] = [
+    |path| std::fs::write(path, "").expect("empty it"),
+    |path| {
+        let bytes = std::fs::read(path).expect("its content");
+        std::fs::write(path, &bytes[..bytes.len() / 2]).expect("cut it");
+    },
+    |path| std::fs::remove_file(path).expect("remove it"),
+];
+
+#[tokio::test]
+async fn a_report_of_an_empty_cut_or_missing_file_fails_at_once_and_names_it() {
+    for lose in LOSSES {
+        let show = show().await;
+        show.app.make(&show.org, "keynote", &[watch_time()]).await;
+        let spans = show.app.data_dir().join("store/lake/spans");
+        let file = spoil(&spans, ".parquet", lose).remove(0);
+        let created = show.app.create(&show.org, "keynote", &[watch_time()]).await;
+        show.app.work().await;
+        let id = created.ok()["reports"][0]["id"].clone();
+        let ids = [id.as_str().expect("an id")];
+        let report = show.app.batch_get(&show.org, &ids).await.ok()["reports"][0].clone();
+        let said = report.to_string();
+        assert_eq!(report["status"], "EVENT_REPORT_STATUS_FAILED", "{said}");
+        assert!(said.contains("DATA_DAMAGED"), "{said}");
+        assert!(said.contains(&format!("store/lake/spans/{file}")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_cut_or_missing_file_of_a_report_is_not_given_out() {
+    for lose in LOSSES {
+        let show = show().await;
+        let made = show.app.make(&show.org, "keynote", &[watch_time()]).await;
+        spoil(&show.app.data_dir().join("store/reports"), "-main", lose);
+        let answer = show.app.download(&made[0].report, "").await;
+        assert!(answer.status >= 400, "{}", answer.text());
+    }
 }
 
 #[tokio::test]

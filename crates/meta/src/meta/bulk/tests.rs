@@ -3,8 +3,9 @@ use showreport_model::facts::Table;
 use showreport_model::report::{Heads, ReportFile};
 use showreport_model::{Clock, ErrorKind, Failure, Zone};
 
-use super::super::testing::{Fixture, event, org, playback, registration, sent};
+use super::super::testing::{Fixture, event, moved, org, playback, registration, sent};
 use super::*;
+use crate::heads::NewHeads;
 
 const LEASE_MS: i64 = 30_000;
 
@@ -224,7 +225,7 @@ async fn an_order_ends_when_it_was_told_and_nobody_fetched() {
 async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() {
     let show = Fixture::new().await;
     let load = async |parts: &[showreport_model::facts::Collected]| {
-        let heads = Heads::from([(Table::Spans, 1)]);
+        let heads = moved(&Heads::from([(Table::Spans, 1)]));
         show.meta
             .load_heads(&heads, &show.org, parts)
             .await
@@ -275,7 +276,7 @@ async fn an_event_record_reaches_back_for_ever_once() {
     let load = async || {
         let loaded = show
             .meta
-            .load_heads(&Heads::new(), &show.org, &record())
+            .load_heads(&NewHeads::new(), &show.org, &record())
             .await;
         loaded.unwrap();
         show.meta.take_touched(&show.org).await.unwrap()

@@ -5,7 +5,7 @@ use showreport_model::{Clock, ErrorKind, Failure};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::testing::{Fixture, event, org, playback, registration, sent};
+use super::super::testing::{Fixture, event, moved, org, playback, registration, sent};
 use super::*;
 
 /// Appends all of it at the same time, with a writer that stops afterwards.
@@ -132,7 +132,7 @@ async fn the_journal_knows_which_events_it_touches_until_the_heads_move() {
     assert!(!touches("rival", "keynote", last).await);
 
     let heads = Heads::from([(Table::Spans, 3)]);
-    show.meta.move_heads(&heads, &[last]).await.unwrap();
+    show.meta.move_heads(&moved(&heads), &[last]).await.unwrap();
     assert!(!touches("acme", "keynote", last).await);
     assert_eq!(show.meta.heads().await.unwrap(), heads);
     assert_eq!(show.meta.journal_depth().await.unwrap().bytes, 0);
@@ -148,9 +148,9 @@ async fn heads_never_move_back_and_then_no_row_goes() {
     let show = Fixture::new().await;
     append_all(&show.meta, vec![sent([playback("keynote", "p")])]).await;
     let ahead = Heads::from([(Table::Chat, 1), (Table::Spans, 7)]);
-    show.meta.move_heads(&ahead, &[]).await.unwrap();
+    show.meta.move_heads(&moved(&ahead), &[]).await.unwrap();
     let back = Heads::from([(Table::Chat, 2), (Table::Spans, 6)]);
-    let refused = show.meta.move_heads(&back, &[1]).await;
+    let refused = show.meta.move_heads(&moved(&back), &[1]).await;
     assert!(matches!(
         refused,
         Err(Error::HeadMovedBack {
@@ -161,7 +161,7 @@ async fn heads_never_move_back_and_then_no_row_goes() {
     assert_eq!(show.meta.heads().await.unwrap(), ahead);
     assert_eq!(show.meta.journal_depth().await.unwrap().rows, 1);
     // The same version again is what a flush without rows of that table does.
-    show.meta.move_heads(&ahead, &[1]).await.unwrap();
+    show.meta.move_heads(&moved(&ahead), &[1]).await.unwrap();
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn waiting_for_growth_believes_only_the_database() {
     journal.grown_to(1).await;
     // Another process flushes: this one has not heard of it.
     let other = show.reopen().await;
-    other.move_heads(&Heads::new(), &[1]).await.unwrap();
+    other.move_heads(&NewHeads::new(), &[1]).await.unwrap();
     let mut waiting = Box::pin(journal.grown_to(1));
     let waits = tokio::time::timeout(std::time::Duration::from_millis(50), &mut waiting);
     assert!(waits.await.is_err());
@@ -211,7 +211,7 @@ async fn the_same_record_holds_in_any_order_of_arrival() {
     for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
         let show = Fixture::new().await;
         let parts = order.map(|i| sent([versions[i].clone()]).finish());
-        let heads = Heads::new();
+        let heads = NewHeads::new();
         // What only touches the event comes first, between and last.
         let touch = sent([playback("keynote", "p")]).finish();
         for part in &parts {
@@ -241,7 +241,7 @@ async fn records_of_one_title_and_time_are_told_apart_by_their_json() {
             }
             let parts = [sent([record]).finish()];
             show.meta
-                .load_heads(&Heads::new(), &show.org, &parts)
+                .load_heads(&NewHeads::new(), &show.org, &parts)
                 .await
                 .unwrap();
         }
@@ -277,7 +277,7 @@ async fn events_are_listed_by_id_for_their_organisation_alone() {
         .unwrap();
     let parts = [sent(["c", "a", "b", "B"].map(|id| playback(id, "p"))).finish()];
     show.meta
-        .load_heads(&Heads::new(), &show.org, &parts)
+        .load_heads(&NewHeads::new(), &show.org, &parts)
         .await
         .unwrap();
     let page = async |org: &OrgId, after: Option<&str>, limit| {
@@ -295,7 +295,7 @@ async fn events_are_listed_by_id_for_their_organisation_alone() {
     assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
     let nowhere = show
         .meta
-        .load_heads(&Heads::new(), &org("nobody"), &parts)
+        .load_heads(&NewHeads::new(), &org("nobody"), &parts)
         .await;
     assert!(matches!(nowhere, Err(Error::UnknownOrg { .. })));
 }
@@ -362,4 +362,37 @@ async fn the_log_is_moved_into_the_database_when_it_has_grown() {
     show.meta.checkpoint().await.unwrap();
     assert_eq!(log_bytes(), 0);
     assert_eq!(show.meta.journal_depth().await.unwrap().rows, 12);
+}
+
+#[tokio::test]
+async fn the_entries_of_the_heads_are_kept_with_them() {
+    let show = Fixture::new().await;
+    let before = show.meta.known_lake().await.unwrap();
+    assert_eq!((before.heads.len(), before.entries.len()), (0, 0));
+    let first = Heads::from([(Table::Spans, 3), (Table::Chat, 1)]);
+    show.meta.move_heads(&moved(&first), &[]).await.unwrap();
+    let second = moved(&Heads::from([(Table::Spans, 4)]));
+    show.meta
+        .load_heads(&second, &show.org, &[sent([]).finish()])
+        .await
+        .unwrap();
+    let known = show.meta.known_lake().await.unwrap();
+    assert_eq!(known.heads, show.meta.heads().await.unwrap());
+    let entries = [(Table::Spans, [4; 32]), (Table::Chat, [1; 32])];
+    assert_eq!(known.entries, entries.into());
+    assert_eq!(known.commits, before.commits + 2);
+
+    for damage in [
+        "UPDATE head_entries SET sha256 = zeroblob(32)",
+        "UPDATE head_entries SET version = version + 1",
+        "UPDATE ledger SET heads = replace(heads, '4', '5')",
+    ] {
+        let show = Fixture::new().await;
+        show.meta.move_heads(&second, &[]).await.unwrap();
+        let mut writer = show.meta.shared.database.writer().await;
+        let mut write = writer.begin().await.unwrap();
+        sqlx::query(damage).execute(&mut *write).await.unwrap();
+        let read = heads::known(&mut write).await;
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Damaged, "{damage}");
+    }
 }

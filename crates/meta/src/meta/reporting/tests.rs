@@ -5,6 +5,7 @@ use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{Clock, ErrorKind, Failure, Window, Zone};
 
 use super::*;
+use crate::heads::NewHeads;
 use crate::journal;
 use crate::meta::testing::{Fixture, event, org, playback, sent};
 
@@ -13,7 +14,7 @@ impl Fixture {
         let show = Self::new().await;
         let parts = [sent(events.iter().map(|id| playback(id, "p"))).finish()];
         show.meta
-            .load_heads(&Heads::new(), &show.org, &parts)
+            .load_heads(&NewHeads::new(), &show.org, &parts)
             .await
             .unwrap();
         show
