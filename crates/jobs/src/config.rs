@@ -17,6 +17,8 @@ pub struct Config {
     pub report_retention_ms: i64,
     /// How long after its end a day is settled and reported on.
     pub settle_ms: i64,
+    /// The longest wait between two reports of a day whose facts change all the time.
+    pub restate_ms_max: i64,
     /// How long a bulk report is kept, and for how long a day is restated.
     pub bulk_retention_ms: i64,
     /// After how long without a fetched report a standing order ends.
@@ -43,6 +45,7 @@ impl Default for Config {
             lease_ms: 30_000,
             report_retention_ms: 30 * 86_400_000,
             settle_ms: 3_600_000,
+            restate_ms_max: 3_600_000,
             bulk_retention_ms: 60 * 86_400_000,
             idle_order_ms: 180 * 86_400_000,
             maintain_every_ms: 60_000,

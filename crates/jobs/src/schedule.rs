@@ -23,10 +23,8 @@ use crate::runner::wait;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The wait between the first report of a day and its first restatement, in
-/// which late records gather; it doubles with each further one.
+/// which late records gather; it doubles with each further one, up to a bound.
 const RESTATE_MS: i64 = 10_000;
-/// The longest such wait: a day that changes all the time is restated this often.
-const RESTATE_MS_MAX: i64 = 3_600_000;
 
 /// Many reports at once are dated a little ahead, since no two of an order may be of one instant.
 const AHEAD_MS: i64 = 60_000;
@@ -119,7 +117,7 @@ impl Jobs {
         let ready: Vec<ReportDay> = due
             .iter()
             .copied()
-            .filter(|&day| standing.is_ready(day, now))
+            .filter(|&day| standing.is_ready(day, now, self.config.restate_ms_max))
             .collect();
         if !ready.is_empty() {
             let queued = self.meta.queue_days(order, &ready).await;
@@ -181,12 +179,11 @@ impl Standing {
     }
 
     /// Whether a due day may be made: it is settled, and was not restated just now.
-    fn is_ready(&self, day: ReportDay, now: Timestamp) -> bool {
+    fn is_ready(&self, day: ReportDay, now: Timestamp, restate_ms_max: i64) -> bool {
         day <= self.covered.1
             && self.made.get(&day).is_none_or(|made| {
-                let next = made
-                    .last_created_at
-                    .saturating_add_millis(restate_ms(made.reports));
+                let wait_ms = restate_ms(made.reports).min(restate_ms_max);
+                let next = made.last_created_at.saturating_add_millis(wait_ms);
                 // What was made long after now was made by a clock that has gone back since.
                 let is_ahead = made.last_created_at > now.saturating_add_millis(AHEAD_MS);
                 next <= now || is_ahead
@@ -207,17 +204,17 @@ impl Standing {
 }
 
 fn restate_ms(reports: u32) -> i64 {
-    let doubled = RESTATE_MS << reports.saturating_sub(1).min(16);
-    doubled.min(RESTATE_MS_MAX)
+    RESTATE_MS << reports.saturating_sub(1).min(16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
 
     #[test]
     fn restatements_of_a_day_become_rare() {
         assert_eq!([1, 2, 3].map(restate_ms), [10_000, 20_000, 40_000]);
-        assert_eq!(restate_ms(100), RESTATE_MS_MAX);
+        assert!(restate_ms(100) > Config::default().restate_ms_max);
     }
 }

@@ -112,6 +112,7 @@ fn in_a_hurry(jobs: showreport_jobs::Config) -> showreport_jobs::Config {
     fail_point!("hurry", |_| showreport_jobs::Config {
         lease_ms: 1_500,
         maintain_every_ms: 30,
+        restate_ms_max: 200,
         ..jobs
     });
     jobs

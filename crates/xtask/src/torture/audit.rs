@@ -192,13 +192,13 @@ fn read_votes(rows: &Table, options: &Table, found: &mut Found) -> anyhow::Resul
 }
 
 /// A report in CSV none of whose cells needs a quotation mark.
-struct Table {
+pub(crate) struct Table {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
         let mut lines = text.lines().map(cells);
         Self {
@@ -207,13 +207,17 @@ impl Table {
         }
     }
 
-    fn cell<'a>(&self, row: &'a [String], column: &str) -> anyhow::Result<&'a str> {
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    pub(crate) fn cell<'a>(&self, row: &'a [String], column: &str) -> anyhow::Result<&'a str> {
         let at = self.columns.iter().position(|name| name == column);
         let cell = at.and_then(|at| row.get(at));
         Ok(cell.with_context(|| format!("no {column} in {row:?}"))?)
     }
 
-    fn number(&self, row: &[String], column: &str) -> anyhow::Result<u64> {
+    pub(crate) fn number(&self, row: &[String], column: &str) -> anyhow::Result<u64> {
         let cell = self.cell(row, column)?;
         cell.parse()
             .with_context(|| format!("{column} is {cell:?}"))

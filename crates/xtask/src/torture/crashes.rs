@@ -1,5 +1,7 @@
 //! Crashes: a server under load is killed again and again, at any time and at named points.
 
+mod bulk;
+mod importer;
 mod lane;
 mod readiness;
 
@@ -37,6 +39,7 @@ struct Tally {
     facts: u64,
     audits: u64,
     reports: u64,
+    imports: u64,
     ready: Vec<Duration>,
 }
 
@@ -51,6 +54,7 @@ impl Tally {
         self.facts += other.facts;
         self.audits += other.audits;
         self.reports += other.reports;
+        self.imports += other.imports;
         self.ready.extend(other.ready);
     }
 }
@@ -74,7 +78,7 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
             tally.kills, tally.acknowledged
         );
     }
-    for (point, _) in POINTS {
+    for (point, _) in POINTS.iter().chain(&importer::POINTS) {
         let kills = tally.at_points.get(point).copied().unwrap_or_default();
         println!("  {kills:5} at {point}");
         ensure!(
@@ -114,12 +118,14 @@ fn said(tally: &Tally, directories: u64, full: &readiness::Readiness) -> String 
     let at_points: u64 = tally.at_points.values().sum();
     format!(
         "{} kills ({at_points} at {} fail points) on {directories} data directories, {} requests \
-         acknowledged and {} not, {} facts, {} audits, {} reports: 0 lost, 0 twice, 0 nobody sent; \
+         acknowledged and {} not, {} imports, {} facts, {} audits, {} reports, bulk reports as \
+         events' own: 0 lost, 0 twice, 0 nobody sent; \
          ready again within {} ms (99th percentile), {} ms with {} records in the journal",
         tally.kills,
         tally.at_points.len(),
         tally.acknowledged,
         tally.unanswered,
+        tally.imports,
         tally.facts,
         tally.audits,
         tally.reports,

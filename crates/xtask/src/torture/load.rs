@@ -1,6 +1,7 @@
 //! Many kinds of records, sent by clients that try again and repeat themselves.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use anyhow::ensure;
@@ -9,8 +10,13 @@ use super::book::{Fact, Request};
 use super::victim::Caller;
 use crate::rig::{Connection, Random, head};
 
-/// When every show begins: 2026-11-20T10:00:00Z, in milliseconds.
-const BEGINNING: u64 = 1_795_168_800_000;
+/// When every show begins, in milliseconds: three days before the run, at 10 o'clock. Its day is
+/// settled, and late records restate it.
+static BEGINNING: LazyLock<u64> = LazyLock::new(|| {
+    let now = now().duration_since(SystemTime::UNIX_EPOCH);
+    let days = now.expect("it is after 1970").as_secs() / 86_400 - 3;
+    (days * 24 + 10) * 3_600_000
+});
 
 /// Stretches of a view. Each is twice as long as the one before, in whole milliseconds, so that the
 /// sum of those that are there says which they are.
@@ -67,11 +73,7 @@ impl Client {
     /// Sends until the connection breaks.
     pub(crate) fn talk(&mut self, connection: &mut Connection, token: &str) {
         loop {
-            let at = self.choose();
-            let mut body = String::new();
-            for &fact in &self.told[at].facts {
-                tell(&mut body, &self.event, fact);
-            }
+            let (at, body) = self.write();
             let head = head("POST", "/collect", token, body.len());
             let answer = connection.send(head.as_bytes(), body.as_bytes());
             if answer.as_ref().is_ok_and(|answer| answer.status == 202) {
@@ -88,6 +90,21 @@ impl Client {
                 return;
             }
         }
+    }
+
+    /// The next request, and its records in lines.
+    pub(crate) fn write(&mut self) -> (usize, String) {
+        let at = self.choose();
+        let mut body = String::new();
+        for &fact in &self.told[at].facts {
+            tell(&mut body, &self.event, fact);
+        }
+        (at, body)
+    }
+
+    /// Notes that a request was confirmed.
+    pub(crate) fn acknowledge(&mut self, at: usize) {
+        self.told[at].acknowledged = true;
     }
 
     /// Takes answers that came after an instant for none; says how many there were.
@@ -209,20 +226,21 @@ pub(crate) fn fill(
 fn tell(body: &mut String, event: &str, fact: Fact) {
     let line = match fact {
         Fact::Beat { view, nth } => {
-            let (from, to) = (BEGINNING + (1 << nth), BEGINNING + (2 << nth));
+            let (from, to) = (*BEGINNING + (1 << nth), *BEGINNING + (2 << nth));
             let customer = view % CUSTOMERS;
             format!(
                 r#"{{"type":"playback","event_id":"{event}","playback_id":"{view}","customer_id":"{customer}","from":{from},"to":{to}}}"#
             )
         }
         Fact::Version { message, nth } => {
-            let updated_at = BEGINNING + u64::from(nth);
+            let begins = *BEGINNING;
+            let updated_at = begins + u64::from(nth);
             format!(
-                r#"{{"type":"chat","event_id":"{event}","message_id":"{message}","sent_at":{BEGINNING},"updated_at":{updated_at},"text":"{nth}"}}"#
+                r#"{{"type":"chat","event_id":"{event}","message_id":"{message}","sent_at":{begins},"updated_at":{updated_at},"text":"{nth}"}}"#
             )
         }
         Fact::Vote { voter, nth } => {
-            let (voted_at, option) = (BEGINNING + u64::from(nth), nth % OPTIONS);
+            let (voted_at, option) = (*BEGINNING + u64::from(nth), nth % OPTIONS);
             // Its poll comes with each vote: told again, it is the same poll.
             let options: Vec<String> = (0..OPTIONS)
                 .map(|id| format!(r#"{{"id":"{id}","text":"{id}"}}"#))

@@ -42,7 +42,7 @@ impl House {
     /// Starts a server with these fail points, and waits until it is ready. Nothing, if it died
     /// before.
     pub(crate) fn start(&self, fail_points: &str, flags: &[&str]) -> anyhow::Result<Birth> {
-        let log = File::options().append(true).open(&self.log)?;
+        let log = self.log()?;
         let mut command = self.product.command(&["serve", "--listen", "127.0.0.1:0"]);
         command
             .args(flags)
@@ -75,6 +75,12 @@ impl House {
         }
         victim.ready_after = started.elapsed();
         Ok(Birth::Alive(victim))
+    }
+
+    /// Where everything that runs here says what it does.
+    pub(crate) fn log(&self) -> anyhow::Result<File> {
+        let log = File::options().append(true).open(&self.log);
+        log.with_context(|| format!("open {}", self.log.display()))
     }
 
     /// Starts a server that nothing is to befall yet.

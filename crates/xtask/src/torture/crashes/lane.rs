@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 
 use super::Tally;
+use super::{bulk, importer};
 use crate::rig::Random;
 use crate::torture::audit::{audit, order, wait};
 use crate::torture::book::{Request, Show, Verdict};
@@ -80,6 +81,9 @@ impl Lane {
 
     /// Kills so often, and compares every few kills, and everything once more at the end.
     pub(super) fn run(&mut self, kills: u64) -> anyhow::Result<()> {
+        let mut victim = self.house.start_well(HURRY, &FLAGS)?;
+        let job = bulk::order_days(&victim.caller)?;
+        victim.kill()?;
         while self.tally.kills < kills {
             self.live_through_a_show(AUDIT_EVERY.min(kills - self.tally.kills), "")?;
             let show = self.shows.last().expect("there was one");
@@ -91,6 +95,7 @@ impl Lane {
             self.demand_clean(&verdict)?;
         }
         self.tally.audits += self.shows.len() as u64 * 2;
+        self.demand_bulk(&job)?;
         self.demand_reports()
     }
 
@@ -109,7 +114,8 @@ impl Lane {
     /// One event, through some lives of servers.
     fn live_through_a_show(&mut self, kills: u64, more_points: &str) -> anyhow::Result<()> {
         let event = format!("show-{}", self.shows.len());
-        let mut clients: Vec<Client> = (0..CLIENTS)
+        // The last of them imports.
+        let mut clients: Vec<Client> = (0..=CLIENTS)
             .map(|number| Client::new(number, &event, &mut self.random))
             .collect();
         for _ in 0..kills {
@@ -189,8 +195,13 @@ impl Lane {
     ) -> anyhow::Result<std::process::ExitStatus> {
         let caller = victim.caller.clone();
         let orders = self.orders;
-        let (status, ordered) = under_load(clients, &caller, || {
+        let Self { house, random, .. } = self;
+        let mut random = Random::new(random.next());
+        let (importing, clients) = clients.split_last_mut().expect("one imports");
+        let (status, ordered, imported) = under_load(clients, &caller, || {
             std::thread::scope(|scope| {
+                let imports =
+                    scope.spawn(|| keep_importing(house, importing, &mut random, &caller));
                 let ordering = orders.then(|| scope.spawn(|| keep_ordering(&caller, event)));
                 let ended = victim.ends_within(time);
                 let status = ended.and_then(|ended| match ended {
@@ -198,10 +209,17 @@ impl Lane {
                     None => victim.kill(),
                 });
                 let ordered = ordering.map(|it| it.join().expect("it does not panic"));
-                (status, ordered.unwrap_or_default())
+                let imported = imports.join().expect("it does not panic");
+                (status, ordered.unwrap_or_default(), imported)
             })
         });
         self.ordered.extend(ordered);
+        let (imports, points) = imported?;
+        self.tally.imports += imports;
+        for point in points {
+            *self.tally.at_points.entry(point).or_default() += 1;
+            self.tally.kills += 1;
+        }
         status
     }
 
@@ -219,6 +237,15 @@ impl Lane {
             let place = self.house.product.data_dir.display();
             format!("after {} kills on {place}", self.tally.kills)
         })
+    }
+
+    /// What is published of the day is what the events' own reports say.
+    fn demand_bulk(&self, job: &str) -> anyhow::Result<()> {
+        let mut victim = self.house.start_well(HURRY, &FLAGS)?;
+        let events: Vec<&str> = self.shows.iter().map(|show| show.event.as_str()).collect();
+        let agreed = bulk::demand_agreement(&victim.caller, job, &events);
+        victim.kill()?;
+        agreed.with_context(|| format!("on {}", self.house.product.data_dir.display()))
     }
 
     /// Every report that was ordered is made, whoever had begun it.
@@ -244,4 +271,19 @@ fn keep_ordering(caller: &Caller, event: &str) -> Vec<String> {
         std::thread::sleep(ORDER_EVERY);
     }
     ordered
+}
+
+/// Imports until the server dies; says how often, and at which fail points imports died.
+fn keep_importing(
+    house: &House,
+    client: &mut Client,
+    random: &mut Random,
+    caller: &Caller,
+) -> anyhow::Result<(u64, Vec<&'static str>)> {
+    let (mut imports, mut points) = (0, Vec::new());
+    while caller.connect().is_ok() {
+        points.extend(importer::import_once(house, client, random)?);
+        imports += 1;
+    }
+    Ok((imports, points))
 }
