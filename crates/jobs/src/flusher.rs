@@ -23,7 +23,9 @@ impl Jobs {
                 () = journal.grown_to(self.config.flush_bytes) => {}
                 () = wait(age, &shutdown) => {}
             }
-            if let Err(error) = self.flush_waiting(&shutdown).await {
+            if let Err(error) = self.flush_waiting(&shutdown).await
+                && !shutdown.is_cancelled()
+            {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the journal could not be flushed"

@@ -23,7 +23,12 @@ impl Jobs {
             if shutdown.is_cancelled() {
                 break;
             }
-            if let Err(error) = self.maintain(round % VACUUM_EVERY == 0).await {
+            // Everything here may be broken off, as a crash would; a large merge outlasts a stop.
+            let maintained = tokio::select! {
+                maintained = self.maintain(round % VACUUM_EVERY == 0) => maintained,
+                () = shutdown.cancelled() => break,
+            };
+            if let Err(error) = maintained {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "maintenance failed; it goes on later"

@@ -48,7 +48,12 @@ impl Jobs {
     /// Looks after standing orders until `shutdown`.
     pub async fn run_schedule(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.look_at_orders().await {
+            // A look that is broken off has changed nothing, or is done again by the next.
+            let looked = tokio::select! {
+                looked = self.look_at_orders() => looked,
+                () = shutdown.cancelled() => break,
+            };
+            if let Err(error) = looked {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "standing orders could not be looked at; it goes on later"

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::delta::Newest;
@@ -20,6 +22,8 @@ pub(crate) type Held = OwnedMutexGuard<Newest>;
 pub(crate) struct Exclusive {
     lock: PathBuf,
     newest: Arc<Mutex<Newest>>,
+    /// Cancelled when this process stops.
+    stopping: CancellationToken,
 }
 
 impl Exclusive {
@@ -27,7 +31,13 @@ impl Exclusive {
         Self {
             lock,
             newest: Arc::new(Mutex::new(newest)),
+            stopping: CancellationToken::new(),
         }
+    }
+
+    /// Ends every wait for the lock, now and from now on. Work that holds it is finished.
+    pub(crate) fn stop_waiting(&self) {
+        self.stopping.cancel();
     }
 
     /// Waits until nobody else changes the lake, and runs `work` to its end, even if
@@ -36,21 +46,43 @@ impl Exclusive {
     /// It runs on a thread of its own, since sorting, encoding and waiting for another
     /// process would hold up all else. This process's turn is awaited first, so
     /// that there is one such thread, however many callers wait.
+    ///
+    /// The wait for another process has no bound, so a stop must end it: what is not begun
+    /// by then fails with [`Error::ShuttingDown`].
     pub(crate) async fn run<T, W, F>(&self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: FnOnce(Held) -> F + Send + 'static,
         F: Future<Output = Result<T, Error>>,
     {
-        let newest = self.newest.clone().lock_owned().await;
+        let newest = tokio::select! {
+            newest = self.newest.clone().lock_owned() => newest,
+            () = self.stopping.cancelled() => return Err(Error::ShuttingDown),
+        };
         let lock = self.lock.clone();
-        run_aside(move || async move {
+        // Set by the thread that begins the work or by the caller that gives it up, and only by
+        // the first: the thread may get the lock at the moment in which the process stops.
+        let decided = Arc::new(AtomicBool::new(false));
+        let beginning = decided.clone();
+        let running = run_aside(move || async move {
             let held = take_lock(&lock)?;
+            if beginning.swap(true, Ordering::Relaxed) {
+                return Err(Error::ShuttingDown);
+            }
             let done = work(newest).await;
             drop(held);
             done
-        })
-        .await
+        });
+        tokio::pin!(running);
+        tokio::select! {
+            done = &mut running => return done,
+            () = self.stopping.cancelled() => {}
+        }
+        if decided.swap(true, Ordering::Relaxed) {
+            running.await
+        } else {
+            Err(Error::ShuttingDown)
+        }
     }
 }
 

@@ -93,6 +93,13 @@ impl Lake {
         ReportFiles::new(self.shared.store.clone())
     }
 
+    /// Ends every wait for another process that changes the lake: what is not begun fails.
+    ///
+    /// For a process that stops. Work that is under way is finished.
+    pub fn stop_waiting(&self) {
+        self.shared.exclusive.stop_waiting();
+    }
+
     /// Moves one set of journal rows to the tables, and the heads with them.
     ///
     /// Done again after a failure it loses nothing and doubles nothing.

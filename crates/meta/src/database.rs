@@ -9,26 +9,28 @@ mod sum;
 mod stored;
 mod ledger;
 mod watermark;
+mod log;
+mod slot;
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fail::fail_point;
 use futures::TryStreamExt;
+use futures::future::try_join_all;
 use showreport_model::{ErrorKind, Failure};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
-};
+use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use ledger::Ledger;
+use log::Log;
+use slot::WriterSlot;
 pub(crate) use stored::{Stored, to_integer, to_json, to_sealed};
 pub(crate) use sum::Sum;
 use watermark::Watermark;
@@ -39,12 +41,9 @@ use crate::error::{Doing, Error};
 /// Readers are short, so that a few serve many requests and none holds up a checkpoint.
 const READERS_MAX: u32 = 4;
 
-/// How far the log grows until it is moved into the database file. Larger
-/// means rarer pauses of the writer, smaller means a faster start after a crash.
-const LOG_BYTES: u64 = 16 << 20;
-
-/// How soon a new database is opened again that another process is making.
-const OPEN_AGAIN: Duration = Duration::from_millis(10);
+/// How long new reads are held back, at most, so that those under way end and the log can be
+/// emptied.
+const QUIET_WAIT: Duration = Duration::from_millis(500);
 
 /// The open database.
 #[derive(Debug)]
@@ -52,9 +51,9 @@ pub(crate) struct Database {
     writer: Mutex<WriterSlot>,
     readers: SqlitePool,
     watermark: Watermark,
-    log_path: PathBuf,
-    /// The size of the log at which the next checkpoint is due.
-    checkpoint_at_bytes: AtomicU64,
+    log: Log,
+    /// Cancelled when this process stops.
+    stopping: CancellationToken,
 }
 
 impl Database {
@@ -76,11 +75,8 @@ impl Database {
             .map_err(Error::watermark)?;
         // Before the log is read: afterwards there may be more of both.
         let acknowledged = watermark.read().map_err(Error::watermark)??;
-        let mut writer = WriterSlot {
-            options: options.clone(),
-            busy_timeout_ms: config.busy_timeout_ms,
-            connection: None,
-        };
+        let stopping = CancellationToken::new();
+        let mut writer = WriterSlot::new(config, options.clone(), stopping.clone());
         // Before anything is written, which would be written over the log's lost part.
         writer.ensure_reached(acknowledged).await?;
         migrate(&mut writer).await?;
@@ -92,15 +88,18 @@ impl Database {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .doing("open the database for reading")?;
-        let mut log_path = config.path.clone().into_os_string();
-        log_path.push("-wal");
         Ok(Self {
             writer: Mutex::new(writer),
             readers,
             watermark,
-            log_path: log_path.into(),
-            checkpoint_at_bytes: AtomicU64::new(LOG_BYTES),
+            log: Log::beside(&config.path),
+            stopping,
         })
+    }
+
+    /// Bounds every wait for another process that writes, now and from now on, to a moment.
+    pub(crate) fn stop_waiting(&self) {
+        self.stopping.cancel();
     }
 
     /// Connections for statements that only read.
@@ -112,7 +111,7 @@ impl Database {
     pub(crate) async fn writer(&self) -> Writer<'_> {
         Writer {
             slot: self.writer.lock().await,
-            watermark: &self.watermark,
+            database: self,
         }
     }
 
@@ -123,45 +122,49 @@ impl Database {
 
     /// Moves the log into the database file if it has grown large.
     pub(crate) async fn checkpoint_if_grown(&self) -> Result<(), Error> {
-        if self.log_bytes() < self.checkpoint_at_bytes.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.checkpoint().await
+        let mut slot = self.writer.lock().await;
+        self.keep_log_small(&mut slot).await
     }
 
     /// Moves the log into the database file, as far as readers let it.
     pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
         let result = self.writer.lock().await.checkpoint().await;
-        // A reader or a full disk kept it from being emptied: not at every commit again.
-        let next = self.log_bytes().saturating_add(LOG_BYTES);
-        self.checkpoint_at_bytes.store(next, Ordering::Relaxed);
+        self.log.checkpointed();
         result
+    }
+
+    /// Moves the log into the database file if it has grown large. A log that readers have kept
+    /// from being emptied several times is emptied while none reads.
+    async fn keep_log_small(&self, slot: &mut WriterSlot) -> Result<(), Error> {
+        if !self.log.is_due() {
+            return Ok(());
+        }
+        let mut result = slot.checkpoint().await;
+        if result.is_ok() && self.log.is_too_large() {
+            let quiet = self.hold_readers_back().await;
+            result = slot.checkpoint().await;
+            drop(quiet);
+        }
+        self.log.checkpointed();
+        result
+    }
+
+    /// Takes every connection that reads. Nothing, if reads under way last too long.
+    async fn hold_readers_back(&self) -> Option<Vec<PoolConnection<Sqlite>>> {
+        let all = try_join_all((0..READERS_MAX).map(|_| self.readers.acquire()));
+        tokio::time::timeout(QUIET_WAIT, all).await.ok()?.ok()
     }
 
     /// Closes all connections.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
-        if let Some(connection) = self.writer.lock().await.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "close the database");
-        }
+        self.writer.lock().await.close().await;
     }
 
     /// Bounds the file, as a small disk would.
     #[cfg(test)]
     pub(crate) async fn limit_pages(&self, pages: u32) {
-        let mut slot = self.writer.lock().await;
-        slot.options = slot
-            .options
-            .clone()
-            .pragma("max_page_count", pages.to_string());
-        slot.connection = None;
-    }
-
-    /// How large the log is. Asking the file system takes microseconds; no thread is worth it.
-    fn log_bytes(&self) -> u64 {
-        std::fs::metadata(&self.log_path).map_or(0, |file| file.len())
+        self.writer.lock().await.limit_pages(pages);
     }
 }
 
@@ -169,18 +172,26 @@ impl Database {
 #[derive(Debug)]
 pub(crate) struct Writer<'d> {
     slot: MutexGuard<'d, WriterSlot>,
-    watermark: &'d Watermark,
+    database: &'d Database,
 }
 
 impl Writer<'_> {
-    /// Begins a transaction that may write at once.
+    /// Begins a transaction that may write at once. Every writer keeps the log small, whatever it
+    /// writes and in whichever process.
     pub(crate) async fn begin(&mut self) -> Result<Write<'_>, Error> {
+        match self.database.keep_log_small(&mut self.slot).await {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Busy) => {
+                // What is in the log is safe there; it is tried again when it has grown further.
+                tracing::warn!(%error, "cannot checkpoint");
+            }
+            result => result?,
+        }
         let mut transaction = self.slot.begin().await?;
         let ledger = Ledger::read(&mut *transaction).await?;
         Ok(Write {
             transaction,
             ledger,
-            watermark: self.watermark,
+            watermark: &self.database.watermark,
         })
     }
 }
@@ -232,108 +243,11 @@ impl DerefMut for Write<'_> {
     }
 }
 
-#[derive(Debug)]
-struct WriterSlot {
-    options: SqliteConnectOptions,
-    busy_timeout_ms: u64,
-    /// Absent before the first use and after a failure.
-    connection: Option<SqliteConnection>,
-}
-
-impl WriterSlot {
-    /// A connection without a transaction, out of its slot: whoever is dropped
-    /// before putting it back leaves the next one to open another.
-    async fn take(&mut self) -> Result<SqliteConnection, Error> {
-        if let Some(mut connection) = self.connection.take() {
-            // The answer comes after the rollback of whatever was dropped.
-            let alive = connection.ping().await.is_ok();
-            // SQLite undoes a transaction by itself when the disk is full. The
-            // driver's own rollback then fails, and it counts the transaction
-            // as open for ever; only a new connection forgets it.
-            if alive && !connection.is_in_transaction() {
-                return Ok(connection);
-            }
-        }
-        self.connect().await
-    }
-
-    /// Opens a connection. While another process makes the same new database, `SQLite` refuses to
-    /// switch it to WAL at once, whatever it was told of waiting.
-    async fn connect(&self) -> Result<SqliteConnection, Error> {
-        let begun = Instant::now();
-        loop {
-            let opened = self.options.connect().await;
-            match opened.doing("open the database for writing") {
-                Err(error)
-                    if error.kind() == ErrorKind::Busy
-                        && begun.elapsed() < Duration::from_millis(self.busy_timeout_ms) =>
-                {
-                    tokio::time::sleep(OPEN_AGAIN).await;
-                }
-                opened => return opened,
-            }
-        }
-    }
-
-    /// Refuses a database that no longer has what was acknowledged.
-    async fn ensure_reached(&mut self, acknowledged: i64) -> Result<(), Error> {
-        if acknowledged == 0 {
-            return Ok(());
-        }
-        let mut connection = self.take().await?;
-        let there = if Ledger::is_there(&mut connection).await? {
-            Ledger::read(&mut connection).await?.commits
-        } else {
-            0
-        };
-        if there < acknowledged {
-            return Err(Error::log_damaged(acknowledged, there));
-        }
-        self.connection = Some(connection);
-        Ok(())
-    }
-
-    async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, Error> {
-        let connection = self.take().await?;
-        self.connection
-            .insert(connection)
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing("begin a transaction")
-    }
-
-    async fn checkpoint(&mut self) -> Result<(), Error> {
-        let mut connection = self.take().await?;
-        // Emptying the log waits for readers, and meanwhile nobody could
-        // write. One process that was stopped while it read would stop us all.
-        set_busy_timeout(&mut connection, 0).await?;
-        fail_point!("checkpoint-before", |_| std::process::abort());
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut connection)
-            .await
-            .doing("move the log into the database file")?;
-        fail_point!("checkpoint-after", |_| std::process::abort());
-        set_busy_timeout(&mut connection, self.busy_timeout_ms).await?;
-        self.connection = Some(connection);
-        Ok(())
-    }
-}
-
 /// Every commit is synced. Tests that cut the power leave it out as their control, and must then
 /// lose what was acknowledged.
 fn carefulness() -> SqliteSynchronous {
     fail_point!("journal-without-sync", |_| SqliteSynchronous::Off);
     SqliteSynchronous::Full
-}
-
-async fn set_busy_timeout(connection: &mut SqliteConnection, millis: u64) -> Result<(), Error> {
-    // A pragma takes no parameters; a number is safe to print.
-    let statement = AssertSqlSafe(format!("PRAGMA busy_timeout = {millis}"));
-    sqlx::query(statement)
-        .execute(connection)
-        .await
-        .doing("set how long to wait for others")?;
-    Ok(())
 }
 
 /// Reads every row of a question, and checks each.
@@ -449,11 +363,11 @@ mod tests {
             .await
             .unwrap();
         database.checkpoint().await.unwrap();
-        assert!(database.log_bytes() > 0);
+        assert!(database.log.bytes() > 0);
         // Dropped, it would end some time later.
         reader.rollback().await.unwrap();
         database.checkpoint().await.unwrap();
-        assert_eq!(database.log_bytes(), 0);
+        assert_eq!(database.log.bytes(), 0);
         let mut writer = database.writer().await;
         let mut write = writer.begin().await.unwrap();
         let timeout: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
@@ -461,5 +375,88 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(timeout, 60_000);
+    }
+
+    /// Writes a mebibyte, as many small transactions do in the end.
+    async fn write_much(database: &Database) {
+        let mut writer = database.writer().await;
+        let mut write = writer.begin().await.unwrap();
+        let insert = "INSERT INTO jobs (id, name, payload, unique_key, due_at, attempts, fence)
+            VALUES (hex(randomblob(8)), 'test', ?1, hex(randomblob(8)), 0, 0, 0)";
+        sqlx::query(insert)
+            .bind("x".repeat(1 << 20))
+            .execute(&mut *write)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_writer_keeps_the_log_small() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::new(directory.path().join("meta.sqlite"));
+        let database = Database::open(&config).await.unwrap();
+        let mut largest = 0;
+        for _ in 0..40 {
+            write_much(&database).await;
+            largest = largest.max(database.log.bytes());
+        }
+        assert!(largest < 20 << 20, "the log grew to {largest} bytes");
+    }
+
+    #[tokio::test]
+    async fn readers_that_follow_each_other_do_not_keep_the_log_growing() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::new(directory.path().join("meta.sqlite"));
+        let database = Database::open(&config).await.unwrap();
+        let read = async || {
+            loop {
+                let mut read = database.snapshot().await.unwrap();
+                sqlx::query("SELECT count(*) FROM orgs")
+                    .execute(&mut *read)
+                    .await
+                    .unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                read.rollback().await.unwrap();
+            }
+        };
+        let write = async {
+            let mut largest = 0;
+            for _ in 0..160 {
+                write_much(&database).await;
+                largest = largest.max(database.log.bytes());
+            }
+            largest
+        };
+        let largest = tokio::select! {
+            largest = write => largest,
+            () = async { tokio::join!(read(), read(), read()); } => unreachable!("they read for ever"),
+        };
+        assert!(largest < 84 << 20, "the log grew to {largest} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_stop_bounds_the_wait_for_another_process_that_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::new(directory.path().join("meta.sqlite"));
+        let database = Database::open(&config).await.unwrap();
+        let other = Database::open(&config).await.unwrap();
+        let mut theirs = other.writer().await;
+        let write = theirs.begin().await.unwrap();
+        let begun = std::time::Instant::now();
+        let waiting = async {
+            let mut ours = database.writer().await;
+            ours.begin().await.map(drop)
+        };
+        let stopping = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            database.stop_waiting();
+        };
+        let (refused, ()) = tokio::join!(waiting, stopping);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Busy);
+        database.close().await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(15), "it took {took:?}");
+        write.commit().await.unwrap();
     }
 }

@@ -80,10 +80,16 @@ impl Meta {
 
     /// Moves what was committed from the log into the database file, as far as readers let it.
     ///
-    /// The writer of the journal does it by itself when the log has grown
-    /// large. A disk that fails in it ends the process.
+    /// Every transaction does it by itself when the log has grown large. A disk that fails in it
+    /// ends the process.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         self.shared.database.checkpoint().await
+    }
+
+    /// Bounds every wait for another process that writes to a moment: what cannot begin by then
+    /// fails as busy. For a process that stops.
+    pub fn stop_waiting(&self) {
+        self.shared.database.stop_waiting();
     }
 
     /// Checkpoints and closes. Nothing may be asked afterwards.

@@ -2,6 +2,7 @@ mod moments;
 mod lost_files;
 mod opening;
 mod unconfirmed;
+mod stopping;
 mod vacuuming;
 mod year;
 

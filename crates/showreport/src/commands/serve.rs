@@ -43,7 +43,11 @@ impl Serve {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
         let mut shutdown = Shutdown::listen()?;
         let directory = DataDir::create(data_dir)?;
-        let parts = Parts::open_server(&directory, &self.limits).await?;
+        // A start may wait for another process for long. Nothing has been accepted yet.
+        let parts = tokio::select! {
+            parts = Parts::open_server(&directory, &self.limits) => parts?,
+            () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
+        };
         if self.doors.listen.ip().is_unspecified() && self.public_url.is_none() {
             tracing::warn!(
                 "files will have addresses that work on this machine only; set --public-url"

@@ -82,12 +82,26 @@ impl Running {
         let jobs = &parts.jobs;
         let mut tasks = Tasks::default();
         // They stop in this order: nothing comes in, then nothing is made, then
-        // what came in goes to the lake, and last the journal takes no more.
+        // what came in goes to the lake, and last the journal takes no more. Another process may
+        // hold a lock for longer than a stop may take, so waits for it end before what waits. A
+        // report gives its job back before the flush that it waits for fails.
         tasks.start("doors", &front, |stop| async move {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
+        let meta = parts.meta.clone();
+        tasks.start("waits for the database", &front, |stop| async move {
+            stop.cancelled().await;
+            meta.stop_waiting();
+            Ok(())
+        });
         tasks.start("report runner", &back, |stop| {
             jobs.clone().run_reports(stop)
+        });
+        let lake = parts.lake.clone();
+        tasks.start("waits for the flush lock", &front, |stop| async move {
+            stop.cancelled().await;
+            lake.stop_waiting();
+            Ok(())
         });
         tasks.start("schedule", &back, |stop| jobs.clone().run_schedule(stop));
         tasks.start("maintenance", &back, |stop| {

@@ -16,7 +16,7 @@ use crate::harness::app::ndjson;
 const ROUNDS: u64 = 6;
 const BATCH: usize = 25;
 
-fn message(id: usize) -> Value {
+pub(crate) fn message(id: usize) -> Value {
     json!({
         "type": "chat", "event_id": "keynote", "message_id": format!("{id:06}"), "text": "hello",
         "sent_at": 1_740_823_200_000_i64 + i64::try_from(id).expect("few"),
@@ -24,7 +24,7 @@ fn message(id: usize) -> Value {
 }
 
 /// Starts the server, which flushes all the time, and returns its address.
-fn serve(data: &Path) -> (Server, String) {
+pub(crate) fn serve(data: &Path) -> (Server, String) {
     let mut serve = command(data, "serve --listen 127.0.0.1:0 --flush-after 20ms");
     serve.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = Server(serve.spawn().expect("the program starts"));
@@ -40,7 +40,7 @@ fn serve(data: &Path) -> (Server, String) {
 }
 
 /// Sends a batch; whether it was acknowledged.
-fn collect(address: &str, token: &str, batch: &[Value]) -> std::io::Result<bool> {
+pub(crate) fn collect(address: &str, token: &str, batch: &[Value]) -> std::io::Result<bool> {
     let body = ndjson(batch);
     let mut connection = TcpStream::connect(address)?;
     write!(

@@ -31,4 +31,5 @@ mod vacuuming;
 mod command_line;
 mod rotten;
 mod killing;
+mod stopping;
 mod architecture;

@@ -1,0 +1,45 @@
+//! SIGTERM ends the server in good order and in time, whatever other processes do meanwhile.
+
+use std::fs::File;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::command_line::{acme, printed};
+use crate::killing::{collect, message, serve};
+
+/// The drain of requests has 10 s; here nothing is to be drained.
+const STOPPED_WITHIN: Duration = Duration::from_secs(9);
+
+fn terminate(pid: u32) {
+    let sent = Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
+#[test]
+fn a_server_stops_in_time_while_another_process_changes_the_lake() {
+    let data = acme();
+    let token = printed(data.path(), "token create --org acme --scope collect");
+    let token = token.trim_end();
+    let (mut server, address) = serve(data.path());
+    // As an import holds it for minutes.
+    let lock = File::options()
+        .write(true)
+        .open(data.path().join("flush.lock"))
+        .expect("the server has made it");
+    lock.lock().expect("the lock");
+    let batch = [message(1)];
+    assert!(collect(&address, token, &batch).expect("an answer"));
+    // The flusher, which comes by every 20 ms, waits for the lock.
+    std::thread::sleep(Duration::from_millis(200));
+    let begun = Instant::now();
+    terminate(server.0.id());
+    let status = server.0.wait().expect("it ends");
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(0), "after {took:?}");
+    assert!(took < STOPPED_WITHIN, "it took {took:?}");
+    lock.unlock().expect("unlocked");
+    let report = "report --org acme --event keynote --dimension chat-histories";
+    assert_eq!(printed(data.path(), report).lines().count(), 2);
+}
