@@ -116,6 +116,13 @@ impl<'f, 'a> Field<'f, 'a> {
                 format!("has {} bytes; it may have {bytes_max}", text.len()),
             ));
         }
+        if text.contains('\0') {
+            return Err(Fault::new(
+                "INVALID_TEXT",
+                self.name,
+                "holds the character NUL (U+0000); leave it out",
+            ));
+        }
         Ok(text)
     }
 

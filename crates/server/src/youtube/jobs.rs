@@ -250,6 +250,11 @@ fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
             "name",
             format!("has {characters} characters; it has 1 to {NAME_CHARACTERS_MAX}"),
         );
+    } else if name.contains('\0') {
+        wrong(
+            "name",
+            "holds the character NUL (U+0000); leave it out".to_owned(),
+        );
     }
     match report_type {
         Some(report_type) if violations.is_empty() => Ok((report_type, name.to_owned())),
@@ -284,6 +289,12 @@ mod tests {
             ["reportTypeId"]
         );
         assert!(read_job(b"{").is_err());
+    }
+
+    #[test]
+    fn a_name_holds_no_nul() {
+        let body = r#"{"name":"daily\u0000","reportTypeId":"event_customers_a1"}"#;
+        assert_eq!(wrong(body), ["name"]);
     }
 
     #[test]

@@ -52,9 +52,10 @@ Examples:
   zcat old.ndjson.gz | grep '\"playback\"' | showreport import - --org acme --event keynote
 
 Records are those of `POST /collect`. Good ones are loaded, bad ones are counted and the first
-ten are explained on stderr with file and line; the exit code is 1 if there was any. It works
-beside a running server, and every report made afterwards knows the records. Interrupted or
-failed, it can be run again: what was loaded before is not counted twice.";
+ten are explained on stderr with file and line. The exit code is 1 if there was any, or if a
+file holds no record. It works beside a running server, and every report made afterwards knows
+the records. Interrupted or failed, it can be run again: what was loaded before is not counted
+twice.";
 
 impl Import {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -74,7 +75,7 @@ impl Import {
             "accepted {} records, rejected {}",
             outcome.accepted, outcome.rejected
         ))?;
-        Ok(ExitCode::from(u8::from(outcome.rejected > 0)))
+        Ok(ExitCode::from(u8::from(!outcome.is_clean(&names))))
     }
 
     async fn load(

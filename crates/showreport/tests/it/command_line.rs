@@ -124,6 +124,26 @@ fn rejected_lines_are_explained_and_the_rest_goes_in() {
 }
 
 #[test]
+fn a_file_without_a_record_is_named_and_the_others_go_in() {
+    let data = acme();
+    let data = data.path();
+    write(data, "records.ndjson", records());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(b"").expect("memory");
+    write(data, "packed.ndjson.gz", encoder.finish().expect("memory"));
+    for (name, text) in [("empty.ndjson", ""), ("blank.ndjson", "\n \r\n\n")] {
+        write(data, name, text);
+    }
+    for name in ["empty.ndjson", "blank.ndjson", "packed.ndjson.gz"] {
+        let typed = format!("import {name} records.ndjson --org acme");
+        let why = fails(data, &typed, 1);
+        assert!(why.contains(&format!("{name}: the file is empty")), "{why}");
+        assert!(!why.contains("records.ndjson"), "{why}");
+    }
+    assert_eq!(printed(data, REPORT).lines().count(), 3);
+}
+
+#[test]
 fn records_without_an_event_belong_to_the_one_that_is_named() {
     let data = acme();
     let mut record = watches("ada", "10:00:00", "10:30:00");

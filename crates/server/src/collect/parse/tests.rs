@@ -70,3 +70,26 @@ fn vote() -> Value {
         "voted_at": "2026-11-22T10:00:00Z", "device_id": "d",
     })
 }
+
+#[test]
+fn no_text_holds_nul() {
+    let refused = |record: &Value, field: &str| {
+        let rejected = parse(record).unwrap_err();
+        assert_eq!(rejected.reason, "INVALID_TEXT", "{record}");
+        assert_eq!(rejected.field.as_deref(), Some(field), "{record}");
+    };
+    for (record, field) in [
+        (event(), "title"),
+        (playback(), "device_os"),
+        (playback(), "user_agent"),
+        (playback(), "ip"),
+        (chat(), "text"),
+        (chat(), "name"),
+        (poll(), "question"),
+        (vote(), "name"),
+    ] {
+        refused(&with(record, field, json!("before\0after")), field);
+    }
+    let options = json!([{"id": "a", "text": "A\0"}, {"id": "b", "text": "B"}]);
+    refused(&with(poll(), "options", options), "options[0].text");
+}

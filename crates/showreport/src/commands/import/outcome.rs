@@ -1,6 +1,6 @@
 //! What became of the lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How many rejected lines are explained.
@@ -13,11 +13,19 @@ pub(super) struct Outcome {
     pub(super) rejected: u64,
     /// By the number of the file and of the line, both counted from 0.
     explained: BTreeMap<(usize, usize), String>,
+    /// Numbers of the files that hold a record, good or bad.
+    filled: BTreeSet<usize>,
 }
 
 impl Outcome {
+    pub(super) fn accept(&mut self, file: usize) {
+        self.accepted += 1;
+        self.filled.insert(file);
+    }
+
     pub(super) fn reject(&mut self, file: usize, line: usize, why: String) {
         self.rejected += 1;
+        self.filled.insert(file);
         self.explain_line((file, line), why);
     }
 
@@ -25,6 +33,7 @@ impl Outcome {
     pub(super) fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
+        self.filled.extend(other.filled);
         for (place, why) in other.explained {
             self.explain_line(place, why);
         }
@@ -39,6 +48,20 @@ impl Outcome {
         if silent > 0 {
             eprintln!("… and {silent} more");
         }
+        for name in self.empty(files) {
+            eprintln!("{}: the file is empty; it holds no record", name.display());
+        }
+    }
+
+    /// Whether every file was taken as it is: no record was rejected and no file was empty.
+    pub(super) fn is_clean(&self, files: &[PathBuf]) -> bool {
+        self.rejected == 0 && self.empty(files).next().is_none()
+    }
+
+    /// The files without a record. A program that made one has probably failed.
+    fn empty<'f>(&self, files: &'f [PathBuf]) -> impl Iterator<Item = &'f PathBuf> {
+        let files = files.iter().enumerate();
+        files.filter_map(|(number, name)| (!self.filled.contains(&number)).then_some(name))
     }
 
     /// Threads find bad lines in any order; the first of all of them are kept.

@@ -103,7 +103,7 @@ impl Reader {
             match parse_line(text, line, now) {
                 Ok(record) => {
                     gatherer.sort(record, text.len(), &mut sorted);
-                    outcome.accepted += 1;
+                    outcome.accept(file);
                 }
                 Err(Rejected {
                     reason, message, ..

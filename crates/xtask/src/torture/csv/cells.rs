@@ -4,7 +4,7 @@ use crate::rig::Random;
 
 /// Whole formulas, beginnings of them, numbers in many hands, quotes, ends of lines, and letters
 /// that look like others or have no width.
-const PIECES: [&str; 52] = [
+const PIECES: [&str; 51] = [
     "=",
     "+",
     "-",
@@ -13,7 +13,6 @@ const PIECES: [&str; 52] = [
     "\r",
     "\n",
     "\r\n",
-    "\0",
     "'",
     "\"",
     "\"\"",
