@@ -8,6 +8,7 @@ mod scopes;
 mod secret;
 mod known;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use showreport_model::{OrgId, Timestamp, TokenId};
@@ -19,7 +20,7 @@ pub use scopes::{Scope, ScopeError, Scopes};
 use secret::TokenHash;
 pub use secret::TokenSecret;
 
-use crate::database::{Stored, Sum};
+use crate::database::{Stored, Sum, to_json};
 use crate::error::{Doing, Error};
 
 /// A token as it is listed: everything but the secret, which nobody keeps.
@@ -60,6 +61,11 @@ const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WH
 
 const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
     WHERE hash BETWEEN ?1 AND ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
+
+/// The tokens come as a JSON array of their ids.
+const SELECT_CLOSED: &str = "SELECT value AS id FROM json_each(?1)
+    WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE id = value
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2))";
 
 /// Adds a token.
 pub(crate) async fn insert(
@@ -110,6 +116,21 @@ pub(crate) async fn revoke(
         return Err(Error::UnknownTokenId { token: id });
     }
     Ok(())
+}
+
+/// Those of these tokens that open nothing at this time: they were revoked, or have expired.
+pub(crate) async fn closed(
+    read: &mut SqliteConnection,
+    tokens: &BTreeSet<TokenId>,
+    now: Timestamp,
+) -> Result<BTreeSet<TokenId>, Error> {
+    let rows = sqlx::query(SELECT_CLOSED)
+        .bind(to_json(tokens))
+        .bind(now.as_millis())
+        .fetch_all(read)
+        .await
+        .doing("look for revoked tokens")?;
+    rows.iter().map(|row| Stored(row).parsed("id")).collect()
 }
 
 /// What the secret opens at this time: as it is known, or else as it is found.

@@ -308,15 +308,15 @@ impl FactsBuilder {
         }
     }
 
-    /// Takes over what the same organisation sent elsewhere.
-    pub fn absorb(&mut self, other: Self) {
+    /// Adds what the same organisation sent elsewhere, and leaves it there.
+    pub fn absorb(&mut self, other: &mut Self) {
         debug_assert_eq!(self.org, other.org, "facts of one organisation");
-        self.spans.absorb(other.spans);
-        self.chat.absorb(other.chat);
-        self.polls.absorb(other.polls);
-        self.votes.absorb(other.votes);
-        self.registrations.extend(other.registrations);
-        self.touched.extend(other.touched);
+        self.spans.absorb(&other.spans);
+        self.chat.absorb(&mut other.chat);
+        self.polls.absorb(&mut other.polls);
+        self.votes.absorb(&mut other.votes);
+        self.registrations.extend_from_slice(&other.registrations);
+        self.touched.extend(other.touched.iter().cloned());
         self.records += other.records;
     }
 

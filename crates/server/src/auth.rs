@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use showreport_meta::{Access, Scope};
-use showreport_model::OrgId;
+use showreport_model::{OrgId, TokenId};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -22,6 +22,8 @@ use crate::turns::Turn;
 pub(crate) struct Collector {
     /// Whose records they are.
     pub(crate) org: OrgId,
+    /// The token, which is looked up again when the records are stored.
+    pub(crate) token: TokenId,
 }
 
 /// Somebody who may read events, and make and read reports.
@@ -68,7 +70,10 @@ impl FromRequestParts<App> for Collector {
         };
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Collect)?;
-        Ok(Self { org: access.org })
+        Ok(Self {
+            org: access.org,
+            token: access.token,
+        })
     }
 }
 

@@ -12,7 +12,8 @@ use deltalake::datafile::DataFileReader;
 use deltalake::datafile::reader::ParquetFileReader;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use showreport_model::{Clock, EventId, Span, Timestamp, Zone};
+use showreport_meta::Scope;
+use showreport_model::{Clock, EventId, Span, Timestamp, TokenId, Zone};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,7 @@ struct World {
     clock: Arc<TestClock>,
     meta: Meta,
     lake: Lake,
+    token: TokenId,
     shutdown: CancellationToken,
     tasks: JoinSet<Result<(), showreport_meta::Error>>,
 }
@@ -76,6 +78,8 @@ impl World {
         };
         let meta = Meta::open(&meta_config, clock.clone()).await.unwrap();
         meta.create_org(&org(), &Zone::utc()).await.unwrap();
+        let token = meta.create_token(&org(), Scope::Collect.into(), None).await;
+        let (token, _) = token.unwrap();
         let lake = Lake::open(&config(directory.path()), meta.clone())
             .await
             .unwrap();
@@ -87,6 +91,7 @@ impl World {
             clock,
             meta,
             lake,
+            token,
             shutdown,
             tasks,
         }
@@ -101,7 +106,7 @@ impl World {
 
     async fn collect(&self, viewings: impl IntoIterator<Item = Viewing>) {
         let sent = testing::sent("acme", viewings);
-        self.meta.journal().append(sent).await.unwrap();
+        self.meta.journal().append(self.token, sent).await.unwrap();
     }
 
     async fn collect_and_flush(&self, viewings: impl IntoIterator<Item = Viewing>) {

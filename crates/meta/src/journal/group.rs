@@ -3,12 +3,13 @@
 //! While one group is being synced to the disk the next one gathers, so the
 //! busier it is, the more requests share a sync.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use fail::fail_point;
 use showreport_model::facts::{Facts, FactsBuilder, FactsMerger};
-use showreport_model::{Clock, ErrorKind, Failure};
+use showreport_model::{Clock, ErrorKind, Failure, TokenId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::metrics::Metrics;
+use crate::tokens;
 
 /// Requests that wait in the queue for the writer; more wait to get into it.
 const WAITING_MAX: usize = 1024;
@@ -40,11 +42,13 @@ pub struct Journal {
 /// The end of the queue that a [`JournalWriter`] takes from.
 pub(crate) type JournalReceiver = mpsc::Receiver<Waiting>;
 
-/// What an organisation sent, and whom to tell that it is durable.
+/// What was sent with a token, and whom to tell that it is durable.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    token: TokenId,
     sent: FactsBuilder,
-    done: oneshot::Sender<Result<(), Error>>,
+    /// Absent once it was told.
+    done: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
 impl Journal {
@@ -60,13 +64,21 @@ impl Journal {
         (journal, receiver)
     }
 
-    /// Adds what an organisation sent. When this returns, no power cut loses it.
+    /// Adds what an organisation sent with a token. When this returns, no power cut loses it.
+    ///
+    /// The token is looked up once more in the transaction that stores the records: between the head
+    /// of a request and its last record minutes may pass, and a revoked token stores nothing.
     ///
     /// The commit happens elsewhere: dropping this future loses only the
     /// answer, and harms nobody who shares the commit.
-    pub async fn append(&self, sent: FactsBuilder) -> Result<(), Error> {
+    pub async fn append(&self, token: TokenId, sent: FactsBuilder) -> Result<(), Error> {
         let (done, answer) = oneshot::channel();
-        let queued = self.sender.send(Waiting { sent, done }).await;
+        let waiting = Waiting {
+            token,
+            sent,
+            done: Some(done),
+        };
+        let queued = self.sender.send(waiting).await;
         queued.map_err(|_| Error::JournalClosed)?;
         // The control of the tests that kill: answering here must be seen to lose records.
         fail_point!("answer-before-commit", |_| Ok(()));
@@ -151,32 +163,37 @@ impl JournalWriter {
 
     async fn commit(&mut self, first: Waiting) -> Result<(), Error> {
         let started = Instant::now();
-        let group = self.gather(first);
-        let records = group.iter().map(|waiting| waiting.sent.records() as u64);
-        let records = records.sum();
-        let (parts, callers): (Vec<_>, Vec<_>) = group
-            .into_iter()
-            .map(|waiting| (waiting.sent, waiting.done))
-            .unzip();
-        // Copying and encoding megabytes is no work for a thread that serves requests.
-        let encoded = tokio::task::spawn_blocking(|| Encoded::new(parts))
-            .await
-            .expect("encoding checked records does not panic");
-        let result = self.store(encoded).await;
-        if result.is_ok() {
-            self.metrics.records.inc_by(records);
-            self.metrics.commits.inc();
-            self.metrics
-                .commit_seconds
-                .observe(started.elapsed().as_secs_f64());
-            #[expect(clippy::cast_precision_loss, reason = "a group is far below 2^53")]
-            self.metrics.group_size.observe(callers.len() as f64);
-        }
-        for caller in callers {
-            // Who has gone away needs no answer.
-            let _ = caller.send(result.clone());
+        let mut group = self.gather(first);
+        // Once for all, and once more each time that a token turns out to be revoked.
+        while !group.is_empty() {
+            let encoded;
+            (group, encoded) = encode(group).await;
+            let result = match self.store(encoded, &group).await {
+                Ok(Outcome::Stored) => {
+                    self.count(&group, started);
+                    Ok(())
+                }
+                Ok(Outcome::Refused { closed }) => {
+                    group = refuse(group, &closed);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            for mut waiting in group.drain(..) {
+                waiting.answer(result.clone());
+            }
         }
         self.checkpoint_if_grown().await
+    }
+
+    fn count(&self, group: &[Waiting], started: Instant) {
+        let records = group.iter().map(|waiting| waiting.sent.records() as u64);
+        self.metrics.records.inc_by(records.sum());
+        self.metrics.commits.inc();
+        let took = started.elapsed();
+        self.metrics.commit_seconds.observe(took.as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a group is far below 2^53")]
+        self.metrics.group_size.observe(group.len() as f64);
     }
 
     /// The first one and whoever waits behind it.
@@ -193,10 +210,16 @@ impl JournalWriter {
         group
     }
 
-    async fn store(&self, encoded: Encoded) -> Result<(), Error> {
+    async fn store(&self, encoded: Encoded, group: &[Waiting]) -> Result<Outcome, Error> {
+        let now = self.clock.now();
+        let used: BTreeSet<TokenId> = group.iter().map(|waiting| waiting.token).collect();
         let mut writer = self.journal.database.writer().await;
         let mut write = writer.begin().await?;
-        events::mention(&mut write, &encoded.mentions, self.clock.now()).await?;
+        let closed = tokens::closed(&mut write, &used, now).await?;
+        if !closed.is_empty() {
+            return Ok(Outcome::Refused { closed });
+        }
+        events::mention(&mut write, &encoded.mentions, now).await?;
         let size = write.ledger.journal_bytes;
         // A group that only says what events are leaves nothing for the lake.
         if encoded.rows > 0 {
@@ -211,7 +234,7 @@ impl JournalWriter {
                 rows: encoded.rows,
                 touched_json: &encoded.mentions.touched_json(),
             };
-            super::insert(&mut write, row, self.clock.now()).await?;
+            super::insert(&mut write, row, now).await?;
         }
         let ledger = write.ledger.clone();
         fail_point!("journal-before-commit", |_| std::process::abort());
@@ -223,7 +246,7 @@ impl JournalWriter {
             self.journal.touches.note(&ledger, touched);
         }
         self.journal.announce_size(ledger.journal_bytes);
-        Ok(())
+        Ok(Outcome::Stored)
     }
 
     async fn checkpoint_if_grown(&self) -> Result<(), Error> {
@@ -238,6 +261,45 @@ impl JournalWriter {
     }
 }
 
+/// What became of a group.
+enum Outcome {
+    /// All of it is durable.
+    Stored,
+    /// None of it was stored: these tokens of the group were revoked or have expired.
+    Refused { closed: BTreeSet<TokenId> },
+}
+
+impl Waiting {
+    fn answer(&mut self, result: Result<(), Error>) {
+        if let Some(done) = self.done.take() {
+            // The receiver is gone when the client has disconnected; ignore the error.
+            let _ = done.send(result);
+        }
+    }
+}
+
+/// Answers those whose tokens are among these, and returns the others.
+fn refuse(group: Vec<Waiting>, closed: &BTreeSet<TokenId>) -> Vec<Waiting> {
+    let is_closed = |waiting: &Waiting| closed.contains(&waiting.token);
+    let (refused, others): (Vec<_>, Vec<_>) = group.into_iter().partition(is_closed);
+    for mut waiting in refused {
+        waiting.answer(Err(Error::UnknownToken));
+    }
+    others
+}
+
+/// Copying and encoding megabytes is no work for a thread that serves requests. The group stays as it
+/// is, so that it can be encoded again without some of its parts.
+async fn encode(mut group: Vec<Waiting>) -> (Vec<Waiting>, Encoded) {
+    let encoding = tokio::task::spawn_blocking(move || {
+        let encoded = Encoded::new(group.iter_mut().map(|waiting| &mut waiting.sent));
+        (group, encoded)
+    });
+    encoding
+        .await
+        .expect("encoding checked records does not panic")
+}
+
 /// A group, ready for the database.
 #[derive(Debug)]
 struct Encoded {
@@ -247,7 +309,7 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn new(parts: Vec<FactsBuilder>) -> Self {
+    fn new<'p>(parts: impl Iterator<Item = &'p mut FactsBuilder>) -> Self {
         let mut merger = FactsMerger::default();
         for part in parts {
             merger.absorb(part);

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
 use showreport_model::report::Heads;
-use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, Zone};
+use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, TokenId, Zone};
 use tempfile::TempDir;
 
 use super::Meta;
 use crate::config::Config;
 use crate::heads::{NewHead, NewHeads};
+use crate::tokens::Scope;
 
 #[derive(Debug)]
 pub(super) struct ManualClock(AtomicI64);
@@ -75,6 +76,12 @@ impl Fixture {
 
 pub(super) fn org(name: &str) -> OrgId {
     OrgId::new(name).unwrap()
+}
+
+/// A new token of the organisation `acme` that may collect.
+pub(super) async fn collector(meta: &Meta) -> TokenId {
+    let token = meta.create_token(&org("acme"), Scope::Collect.into(), None);
+    token.await.unwrap().0
 }
 
 pub(super) fn event(id: &str) -> EventId {

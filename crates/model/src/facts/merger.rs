@@ -2,7 +2,6 @@
 //! different in them.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
@@ -16,14 +15,9 @@ pub struct FactsMerger {
 }
 
 impl FactsMerger {
-    /// Adds what an organisation sent.
-    pub fn absorb(&mut self, sent: FactsBuilder) {
-        match self.of_orgs.entry(sent.org().clone()) {
-            Entry::Vacant(none) => {
-                none.insert(sent);
-            }
-            Entry::Occupied(mut of_org) => of_org.get_mut().absorb(sent),
-        }
+    /// Adds what an organisation sent, and leaves it there.
+    pub fn absorb(&mut self, sent: &mut FactsBuilder) {
+        self.of_org(sent.org().clone()).absorb(sent);
     }
 
     /// Adds facts. Beats of a view that meet become one row; the events of these
@@ -36,14 +30,16 @@ impl FactsMerger {
                 let length = length_of_org(batch, from);
                 let rows = batch.slice(from, length);
                 let org = OrgId::new(org_of(batch, from))?;
-                let of_org = self.of_orgs.entry(org);
-                of_org
-                    .or_insert_with_key(|org| FactsBuilder::new(org.clone()))
-                    .add_rows(table, rows);
+                self.of_org(org).add_rows(table, rows);
                 from += length;
             }
         }
         Ok(())
+    }
+
+    fn of_org(&mut self, org: OrgId) -> &mut FactsBuilder {
+        let of_org = self.of_orgs.entry(org);
+        of_org.or_insert_with_key(|org| FactsBuilder::new(org.clone()))
     }
 
     /// About how many bytes they are in memory.
@@ -124,7 +120,7 @@ mod tests {
     fn facts_of_many_organisations_in_one_batch_are_taken_apart() {
         let mut merger = FactsMerger::default();
         for org in ["acme", "rival", "zeta"] {
-            merger.absorb(sent(org, &[beat("ada", 0, 10)]));
+            merger.absorb(&mut sent(org, &[beat("ada", 0, 10)]));
         }
         let of_orgs: Vec<Facts> = merger.finish().map(|(_, of_org)| of_org.facts).collect();
         let mut merger = FactsMerger::default();

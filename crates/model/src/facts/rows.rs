@@ -37,10 +37,11 @@ impl<C: Columns> Rows<C> {
         self.before.push(rows);
     }
 
-    /// Takes over the rows of another builder.
-    pub(super) fn absorb(&mut self, other: Self) {
+    /// Adds the rows of another builder, which keeps them.
+    pub(super) fn absorb(&mut self, other: &mut Self) {
         self.settle();
-        self.before.extend(other.batches());
+        other.settle();
+        self.before.extend_from_slice(&other.before);
     }
 
     /// What was added; `nothing` is the table without a row.

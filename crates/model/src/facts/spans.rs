@@ -37,7 +37,7 @@ pub(super) struct SpansBuilder {
 /// The texts of a row: event, playback, customer, device, OS and region.
 const TEXTS: usize = 6;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Row {
     from: i64,
     to: i64,
@@ -117,20 +117,16 @@ impl SpansBuilder {
         }
     }
 
-    /// Takes over the rows of another builder as they are. Whether they would have
+    /// Copies the rows of another builder as they are. Whether they would have
     /// met ours is not looked at: that can be done as well when they are flushed.
-    pub(super) fn absorb(&mut self, other: Self) {
-        if self.rows.is_empty() {
-            *self = other;
-            return;
-        }
+    pub(super) fn absorb(&mut self, other: &Self) {
         let before = self.texts.len();
         self.texts.extend_from_slice(&other.texts);
-        let moved = other.rows.into_iter().map(|row| Row {
+        let copied = other.rows.iter().map(|row| Row {
             start: before + row.start,
-            ..row
+            ..*row
         });
-        self.rows.extend(moved);
+        self.rows.extend(copied);
     }
 
     /// What was added, if anything was.
@@ -300,8 +296,8 @@ mod tests {
             builder
         };
         let mut builder = SpansBuilder::default();
-        builder.absorb(built(&[beat("ada", 0, 10, Some("iOS"))]));
-        builder.absorb(built(&[beat("bob", 0, 10, None), beat("eve", 5, 6, None)]));
+        builder.absorb(&built(&[beat("ada", 0, 10, Some("iOS"))]));
+        builder.absorb(&built(&[beat("bob", 0, 10, None), beat("eve", 5, 6, None)]));
         builder.push(&beat("eve", 6, 7, None));
         let wanted = [("ada", 0, 10), ("bob", 0, 10), ("eve", 5, 6), ("eve", 6, 7)];
         assert_eq!(

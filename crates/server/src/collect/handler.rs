@@ -80,7 +80,7 @@ pub(crate) async fn collect(
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();
     if accepted > 0 {
-        app.meta().journal().append(good).await?;
+        app.meta().journal().append(collector.token, good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
     } else if rejections.total > 0 {
         return Err(all_rejected(&rejections));

@@ -93,6 +93,28 @@ async fn a_token_ends_when_it_expires_or_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_revoked_while_the_body_comes_stores_nothing() {
+    let show = Show::new().await;
+    let meta = show.app.parts.meta.clone();
+    let scopes = Scopes::parse("collect").expect("scopes");
+    let created = meta.create_token(&show.org.id, scopes, None).await;
+    let (id, secret) = created.expect("create");
+    let mut record = says("ada", "m1", "10:00", "hello");
+    record["event_id"] = json!("keynote");
+    // The body is read after the token of the head was looked up.
+    let late = futures::stream::once(async move {
+        meta.revoke_token(id).await.expect("revoke");
+        Ok::<_, std::io::Error>(record.to_string())
+    });
+    let request = Request::post("/collect")
+        .header("authorization", format!("Bearer {}", secret.expose()))
+        .body(Body::from_stream(late));
+    assert_challenged(&show.app.send(request.expect("a request")).await);
+    let events = show.app.get(&show.org, "/api/v1/events").await;
+    assert_eq!(events.json()["events"], json!([]), "{}", events.text());
+}
+
+#[tokio::test]
 async fn a_scope_opens_its_doors_and_no_others() {
     let show = Show::new().await;
     show.send([says("ada", "m1", "10:00", "hello")]).await;

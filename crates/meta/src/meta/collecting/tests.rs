@@ -5,16 +5,17 @@ use showreport_model::{Clock, ErrorKind, Failure};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::testing::{Fixture, event, moved, org, playback, registration, sent};
+use super::super::testing::{Fixture, collector, event, moved, org, playback, registration, sent};
 use super::*;
 
 /// Appends all of it at the same time, with a writer that stops afterwards.
 async fn append_all(meta: &Meta, parts: Vec<FactsBuilder>) -> Vec<Result<(), Error>> {
     let shutdown = CancellationToken::new();
+    let token = collector(meta).await;
     let mut appends = JoinSet::new();
     for part in parts {
         let journal = meta.journal();
-        appends.spawn(async move { journal.append(part).await });
+        appends.spawn(async move { journal.append(token, part).await });
     }
     let finish = async {
         let mut results = Vec::new();
@@ -63,12 +64,13 @@ async fn concurrent_appends_share_commits_and_all_are_found() {
 async fn a_dropped_append_harms_nobody() {
     let show = Fixture::new().await;
     let journal = show.meta.journal();
+    let token = collector(&show.meta).await;
     for i in 0..20 {
         let part = sent([playback("keynote", &format!("gone{i}"))]);
         // Polled once: it is in the queue, and then nobody waits for it.
         tokio::select! {
             biased;
-            _ = journal.append(part) => unreachable!("no writer runs yet"),
+            _ = journal.append(token, part) => unreachable!("no writer runs yet"),
             () = std::future::ready(()) => {}
         }
     }
@@ -88,8 +90,52 @@ async fn a_dropped_append_harms_nobody() {
 async fn after_shutdown_appending_is_refused() {
     let show = Fixture::new().await;
     append_all(&show.meta, vec![]).await;
-    let refused = show.meta.journal().append(sent([playback("e", "p")])).await;
+    let token = collector(&show.meta).await;
+    let late = sent([playback("e", "p")]);
+    let refused = show.meta.journal().append(token, late).await;
     assert!(matches!(refused, Err(Error::JournalClosed)));
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_or_expired_while_it_waited_stores_nothing_and_harms_nobody() {
+    let show = Fixture::new().await;
+    let other = show.reopen().await;
+    let (good, revoked) = (collector(&show.meta).await, collector(&show.meta).await);
+    let expires_at = show.clock.now().saturating_add_millis(1_000);
+    let scopes = || crate::Scope::Collect.into();
+    let brief = show
+        .meta
+        .create_token(&show.org, scopes(), Some(expires_at));
+    let brief = brief.await.unwrap().0;
+    let journal = show.meta.journal();
+    let append =
+        |token, playback_id: &str| journal.append(token, sent([playback("e", playback_id)]));
+    let shutdown = CancellationToken::new();
+    let story = async {
+        let appends = futures::future::join4(
+            append(good, "kept"),
+            append(revoked, "revoked"),
+            append(brief, "expired"),
+            append(good, "kept, too"),
+        );
+        let results = appends.await;
+        shutdown.cancel();
+        results
+    };
+    // Another process revokes: this one has not heard of it, and all four are in the queue.
+    let mut story = Box::pin(story);
+    assert!(futures::poll!(story.as_mut()).is_pending());
+    other.revoke_token(revoked).await.unwrap();
+    show.clock.advance(1_000);
+    let (ran, results) = tokio::join!(show.meta.journal_writer().run(shutdown.clone()), story);
+    ran.unwrap();
+    assert!(results.0.is_ok() && results.3.is_ok(), "{results:?}");
+    assert!(matches!(results.1, Err(Error::UnknownToken)), "{results:?}");
+    assert!(matches!(results.2, Err(Error::UnknownToken)), "{results:?}");
+    let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
+    let stored = rows.iter().map(|row| Facts::decode(&row.payload).unwrap());
+    let stored: Vec<_> = stored.collect();
+    assert_eq!(Facts::concat(&stored).batch(Table::Spans).num_rows(), 2);
 }
 
 #[tokio::test]
@@ -304,13 +350,14 @@ async fn events_are_listed_by_id_for_their_organisation_alone() {
 async fn a_full_disk_refuses_and_everything_goes_on_once_there_is_room() {
     let show = Fixture::new().await;
     let journal = show.meta.journal();
+    let token = collector(&show.meta).await;
     let shutdown = CancellationToken::new();
     let story = async {
         show.meta.shared.database.limit_pages(60).await;
         let mut kept = 0_usize;
         let refused = loop {
             let records = (0..400).map(|i| playback("e", &format!("p{kept}-{i}")));
-            match journal.append(sent(records)).await {
+            match journal.append(token, sent(records)).await {
                 Ok(()) => kept += 1,
                 Err(error) => break error,
             }
@@ -319,13 +366,13 @@ async fn a_full_disk_refuses_and_everything_goes_on_once_there_is_room() {
         // It stays full, reading goes on, and small things may still fit.
         for _ in 0..3 {
             let records = (0..400).map(|i| playback("e", &format!("q{i}")));
-            let refused = journal.append(sent(records)).await;
+            let refused = journal.append(token, sent(records)).await;
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
         }
         show.meta.zone(&show.org).await.unwrap();
         show.meta.shared.database.limit_pages(100_000).await;
         let records = (0..400).map(|i| playback("e", &format!("r{i}")));
-        journal.append(sent(records)).await.unwrap();
+        journal.append(token, sent(records)).await.unwrap();
         let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
         assert_eq!(rows.len(), kept + 1);
         shutdown.cancel();
@@ -344,12 +391,13 @@ async fn the_log_is_moved_into_the_database_when_it_has_grown() {
             .len()
     };
     let journal = show.meta.journal();
+    let token = collector(&show.meta).await;
     let shutdown = CancellationToken::new();
     let story = async {
         let part = || sent((0..40_000).map(|i| playback("e", &format!("playback-{i}"))));
         let mut biggest = 0;
         for _ in 0..12 {
-            journal.append(part()).await.unwrap();
+            journal.append(token, part()).await.unwrap();
             biggest = biggest.max(log_bytes());
         }
         shutdown.cancel();

@@ -8,7 +8,7 @@ use showreport_model::{Damage, SystemClock, Window};
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
-use super::super::testing::{Fixture, event, playback, registration, sent};
+use super::super::testing::{Fixture, collector, event, playback, registration, sent};
 use super::*;
 use crate::Config;
 
@@ -17,12 +17,13 @@ fn collect<'a>(meta: &'a Meta, playback_id: &'a str) -> BoxFuture<'a, ()> {
     let collected = async move {
         let shutdown = CancellationToken::new();
         let journal = meta.journal();
+        let token = collector(meta).await;
         let append = async {
             let facts = sent([
                 playback("keynote", playback_id),
                 registration("keynote", "The keynote", Some(1_000)),
             ]);
-            journal.append(facts).await.unwrap();
+            journal.append(token, facts).await.unwrap();
             shutdown.cancel();
         };
         let writer = meta.journal_writer().run(shutdown.clone());
