@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use showreport_model::facts::Collected;
+use serde::Serialize;
+use showreport_model::facts::{Collected, Registrations};
 use showreport_model::record::{EventKind, EventRecord};
 use showreport_model::report::Event;
 use showreport_model::{EventId, OrgId, Timestamp};
@@ -39,24 +40,26 @@ const TOUCH: &str = "INSERT INTO events (org, event_id, sum)
     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
     ON CONFLICT (org, event_id) DO NOTHING";
 
-/// Between two records the greater one holds, by (`updated_at`, none is
-/// oldest; title; JSON), in whatever order they come. Text is compared by bytes.
+/// The events of one organisation come as a JSON array of arrays of the columns that follow `org`.
 const REGISTER: &str = "INSERT INTO events
         (org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at, record, sum)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+        value ->> 6, value ->> 7, value ->> 8
+    FROM json_each(?2) WHERE true
     ON CONFLICT (org, event_id) DO UPDATE SET
         kind = excluded.kind, title = excluded.title, starts_at = excluded.starts_at,
         ends_at = excluded.ends_at, duration_ms = excluded.duration_ms,
-        updated_at = excluded.updated_at, record = excluded.record, sum = excluded.sum
-    WHERE events.record IS NULL
-        OR (coalesce(excluded.updated_at, -1), excluded.title, excluded.record)
-            > (coalesce(events.updated_at, -1), events.title, events.record)";
+        updated_at = excluded.updated_at, record = excluded.record, sum = excluded.sum";
+
+/// Events that a statement writes: a statement an event would take most of its time in going to and
+/// fro, and one for all of an import would need a text of many megabytes.
+const EVENTS_AT_ONCE: usize = 1_000;
 
 /// What a commit says about events.
 #[derive(Debug, Default)]
 pub(crate) struct Mentions {
     touched: BTreeSet<(OrgId, EventId)>,
-    registrations: Vec<(OrgId, EventRecord)>,
+    registrations: BTreeMap<OrgId, Registrations>,
     earliest: BTreeMap<(OrgId, EventId), Timestamp>,
 }
 
@@ -66,23 +69,40 @@ impl Mentions {
         let events = collected.touched.iter().cloned();
         self.touched
             .extend(events.map(|event| (org.clone(), event)));
-        let records = collected.registrations.iter().cloned();
-        self.registrations
-            .extend(records.map(|record| (org.clone(), record)));
+        if !collected.registrations.is_empty() {
+            let of_org = self.registrations.entry(org.clone()).or_default();
+            of_org.absorb(&collected.registrations);
+        }
         for (event, at) in collected.earliest() {
             let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
             *earliest = at.min(*earliest);
         }
     }
 
-    /// The events.
+    /// The events that there are facts of.
     pub(crate) fn touched(&self) -> &BTreeSet<(OrgId, EventId)> {
         &self.touched
     }
 
-    /// The events, as a JSON array of `[org, event]`.
+    /// The same, as a JSON array of `[org, event]`.
     pub(crate) fn touched_json(&self) -> String {
         to_json(&self.touched)
+    }
+
+    /// Bytes of the records of what events are.
+    pub(crate) fn registered_bytes(&self) -> usize {
+        let of_orgs = self.registrations.values();
+        of_orgs.map(Registrations::memory_bytes).sum()
+    }
+
+    /// The events that there are facts of, and no record of what they are.
+    fn unregistered(&self) -> Vec<&(OrgId, EventId)> {
+        let is_registered = |(org, event): &(OrgId, EventId)| {
+            let of_org = self.registrations.get(org);
+            of_org.is_some_and(|of_org| of_org.contains(event))
+        };
+        let touched = self.touched.iter();
+        touched.filter(|event| !is_registered(event)).collect()
     }
 }
 
@@ -164,52 +184,119 @@ pub(crate) async fn mention(
     mentions: &Mentions,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let touched: Vec<_> = mentions
-        .touched
-        .iter()
-        .map(|(org, event)| {
-            (
-                org,
-                event,
-                Described::default().sum(org.as_str(), event.as_str()),
-            )
-        })
-        .collect();
-    sqlx::query(TOUCH)
-        .bind(to_json(&touched))
-        .execute(&mut *write)
-        .await
-        .doing("add events")?;
+    for events in mentions.unregistered().chunks(EVENTS_AT_ONCE) {
+        touch(write, events).await?;
+    }
     let mut earliest = mentions.earliest.clone();
-    for (org, record) in &mentions.registrations {
-        // What is compared with must be what was written.
-        let present = row(&mut *write, org, &record.event).await?;
-        present.as_ref().map(event).transpose()?;
-        let described = Described::of(record);
-        let done = sqlx::query(REGISTER)
-            .bind(org.as_str())
-            .bind(record.event.as_str())
-            .bind(described.kind.as_deref())
-            .bind(described.title.as_deref())
-            .bind(described.starts_at)
-            .bind(described.ends_at)
-            .bind(described.duration_ms)
-            .bind(described.updated_at)
-            .bind(described.record.as_deref())
-            .bind(described.sum(org.as_str(), record.event.as_str()))
-            .execute(&mut *write)
-            .await
-            .doing("register an event")?;
-        if done.rows_affected() > 0 {
-            // What an event is shows in everything that it ever was.
-            earliest.insert((org.clone(), record.event.clone()), Timestamp::MIN);
+    for (org, registrations) in &mentions.registrations {
+        let records: Vec<&EventRecord> = registrations.iter().collect();
+        for records in records.chunks(EVENTS_AT_ONCE) {
+            for event in register(write, org, records).await? {
+                // What an event is shows in everything that it ever was.
+                earliest.insert((org.clone(), event.clone()), Timestamp::MIN);
+            }
         }
     }
     let earliest: Vec<_> = earliest
         .iter()
         .map(|((org, event), at)| (org, event, at))
         .collect();
-    touched::note(write, &to_json(&earliest), now).await
+    for events in earliest.chunks(EVENTS_AT_ONCE) {
+        touched::note(write, &to_json(&events), now).await?;
+    }
+    Ok(())
+}
+
+/// Adds those of these events that are new.
+async fn touch(write: &mut SqliteConnection, events: &[&(OrgId, EventId)]) -> Result<(), Error> {
+    let undescribed = Described::default();
+    let rows: Vec<_> = events
+        .iter()
+        .map(|(org, event)| (org, event, undescribed.sum(org.as_str(), event.as_str())))
+        .collect();
+    sqlx::query(TOUCH)
+        .bind(to_json(&rows))
+        .execute(write)
+        .await
+        .doing("add events")?;
+    Ok(())
+}
+
+/// Writes those of these records, each of another event, that hold over what is stored. Returns
+/// their events.
+async fn register<'r>(
+    write: &mut SqliteConnection,
+    org: &OrgId,
+    records: &[&'r EventRecord],
+) -> Result<Vec<&'r EventId>, Error> {
+    let present = registered(write, org, records).await?;
+    let holding: Vec<&EventRecord> = records
+        .iter()
+        .copied()
+        .filter(|record| {
+            let present = present.get(&record.event);
+            present.is_none_or(|present| record.holds_over(present))
+        })
+        .collect();
+    if !holding.is_empty() {
+        let rows: Vec<_> = holding.iter().map(|record| to_row(org, record)).collect();
+        sqlx::query(REGISTER)
+            .bind(org.as_str())
+            .bind(to_json(&rows))
+            .execute(write)
+            .await
+            .doing("register events")?;
+    }
+    Ok(holding.iter().map(|record| &record.event).collect())
+}
+
+/// The records that are stored of these events. What is compared with must be what was written.
+async fn registered(
+    write: &mut SqliteConnection,
+    org: &OrgId,
+    records: &[&EventRecord],
+) -> Result<BTreeMap<EventId, EventRecord>, Error> {
+    let ids: Vec<&EventId> = records.iter().map(|record| &record.event).collect();
+    let rows = sqlx::query(SELECT_THESE)
+        .bind(org.as_str())
+        .bind(to_json(&ids))
+        .fetch_all(write)
+        .await
+        .doing("look up events")?;
+    let mut present = BTreeMap::new();
+    for row in &rows {
+        let event = event(row)?;
+        if let (Some(kind), Some(title)) = (event.kind, event.title) {
+            let record = EventRecord {
+                event: event.id.clone(),
+                kind,
+                title,
+                starts_at: event.starts_at,
+                ends_at: event.ends_at,
+                duration_ms: event.duration_ms,
+                updated_at: event.updated_at,
+            };
+            present.insert(event.id, record);
+        }
+    }
+    Ok(present)
+}
+
+/// The columns of an event that follow `org`.
+fn to_row(org: &OrgId, record: &EventRecord) -> impl Serialize + use<> {
+    let described = Described::of(record);
+    let sum = described.sum(org.as_str(), record.event.as_str());
+    (
+        record.event.clone(),
+        described.kind,
+        described.title,
+        described.starts_at,
+        described.ends_at,
+        described.duration_ms,
+        described.updated_at,
+        described.record,
+        sum,
+    )
 }
 
 /// What a record says of an event, as it is stored.

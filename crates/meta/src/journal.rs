@@ -8,6 +8,7 @@
 //! what is read here is what was acknowledged, all of it, or an error.
 
 mod touches;
+mod queue;
 mod group;
 
 use showreport_model::Timestamp;
@@ -26,7 +27,7 @@ use crate::error::{Doing, Error};
 pub struct JournalRow {
     /// Its number; later ones are greater.
     pub seq: i64,
-    /// Bytes that it takes in the journal, packed.
+    /// Bytes that it takes in the journal: the packed payload, and the text of its events.
     pub bytes: u64,
     /// The facts, as `Facts::encode` gave them.
     pub payload: Vec<u8>,
@@ -37,7 +38,7 @@ pub struct JournalRow {
 pub struct JournalDepth {
     /// Group commits.
     pub rows: u64,
-    /// Bytes of their payloads.
+    /// Bytes that they take in the journal, as in [`JournalRow::bytes`].
     pub bytes: u64,
     /// When the oldest of them was committed.
     pub oldest: Option<Timestamp>,
@@ -47,11 +48,19 @@ pub struct JournalDepth {
 #[derive(Debug)]
 pub(crate) struct NewRow<'a> {
     /// The facts, encoded and packed.
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: &'a [u8],
     /// How many facts.
     pub(crate) rows: usize,
     /// The events that they are about, as a JSON array of `[org, event]`.
     pub(crate) touched_json: &'a str,
+}
+
+impl NewRow<'_> {
+    /// Bytes that the row takes in the journal. A thousand events may pack to nothing, so their text
+    /// counts too.
+    pub(crate) const fn bytes(&self) -> u64 {
+        (self.payload.len() + self.touched_json.len()) as u64
+    }
 }
 
 const INSERT: &str = "INSERT INTO journal
@@ -97,8 +106,8 @@ pub(crate) async fn insert(
         seq: write.ledger.journal_last + 1,
         appended_at: now.as_millis(),
         rows: i64::try_from(row.rows).expect("a group is bounded"),
-        bytes: to_integer(row.payload.len() as u64),
-        payload_sum: crc32fast::hash(&row.payload).into(),
+        bytes: to_integer(row.bytes()),
+        payload_sum: crc32fast::hash(row.payload).into(),
     };
     sqlx::query(INSERT)
         .bind(head.seq)

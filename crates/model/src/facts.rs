@@ -6,8 +6,10 @@
 
 mod rows;
 mod spans;
+mod registrations;
 mod merger;
 mod earliest;
+mod batches;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -24,9 +26,11 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
-use crate::record::{Beat, ChatRecord, EventRecord, PollRecord, Record, Role, VoteRecord, named};
+use crate::record::{Beat, ChatRecord, PollRecord, Record, Role, VoteRecord, named};
 use crate::time::Timestamp;
+pub use batches::Batches;
 pub use merger::FactsMerger;
+pub use registrations::Registrations;
 use rows::{Columns, Rows};
 use spans::SpansBuilder;
 
@@ -231,8 +235,8 @@ pub struct Collected {
     /// Rows for the tables.
     pub facts: Facts,
     /// What events are.
-    pub registrations: Vec<EventRecord>,
-    /// Every event that a record is about.
+    pub registrations: Registrations,
+    /// Every event that a row is about.
     pub touched: BTreeSet<EventId>,
     /// How many records there were.
     pub records: usize,
@@ -246,8 +250,10 @@ pub struct FactsBuilder {
     chat: Rows<ChatBuilder>,
     polls: Rows<PollsBuilder>,
     votes: Rows<VotesBuilder>,
-    registrations: Vec<EventRecord>,
+    registrations: Registrations,
     touched: BTreeSet<EventId>,
+    /// Memory of `touched`.
+    touched_bytes: usize,
     last_touched: Option<EventId>,
     records: usize,
 }
@@ -261,8 +267,9 @@ impl FactsBuilder {
             chat: Rows::default(),
             polls: Rows::default(),
             votes: Rows::default(),
-            registrations: Vec::new(),
+            registrations: Registrations::default(),
             touched: BTreeSet::new(),
+            touched_bytes: 0,
             last_touched: None,
             records: 0,
         }
@@ -270,13 +277,17 @@ impl FactsBuilder {
 
     /// Adds a playback record. Tells whether it became a row; else one of its view grew by it.
     pub fn push_beat(&mut self, beat: &Beat<'_>) -> bool {
+        self.records += 1;
         self.touch(beat.event);
         self.spans.push(beat)
     }
 
     /// Adds a record. Tells whether it became a row.
     pub fn push(&mut self, record: Record) -> bool {
-        self.touch(record.event().as_str());
+        self.records += 1;
+        if !matches!(record, Record::Event(_)) {
+            self.touch(record.event().as_str());
+        }
         let org = self.org.as_str();
         match record {
             Record::Event(record) => self.registrations.push(record),
@@ -289,11 +300,12 @@ impl FactsBuilder {
     }
 
     fn touch(&mut self, event: &str) {
-        self.records += 1;
         // Neighbours are nearly always about the same event.
         if self.last_touched.as_ref().map(EventId::as_str) != Some(event) {
             let event = EventId::new(event).expect("the event of a record was checked");
-            self.touched.insert(event.clone());
+            if self.touched.insert(event.clone()) {
+                self.touched_bytes += TOUCHED_BYTES + event.as_str().len();
+            }
             self.last_touched = Some(event);
         }
     }
@@ -315,8 +327,9 @@ impl FactsBuilder {
         self.chat.absorb(&mut other.chat);
         self.polls.absorb(&mut other.polls);
         self.votes.absorb(&mut other.votes);
-        self.registrations.extend_from_slice(&other.registrations);
+        self.registrations.absorb(&other.registrations);
         self.touched.extend(other.touched.iter().cloned());
+        self.touched_bytes += other.touched_bytes;
         self.records += other.records;
     }
 
@@ -328,7 +341,18 @@ impl FactsBuilder {
     /// About how many bytes they are in memory.
     pub fn memory_bytes(&mut self) -> usize {
         let seldom = self.chat.memory_bytes() + self.polls.memory_bytes();
-        self.spans.memory_bytes() + seldom + self.votes.memory_bytes()
+        let events = self.registrations.memory_bytes() + self.touched_bytes;
+        self.spans.memory_bytes() + seldom + self.votes.memory_bytes() + events
+    }
+
+    /// How many events are registered or have rows; one that is both counts twice.
+    pub fn events(&self) -> usize {
+        self.registrations.len() + self.touched.len()
+    }
+
+    /// How many events are registered.
+    pub fn registered(&self) -> usize {
+        self.registrations.len()
     }
 
     /// Records added since the last [`FactsBuilder::finish`].
@@ -339,6 +363,7 @@ impl FactsBuilder {
     /// What was added, leaving the builder empty.
     pub fn finish(&mut self) -> Collected {
         self.last_touched = None;
+        self.touched_bytes = 0;
         let [no_spans, no_chat, no_polls, no_votes] = &*NOTHING;
         let spans = self.spans.finish(&self.org);
         let batches = [
@@ -355,6 +380,9 @@ impl FactsBuilder {
         }
     }
 }
+
+/// Memory of an event in a set, beside its text.
+const TOUCHED_BYTES: usize = 2 * size_of::<EventId>() + 16;
 
 /// Defines the columns of a table once: how each is built and what it takes of a record.
 macro_rules! columns {

@@ -153,6 +153,15 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
+    /// Whether this record holds where the other was sent too: the later `updated_at` does (none is
+    /// older than any), then the greater title, then the greater JSON. Texts are compared by bytes.
+    pub fn holds_over(&self, other: &Self) -> bool {
+        let by_time = self.updated_at.cmp(&other.updated_at);
+        let order = by_time.then_with(|| self.title.cmp(&other.title));
+        let order = order.then_with(|| self.canonical_json().cmp(&other.canonical_json()));
+        self != other && order.is_gt()
+    }
+
     /// The record as JSON with sorted keys: the last word between two that are otherwise equal.
     pub fn canonical_json(&self) -> String {
         sorted_json(json!({

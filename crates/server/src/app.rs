@@ -15,7 +15,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::turns::Turns;
+use crate::turns::{Reservations, Turns};
 
 /// The server's parts, wired. Clones are the same server.
 #[derive(Clone)]
@@ -32,11 +32,20 @@ struct Parts {
     registry: Registry,
     limits: Limits,
     bodies: Arc<Budget>,
+    small_bodies: Turns,
+    large_bodies: Reservations,
     unpacking: Turns,
     windows: Turns,
     collecting: Turns,
     asking: Turns,
 }
+
+/// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
+/// they are packed with may take a window of 16 MiB each.
+const SMALL_BODIES_MAX: usize = 4;
+
+/// Memory of larger bodies and of what is made of them until it is stored: two of the largest kind.
+const LARGE_BODIES_BYTES: usize = 192 << 20;
 
 /// Large bodies that are unpacked and parsed at one time, however many processors there are.
 const UNPACKING_MAX: usize = 8;
@@ -91,6 +100,16 @@ impl App {
             registry,
             limits,
             bodies,
+            small_bodies: Turns::new(
+                processors.min(SMALL_BODIES_MAX),
+                Duration::from_secs(5),
+                "too many bodies are read",
+            ),
+            large_bodies: Reservations::new(
+                LARGE_BODIES_BYTES,
+                Duration::from_secs(5),
+                "too many large bodies are stored",
+            ),
             unpacking: Turns::new(
                 processors.min(UNPACKING_MAX),
                 Duration::from_secs(5),
@@ -150,6 +169,16 @@ impl App {
     /// Bytes of bodies in memory.
     pub(crate) fn bodies(&self) -> &Arc<Budget> {
         &self.0.bodies
+    }
+
+    /// Turns to unpack and parse a small body.
+    pub(crate) fn small_bodies(&self) -> &Turns {
+        &self.0.small_bodies
+    }
+
+    /// Memory of large bodies.
+    pub(crate) fn large_bodies(&self) -> &Reservations {
+        &self.0.large_bodies
     }
 
     /// Turns to unpack and parse a large body.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fail::fail_point;
-use showreport_model::facts::{Facts, FactsBuilder, FactsMerger};
+use showreport_model::facts::{Batches, Facts, FactsBuilder, FactsMerger};
 use showreport_model::{Clock, ErrorKind, Failure, TokenId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::queue::{Batch, Queue};
 use super::{NewRow, Touches};
 use crate::database::Database;
 use crate::error::Error;
@@ -20,43 +21,32 @@ use crate::events::{self, Mentions};
 use crate::metrics::Metrics;
 use crate::tokens;
 
-/// Requests that wait in the queue for the writer; more wait to get into it.
-const WAITING_MAX: usize = 1024;
-
-/// Requests that share a commit: a bound on how many learn of one failure.
-const GROUP_MAX: usize = 1024;
-
-/// Memory of a group's facts, past which it takes no more: a bound on how much
-/// is copied and held at once, and on the time of a commit.
-const GROUP_BYTES: usize = 64 << 20;
-
 /// Where records go to be made durable. Clones are the same journal.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    sender: mpsc::Sender<Waiting>,
+    queue: Arc<Queue>,
     size: Arc<watch::Sender<u64>>,
     database: Arc<Database>,
     touches: Arc<Touches>,
 }
 
-/// The end of the queue that a [`JournalWriter`] takes from.
-pub(crate) type JournalReceiver = mpsc::Receiver<Waiting>;
-
-/// What was sent with a token, and whom to tell that it is durable.
+/// The end of the queue that a [`JournalWriter`] takes from. Without it nothing can be appended.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    token: TokenId,
-    sent: FactsBuilder,
-    /// Absent once it was told.
-    done: Option<oneshot::Sender<Result<(), Error>>>,
+pub(crate) struct JournalReceiver(Arc<Queue>);
+
+impl Drop for JournalReceiver {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl Journal {
     /// A journal in this database, of which `bytes` wait for the flush.
     pub(crate) fn new(database: Arc<Database>, bytes: u64) -> (Self, JournalReceiver) {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let queue = Arc::new(Queue::new());
+        let receiver = JournalReceiver(queue.clone());
         let journal = Self {
-            sender,
+            queue,
             size: Arc::new(watch::Sender::new(bytes)),
             database,
             touches: Arc::default(),
@@ -64,22 +54,16 @@ impl Journal {
         (journal, receiver)
     }
 
-    /// Adds what an organisation sent with a token. When this returns, no power cut loses it.
+    /// Adds what an organisation sent with a token. When this returns, no power cut loses it. Where it
+    /// fails, batches that were stored before stay stored.
     ///
     /// The token is looked up once more in the transaction that stores the records: between the head
     /// of a request and its last record minutes may pass, and a revoked token stores nothing.
     ///
     /// The commit happens elsewhere: dropping this future loses only the
-    /// answer, and harms nobody who shares the commit.
-    pub async fn append(&self, token: TokenId, sent: FactsBuilder) -> Result<(), Error> {
-        let (done, answer) = oneshot::channel();
-        let waiting = Waiting {
-            token,
-            sent,
-            done: Some(done),
-        };
-        let queued = self.sender.send(waiting).await;
-        queued.map_err(|_| Error::JournalClosed)?;
+    /// answer and what is left of a large request, and harms nobody who shares the commit.
+    pub async fn append(&self, token: TokenId, sent: impl Into<Batches>) -> Result<(), Error> {
+        let answer = self.queue.push(token, sent.into()).await?;
         // The control of the tests that kill: answering here must be seen to lose records.
         fail_point!("answer-before-commit", |_| Ok(()));
         answer.await.map_err(|_| Error::JournalClosed)?
@@ -144,26 +128,27 @@ impl JournalWriter {
     ///
     /// Afterwards, or if this future is dropped, appending is refused. An error
     /// means that the database cannot be checkpointed: the process should end.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let queue = self.receiver.0.clone();
         loop {
-            let first = tokio::select! {
+            tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                first = self.receiver.recv() => first,
-            };
-            let Some(first) = first else { break };
-            self.commit(first).await?;
+                () = queue.filled() => self.commit(queue.take()).await?,
+            }
         }
-        self.receiver.close();
-        while let Some(first) = self.receiver.recv().await {
-            self.commit(first).await?;
+        queue.close();
+        loop {
+            let group = queue.take();
+            if group.is_empty() {
+                return Ok(());
+            }
+            self.commit(group).await?;
         }
-        Ok(())
     }
 
-    async fn commit(&mut self, first: Waiting) -> Result<(), Error> {
+    async fn commit(&self, mut group: Vec<Batch>) -> Result<(), Error> {
         let started = Instant::now();
-        let mut group = self.gather(first);
         // Once for all, and once more each time that a token turns out to be revoked.
         while !group.is_empty() {
             let encoded;
@@ -174,20 +159,28 @@ impl JournalWriter {
                     Ok(())
                 }
                 Ok(Outcome::Refused { closed }) => {
-                    group = refuse(group, &closed);
+                    group = self.refuse(group, &closed);
                     continue;
                 }
                 Err(error) => Err(error),
             };
-            for mut waiting in group.drain(..) {
-                waiting.answer(result.clone());
-            }
+            let group = std::mem::take(&mut group);
+            self.journal.queue.answer(group, &result);
         }
         self.checkpoint_if_grown().await
     }
 
-    fn count(&self, group: &[Waiting], started: Instant) {
-        let records = group.iter().map(|waiting| waiting.sent.records() as u64);
+    /// Answers those whose tokens are among these, and returns the others.
+    fn refuse(&self, group: Vec<Batch>, closed: &BTreeSet<TokenId>) -> Vec<Batch> {
+        let is_closed = |batch: &Batch| closed.contains(&batch.token);
+        let (refused, others) = group.into_iter().partition(is_closed);
+        let refusal = Err(Error::UnknownToken);
+        self.journal.queue.answer(refused, &refusal);
+        others
+    }
+
+    fn count(&self, group: &[Batch], started: Instant) {
+        let records = group.iter().map(|batch| batch.facts.records() as u64);
         self.metrics.records.inc_by(records.sum());
         self.metrics.commits.inc();
         let took = started.elapsed();
@@ -196,45 +189,20 @@ impl JournalWriter {
         self.metrics.group_size.observe(group.len() as f64);
     }
 
-    /// The first one and whoever waits behind it.
-    fn gather(&mut self, mut first: Waiting) -> Vec<Waiting> {
-        let mut bytes = first.sent.memory_bytes();
-        let mut group = vec![first];
-        while group.len() < GROUP_MAX
-            && bytes < GROUP_BYTES
-            && let Ok(mut next) = self.receiver.try_recv()
-        {
-            bytes += next.sent.memory_bytes();
-            group.push(next);
-        }
-        group
-    }
-
-    async fn store(&self, encoded: Encoded, group: &[Waiting]) -> Result<Outcome, Error> {
+    async fn store(&self, encoded: Encoded, group: &[Batch]) -> Result<Outcome, Error> {
         let now = self.clock.now();
-        let used: BTreeSet<TokenId> = group.iter().map(|waiting| waiting.token).collect();
+        let used: BTreeSet<TokenId> = group.iter().map(|batch| batch.token).collect();
         let mut writer = self.journal.database.writer().await;
         let mut write = writer.begin().await?;
         let closed = tokens::closed(&mut write, &used, now).await?;
         if !closed.is_empty() {
             return Ok(Outcome::Refused { closed });
         }
+        self.check_room(&encoded, write.ledger.journal_bytes)?;
         events::mention(&mut write, &encoded.mentions, now).await?;
-        let size = write.ledger.journal_bytes;
         // A group that only says what events are leaves nothing for the lake.
         if encoded.rows > 0 {
-            if size + encoded.payload.len() as u64 > self.bytes_max {
-                return Err(Error::JournalFull {
-                    bytes: size,
-                    bytes_max: self.bytes_max,
-                });
-            }
-            let row = NewRow {
-                payload: encoded.payload,
-                rows: encoded.rows,
-                touched_json: &encoded.mentions.touched_json(),
-            };
-            super::insert(&mut write, row, now).await?;
+            super::insert(&mut write, encoded.row(), now).await?;
         }
         let ledger = write.ledger.clone();
         fail_point!("journal-before-commit", |_| std::process::abort());
@@ -247,6 +215,24 @@ impl JournalWriter {
         }
         self.journal.announce_size(ledger.journal_bytes);
         Ok(Outcome::Stored)
+    }
+
+    /// Refuses a group that the journal has no room for, before any work is done for it. What events
+    /// are waits for no flush, but is not to fill a disk that nothing else may fill.
+    fn check_room(&self, encoded: &Encoded, waiting: u64) -> Result<(), Error> {
+        let registered = encoded.mentions.registered_bytes() as u64;
+        let row = if encoded.rows > 0 {
+            encoded.row().bytes()
+        } else {
+            0
+        };
+        if waiting + row + registered > self.bytes_max {
+            return Err(Error::JournalFull {
+                bytes: waiting,
+                bytes_max: self.bytes_max,
+            });
+        }
+        Ok(())
     }
 
     async fn checkpoint_if_grown(&self) -> Result<(), Error> {
@@ -269,30 +255,11 @@ enum Outcome {
     Refused { closed: BTreeSet<TokenId> },
 }
 
-impl Waiting {
-    fn answer(&mut self, result: Result<(), Error>) {
-        if let Some(done) = self.done.take() {
-            // The receiver is gone when the client has disconnected; ignore the error.
-            let _ = done.send(result);
-        }
-    }
-}
-
-/// Answers those whose tokens are among these, and returns the others.
-fn refuse(group: Vec<Waiting>, closed: &BTreeSet<TokenId>) -> Vec<Waiting> {
-    let is_closed = |waiting: &Waiting| closed.contains(&waiting.token);
-    let (refused, others): (Vec<_>, Vec<_>) = group.into_iter().partition(is_closed);
-    for mut waiting in refused {
-        waiting.answer(Err(Error::UnknownToken));
-    }
-    others
-}
-
 /// Copying and encoding megabytes is no work for a thread that serves requests. The group stays as it
 /// is, so that it can be encoded again without some of its parts.
-async fn encode(mut group: Vec<Waiting>) -> (Vec<Waiting>, Encoded) {
+async fn encode(mut group: Vec<Batch>) -> (Vec<Batch>, Encoded) {
     let encoding = tokio::task::spawn_blocking(move || {
-        let encoded = Encoded::new(group.iter_mut().map(|waiting| &mut waiting.sent));
+        let encoded = Encoded::new(group.iter_mut().map(|batch| &mut batch.facts));
         (group, encoded)
     });
     encoding
@@ -306,6 +273,7 @@ struct Encoded {
     payload: Vec<u8>,
     rows: usize,
     mentions: Mentions,
+    touched_json: String,
 }
 
 impl Encoded {
@@ -324,7 +292,17 @@ impl Encoded {
         Self {
             payload: super::pack(&facts.encode()),
             rows: facts.rows(),
+            touched_json: mentions.touched_json(),
             mentions,
+        }
+    }
+
+    /// The row of the journal, where there are facts.
+    fn row(&self) -> NewRow<'_> {
+        NewRow {
+            payload: &self.payload,
+            rows: self.rows,
+            touched_json: &self.touched_json,
         }
     }
 }

@@ -80,8 +80,9 @@ pub(super) fn org(name: &str) -> OrgId {
 
 /// A new token of the organisation `acme` that may collect.
 pub(super) async fn collector(meta: &Meta) -> TokenId {
-    let token = meta.create_token(&org("acme"), Scope::Collect.into(), None);
-    token.await.unwrap().0
+    let org = org("acme");
+    let token = meta.create_token(&org, Scope::Collect.into(), None).await;
+    token.unwrap().0
 }
 
 pub(super) fn event(id: &str) -> EventId {

@@ -1,8 +1,7 @@
 //! Packed bodies, unpacked whole and within a bound.
 //!
-//! A few bytes can unpack to gigabytes. So of a large body it is first found
-//! out how large, which takes no more memory than the encoding's window, and
-//! only then is it unpacked to be kept.
+//! A few bytes can unpack to gigabytes. So a body is measured before it is
+//! unpacked to be kept, which takes no more memory than the encoding's window.
 //!
 //! A body that ends early, or that something follows, is broken: what came
 //! out of it so far is dropped.
@@ -70,33 +69,44 @@ pub(crate) enum Unpackable {
 /// What a frame of zstd may ask to keep at hand: 16 MiB, which no body exceeds anyway.
 const ZSTD_WINDOW_LOG_MAX: u32 = 24;
 
-/// How much of a body is kept before it is known that all of it fits. Most bodies are
-/// smaller, and those that are not are unpacked twice.
-const KEPT_UNSEEN_BYTES: usize = 1 << 20;
+/// How many bytes come out of the whole body, at most `bytes_max`.
+pub(crate) fn unpacked_bytes(
+    body: &[u8],
+    encoding: Encoding,
+    bytes_max: usize,
+) -> Result<usize, Unpackable> {
+    let mut reader = bounded(body, encoding, bytes_max)?;
+    let bytes = io::copy(&mut reader, &mut io::sink()).map_err(broken)?;
+    within(bytes, bytes_max)
+}
 
-/// Unpacks the whole body to at most `bytes_max` bytes.
+/// Unpacks the whole body to at most `bytes_max` bytes, for which memory is taken at once.
 pub(crate) fn unpack(
     body: &[u8],
     encoding: Encoding,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Unpackable> {
-    let mut reader = encoding.reader(body).map_err(broken)?;
-    let mut unpacked = Vec::new();
-    let mut first = reader.by_ref().take(KEPT_UNSEEN_BYTES as u64);
-    first.read_to_end(&mut unpacked).map_err(broken)?;
-    // One byte more tells a body that is too large from one that just fits.
-    let mut rest = reader.take((bytes_max + 1).saturating_sub(unpacked.len()) as u64);
-    let rest = io::copy(&mut rest, &mut io::sink()).map_err(broken)?;
-    let bytes = unpacked.len() + usize::try_from(rest).expect("it is within the bound");
-    if bytes > bytes_max {
-        return Err(Unpackable::TooLarge);
-    }
-    if rest > 0 {
-        unpacked = Vec::with_capacity(bytes);
-        let mut reader = encoding.reader(body).map_err(broken)?;
-        reader.read_to_end(&mut unpacked).map_err(broken)?;
-    }
+    let mut reader = bounded(body, encoding, bytes_max)?;
+    let mut unpacked = Vec::with_capacity(bytes_max + 1);
+    let bytes = reader.read_to_end(&mut unpacked).map_err(broken)?;
+    within(bytes as u64, bytes_max)?;
     Ok(unpacked)
+}
+
+/// One byte more tells a body that is too large from one that just fits.
+fn bounded(
+    body: &[u8],
+    encoding: Encoding,
+    bytes_max: usize,
+) -> Result<impl Read + '_, Unpackable> {
+    let reader = encoding.reader(body).map_err(broken)?;
+    Ok(reader.take(bytes_max as u64 + 1))
+}
+
+fn within(bytes: u64, bytes_max: usize) -> Result<usize, Unpackable> {
+    let bytes = usize::try_from(bytes).ok();
+    let bytes = bytes.filter(|&bytes| bytes <= bytes_max);
+    bytes.ok_or(Unpackable::TooLarge)
 }
 
 fn broken(_: io::Error) -> Unpackable {
@@ -159,11 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_kept_at_once_comes_out_the_same() {
-        for length in [KEPT_UNSEEN_BYTES, KEPT_UNSEEN_BYTES + 1, BYTES_MAX] {
+    fn a_body_that_was_measured_comes_out_in_that_size() {
+        for length in [0, 1, 100_000, BYTES_MAX] {
             let bytes = noise(length);
             for (encoding, packed) in packed(&bytes) {
-                let unpacked = unpack(&packed, encoding, BYTES_MAX).unwrap();
+                let measured = unpacked_bytes(&packed, encoding, BYTES_MAX).unwrap();
+                assert_eq!(measured, length, "{encoding:?}");
+                let unpacked = unpack(&packed, encoding, measured).unwrap();
                 assert!(unpacked == bytes, "{encoding:?}, {length}");
             }
         }
@@ -172,11 +184,10 @@ mod tests {
     #[test]
     fn one_byte_too_many_is_too_large() {
         for (encoding, packed) in packed(&vec![7; BYTES_MAX + 1]) {
-            assert_eq!(
-                unpack(&packed, encoding, BYTES_MAX),
-                Err(Unpackable::TooLarge),
-                "{encoding:?}"
-            );
+            let unpacked = unpack(&packed, encoding, BYTES_MAX);
+            assert_eq!(unpacked, Err(Unpackable::TooLarge), "{encoding:?}");
+            let measured = unpacked_bytes(&packed, encoding, BYTES_MAX);
+            assert_eq!(measured, Err(Unpackable::TooLarge), "{encoding:?}");
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! A body is small and plain, and read where it arrives, or it goes to threads of its own. Of either kind
 //! only so many are worked on at one time, counted by their size, so that what is accepted is stored soon.
+//! Memory for a large one is reserved before it is read: a megabyte that is packed can be a hundred of records.
 
 use axum::body::Body;
 use hyper::body::Body as _;
-use showreport_model::facts::FactsBuilder;
+use showreport_model::facts::Batches;
 use showreport_model::{OrgId, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::decompress::{Encoding, Unpackable, unpack};
+use super::decompress::{Encoding, Unpackable, unpack, unpacked_bytes};
 use super::parse::{Broken, Form, Rejections, parse_body};
 use crate::app::App;
 use crate::budget::Share;
@@ -22,6 +23,14 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A plain body up to this size is parsed faster than it is handed to another thread.
 const PARSED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
+
+/// Bodies up to this size, unpacked, are not held up by larger ones. Nearly all that players and back
+/// ends send is smaller.
+const SMALL_BYTES_MAX: usize = 256 << 10;
+
+/// Memory of a large body, of its records and of what is made of them on the way, for each byte of its
+/// text. Records that say what events are take the most: a record of 60 bytes is 250 in memory.
+const LARGE_EXPANSION: usize = 6;
 
 /// Bytes, of a body or of the records made of it, that are as much work as one more small request, as
 /// turns are counted: so the wait for those before does not grow with their size.
@@ -37,7 +46,7 @@ pub(super) struct Writing {
     pub(super) encoding: Encoding,
 }
 
-/// A body, read, and its turn to be stored.
+/// A body, read, and its turn to be stored: of a large one, its memory until it is.
 pub(super) struct Sifted {
     pub(super) records: Records,
     pub(super) turn: Turn,
@@ -45,7 +54,7 @@ pub(super) struct Sifted {
 
 /// What a body held.
 pub(super) struct Records {
-    pub(super) good: FactsBuilder,
+    pub(super) good: Batches,
     pub(super) rejections: Rejections,
     /// The memory that the good records take until they are stored.
     pub(super) share: Share,
@@ -60,12 +69,22 @@ pub(super) async fn sift(
 ) -> Result<Sifted, ApiError> {
     let (body, turn) = read(app, body, writing).await?;
     if !is_quick(body.len(), writing) {
-        // Nobody keeps one turn while he waits for another.
+        // A turn that is kept while another is waited for would hold up small bodies.
         drop(turn);
-        let mut records = parse_apart(app, org, body, writing).await?;
-        let places = places(records.good.memory_bytes());
-        let turn = app.collecting().next_wide(places).await?;
-        return Ok(Sifted { records, turn });
+        let work = Work {
+            org,
+            writing,
+            now: app.now(),
+        };
+        return match small(app, work.clone(), body).await? {
+            Small::Read(mut records) => {
+                let places = places(records.good.memory_bytes());
+                let turn = app.collecting().next_wide(places).await?;
+                let records = *records;
+                Ok(Sifted { records, turn })
+            }
+            Small::Larger(body) => large(app, work, body).await,
+        };
     }
     let turn = match turn {
         Some(turn) => turn,
@@ -94,36 +113,108 @@ fn is_quick(bytes: usize, writing: Writing) -> bool {
     writing.encoding == Encoding::Identity && bytes <= PARSED_IN_PLACE_BYTES_MAX
 }
 
-/// Unpacks and parses beside the threads that serve.
-async fn parse_apart(
-    app: &App,
+/// What is done with a body beside the threads that serve.
+#[derive(Clone)]
+struct Work {
     org: OrgId,
-    body: Held,
     writing: Writing,
-) -> Result<Records, ApiError> {
-    let now = app.now();
+    now: Timestamp,
+}
+
+impl Work {
+    fn parse(self, text: &[u8]) -> Result<(Batches, Rejections), ApiError> {
+        parse(text, self.writing.form, self.org, self.now)
+    }
+}
+
+/// What came of trying to read a body as a small one.
+enum Small {
+    Read(Box<Records>),
+    Larger(Held),
+}
+
+/// Unpacks and parses a body, unless it is larger than it seemed.
+async fn small(app: &App, work: Work, body: Held) -> Result<Small, ApiError> {
+    if body.len() > SMALL_BYTES_MAX {
+        return Ok(Small::Larger(body));
+    }
+    let turn = app.small_bodies().next().await?;
+    let read = spawn_blocking(move || {
+        let _turn = turn;
+        let encoding = work.writing.encoding;
+        if encoding == Encoding::Identity {
+            let parsed = work.parse(&body)?;
+            return Ok(Small::Read(Box::new(records(parsed, body))));
+        }
+        match unpack(&body, encoding, SMALL_BYTES_MAX) {
+            Ok(text) => {
+                let parsed = work.parse(&text)?;
+                Ok(Small::Read(Box::new(records(parsed, body))))
+            }
+            Err(Unpackable::TooLarge) => Ok(Small::Larger(body)),
+            Err(problem) => Err(unpackable(problem)),
+        }
+    });
+    read.await.map_err(ApiError::internal)?
+}
+
+/// Unpacks and parses a body for which there is memory. The memory is its turn, too: what is large
+/// takes no places of small ones, and the journal stores it in parts.
+async fn large(app: &App, work: Work, body: Held) -> Result<Sifted, ApiError> {
+    let encoding = work.writing.encoding;
+    let (body, bytes) = if encoding == Encoding::Identity {
+        let bytes = body.len();
+        (body, bytes)
+    } else {
+        let measure = move || match unpacked_bytes(&body, encoding, BODY_BYTES_MAX) {
+            Ok(bytes) => Ok((body, bytes)),
+            Err(problem) => Err(unpackable(problem)),
+        };
+        apart(app, encoding, measure).await?
+    };
+    let reserved = app.large_bodies().reserve(bytes * LARGE_EXPANSION).await?;
+    let parse = move || {
+        let (mut good, rejections) = if encoding == Encoding::Identity {
+            work.parse(&body)?
+        } else {
+            let text = unpack(&body, encoding, bytes).map_err(unpackable)?;
+            work.parse(&text)?
+        };
+        let turn = reserved.keep(good.memory_bytes());
+        // The records are counted there, and would else keep small bodies out.
+        let mut share = body.into_share();
+        share.set(0);
+        let records = Records {
+            good,
+            rejections,
+            share,
+        };
+        Ok(Sifted { records, turn })
+    };
+    apart(app, encoding, parse).await
+}
+
+/// Does a part of the work on a large body.
+async fn apart<T: Send + 'static>(
+    app: &App,
+    encoding: Encoding,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let turn = app.unpacking().next().await?;
-    let window = if writing.encoding.has_large_window() {
+    let window = if encoding.has_large_window() {
         Some(app.windows().next().await?)
     } else {
         None
     };
-    let parsed = spawn_blocking(move || {
-        let _turn = turn;
-        if writing.encoding == Encoding::Identity {
-            let parsed = parse(&body, writing.form, org, now)?;
-            return Ok(records(parsed, body));
-        }
-        let unpacked = unpack(&body, writing.encoding, BODY_BYTES_MAX).map_err(unpackable)?;
-        drop(window);
-        let parsed = parse(&unpacked, writing.form, org, now)?;
-        Ok(records(parsed, body))
+    let done = spawn_blocking(move || {
+        let _turns = (turn, window);
+        work()
     });
-    parsed.await.map_err(ApiError::internal)?
+    done.await.map_err(ApiError::internal)?
 }
 
 /// The memory that was the body's is that of what was made of it.
-fn records((mut good, rejections): (FactsBuilder, Rejections), body: Held) -> Records {
+fn records((mut good, rejections): (Batches, Rejections), body: Held) -> Records {
     let mut share = body.into_share();
     share.set(good.memory_bytes());
     Records {
@@ -144,10 +235,10 @@ fn parse(
     form: Form,
     org: OrgId,
     now: Timestamp,
-) -> Result<(FactsBuilder, Rejections), ApiError> {
-    let mut facts = FactsBuilder::new(org);
+) -> Result<(Batches, Rejections), ApiError> {
+    let mut facts = Batches::new(org);
     let rejections = parse_body(body, form, now, |record| {
-        record.push_to(&mut facts);
+        record.push_to(facts.filling());
     });
     match rejections {
         Ok(rejections) => Ok((facts, rejections)),

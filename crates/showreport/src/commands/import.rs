@@ -8,6 +8,7 @@ mod reader;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -116,6 +117,10 @@ async fn load_groups(
 ) -> anyhow::Result<u64> {
     let mut records = 0;
     while let Some(group) = groups.recv().await {
+        let events = group
+            .iter()
+            .map(|part| part.registrations.len() + part.touched.len());
+        let is_long = events.sum::<usize>() > EVENTS_WITHOUT_PAUSE;
         lake.load(org, &group).await.with_context(|| {
             format!(
                 "load records; {} before them are loaded, and it can be run again",
@@ -123,9 +128,19 @@ async fn load_groups(
             )
         })?;
         records += group.iter().map(|part| part.records as u64).sum::<u64>();
+        if is_long {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Ok(records)
 }
+
+/// Events whose rows are written so fast that it is not noticed beside a server.
+const EVENTS_WITHOUT_PAUSE: usize = 1_000;
+
+/// How long the database is left to other processes between two groups of many events. `SQLite` has no
+/// queue: one that waits looks again after up to 100 ms, and finds it free only in a longer pause.
+const PAUSE: Duration = Duration::from_millis(120);
 
 /// How the names of files of records end.
 const NAME_ENDS: [&str; 6] = [

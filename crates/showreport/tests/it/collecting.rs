@@ -373,3 +373,46 @@ async fn what_was_accepted_is_in_every_report_created_afterwards() {
     bob,1,1,0,120.000,120.000
     ");
 }
+
+/// Many events, packed small: what storing them takes does not show in their size.
+fn many_events(count: usize) -> Vec<u8> {
+    let events = (0..count).map(|id| {
+        let event = format!("event-{id}");
+        json!({"type": "event", "event_id": event, "kind": "vod", "title": ""})
+    });
+    gzip(ndjson(&events.collect::<Vec<_>>()).as_bytes())
+}
+
+#[tokio::test]
+async fn others_are_stored_between_the_parts_of_a_large_request() {
+    let show = Show::new().await;
+    let rival = show.app.org("rival", "UTC").await;
+    let large = post(
+        &show.app,
+        &show.org,
+        &[("content-encoding", "gzip"), ("content-type", NDJSON)],
+        many_events(30_000),
+    );
+    let others = async {
+        // It is half stored.
+        let path = "/api/v1/events?page_size=1";
+        while show.app.get(&show.org, path).await.json()["events"] == json!([]) {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let mut answers = Vec::new();
+        for id in ["m1", "m2", "m3"] {
+            answers.push(show.app.collect(&rival, &[message(id)]).await.status);
+        }
+        answers
+    };
+    let mut large = Box::pin(large);
+    let answers = tokio::select! {
+        biased;
+        answers = others => answers,
+        answer = &mut large => panic!("others waited for all of it: {}", answer.text()),
+    };
+    assert_eq!(answers, [202, 202, 202]);
+    let answer = large.await;
+    answer.is(202);
+    assert_eq!(answer.json()["accepted"], 30_000);
+}

@@ -1,3 +1,5 @@
+mod storing;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use showreport_model::facts::{Facts, FactsBuilder, Table};
@@ -94,48 +96,6 @@ async fn after_shutdown_appending_is_refused() {
     let late = sent([playback("e", "p")]);
     let refused = show.meta.journal().append(token, late).await;
     assert!(matches!(refused, Err(Error::JournalClosed)));
-}
-
-#[tokio::test]
-async fn a_token_that_was_revoked_or_expired_while_it_waited_stores_nothing_and_harms_nobody() {
-    let show = Fixture::new().await;
-    let other = show.reopen().await;
-    let (good, revoked) = (collector(&show.meta).await, collector(&show.meta).await);
-    let expires_at = show.clock.now().saturating_add_millis(1_000);
-    let scopes = || crate::Scope::Collect.into();
-    let brief = show
-        .meta
-        .create_token(&show.org, scopes(), Some(expires_at));
-    let brief = brief.await.unwrap().0;
-    let journal = show.meta.journal();
-    let append =
-        |token, playback_id: &str| journal.append(token, sent([playback("e", playback_id)]));
-    let shutdown = CancellationToken::new();
-    let story = async {
-        let appends = futures::future::join4(
-            append(good, "kept"),
-            append(revoked, "revoked"),
-            append(brief, "expired"),
-            append(good, "kept, too"),
-        );
-        let results = appends.await;
-        shutdown.cancel();
-        results
-    };
-    // Another process revokes: this one has not heard of it, and all four are in the queue.
-    let mut story = Box::pin(story);
-    assert!(futures::poll!(story.as_mut()).is_pending());
-    other.revoke_token(revoked).await.unwrap();
-    show.clock.advance(1_000);
-    let (ran, results) = tokio::join!(show.meta.journal_writer().run(shutdown.clone()), story);
-    ran.unwrap();
-    assert!(results.0.is_ok() && results.3.is_ok(), "{results:?}");
-    assert!(matches!(results.1, Err(Error::UnknownToken)), "{results:?}");
-    assert!(matches!(results.2, Err(Error::UnknownToken)), "{results:?}");
-    let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
-    let stored = rows.iter().map(|row| Facts::decode(&row.payload).unwrap());
-    let stored: Vec<_> = stored.collect();
-    assert_eq!(Facts::concat(&stored).batch(Table::Spans).num_rows(), 2);
 }
 
 #[tokio::test]

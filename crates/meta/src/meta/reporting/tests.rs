@@ -25,7 +25,7 @@ impl Fixture {
         let mut writer = self.meta.shared.database.writer().await;
         let mut write = writer.begin().await.unwrap();
         let row = journal::NewRow {
-            payload: vec![],
+            payload: &[],
             rows: 1,
             touched_json: &format!("[[\"acme\",\"{event_id}\"]]"),
         };

@@ -18,6 +18,13 @@ const STRIPES: usize = 16;
 /// Rows are smaller than the text that they were read from.
 const GROUP_BYTES: usize = 96 << 20;
 
+/// Records of what events are that are loaded in one go. Each is a row that may have to be written,
+/// and meanwhile no other process writes: a server beside the import stores nothing.
+const GROUP_REGISTRATIONS: usize = 4_096;
+
+/// Events of the rows that are loaded in one go. They are only looked up, unless they are new.
+const GROUP_EVENTS: usize = 65_536;
+
 /// Where records wait to be loaded.
 pub(super) struct Gatherer {
     stripes: [Mutex<Stripe>; STRIPES],
@@ -81,14 +88,16 @@ impl Gatherer {
         // Each thread begins elsewhere, or they would follow each other through all locks.
         records.rotate_left(any);
         for (number, records) in records {
-            let full = {
-                let mut stripe = lock(&self.stripes[number]);
-                for (record, bytes) in records {
-                    stripe.push(record, bytes);
+            let mut full = Vec::new();
+            let mut stripe = lock(&self.stripes[number]);
+            for (record, bytes) in records {
+                stripe.push(record, bytes);
+                if stripe.is_full() {
+                    full.push(stripe.finish());
                 }
-                (stripe.bytes >= GROUP_BYTES / STRIPES).then(|| stripe.finish())
-            };
-            if let Some(full) = full {
+            }
+            drop(stripe);
+            for full in full {
                 self.hand_on(full)?;
             }
         }
@@ -137,6 +146,12 @@ impl Stripe {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.bytes >= GROUP_BYTES / STRIPES
+            || self.builder.registered() >= GROUP_REGISTRATIONS / STRIPES
+            || self.builder.events() >= GROUP_EVENTS / STRIPES
+    }
+
     fn finish(&mut self) -> Collected {
         self.bytes = 0;
         self.builder.finish()
@@ -154,4 +169,47 @@ fn send(groups: &mpsc::Sender<Vec<Collected>>, group: Vec<Collected>) -> Result<
         return Ok(());
     }
     groups.blocking_send(group).map_err(|_| Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use showreport_model::record::{EventKind, EventRecord};
+
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_bounded_number_of_events() {
+        let count = 20_000;
+        let org = OrgId::new("acme").expect("an id");
+        let (groups, mut loaded) = mpsc::channel(count);
+        let gatherer = Gatherer::new(&org, groups);
+        let event = |id: usize| {
+            let event = format!("event {id}").parse().expect("an id");
+            Parsed::Record(Record::Event(EventRecord {
+                event,
+                kind: EventKind::Live,
+                title: String::new(),
+                starts_at: None,
+                ends_at: None,
+                duration_ms: None,
+                updated_at: None,
+            }))
+        };
+        for block in 0..4 {
+            let mut sorted = Sorted::of_block(block);
+            for id in 0..count / 4 {
+                gatherer.sort(event(block * count + id), 60, &mut sorted);
+            }
+            gatherer.gather(sorted).expect("the groups are taken");
+        }
+        gatherer.finish().expect("the groups are taken");
+        let mut registered = 0;
+        while let Some(group) = loaded.blocking_recv() {
+            let events: usize = group.iter().map(|part| part.registrations.len()).sum();
+            // The last one also has what is left in each stripe.
+            assert!(events <= 2 * GROUP_REGISTRATIONS, "{events} in a group");
+            registered += events;
+        }
+        assert_eq!(registered, count);
+    }
 }
