@@ -187,7 +187,9 @@ pub(crate) async fn commit(
     (bytes_target, now_ms): (u64, i64),
 ) -> Result<Option<NewHead>, Error> {
     let table = plan.table;
-    let basis = newest.refresh(table, &meta.known_lake().await?).await?;
+    let basis = newest
+        .refresh(table, &meta.announce_versions().await?)
+        .await?;
     let snapshot = basis.counting().snapshot();
     let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
     let files = snapshot.log_data().into_iter();

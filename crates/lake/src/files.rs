@@ -8,7 +8,7 @@ use object_store::path::Path;
 use serde::Deserialize;
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
-use showreport_model::{EventId, OrgId, Timestamp, Window};
+use showreport_model::{Damage, EventId, OrgId, Timestamp, Window};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -105,8 +105,13 @@ impl Files {
                 }
                 Err(object_store::Error::NotFound { .. }) => "it is missing".to_owned(),
                 Err(error) => {
-                    let source = error.into();
-                    return Err(Error::ReadFile { table, source });
+                    return Err(match Damage::below(&error) {
+                        Some(damage) => damage.into(),
+                        None => Error::ReadFile {
+                            table,
+                            source: error.into(),
+                        },
+                    });
                 }
             };
             return Err(self.store.damage(path, &problem).into());

@@ -62,7 +62,7 @@ pub(crate) async fn flush(
         merger,
     } = taken;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    let known = meta.known_lake().await?;
+    let known = meta.announce_versions().await?;
     fail_point!("flush-after-taking", |_| std::process::abort());
     let moved = append(newest, &known, vec![facts], metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
@@ -146,7 +146,7 @@ pub(crate) async fn load(
             .expect("there is always one")
             .push(collected.facts.clone());
     }
-    let known = meta.known_lake().await?;
+    let known = meta.announce_versions().await?;
     let moved = append(newest, &known, groups, metrics).await?;
     fail_point!("load-after-tables", |_| std::process::abort());
     meta.load_heads(&moved, org, collected).await?;
@@ -162,7 +162,13 @@ pub(crate) async fn stop_before_the_heads(
 ) -> Result<(), Error> {
     let merger = take(meta, u64::MAX).await?.merger;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    append(newest, &meta.known_lake().await?, vec![facts], metrics).await?;
+    append(
+        newest,
+        &meta.announce_versions().await?,
+        vec![facts],
+        metrics,
+    )
+    .await?;
     Ok(())
 }
 

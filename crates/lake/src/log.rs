@@ -43,7 +43,7 @@ fn place_of(table: Table, version: u64) -> Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) digest: EntryDigest,
-    /// Transactions of the database before it. Absent in what an older build wrote.
+    /// Transactions of the database before it, the announcement of it included. Absent in what an older build wrote.
     pub(crate) commits: Option<i64>,
 }
 

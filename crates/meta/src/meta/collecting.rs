@@ -117,6 +117,19 @@ impl Meta {
         heads::known(&mut read).await
     }
 
+    /// Announces that the lake is about to get new versions, and says what it must be before.
+    ///
+    /// It is a transaction of its own, so that what the versions are written after is more than any
+    /// database of before has had: put together with one of those, they are known as newer.
+    pub async fn announce_versions(&self) -> Result<KnownLake, Error> {
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        let mut known = heads::known(&mut write).await?;
+        write.commit().await?;
+        known.commits += 1;
+        Ok(known)
+    }
+
     /// Moves these heads and removes the rows of the journal that they hold, or neither.
     pub async fn move_heads(&self, moved: &NewHeads, flushed: &[i64]) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;

@@ -389,6 +389,9 @@ async fn the_entries_of_the_heads_are_kept_with_them() {
     let entries = [(Table::Spans, [4; 32]), (Table::Chat, [1; 32])];
     assert_eq!(known.entries, entries.into());
     assert_eq!(known.commits, before.commits + 2);
+    let announced = show.meta.announce_versions().await.unwrap();
+    assert_eq!(announced.commits, known.commits + 1);
+    assert_eq!(show.meta.known_lake().await.unwrap(), announced);
 
     for damage in [
         "UPDATE head_entries SET sha256 = zeroblob(32)",
