@@ -9,7 +9,8 @@ pub struct Config {
     pub flush_after_ms: u64,
     /// Bytes in the journal at which it is flushed without waiting.
     pub flush_bytes: u64,
-    /// Reports made at the same time.
+    /// Reports of one organisation made at the same time. One more is made for others, so that
+    /// one organisation never occupies all workers.
     pub report_workers: usize,
     /// How long a job is another's to take after its worker was last heard of.
     pub lease_ms: i64,

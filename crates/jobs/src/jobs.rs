@@ -26,12 +26,13 @@ pub struct Jobs {
 impl Jobs {
     /// Work on these parts.
     pub fn new(config: Config, meta: Meta, lake: Lake, query: Query) -> Self {
+        let metrics = Metrics::new(meta.clock().clone());
         Self {
             config: Arc::new(config),
             meta,
             lake,
             query,
-            metrics: Metrics::new(),
+            metrics,
         }
     }
 

@@ -28,7 +28,8 @@ impl Jobs {
     /// Takes up jobs until `shutdown`. Jobs that are not done by then are
     /// given back, and the next process goes on with them at once.
     pub async fn run_reports(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let workers = (0..self.config.report_workers).map(|_| self.worker(&shutdown));
+        // The one more is for organisations that have no job running.
+        let workers = (0..=self.config.report_workers).map(|_| self.worker(&shutdown));
         try_join_all(workers).await?;
         Ok(())
     }
@@ -162,20 +163,27 @@ impl Jobs {
 
     /// Sees a job through that is due, or else waits for one.
     async fn work(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let looked_at = self.meta.clock().now();
         if self.run_next(shutdown).await? {
             return Ok(());
         }
-        match self.wait_for_work(shutdown).await {
+        match self.wait_for_work(looked_at, shutdown).await {
             Some(job) => self.run(&job, shutdown).await,
             None => Ok(()),
         }
     }
 
-    /// Waits until there may be something in the queue, or something is handed over.
-    async fn wait_for_work(&self, shutdown: &CancellationToken) -> Option<ClaimedJob> {
+    /// Waits until there may be something in the queue, or something is handed over. What was due
+    /// before `looked_at` and was not claimed is of an organisation that has enough jobs running:
+    /// the worker that ends one of them takes it.
+    async fn wait_for_work(
+        &self,
+        looked_at: Timestamp,
+        shutdown: &CancellationToken,
+    ) -> Option<ClaimedJob> {
         let mut offer = self.meta.offer_work(self.config.lease_ms);
         let now = self.meta.clock().now();
-        let due = match self.meta.next_job_at().await {
+        let due = match self.meta.next_job_after(looked_at).await {
             Ok(Some(at)) => {
                 Duration::from_millis(u64::try_from(at.as_millis() - now.as_millis()).unwrap_or(0))
             }

@@ -53,36 +53,77 @@ impl Jobs {
                 looked = self.look_at_orders() => looked,
                 () = shutdown.cancelled() => break,
             };
-            if let Err(error) = looked {
+            let is_done = looked.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "standing orders could not be looked at; it goes on later"
                 );
-            }
-            tokio::select! {
-                () = self.meta.order_given() => {}
-                () = wait(LOOK_EVERY, &shutdown) => {}
+                true
+            });
+            if is_done {
+                tokio::select! {
+                    () = self.meta.order_given() => {}
+                    () = wait(LOOK_EVERY, &shutdown) => {}
+                }
             }
         }
         Ok(())
     }
 
-    /// One look: queues what is due by now.
-    pub async fn look_at_orders(&self) -> anyhow::Result<()> {
+    /// One look: queues what is due by now. False: there is more to look at than one look takes.
+    ///
+    /// Each organisation is looked at by itself. Where that fails, the others go on.
+    pub async fn look_at_orders(&self) -> anyhow::Result<bool> {
         self.meta
             .revive_jobs(JOB_WAIT_MS_MAX)
             .await
             .context("revive jobs of another time")?;
         let now = self.meta.clock().now();
+        self.metrics.look_begins(now);
         let standing = self.standing(now).await?;
-        self.look_at_touched(&standing, now).await?;
-        let mut lag_ms = 0;
+        let mut lag = Lag::default();
         for standing in &standing {
-            self.keep_or_end(&standing.order, now).await?;
-            lag_ms = lag_ms.max(self.queue_due(standing, now).await?);
+            let looked = self.look_at_order(standing, now).await;
+            lag.note(go_on(&standing.order.org, looked).flatten());
         }
-        self.metrics.bulk_lags(lag_ms);
-        Ok(())
+        let mut is_done = true;
+        let touched = self.meta.touched_orgs().await;
+        for touched in touched.context("look for touched events")? {
+            let of_org = standing.iter().filter(|it| it.order.org == touched.org);
+            let of_org: Vec<&Standing> = of_org.collect();
+            let looked = self.look_at_touched(&touched, &of_org, now).await;
+            is_done &= !go_on(&touched.org, looked).unwrap_or(false);
+            for standing in of_org {
+                let queued = self.queue_due(standing, now).await;
+                lag.note(go_on(&touched.org, queued).flatten());
+                let late = self.late_since(standing).await;
+                lag.note(go_on(&touched.org, late).flatten());
+            }
+        }
+        let queued = self.meta.bulk_queued_since().await;
+        lag.note(queued.context("look for the oldest bulk report")?);
+        self.metrics.look_ends(lag.since);
+        Ok(is_done)
+    }
+
+    /// Queues what is due of one order, unless it ends. Gives since when the first report of a day
+    /// is due.
+    async fn look_at_order(
+        &self,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Timestamp>> {
+        self.keep_or_end(&standing.order, now).await?;
+        self.queue_due(standing, now).await
+    }
+
+    /// Since when late records wait to be looked at.
+    async fn late_since(&self, standing: &Standing) -> anyhow::Result<Option<Timestamp>> {
+        let Some(settled_until) = standing.settled_until() else {
+            return Ok(None);
+        };
+        let since = self.meta.touched_since(&standing.order.org, settled_until);
+        since.await.context("look since when events wait")
     }
 
     async fn standing(&self, now: Timestamp) -> anyhow::Result<Vec<Standing>> {
@@ -107,9 +148,13 @@ impl Jobs {
         Ok(standing)
     }
 
-    /// Queues the days that are to be made by now. Gives how long the first
-    /// report of one has been due.
-    async fn queue_due(&self, standing: &Standing, now: Timestamp) -> anyhow::Result<i64> {
+    /// Queues the days that are to be made by now. Gives since when the first
+    /// report of one is due.
+    async fn queue_due(
+        &self,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Timestamp>> {
         let order = standing.order.id;
         let due = self.meta.due_days(order).await;
         let mut due = due.context("list the days that are due")?;
@@ -125,7 +170,7 @@ impl Jobs {
             .filter(|&day| standing.is_ready(day, now, self.config.restate_ms_max))
             .collect();
         if !ready.is_empty() {
-            let queued = self.meta.queue_days(order, &ready).await;
+            let queued = self.meta.queue_days(&standing.order.org, order, &ready).await;
             queued.context("queue the days that are due")?;
         }
         if let Some((_, end)) = standing.newest_made() {
@@ -133,10 +178,9 @@ impl Jobs {
                 .newest_day_ends(standing.order.report_type, end);
         }
         let unmade = ready.iter().filter(|day| !standing.made.contains_key(day));
-        let since = unmade
+        Ok(unmade
             .filter_map(|&day| self.due_since(standing, day))
-            .min();
-        Ok(since.map_or(0, |since| (now.as_millis() - since.as_millis()).max(0)))
+            .min())
     }
 
     /// Since when a day's first report is due: a new order's past days are due since it was given.
@@ -169,6 +213,30 @@ impl Jobs {
         }
         Ok(())
     }
+}
+
+/// Since when the oldest bulk report is overdue.
+#[derive(Debug, Default)]
+struct Lag {
+    since: Option<Timestamp>,
+}
+
+impl Lag {
+    fn note(&mut self, since: Option<Timestamp>) {
+        self.since = self.since.into_iter().chain(since).min();
+    }
+}
+
+/// What was done for an organisation. A failure is logged; it is tried again at the next look.
+fn go_on<T>(org: &OrgId, done: anyhow::Result<T>) -> Option<T> {
+    let logged = done.inspect_err(|error| {
+        tracing::error!(
+            org.id = %org,
+            error = format!("{error:#}"),
+            "the bulk reports of an organisation could not be looked at; it goes on later"
+        );
+    });
+    logged.ok()
 }
 
 impl Standing {

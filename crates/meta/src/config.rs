@@ -10,6 +10,8 @@ pub struct Config {
     /// The most bytes that may wait in the journal for the flush. Past it
     /// collecting is refused, so that a lake that takes nothing cannot fill the disk.
     pub journal_bytes_max: u64,
+    /// Jobs of one organisation that this process runs at one time.
+    pub running_jobs_each_max: u32,
     /// How long a statement waits for another process that writes.
     pub busy_timeout_ms: u64,
 }
@@ -23,6 +25,7 @@ impl Config {
         Self {
             path: path.into(),
             journal_bytes_max: 1 << 30,
+            running_jobs_each_max: 2,
             // The command line writes beside the server, and a big import
             // holds the lock for a while.
             busy_timeout_ms: 60_000,

@@ -7,12 +7,14 @@ use showreport_model::{ReportDay, ReportId, StandingOrderId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, Sum, check_rows};
+use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
 
+/// The days come as a JSON array of `[order, day, file id, sum]`: one statement, however many.
 const WANT: &str = "INSERT INTO due_days (standing_order, day, number, file_id, sum)
-    SELECT ?1, ?2, 1, ?3, ?4 WHERE EXISTS
-        (SELECT 1 FROM standing_orders WHERE id = ?1 AND ended_at IS NULL)
+    SELECT value ->> 0, value ->> 1, 1, value ->> 2, value ->> 3 FROM json_each(?1)
+    WHERE EXISTS
+        (SELECT 1 FROM standing_orders WHERE id = value ->> 0 AND ended_at IS NULL)
     ON CONFLICT (standing_order, day) DO UPDATE SET number = number + 1";
 
 const SELECT_ALL: &str = "SELECT standing_order, day, file_id, sum FROM due_days
@@ -26,20 +28,22 @@ const DONE: &str = "DELETE FROM due_days WHERE standing_order = ?1 AND day = ?2 
 
 const MOVE: &str = "UPDATE due_days SET file_id = ?3 WHERE standing_order = ?1 AND day = ?2";
 
-/// Gives a reason to make the file of a day.
+/// Gives a reason to make the file of each of these days of orders.
 pub(crate) async fn want(
     write: &mut SqliteConnection,
-    order: StandingOrderId,
-    day: ReportDay,
+    days: impl IntoIterator<Item = (StandingOrderId, ReportDay)>,
 ) -> Result<(), Error> {
+    let wanted = days.into_iter().map(|(order, day)| {
+        let (order, day) = (order.to_string(), day.to_string());
+        let sum = sum(&order, &day);
+        (order, day, ReportId::generate().to_string(), sum)
+    });
+    let wanted: Vec<_> = wanted.collect();
     sqlx::query(WANT)
-        .bind(order.to_string())
-        .bind(day.to_string())
-        .bind(ReportId::generate().to_string())
-        .bind(sum(&order.to_string(), &day.to_string()))
+        .bind(to_json(&wanted))
         .execute(write)
         .await
-        .doing("note a day to report on")?;
+        .doing("note days to report on")?;
     Ok(())
 }
 

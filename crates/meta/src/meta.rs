@@ -12,7 +12,7 @@ mod testing;
 
 use std::sync::{Arc, Mutex};
 
-use showreport_model::Clock;
+use showreport_model::{ClaimantId, Clock};
 use tokio::sync::Notify;
 
 pub use bulk::{DueTask, Published};
@@ -22,7 +22,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
-use crate::queue::Idle;
+use crate::queue::{Claimant, Idle};
 use crate::tokens::KnownTokens;
 
 /// The metadata database. Clones are the same database.
@@ -41,6 +41,8 @@ struct Shared {
     journal_bytes_max: u64,
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
+    /// As which this process claims jobs.
+    claimant: Claimant,
     job_added: Notify,
     idle_workers: Idle,
     order_given: Notify,
@@ -61,6 +63,10 @@ impl Meta {
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
                 journal_receiver: Mutex::new(Some(receiver)),
+                claimant: Claimant {
+                    id: ClaimantId::generate(),
+                    running_each_max: config.running_jobs_each_max,
+                },
                 job_added: Notify::new(),
                 idle_workers: Idle::default(),
                 order_given: Notify::new(),

@@ -5,7 +5,7 @@
 use showreport_model::{EventId, OrgId, Timestamp};
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::Stored;
+use crate::database::{Stored, to_json};
 use crate::error::{Doing, Error};
 
 /// An event whose days may have changed.
@@ -54,12 +54,18 @@ const TAKE: &str = "INSERT INTO touched_events (org, event_id, taken, number, ea
 
 const CLEAR_TAKEN_OVER: &str = "DELETE FROM touched_events WHERE org = ?1 AND taken = 0";
 
+/// Those that have waited longest come first.
 const SELECT_TAKEN: &str = "SELECT event_id, earliest, number FROM touched_events
-    WHERE org = ?1 AND taken = 1 ORDER BY event_id";
+    WHERE org = ?1 AND taken = 1 ORDER BY touched_at, event_id LIMIT ?2";
 
-/// Only what was looked at: who took more meanwhile changed the number.
+const SELECT_WAITING_SINCE: &str = "SELECT min(touched_at) AS touched_at FROM touched_events
+    WHERE org = ?1 AND earliest < ?2";
+
+/// The events come as a JSON array of `[event, number]`. Only what was looked at: who took more
+/// meanwhile changed the number.
 const DELETE: &str = "DELETE FROM touched_events
-    WHERE org = ?1 AND event_id = ?2 AND taken = 1 AND number = ?3";
+    WHERE org = ?1 AND taken = 1
+        AND (event_id, number) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
 
 /// Notes mentions, a JSON array of `[org, event, earliest]`.
 pub(crate) async fn note(
@@ -95,10 +101,27 @@ pub(crate) async fn orgs(read: impl SqliteExecutor<'_>) -> Result<Vec<TouchedOrg
         .collect()
 }
 
-/// Takes what waits, together with what somebody took and did not finish.
+/// Since when the oldest of those waits that have facts from before an instant.
+pub(crate) async fn waiting_since(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    before: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query(SELECT_WAITING_SINCE)
+        .bind(org.as_str())
+        .bind(before.as_millis())
+        .fetch_one(read)
+        .await
+        .doing("look since when touched events wait")?;
+    Stored(&row).time_if_any("touched_at")
+}
+
+/// Takes what waits, together with what was taken before and not finished. Gives at most `limit`
+/// of it, the oldest.
 pub(crate) async fn take(
     write: &mut SqliteConnection,
     org: &OrgId,
+    limit: u32,
 ) -> Result<Vec<TouchedEvent>, Error> {
     for statement in [TAKE, CLEAR_TAKEN_OVER] {
         sqlx::query(statement)
@@ -109,6 +132,7 @@ pub(crate) async fn take(
     }
     let rows = sqlx::query(SELECT_TAKEN)
         .bind(org.as_str())
+        .bind(limit)
         .fetch_all(write)
         .await
         .doing("take touched events")?;
@@ -128,14 +152,15 @@ pub(crate) async fn take(
 pub(crate) async fn forget(
     write: &mut SqliteConnection,
     org: &OrgId,
-    event: &TouchedEvent,
+    events: &[TouchedEvent],
 ) -> Result<(), Error> {
+    let looked_at = events.iter().map(|event| (&event.event, event.number));
+    let looked_at: Vec<_> = looked_at.collect();
     sqlx::query(DELETE)
         .bind(org.as_str())
-        .bind(event.event.as_str())
-        .bind(event.number)
+        .bind(to_json(&looked_at))
         .execute(write)
         .await
-        .doing("forget a touched event")?;
+        .doing("forget touched events")?;
     Ok(())
 }

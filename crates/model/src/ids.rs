@@ -156,6 +156,8 @@ text_ids! {
 }
 
 uuid_ids! {
+    /// One process that claims jobs: made anew each time it opens the database.
+    ClaimantId;
     /// One unit of background work.
     JobId;
     /// One report: an order and, when made, its file.

@@ -145,14 +145,14 @@ impl Query {
             .await
     }
 
-    /// The times that are reached by what an event has facts of at or after `earliest`.
+    /// The times that are reached by what any of these events has facts of at or after `earliest`.
     pub async fn reach(
         &self,
-        (org, event): (&OrgId, &EventId),
+        (org, events): (&OrgId, Vec<EventId>),
         heads: &Heads,
         earliest: Timestamp,
     ) -> Result<Reach, Error> {
-        let facts = self.facts(org, Scope::Event(event.clone()), heads)?;
+        let facts = self.facts(org, Scope::Events(events), heads)?;
         self.on_cpu(async move { touched_days::reach(&facts, earliest).await })
             .await
     }

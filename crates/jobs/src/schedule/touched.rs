@@ -4,12 +4,13 @@
 //! and then: through a view that goes on past midnight, a poll that stays open.
 //! They are looked at once an hour; late ones at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use showreport_meta::{TouchedEvent, TouchedOrg};
 use showreport_model::report::Heads;
-use showreport_model::{ReportDay, StandingOrderId, Timestamp};
+use showreport_model::time::MILLIS_PER_DAY;
+use showreport_model::{EventId, ReportDay, StandingOrderId, Timestamp};
 
 use super::Standing;
 use crate::jobs::Jobs;
@@ -17,34 +18,38 @@ use crate::jobs::Jobs;
 /// How long records that are not late wait to be looked at.
 const LOOK_AFTER_MS: i64 = 3_600_000;
 
+/// Events of one organisation that are looked at in one look. The next organisations follow, and the
+/// rest waits for the next look, so that one that has touched a million events delays no other.
+const EVENTS_MAX: u32 = 5_000;
+
 impl Jobs {
-    /// Gives a reason to make again what may have changed.
+    /// Gives a reason to make again what may have changed, if an organisation has any such.
+    /// True: there is more than one look takes.
     pub(super) async fn look_at_touched(
         &self,
-        standing: &[Standing],
+        touched: &TouchedOrg,
+        of_org: &[&Standing],
         now: Timestamp,
-    ) -> anyhow::Result<()> {
-        let orgs = self.meta.touched_orgs().await;
-        for touched in orgs.context("look for touched events")? {
-            let of_org = standing.iter().filter(|it| it.order.org == touched.org);
-            let of_org: Vec<&Standing> = of_org.collect();
-            if is_due(&touched, &of_org, now) {
-                let events = self.meta.take_touched(&touched.org).await;
-                let events = events.context("take touched events")?;
-                // Everything they say is in the lake from here on.
-                self.flush_org(&touched.org).await?;
-                let heads = self.meta.heads().await.context("read the heads")?;
-                let days = self.days_touched(&of_org, &events, &heads).await?;
-                let days: Vec<_> = days.into_iter().collect();
-                self.meta
-                    .settle_touched(&touched.org, &events, &days)
-                    .await
-                    .context("note the days to make again")?;
-            }
+    ) -> anyhow::Result<bool> {
+        if !is_due(touched, of_org, now) {
+            return Ok(false);
         }
-        Ok(())
+        let events = self.meta.take_touched(&touched.org, EVENTS_MAX).await;
+        let events = events.context("take touched events")?;
+        // Everything they say is in the lake from here on.
+        self.flush_org(&touched.org).await?;
+        let heads = self.meta.heads().await.context("read the heads")?;
+        let days = self.days_touched(of_org, &events, &heads).await?;
+        let days: Vec<_> = days.into_iter().collect();
+        self.meta
+            .settle_touched(&touched.org, &events, &days)
+            .await
+            .context("note the days to make again")?;
+        Ok(events.len() >= EVENTS_MAX as usize)
     }
 
+    /// The days that these events reach. One question a day from which they were touched, whatever
+    /// the number of events.
     async fn days_touched(
         &self,
         standing: &[&Standing],
@@ -55,12 +60,12 @@ impl Jobs {
         let Some(org) = standing.first().map(|standing| &standing.order.org) else {
             return Ok(days);
         };
-        for touched in events {
+        for (earliest, events) in by_day(standing, events) {
             let reach = self
                 .query
-                .reach((org, &touched.event), heads, touched.earliest)
+                .reach((org, events), heads, earliest)
                 .await
-                .context("find the days of a touched event")?;
+                .context("find the days of touched events")?;
             for standing in standing {
                 for &(from, to) in reach.of(standing.order.report_type) {
                     let reached = standing.days_between(from, to);
@@ -72,18 +77,43 @@ impl Jobs {
     }
 }
 
+/// The events by the UTC day from which they were touched, and the earliest instant of each day.
+/// What lies before all covered days is as good as their beginning.
+fn by_day(
+    standing: &[&Standing],
+    events: &[TouchedEvent],
+) -> impl Iterator<Item = (Timestamp, Vec<EventId>)> + use<> {
+    let covered = standing.iter();
+    let covered = covered.filter_map(|it| it.zone.bounds(it.covered.0).map(|(start, _)| start));
+    let first = covered.min().unwrap_or(Timestamp::MIN);
+    let mut days: BTreeMap<i64, (Timestamp, Vec<EventId>)> = BTreeMap::new();
+    for touched in events {
+        let earliest = touched.earliest.max(first);
+        let day = earliest.as_millis().div_euclid(MILLIS_PER_DAY);
+        let of_day = days.entry(day).or_insert_with(|| (earliest, Vec::new()));
+        of_day.0 = of_day.0.min(earliest);
+        of_day.1.push(touched.event.clone());
+    }
+    days.into_values()
+}
+
 /// Late records are looked at at once, and so is what somebody began to look at and left.
 fn is_due(touched: &TouchedOrg, standing: &[&Standing], now: Timestamp) -> bool {
     let is_late = standing.first().is_none_or(|standing| {
-        let (_, last) = standing.covered;
-        let settled_until = standing.zone.bounds(last).map(|(_, end)| end);
-        settled_until.is_none_or(|end| touched.earliest < end)
+        let end = standing.settled_until();
+        end.is_none_or(|end| touched.earliest < end)
     });
     let looked_at_from = touched.waiting_since.saturating_add_millis(LOOK_AFTER_MS);
     is_late || touched.is_taken || looked_at_from <= now || touched.waiting_since > now
 }
 
 impl Standing {
+    /// The end of the last day that is settled.
+    pub(super) fn settled_until(&self) -> Option<Timestamp> {
+        let (_, last) = self.covered;
+        self.zone.bounds(last).map(|(_, end)| end)
+    }
+
     /// The days between two instants whose reports may change.
     fn days_between(
         &self,

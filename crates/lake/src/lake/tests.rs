@@ -74,6 +74,7 @@ impl World {
         let meta_config = showreport_meta::Config {
             path: directory.path().join("meta.sqlite"),
             journal_bytes_max: 1 << 30,
+            running_jobs_each_max: 2,
             busy_timeout_ms: 5_000,
         };
         let meta = Meta::open(&meta_config, clock.clone()).await.unwrap();

@@ -187,15 +187,15 @@ impl Meta {
     pub async fn want_days(&self, order: StandingOrderId, days: &[ReportDay]) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        for &day in days {
-            due_days::want(&mut write, order, day).await?;
-        }
+        due_days::want(&mut write, days.iter().map(|&day| (order, day))).await?;
         write.commit().await
     }
 
-    /// Queues the making of these days, but for those that are queued already.
+    /// Queues the making of these days of an organisation's order, but for those that are queued
+    /// already.
     pub async fn queue_days(
         &self,
+        org: &OrgId,
         order: StandingOrderId,
         days: &[ReportDay],
     ) -> Result<(), Error> {
@@ -204,12 +204,13 @@ impl Meta {
         let mut write = writer.begin().await?;
         for &day in days {
             let job = NewJob {
+                org,
                 name: MAKE_BULK_REPORT,
                 payload: &to_json(&DueDay { order, day }),
                 unique_key: &unique_key(order, day),
                 run_at: now,
             };
-            queue::insert(&mut write, job).await?;
+            queue::insert(&mut write, job, now).await?;
         }
         write.commit().await?;
         for _ in days {
@@ -312,12 +313,31 @@ impl Meta {
         touched::orgs(self.shared.database.readers()).await
     }
 
-    /// The events of which something was said. They are the caller's to look at, until it says
-    /// that it has; whoever asks next gets them too.
-    pub async fn take_touched(&self, org: &OrgId) -> Result<Vec<TouchedEvent>, Error> {
+    /// Since when the oldest event of an organisation waits to be looked at that has facts from
+    /// before an instant.
+    pub async fn touched_since(
+        &self,
+        org: &OrgId,
+        before: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        touched::waiting_since(self.shared.database.readers(), org, before).await
+    }
+
+    /// Since when the oldest unfinished job of bulk reports is queued.
+    pub async fn bulk_queued_since(&self) -> Result<Option<Timestamp>, Error> {
+        queue::queued_since(self.shared.database.readers(), MAKE_BULK_REPORT).await
+    }
+
+    /// The events of which something was said, at most `limit`. They are the caller's to look at,
+    /// until it says that it has; whoever asks next gets them too.
+    pub async fn take_touched(
+        &self,
+        org: &OrgId,
+        limit: u32,
+    ) -> Result<Vec<TouchedEvent>, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        let events = touched::take(&mut write, org).await?;
+        let events = touched::take(&mut write, org, limit).await?;
         write.commit().await?;
         Ok(events)
     }
@@ -331,12 +351,8 @@ impl Meta {
     ) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        for &(order, day) in days {
-            due_days::want(&mut write, order, day).await?;
-        }
-        for event in events {
-            touched::forget(&mut write, org, event).await?;
-        }
+        due_days::want(&mut write, days.iter().copied()).await?;
+        touched::forget(&mut write, org, events).await?;
         write.commit().await
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fail::fail_point;
 use showreport_model::report::{Heads, Pins, Report, ReportFailure, ReportFile, ReportOrder};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp};
+use sqlx::SqliteConnection;
 
 use super::Meta;
 use crate::error::Error;
@@ -12,9 +13,12 @@ use crate::queue::{ClaimedJob, IdleWorker, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
 use crate::{events, kept_files, orgs, queue, reports};
 
-/// Reports that may wait to be made. More could be asked for in a minute than are made in a
-/// day, and everybody's would wait behind them.
+/// Reports of one organisation that may wait to be made. More could be ordered in a minute than are
+/// made in a day.
 const WAITING_MAX: u64 = 1_000;
+
+/// Reports of all organisations that may wait: a bound on the rows that a claim looks at.
+const WAITING_IN_ALL_MAX: u64 = 10 * WAITING_MAX;
 
 impl Meta {
     /// Creates the reports and a job for each, all or none.
@@ -48,14 +52,7 @@ impl Meta {
         {
             return Ok((reports, Vec::new()));
         }
-        let waiting = queue::depth_of(&mut *write, MAKE_REPORT).await?;
-        if waiting + orders.len() as u64 > WAITING_MAX {
-            let waiting_max = WAITING_MAX;
-            return Err(Error::ReportsFull {
-                waiting,
-                waiting_max,
-            });
-        }
+        ensure_room(&mut write, org, orders.len() as u64).await?;
         let ledger = write.ledger.clone();
         let touches = self.shared.journal.touches();
         let mut created = Vec::with_capacity(orders.len());
@@ -78,16 +75,18 @@ impl Meta {
                 reports::pin(&mut write, report.id, &Pins { heads, zone, event }).await?;
             }
             let job = NewJob {
+                org,
                 name: MAKE_REPORT,
                 payload: &report.id.to_string(),
                 unique_key: &unique_key(report.id),
                 run_at: now,
             };
-            queue::insert(&mut write, job).await?;
+            queue::insert(&mut write, job, now).await?;
             // Dropped before the commit, the worker is free again.
             if let Some(worker) = self.shared.idle_workers.take() {
                 let lease_ends_at = now.saturating_add_millis(worker.lease_ms);
-                let job = queue::claim(&mut write, now, lease_ends_at).await?;
+                let claimant = self.shared.claimant;
+                let job = queue::claim(&mut write, claimant, now, lease_ends_at).await?;
                 claimed.extend(job.map(|job| (worker, job)));
             }
             created.push(report);
@@ -222,6 +221,24 @@ impl Meta {
     pub async fn kept_files(&self, ids: &BTreeSet<ReportId>) -> Result<BTreeSet<ReportId>, Error> {
         kept_files::among(self.shared.database.readers(), ids).await
     }
+}
+
+/// Refuses more reports than may wait, of this organisation and of all.
+async fn ensure_room(
+    write: &mut SqliteConnection,
+    org: &OrgId,
+    more: u64,
+) -> Result<(), Error> {
+    let (in_all, of_org) = queue::depth_of(&mut *write, MAKE_REPORT, org).await?;
+    for (waiting, waiting_max) in [(of_org, WAITING_MAX), (in_all, WAITING_IN_ALL_MAX)] {
+        if waiting + more > waiting_max {
+            return Err(Error::ReportsFull {
+                waiting,
+                waiting_max,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn unique_key(id: ReportId) -> String {

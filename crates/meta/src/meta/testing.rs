@@ -41,16 +41,26 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) async fn new() -> Self {
-        Self::with_journal_bytes_max(1 << 30).await
+        Self::with(|_| {}).await
     }
 
     pub(super) async fn with_journal_bytes_max(journal_bytes_max: u64) -> Self {
+        Self::with(|config| config.journal_bytes_max = journal_bytes_max).await
+    }
+
+    pub(super) async fn with_running_jobs_each_max(running_jobs_each_max: u32) -> Self {
+        Self::with(|config| config.running_jobs_each_max = running_jobs_each_max).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = Config {
+        let mut config = Config {
             path: directory.path().join("meta.sqlite"),
-            journal_bytes_max,
+            journal_bytes_max: 1 << 30,
+            running_jobs_each_max: 1_000,
             busy_timeout_ms: 5_000,
         };
+        change(&mut config);
         let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
         let meta = Meta::open(&config, clock.clone()).await.unwrap();
         let org = org("acme");

@@ -5,42 +5,23 @@ use showreport_model::Timestamp;
 
 use super::Meta;
 use crate::error::Error;
-use crate::queue::{self, ClaimedJob, IdleWorker, NewJob, Offer};
+use crate::queue::{self, ClaimedJob, IdleWorker, Offer};
 
 impl Meta {
-    /// Adds a job, or nothing while one of the same key is unfinished.
-    pub async fn enqueue(
-        &self,
-        name: &str,
-        payload: &str,
-        unique_key: &str,
-        run_at: Timestamp,
-    ) -> Result<(), Error> {
-        let job = NewJob {
-            name,
-            payload,
-            unique_key,
-            run_at,
-        };
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        queue::insert(&mut write, job).await?;
-        write.commit().await?;
-        self.shared.job_added.notify_one();
-        Ok(())
-    }
-
-    /// Claims a job that is due, or whose lease ran out, for so long.
+    /// Claims a job that is due, or whose lease ran out, for so long. None: no job is due, or every
+    /// organisation that has one due has as many running as it may.
     pub async fn claim_job(&self, lease_ms: i64) -> Result<Option<ClaimedJob>, Error> {
         // Looking is cheap, and most looks find nothing.
         let now = self.shared.clock.now();
-        if self.next_job_at().await?.is_none_or(|due| due > now) {
+        let claimant = self.shared.claimant;
+        let next = queue::next(self.shared.database.readers(), claimant, now);
+        if next.await?.is_none() {
             return Ok(None);
         }
         let lease_ends_at = now.saturating_add_millis(lease_ms);
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        let job = queue::claim(&mut write, now, lease_ends_at).await?;
+        let job = queue::claim(&mut write, claimant, now, lease_ends_at).await?;
         fail_point!("claim-before-commit", |_| std::process::abort());
         write.commit().await?;
         fail_point!("claim-after-commit", |_| std::process::abort());
@@ -117,9 +98,10 @@ impl Meta {
         write.commit().await
     }
 
-    /// When the next job may be claimed: the earliest time to run, or end of a lease.
-    pub async fn next_job_at(&self) -> Result<Option<Timestamp>, Error> {
-        queue::next_due_at(self.shared.database.readers()).await
+    /// When the next job that is due later than `after` may be claimed: the earliest time to run,
+    /// or end of a lease.
+    pub async fn next_job_after(&self, after: Timestamp) -> Result<Option<Timestamp>, Error> {
+        queue::next_due_at(self.shared.database.readers(), after).await
     }
 
     /// How many jobs are unfinished.
@@ -135,17 +117,72 @@ impl Meta {
 
 #[cfg(test)]
 mod tests {
-    use showreport_model::Clock;
+    use std::collections::BTreeMap;
 
-    use super::super::testing::Fixture;
+    use showreport_model::{Clock, OrgId, Timestamp};
+
+    use super::super::testing::{Fixture, org};
+    use crate::Meta;
+    use crate::queue::{self, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, NewJob};
+
+    impl Fixture {
+        /// Queues a job of `acme`.
+        async fn enqueue(&self, payload: &str, unique_key: &str, run_at: Timestamp) {
+            let work = ("chore", payload, unique_key);
+            self.enqueue_for(&self.org, work, run_at).await;
+        }
+
+        async fn enqueue_for(
+            &self,
+            org: &OrgId,
+            (name, payload, unique_key): (&str, &str, &str),
+            run_at: Timestamp,
+        ) {
+            let job = NewJob {
+                org,
+                name,
+                payload,
+                unique_key,
+                run_at,
+            };
+            let mut writer = self.meta.shared.database.writer().await;
+            let mut write = writer.begin().await.unwrap();
+            let now = self.clock.now();
+            queue::insert(&mut write, job, now).await.unwrap();
+            write.commit().await.unwrap();
+            self.meta.shared.job_added.notify_one();
+        }
+
+        /// Queues so many jobs, whose payloads begin with the organisation's name.
+        async fn enqueue_many(&self, org: &OrgId, name: &str, count: u32) {
+            let now = self.clock.now();
+            for number in 0..count {
+                let payload = format!("{org}-{number}");
+                let key = format!("{name}:{payload}");
+                self.enqueue_for(org, (name, &payload, &key), now).await;
+            }
+        }
+    }
+
+    /// Claims a job and gives what it is about.
+    async fn claim(meta: &Meta) -> Option<ClaimedJob> {
+        meta.claim_job(30_000).await.unwrap()
+    }
+
+    /// Claims and ends jobs until none is left; gives what each was about.
+    async fn work_off(meta: &Meta) -> Vec<String> {
+        let mut done = Vec::new();
+        while let Some(job) = claim(meta).await {
+            assert!(meta.finish_job(&job).await.unwrap());
+            done.push(job.payload);
+        }
+        done
+    }
 
     #[tokio::test]
     async fn a_lease_that_runs_out_is_claimed_by_another_and_the_first_claim_is_worth_nothing() {
         let show = Fixture::new().await;
-        show.meta
-            .enqueue("chore", "about", "key", show.clock.now())
-            .await
-            .unwrap();
+        show.enqueue("about", "key", show.clock.now()).await;
         let first = show.meta.claim_job(30_000).await.unwrap().unwrap();
         assert_eq!(
             (first.name.as_str(), first.payload.as_str()),
@@ -177,14 +214,14 @@ mod tests {
     async fn the_same_work_is_queued_once_until_it_is_done() {
         let show = Fixture::new().await;
         let now = show.clock.now();
-        show.meta.enqueue("chore", "a", "key", now).await.unwrap();
-        show.meta.enqueue("chore", "b", "key", now).await.unwrap();
+        show.enqueue("a", "key", now).await;
+        show.enqueue("b", "key", now).await;
         assert_eq!(show.meta.queue_depth().await.unwrap(), 1);
         let job = show.meta.claim_job(1_000).await.unwrap().unwrap();
-        show.meta.enqueue("chore", "c", "key", now).await.unwrap();
+        show.enqueue("c", "key", now).await;
         assert_eq!(show.meta.queue_depth().await.unwrap(), 1);
         assert!(show.meta.finish_job(&job).await.unwrap());
-        show.meta.enqueue("chore", "d", "key", now).await.unwrap();
+        show.enqueue("d", "key", now).await;
         let job = show.meta.claim_job(1_000).await.unwrap().unwrap();
         assert_eq!((job.payload.as_str(), job.attempt), ("d", 1));
     }
@@ -193,14 +230,16 @@ mod tests {
     async fn a_job_that_failed_waits_for_its_time_and_its_old_claim_ends() {
         let show = Fixture::new().await;
         let now = show.clock.now();
-        assert_eq!(show.meta.next_job_at().await.unwrap(), None);
-        show.meta.enqueue("chore", "", "key", now).await.unwrap();
-        assert_eq!(show.meta.next_job_at().await.unwrap(), Some(now));
+        let before = now.saturating_add_millis(-1);
+        assert_eq!(show.meta.next_job_after(before).await.unwrap(), None);
+        show.enqueue("", "key", now).await;
+        assert_eq!(show.meta.next_job_after(before).await.unwrap(), Some(now));
+        assert_eq!(show.meta.next_job_after(now).await.unwrap(), None);
         let job = show.meta.claim_job(1_000).await.unwrap().unwrap();
         let later = now.saturating_add_millis(5_000);
         assert!(show.meta.retry_job(&job, "no luck", later).await.unwrap());
         assert!(!show.meta.renew_job(&job, 1_000).await.unwrap());
-        assert_eq!(show.meta.next_job_at().await.unwrap(), Some(later));
+        assert_eq!(show.meta.next_job_after(now).await.unwrap(), Some(later));
         assert_eq!(show.meta.claim_job(1_000).await.unwrap(), None);
         show.clock.advance(5_000);
         assert_eq!(
@@ -213,12 +252,92 @@ mod tests {
     async fn who_waits_for_a_job_is_woken_and_an_earlier_one_is_not_missed() {
         let show = Fixture::new().await;
         let now = show.clock.now();
-        show.meta.enqueue("chore", "", "one", now).await.unwrap();
+        show.enqueue("", "one", now).await;
         show.meta.job_added().await;
-        let (added, ()) = tokio::join!(
-            show.meta.enqueue("chore", "", "two", now),
-            show.meta.job_added()
-        );
-        added.unwrap();
+        tokio::join!(show.enqueue("", "two", now), show.meta.job_added());
+    }
+
+    #[tokio::test]
+    async fn organisations_take_turns_however_many_jobs_one_has() {
+        let show = Fixture::new().await;
+        let (rival, third) = (org("rival"), org("third"));
+        show.enqueue_many(&show.org, MAKE_REPORT, 50).await;
+        show.enqueue_many(&rival, MAKE_REPORT, 2).await;
+        show.enqueue_many(&third, MAKE_BULK_REPORT, 2).await;
+        let done = work_off(&show.meta).await;
+        assert_eq!(done.len(), 54);
+        let of = |org: &OrgId| done.iter().position(|done| *done == format!("{org}-1"));
+        assert_eq!(of(&show.org), Some(3), "{done:?}");
+        assert_eq!(of(&rival), Some(4), "{done:?}");
+        assert_eq!(of(&third), Some(5), "{done:?}");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_is_claimed_for_next_and_its_own_jobs_keep_their_order() {
+        let show = Fixture::new().await;
+        let rival = org("rival");
+        show.enqueue_many(&show.org, MAKE_REPORT, 5).await;
+        for _ in 0..3 {
+            let job = claim(&show.meta).await.unwrap();
+            assert!(show.meta.finish_job(&job).await.unwrap());
+        }
+        show.clock.advance(1);
+        show.enqueue_many(&rival, MAKE_REPORT, 1).await;
+        let expected = ["rival-0", "acme-3", "acme-4"];
+        assert_eq!(work_off(&show.meta).await, expected);
+    }
+
+    #[tokio::test]
+    async fn bulk_reports_do_not_wait_for_the_end_of_event_reports() {
+        let show = Fixture::new().await;
+        show.enqueue_many(&show.org, MAKE_REPORT, 10).await;
+        show.enqueue_many(&show.org, MAKE_BULK_REPORT, 2).await;
+        let mut names = Vec::new();
+        while let Some(job) = claim(&show.meta).await {
+            assert!(show.meta.finish_job(&job).await.unwrap());
+            names.push(job.name == MAKE_BULK_REPORT);
+        }
+        assert_eq!(names[..5], [false, true, false, true, false]);
+    }
+
+    #[tokio::test]
+    async fn an_organisation_has_no_more_jobs_running_than_it_may() {
+        let show = Fixture::with_running_jobs_each_max(2).await;
+        let rival = org("rival");
+        show.enqueue_many(&show.org, MAKE_REPORT, 5).await;
+        let first = claim(&show.meta).await.unwrap();
+        claim(&show.meta).await.unwrap();
+        assert_eq!(claim(&show.meta).await, None);
+
+        show.enqueue_many(&rival, MAKE_REPORT, 1).await;
+        assert_eq!(claim(&show.meta).await.unwrap().payload, "rival-0");
+        assert_eq!(claim(&show.meta).await, None);
+
+        // What ended, was put back or has lost its lease runs no longer.
+        assert!(show.meta.finish_job(&first).await.unwrap());
+        let third = claim(&show.meta).await.unwrap();
+        let later = show.clock.now().saturating_add_millis(60_000);
+        assert!(show.meta.retry_job(&third, "no luck", later).await.unwrap());
+        assert_eq!(claim(&show.meta).await.unwrap().payload, "acme-3");
+        assert_eq!(claim(&show.meta).await, None);
+        show.clock.advance(30_000);
+        let mut claimed = BTreeMap::new();
+        while let Some(job) = claim(&show.meta).await {
+            *claimed.entry(job.payload).or_insert(0) += job.attempt;
+        }
+        let expected = [("acme-1", 2), ("acme-4", 1), ("rival-0", 2)];
+        let expected = expected.map(|(job, attempt)| (job.to_owned(), attempt));
+        assert_eq!(claimed.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[tokio::test]
+    async fn leases_of_a_process_that_died_keep_no_other_job_waiting() {
+        let show = Fixture::with_running_jobs_each_max(2).await;
+        show.enqueue_many(&show.org, MAKE_REPORT, 4).await;
+        claim(&show.meta).await.unwrap();
+        claim(&show.meta).await.unwrap();
+        let next = show.reopen().await;
+        assert_eq!(claim(&next).await.unwrap().payload, "acme-2");
+        assert_eq!(claim(&next).await.unwrap().payload, "acme-3");
     }
 }

@@ -110,12 +110,14 @@ async fn intervals(
     earliest: Timestamp,
 ) -> Result<Vec<Interval>, Error> {
     let (from, to) = times(table);
+    let keys = facts.key_columns(&[id]);
+    let ends = [from.alias("from"), to.alias("to")];
     let things = facts
         .frame(table)
         .await?
-        .select(vec![col(id), from.alias("from"), to.alias("to")])?
+        .select(keys.iter().cloned().chain(ends).collect::<Vec<_>>())?
         .aggregate(
-            facts.key_columns(&[id]),
+            keys,
             vec![
                 min(col("from")).alias("first"),
                 max(col("to")).alias("last"),

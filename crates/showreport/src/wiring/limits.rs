@@ -23,7 +23,7 @@ pub struct ServerLimits {
     #[command(flatten)]
     pub limits: Limits,
 
-    /// Reports that are made at the same time
+    /// Reports of one organisation that are made at the same time; one more is made for others
     #[arg(long, value_name = "COUNT", default_value = "2", value_parser = clap::value_parser!(u16).range(1..))]
     pub report_workers: u16,
 

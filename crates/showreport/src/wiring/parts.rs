@@ -49,6 +49,7 @@ impl Parts {
     pub async fn open_server(directory: &DataDir, limits: &ServerLimits) -> anyhow::Result<Self> {
         let config = showreport_meta::Config {
             journal_bytes_max: limits.journal_size,
+            running_jobs_each_max: limits.report_workers.into(),
             ..showreport_meta::Config::new(directory.database())
         };
         let meta = open_database(&config).await?;

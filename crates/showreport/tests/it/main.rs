@@ -27,6 +27,7 @@ mod bulk_files;
 mod bulk_life;
 mod bulk_figures;
 mod bulk_law;
+mod sharing;
 mod vacuuming;
 mod command_line;
 mod rotten;

@@ -20,7 +20,7 @@ impl Fixture {
     /// Makes the day due, queues it and claims the job.
     async fn claimed(&self, order: &StandingOrder, day: ReportDay) -> (ClaimedJob, DueTask) {
         self.meta.want_days(order.id, &[day]).await.unwrap();
-        self.meta.queue_days(order.id, &[day]).await.unwrap();
+        self.meta.queue_days(&order.org, order.id, &[day]).await.unwrap();
         let job = self.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
         let due: DueDay = serde_json::from_str(&job.payload).unwrap();
         (job, self.meta.due_task(&due).await.unwrap().unwrap())
@@ -243,11 +243,11 @@ async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() 
         panic!("one organisation")
     };
     assert_eq!((&waiting.org, waiting.is_taken), (&show.org, false));
-    let first = show.meta.take_touched(&show.org).await.unwrap();
+    let first = show.meta.take_touched(&show.org, 100).await.unwrap();
     assert_eq!(first[0].event, event("keynote"));
     // Said again meanwhile, and taken by another: the first one's word is not enough.
     load(&[beat()]).await;
-    let second = show.meta.take_touched(&show.org).await.unwrap();
+    let second = show.meta.take_touched(&show.org, 100).await.unwrap();
     show.meta
         .settle_touched(&show.org, &first, &[])
         .await
@@ -260,7 +260,7 @@ async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() 
         .await
         .unwrap();
     assert!(!show.meta.touched_orgs().await.unwrap()[0].is_taken);
-    let third = show.meta.take_touched(&show.org).await.unwrap();
+    let third = show.meta.take_touched(&show.org, 100).await.unwrap();
     show.meta
         .settle_touched(&show.org, &third, &[])
         .await
@@ -279,7 +279,7 @@ async fn an_event_record_reaches_back_for_ever_once() {
             .load_heads(&NewHeads::new(), &show.org, &record())
             .await;
         loaded.unwrap();
-        show.meta.take_touched(&show.org).await.unwrap()
+        show.meta.take_touched(&show.org, 100).await.unwrap()
     };
     let touched = load().await;
     assert_eq!(touched[0].earliest, Timestamp::MIN);

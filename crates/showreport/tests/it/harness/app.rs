@@ -245,6 +245,7 @@ impl Parts {
             &showreport_meta::Config {
                 path: directory.join("meta.sqlite"),
                 journal_bytes_max: 1 << 30,
+                running_jobs_each_max: 2,
                 busy_timeout_ms: 10_000,
             },
             clock,

@@ -1,0 +1,111 @@
+//! Organisations on one server: what one of them does delays the others by little.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::show::watches;
+use crate::harness::{Org, Show};
+
+/// When the day of the stories begins.
+const DAY: &str = "2026-11-22T00:00:00Z";
+
+/// Another organisation beside the show's, each with all reports of a job made.
+async fn with_neighbour() -> (Show, Org, [String; 2]) {
+    let show = Show::new().await;
+    let rival = show.app.org("rival", "UTC").await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    // A flush of its own, so that facts of the two lie in different files.
+    let jobs = [
+        show.app.job(&show.org, "event_customers_a1").await,
+        show.app.job(&rival, "event_customers_a1").await,
+    ];
+    show.app.keep_schedule().await;
+    show.app.accept(&rival, &[of_event("a", 0)]).await;
+    show.app.clock.advance_millis(10_000);
+    show.app.keep_schedule().await;
+    show.app.clock.advance_millis(20_000);
+    (show, rival, jobs)
+}
+
+fn of_event(event: &str, minute: u32) -> Value {
+    let span = format!("11:{minute:02}..11:{:02}", minute + 1);
+    let mut record = watches("ada", &format!("tab-{minute}"), &span);
+    record["event_id"] = json!(event);
+    record
+}
+
+#[tokio::test]
+async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() {
+    const EVENTS: usize = 6_000;
+    let (show, rival, jobs) = with_neighbour().await;
+    let late: Vec<Value> = (0..EVENTS)
+        .map(|number| of_event(&format!("event-{number}"), 2))
+        .collect();
+    show.app.accept(&show.org, &late).await;
+    show.app.accept(&rival, &[of_event("a", 1)]).await;
+
+    // One question for thousands of events: 8 ms for each of them would be 48 s.
+    let began = Instant::now();
+    let is_done = show.app.parts.jobs.look_at_orders().await.expect("a look");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(!is_done, "one look takes 5,000 events of an organisation");
+    show.app.work().await;
+    let reports = show.app.reports_from(&rival, &jobs[1], DAY).await;
+    let file = show.app.bulk_file(&rival, &reports[0]).await;
+    assert!(file.contains(",a,,ada,2,2,"), "{file}");
+
+    let is_done = show.app.parts.jobs.look_at_orders().await.expect("a look");
+    assert!(is_done);
+    show.app.clock.advance_millis(60_000);
+    show.app.keep_schedule().await;
+    let reports = show.app.reports_from(&show.org, &jobs[0], DAY).await;
+    assert_eq!(reports[0]["rowCount"], EVENTS + 1, "{}", reports[0]);
+}
+
+#[tokio::test]
+async fn facts_of_one_organisation_that_are_damaged_delay_no_bulk_report_of_others() {
+    let (show, rival, jobs) = with_neighbour().await;
+    let oldest = oldest_file(&show.app.data_dir().join("store/lake/spans"));
+    let mut bytes = std::fs::read(&oldest).expect("its content");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&oldest, bytes).expect("damage it");
+    show.send([watches("bob", "tab-2", "10:00..10:01")]).await;
+    show.app.accept(&rival, &[of_event("a", 1)]).await;
+
+    show.app.parts.jobs.look_at_orders().await.expect("a look");
+    // The damaged day is tried again for ever, so only the neighbour's work is waited for.
+    let of_rival = async {
+        loop {
+            let reports = show.app.reports_from(&rival, &jobs[1], DAY).await;
+            let file = show.app.bulk_file(&rival, &reports[0]).await;
+            if file.contains(",a,,ada,2,2,") {
+                break;
+            }
+            let shutdown = tokio_util::sync::CancellationToken::new();
+            let jobs = &show.app.parts.jobs;
+            assert!(jobs.run_next(&shutdown).await.expect("a job"), "{file}");
+        }
+    };
+    of_rival.await;
+}
+
+fn oldest_file(directory: &Path) -> PathBuf {
+    let mut files: Vec<_> = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("_delta_log") {
+            let inner = oldest_file(&path);
+            let modified = std::fs::metadata(&inner).and_then(|file| file.modified());
+            files.push((modified.expect("a time"), inner));
+        } else if path.extension().is_some_and(|end| end == "parquet") {
+            let modified = entry.metadata().and_then(|file| file.modified());
+            files.push((modified.expect("a time"), path));
+        }
+    }
+    files.into_iter().min().expect("a file").1
+}
