@@ -85,8 +85,9 @@ impl ReportFiles {
 
     /// The bytes of a file within a range, which must lie in the file.
     ///
-    /// All of them are checked before the first is given: once an answer has
-    /// begun there is no way left to say why it ends.
+    /// They are checked piece by piece. The first piece is checked before this returns, so that a
+    /// small file fails before an answer has begun. Further pieces are checked as they are sent:
+    /// to check all of a large file first takes longer than a request may, and reads it twice.
     pub async fn read(
         &self,
         path: &ReportPath,
@@ -96,9 +97,9 @@ impl ReportFiles {
             self.size(path).await?;
             return Ok(stream::empty().boxed());
         }
-        let mut checked = self.stream(path, range.clone()).await?;
-        while checked.try_next().await?.is_some() {}
-        self.stream(path, range).await
+        let mut bytes = self.stream(path, range).await?;
+        let first = bytes.try_next().await?;
+        Ok(stream::iter(first.map(Ok)).chain(bytes).boxed())
     }
 
     async fn stream(

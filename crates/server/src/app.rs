@@ -8,13 +8,14 @@ use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, SigningKey};
-use showreport_model::Timestamp;
+use showreport_model::{OrgId, ReportId, Timestamp};
 use showreport_query::Query;
 
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::permits::{Bounds, FairPermits};
 use crate::turns::{Reservations, Turns};
 
 /// The server's parts, wired. Clones are the same server.
@@ -37,7 +38,11 @@ struct Parts {
     unpacking: Turns,
     windows: Turns,
     collecting: Turns,
-    asking: Turns,
+    asking: FairPermits<OrgId>,
+    questions: FairPermits<OrgId>,
+    downloads: FairPermits<OrgId>,
+    downloads_of_link: FairPermits<ReportId>,
+    download_limits: Limits,
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
@@ -63,7 +68,33 @@ const COLLECTING_WAIT: Duration = Duration::from_millis(100);
 
 /// Requests for reports that are worked on at one time. Each may hold the one connection
 /// that writes, and what is collected waits behind them.
-const ASKING_MAX: usize = 8;
+const ASKING: Bounds = Bounds {
+    all_max: 8,
+    each_max: 6,
+    wait: Duration::from_secs(2),
+};
+
+/// Requests that read facts to answer, which may take seconds. They are counted apart, so that
+/// requests that only look something up do not wait for them.
+const QUESTIONS: Bounds = Bounds {
+    all_max: 4,
+    each_max: 2,
+    wait: Duration::from_secs(5),
+};
+
+/// Files that are sent at one time. Each takes a few MiB of memory.
+const DOWNLOADS: Bounds = Bounds {
+    all_max: 64,
+    each_max: 16,
+    wait: Duration::from_secs(5),
+};
+
+/// Of one report, whose link anybody may have.
+const DOWNLOADS_OF_LINK: Bounds = Bounds {
+    all_max: usize::MAX,
+    each_max: 4,
+    wait: DOWNLOADS.wait,
+};
 
 impl App {
     /// Wires the parts.
@@ -86,6 +117,7 @@ impl App {
         lake.metrics().register(&mut registry);
         jobs.metrics().register(&mut registry);
         let limits = Limits::new(config.requests_per_minute);
+        let download_limits = Limits::new(config.requests_per_minute);
         let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
         // It is work for a processor; more at once would only take memory.
         let processors = available_parallelism().map_or(2, usize::from);
@@ -125,7 +157,14 @@ impl App {
                 COLLECTING_WAIT,
                 "too many records wait to be stored",
             ),
-            asking: Turns::new(ASKING_MAX, Duration::from_secs(2), "too much is asked"),
+            asking: FairPermits::new(ASKING, "too much is asked"),
+            questions: FairPermits::new(QUESTIONS, "too many figures are asked for"),
+            downloads: FairPermits::new(DOWNLOADS, "too many files are downloaded"),
+            downloads_of_link: FairPermits::new(
+                DOWNLOADS_OF_LINK,
+                "the file is downloaded too often",
+            ),
+            download_limits,
         }))
     }
 
@@ -196,9 +235,29 @@ impl App {
         &self.0.collecting
     }
 
-    /// Turns to ask for reports.
-    pub(crate) fn asking(&self) -> &Turns {
+    /// Permits to ask for reports.
+    pub(crate) fn asking(&self) -> &FairPermits<OrgId> {
         &self.0.asking
+    }
+
+    /// Permits to have facts read for an answer.
+    pub(crate) fn questions(&self) -> &FairPermits<OrgId> {
+        &self.0.questions
+    }
+
+    /// Permits to be sent a file of an organisation.
+    pub(crate) fn downloads(&self) -> &FairPermits<OrgId> {
+        &self.0.downloads
+    }
+
+    /// Permits to be sent a file of a report, whoever asks.
+    pub(crate) fn downloads_of_link(&self) -> &FairPermits<ReportId> {
+        &self.0.downloads_of_link
+    }
+
+    /// How many downloads by links an organisation's files may have.
+    pub(crate) fn download_limits(&self) -> &Limits {
+        &self.0.download_limits
     }
 
     pub(crate) fn now(&self) -> Timestamp {

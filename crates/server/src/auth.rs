@@ -1,6 +1,6 @@
 //! Who may call: a token, the organisation it belongs to, and the scope a door needs.
 //!
-//! A handler takes [`Collector`], [`Reader`] or [`Asker`], so that it cannot be reached,
+//! A handler takes [`Collector`], [`Reader`], [`Questioner`] or [`Asker`], so that it cannot be reached,
 //! nor name an organisation, without one.
 
 use axum::body::Body;
@@ -15,7 +15,8 @@ use showreport_model::{OrgId, TokenId};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Held, read_body};
-use crate::turns::Turn;
+use crate::limits::Limits;
+use crate::permits::Permit;
 
 /// Somebody who may send records.
 #[derive(Debug)]
@@ -32,14 +33,25 @@ pub(crate) struct Reader {
     /// Whose events and reports they are.
     pub(crate) org: OrgId,
     /// Held while the request is worked on.
-    _turn: Turn,
+    _permit: Permit<OrgId>,
 }
 
-/// A [`Reader`] to be, who sends a body first. Its turn comes when the body is
-/// there, so that a slow client holds up nobody.
+/// A [`Reader`] whose answer is worked out from facts. It has another permit, so that lists and
+/// look-ups do not wait for such answers.
+#[derive(Debug)]
+pub(crate) struct Questioner {
+    /// Whose events and reports they are.
+    pub(crate) org: OrgId,
+    /// Held while the request is worked on.
+    _permit: Permit<OrgId>,
+}
+
+/// A [`Reader`] without a permit yet: one that sends a body first, so that a slow client holds
+/// no permit, or one that needs a permit of another kind.
 #[derive(Debug)]
 pub(crate) struct Asker {
-    org: OrgId,
+    /// Whose events and reports they are.
+    pub(crate) org: OrgId,
 }
 
 impl Asker {
@@ -51,11 +63,16 @@ impl Asker {
         bytes_max: usize,
     ) -> Result<(Reader, Held), ApiError> {
         let body = read_body(app, body, bytes_max).await?;
-        let reader = Reader {
+        Ok((self.read(app).await?, body))
+    }
+}
+
+impl Asker {
+    async fn read(self, app: &App) -> Result<Reader, ApiError> {
+        Ok(Reader {
+            _permit: app.asking().acquire(&self.org).await?,
             org: self.org,
-            _turn: app.asking().next().await?,
-        };
-        Ok((reader, body))
+        })
     }
 }
 
@@ -93,9 +110,20 @@ impl FromRequestParts<App> for Reader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let asker = Asker::from_request_parts(parts, app).await?;
+        asker.read(app).await
+    }
+}
+
+impl FromRequestParts<App> for Questioner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Asker { org } = Asker::from_request_parts(parts, app).await?;
-        let turn = app.asking().next().await?;
-        Ok(Self { org, _turn: turn })
+        Ok(Self {
+            _permit: app.questions().acquire(&org).await?,
+            org,
+        })
     }
 }
 
@@ -165,10 +193,15 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
 
 /// Asking costs more than sending, so only it is counted.
 fn check_limit(app: &App, org: &OrgId) -> Result<(), ApiError> {
-    let Err(wait_ms) = app.limits().take(org, app.now()) else {
+    within(app.limits(), app, org)
+}
+
+/// Takes a request from the organisation's part of a limit.
+pub(crate) fn within(limits: &Limits, app: &App, org: &OrgId) -> Result<(), ApiError> {
+    let Err(wait_ms) = limits.take(org, app.now()) else {
         return Ok(());
     };
-    let limit = app.limits().per_minute();
+    let limit = limits.per_minute();
     let wait_seconds = wait_ms.div_euclid(1000) + 1;
     Err(ApiError::new(
         StatusCode::TOO_MANY_REQUESTS,

@@ -355,7 +355,7 @@ fn rpc_code(status: StatusCode) -> u16 {
 }
 
 /// The error and everything that caused it, in one line.
-fn error_chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
+pub(crate) fn error_chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

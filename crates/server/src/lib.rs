@@ -10,6 +10,7 @@ mod metrics;
 mod budget;
 mod limits;
 mod turns;
+mod permits;
 mod app;
 mod extract;
 mod auth;

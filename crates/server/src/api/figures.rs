@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::events::event_id;
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Questioner;
 use crate::error::ApiError;
 use crate::extract::Segments;
 
@@ -59,7 +59,7 @@ pub(crate) struct FiguresAnswer {
 )]
 pub(crate) async fn get_figures(
     State(app): State<App>,
-    reader: Reader,
+    reader: Questioner,
     Segments(id): Segments<String>,
 ) -> Result<Json<FiguresAnswer>, ApiError> {
     let event = app.meta().event(&reader.org, &event_id(&id)?).await?.id;

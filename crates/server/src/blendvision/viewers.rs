@@ -8,7 +8,7 @@ use showreport_model::record::EventKind;
 use showreport_query::Viewers;
 
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Questioner;
 use crate::error::ApiError;
 use crate::extract::Segments;
 
@@ -68,7 +68,7 @@ struct Point {
 )]
 pub(crate) async fn get_viewers(
     State(app): State<App>,
-    reader: Reader,
+    reader: Questioner,
     Segments(id): Segments<String>,
 ) -> Result<Json<ViewerMetricsAnswer>, ApiError> {
     let id = EventId::new(&id).map_err(|_| no_such_live())?;

@@ -7,7 +7,7 @@ use showreport_model::ReportDay;
 use showreport_model::record::EventKind;
 
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Questioner;
 use crate::downloads::signed_url;
 use crate::error::{ApiError, Violation};
 use crate::extract::Parameters;
@@ -61,7 +61,7 @@ enum Streaming {
 )]
 pub(crate) async fn get_watch_time(
     State(app): State<App>,
-    reader: Reader,
+    reader: Questioner,
     Parameters(query): Parameters<WatchTimeQuery>,
 ) -> Result<Json<WatchTimeAnswer>, ApiError> {
     let (streaming, day) = read(&query)?;

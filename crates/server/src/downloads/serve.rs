@@ -25,7 +25,8 @@ use super::negotiate::{has_already, range_applies, takes_gzip};
 use super::range::{Wanted, wanted};
 use super::stream::{Chunks, exactly, gzip};
 use crate::app::App;
-use crate::error::ApiError;
+use crate::auth::within;
+use crate::error::{ApiError, error_chain};
 use crate::extract::{Parameters, Segments};
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +65,8 @@ pub(crate) struct VariantQuery {
         (status = 404, description = "no such link"),
         (status = 410, description = "the file is no longer kept"),
         (status = 416, description = "the file has no such range"),
+        (status = 429, description = "the organisation's files were asked for too often"),
+        (status = 503, description = "too many files are downloaded at the moment"),
     ),
 )]
 pub(crate) async fn download(
@@ -83,6 +86,7 @@ pub(crate) async fn download(
     }
     let variant = query.variant.as_deref();
     let asked = (&method, &headers);
+    let within = |org| within(app.download_limits(), &app, org);
     if let Some(made) = app.meta().day_file(link.report).await? {
         let stored = StoredFile {
             org: &made.org,
@@ -90,6 +94,7 @@ pub(crate) async fn download(
             file: &made.file,
             format: Format::Csv,
         };
+        within(stored.org)?;
         return send_file(&app, &stored, variant, &link.file_name, asked).await;
     }
     let task = app.meta().report_task(link.report).await?;
@@ -100,6 +105,7 @@ pub(crate) async fn download(
         file: report.file.as_ref().ok_or_else(file_gone)?,
         format: report.order.format,
     };
+    within(stored.org)?;
     send_file(&app, &stored, variant, &link.file_name, asked).await
 }
 
@@ -148,6 +154,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// One of the texts that a report can be had as.
 #[derive(Debug)]
 struct Copy {
+    org: OrgId,
+    report: ReportId,
     path: ReportPath,
     /// Bytes of the stored file.
     stored_bytes: u64,
@@ -163,6 +171,8 @@ impl Copy {
         let (file, format) = (stored.file, stored.format);
         let path = |variant| ReportPath::new(stored.org, stored.id, file.attempt, variant);
         let main = Self {
+            org: stored.org.clone(),
+            report: stored.id,
             path: path(Variant::Main),
             stored_bytes: file.size_bytes,
             lead: &[],
@@ -240,7 +250,8 @@ impl Copy {
         Ok(Answer { etag, content })
     }
 
-    /// The bytes of the range.
+    /// The bytes of the range. Permits are held until the last of them is sent, or the client has
+    /// gone away.
     async fn read(&self, app: &App, range: Range<u64>) -> Result<Chunks, ApiError> {
         let lead_bytes = self.lead.len() as u64;
         let of_lead = |place: u64| usize::try_from(place.min(lead_bytes)).expect("a short lead");
@@ -250,10 +261,24 @@ impl Copy {
         if stored.is_empty() {
             return Ok(lead.boxed());
         }
+        let of_link = app.downloads_of_link().acquire(&self.report).await?;
+        let permits = (of_link, app.downloads().acquire(&self.org).await?);
         let files = app.lake().report_files();
         let chunks = files.read(&self.path, stored).await?;
-        Ok(lead.chain(chunks.map_err(io::Error::other)).boxed())
+        let chunks = lead.chain(chunks.map_err(broken_off));
+        Ok(chunks
+            .inspect(move |_| {
+                let _held = &permits;
+            })
+            .boxed())
     }
+}
+
+/// The answer has begun: all that is left is to end it so that the client sees it is incomplete.
+fn broken_off(error: showreport_lake::Error) -> io::Error {
+    let reason = error_chain(&error);
+    tracing::error!(error = reason, "a download is broken off");
+    io::Error::other(error)
 }
 
 fn unsatisfiable(size_bytes: u64) -> ApiError {

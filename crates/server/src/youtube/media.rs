@@ -12,7 +12,7 @@ use super::jobs::job_id;
 use super::parameters::Given;
 use super::reports::report_id;
 use crate::app::App;
-use crate::auth::Reader;
+use crate::auth::Asker;
 use crate::downloads::{Edition, StoredFile, send_file};
 use crate::error::ApiError;
 use crate::extract::Segments;
@@ -50,12 +50,13 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
         (status = 404, description = "no such file"),
         (status = 410, description = "the file is no longer kept"),
         (status = 416, description = "the file has no such range"),
+        (status = 503, description = "too many files are downloaded at the moment"),
     ),
     security(("token" = [])),
 )]
 pub(crate) async fn download_media(
     State(app): State<App>,
-    reader: Reader,
+    reader: Asker,
     Segments(name): Segments<String>,
     given: Given,
     request: Parts,

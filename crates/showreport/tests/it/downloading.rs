@@ -1,10 +1,13 @@
 //! The links of reports, as browsers, spreadsheets and scripts open them.
 
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
@@ -339,4 +342,35 @@ async fn a_file_is_kept_for_thirty_days() {
     // The report itself is still told of.
     let report = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
     assert_eq!(report["status"], "EVENT_REPORT_STATUS_SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_link_has_so_many_downloads_at_one_time_until_their_bodies_end() {
+    let (show, report) = made().await;
+    let open = || async {
+        let request = Request::get(link(&report)).body(Body::empty());
+        let router = show.app.parts.router.clone();
+        let response = router.oneshot(request.expect("a request")).await;
+        let response = response.expect("the router never fails");
+        assert_eq!(response.status(), 200);
+        response.into_body()
+    };
+    let mut under_way = Vec::new();
+    for _ in 0..4 {
+        under_way.push(open().await);
+    }
+    let mut fifth = Box::pin(open());
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut fifth).await;
+    assert!(waits.is_err(), "a fifth has begun");
+    // What needs no file of it goes on.
+    let tag = get(&show, link(&report), &[("if-none-match", "*")]).await;
+    tag.is(304);
+    ask(&show, "HEAD", link(&report), &[]).await.is(200);
+
+    // One ends, whole; and one whose client has gone away.
+    let whole = under_way.remove(0).collect().await;
+    assert!(!whole.expect("the whole body arrives").to_bytes().is_empty());
+    let fifth = fifth.await;
+    drop(under_way.remove(0));
+    drop((open().await, fifth, under_way));
 }

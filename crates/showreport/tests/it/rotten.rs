@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::harness::Show;
+use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
 
 /// Flips a bit in the middle of every file below a directory whose name ends so.
@@ -131,6 +136,57 @@ async fn a_damaged_file_of_a_report_is_not_given_out() {
     assert!(said.contains("DATA_DAMAGED"), "{said}");
     assert!(said.contains("store/reports/"), "{said}");
     assert!(said.contains("-main"), "{said}");
+}
+
+/// A file of more than a piece goes out while it is read, so its damage is found after the answer
+/// has begun. Then the body breaks off: nothing that was received looks whole.
+#[tokio::test]
+async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
+    let show = Show::new().await;
+    for of_message in 0..4 {
+        let said = (0..100).map(|number| {
+            let message = format!("m-{of_message}-{number}");
+            says("ada", &message, "10:00", &message.repeat(400))
+        });
+        show.send(said.collect::<Vec<_>>()).await;
+    }
+    let chat = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": []});
+    let report = show.app.make(&show.org, "keynote", &[chat]).await.remove(0).report;
+    let size = report["size_bytes"].to_string();
+    let size: usize = size.trim_matches('"').parse().expect("a size");
+    assert!(size > 5 << 18, "{size} bytes are one piece");
+
+    let whole = show.app.download(&report, "").await;
+    assert_eq!(whole.body.len(), size);
+    flip_near_the_end(&show.app.data_dir().join("store/reports"), "-main");
+    for encoding in ["identity", "gzip"] {
+        let request = Request::get(link(&report)).header("accept-encoding", encoding);
+        let request = request.body(Body::empty()).expect("a request");
+        let response = show.app.parts.router.clone().oneshot(request).await;
+        let response = response.expect("the router never fails");
+        assert_eq!(response.status(), 200, "{encoding}");
+        let broken = response.into_body().collect().await;
+        broken.expect_err("it breaks off");
+    }
+    // What lies before the damage is given out.
+    let request = Request::get(link(&report)).header("range", "bytes=0-999999");
+    let part = show.app.send(request.body(Body::empty()).expect("a request"));
+    assert_eq!(part.await.is(206).body, whole.body[..1_000_000]);
+}
+
+/// Flips a bit in the last bytes of every file whose name ends so.
+fn flip_near_the_end(directory: &Path, end: &str) {
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path: PathBuf = entry.expect("an entry").path();
+        if path.is_dir() {
+            flip_near_the_end(&path, end);
+        } else if path.to_string_lossy().ends_with(end) {
+            let mut bytes = std::fs::read(&path).expect("its content");
+            let place = bytes.len() - 10;
+            bytes[place] ^= 4;
+            std::fs::write(&path, bytes).expect("damage it");
+        }
+    }
 }
 
 #[tokio::test]
