@@ -171,6 +171,9 @@ impl Collector for BulkLag {
 mod tests {
     use super::*;
 
+    /// When the test begins.
+    const BEGIN: i64 = 1_800_000_000_000;
+
     #[derive(Debug)]
     struct At(AtomicI64);
 
@@ -182,18 +185,18 @@ mod tests {
 
     #[test]
     fn the_lag_grows_while_the_schedule_is_busy() {
-        let clock = Arc::new(At(AtomicI64::new(1_000)));
+        let clock = Arc::new(At(AtomicI64::new(BEGIN)));
         let metrics = Metrics::new(clock.clone());
-        let at = |millis| Timestamp::from_millis(millis).unwrap();
+        let at = |millis| Timestamp::from_millis(BEGIN + millis).unwrap();
         assert_eq!(metrics.lag.millis(), 0);
-        metrics.look_begins(at(1_000));
-        clock.0.store(161_000, Ordering::Relaxed);
+        metrics.look_begins(at(0));
+        clock.0.store(BEGIN + 160_000, Ordering::Relaxed);
         assert_eq!(metrics.lag.millis(), 160_000);
-        metrics.look_ends(Some(at(151_000)));
+        metrics.look_ends(Some(at(150_000)));
         assert_eq!(metrics.lag.millis(), 10_000);
-        clock.0.store(162_000, Ordering::Relaxed);
+        clock.0.store(BEGIN + 161_000, Ordering::Relaxed);
         assert_eq!(metrics.lag.millis(), 11_000);
-        metrics.look_begins(at(162_000));
+        metrics.look_begins(at(161_000));
         metrics.look_ends(None);
         assert_eq!(metrics.lag.millis(), 0);
     }

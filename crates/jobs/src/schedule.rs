@@ -170,7 +170,10 @@ impl Jobs {
             .filter(|&day| standing.is_ready(day, now, self.config.restate_ms_max))
             .collect();
         if !ready.is_empty() {
-            let queued = self.meta.queue_days(&standing.order.org, order, &ready).await;
+            let queued = self
+                .meta
+                .queue_days(&standing.order.org, order, &ready)
+                .await;
             queued.context("queue the days that are due")?;
         }
         if let Some((_, end)) = standing.newest_made() {

@@ -289,7 +289,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             "bulk reports",
             include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
         ),
-        migration(5, "turns", include_str!("../migrations/sqlite/0005_turns.sql")),
+        migration(
+            5,
+            "turns",
+            include_str!("../migrations/sqlite/0005_turns.sql"),
+        ),
         migration(
             8,
             "head entries",

@@ -19,8 +19,8 @@ pub mod bulk;
 pub use damage::Damage;
 pub use error::{ErrorKind, Failure};
 pub use ids::{
-    CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId, PlaybackId, PollId,
-    ReportId, StandingOrderId, TokenId, VoteId,
+    ClaimantId, CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId,
+    PlaybackId, PollId, ReportId, StandingOrderId, TokenId, VoteId,
 };
 pub use span::{Span, SpanSet, Window};
 pub use time::{Clock, ReportDay, SystemClock, Timestamp, Zone};

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, SigningKey};
-use showreport_model::{OrgId, ReportId, Timestamp};
+use showreport_model::{OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 
 use crate::budget::Budget;
@@ -31,7 +31,7 @@ struct Parts {
     signing_key: SigningKey,
     metrics: Metrics,
     registry: Registry,
-    limits: Limits,
+    limits: Limits<OrgId>,
     bodies: Arc<Budget>,
     small_bodies: Turns,
     large_bodies: Reservations,
@@ -42,7 +42,9 @@ struct Parts {
     questions: FairPermits<OrgId>,
     downloads: FairPermits<OrgId>,
     downloads_of_link: FairPermits<ReportId>,
-    download_limits: Limits,
+    download_limits: Limits<OrgId>,
+    records_of_org: Limits<OrgId>,
+    records_of_token: Limits<TokenId>,
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
@@ -116,8 +118,11 @@ impl App {
         meta.metrics().register(&mut registry);
         lake.metrics().register(&mut registry);
         jobs.metrics().register(&mut registry);
-        let limits = Limits::new(config.requests_per_minute);
-        let download_limits = Limits::new(config.requests_per_minute);
+        let requests = || Limits::new("requests_per_minute", config.requests_per_minute);
+        let (limits, download_limits) = (requests(), requests());
+        let records_of_org = Limits::new("records_per_minute", config.records_per_minute);
+        let records_of_token =
+            Limits::new("token_records_per_minute", config.token_records_per_minute);
         let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
         // It is work for a processor; more at once would only take memory.
         let processors = available_parallelism().map_or(2, usize::from);
@@ -165,6 +170,8 @@ impl App {
                 "the file is downloaded too often",
             ),
             download_limits,
+            records_of_org,
+            records_of_token,
         }))
     }
 
@@ -201,7 +208,7 @@ impl App {
     }
 
     /// How many requests an organisation may make.
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits<OrgId> {
         &self.0.limits
     }
 
@@ -256,8 +263,18 @@ impl App {
     }
 
     /// How many downloads by links an organisation's files may have.
-    pub(crate) fn download_limits(&self) -> &Limits {
+    pub(crate) fn download_limits(&self) -> &Limits<OrgId> {
         &self.0.download_limits
+    }
+
+    /// How many records an organisation may send.
+    pub(crate) fn records_of_org(&self) -> &Limits<OrgId> {
+        &self.0.records_of_org
+    }
+
+    /// How many records may come with a token.
+    pub(crate) fn records_of_token(&self) -> &Limits<TokenId> {
+        &self.0.records_of_token
     }
 
     pub(crate) fn now(&self) -> Timestamp {

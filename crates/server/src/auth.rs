@@ -3,6 +3,8 @@
 //! A handler takes [`Collector`], [`Reader`], [`Questioner`] or [`Asker`], so that it cannot be reached,
 //! nor name an organisation, without one.
 
+use std::hash::Hash;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
@@ -25,6 +27,15 @@ pub(crate) struct Collector {
     pub(crate) org: OrgId,
     /// The token, which is looked up again when the records are stored.
     pub(crate) token: TokenId,
+}
+
+impl Collector {
+    /// Counts records that came, good or not: both were read.
+    pub(crate) fn charge(&self, app: &App, records: usize) {
+        let now = app.now();
+        app.records_of_org().charge(&self.org, records, now);
+        app.records_of_token().charge(&self.token, records, now);
+    }
 }
 
 /// Somebody who may read events, and make and read reports.
@@ -87,6 +98,7 @@ impl FromRequestParts<App> for Collector {
         };
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Collect)?;
+        check_records(app, &access)?;
         Ok(Self {
             org: access.org,
             token: access.token,
@@ -101,7 +113,7 @@ impl FromRequestParts<App> for Asker {
         let access = app.meta().authenticate(bearer(&parts.headers)?).await?;
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Report)?;
-        check_limit(app, &access.org)?;
+        within(app.limits(), app, &access.org)?;
         Ok(Self { org: access.org })
     }
 }
@@ -191,28 +203,39 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Asking costs more than sending, so only it is counted.
-fn check_limit(app: &App, org: &OrgId) -> Result<(), ApiError> {
-    within(app.limits(), app, org)
+/// Takes a request from the organisation's part of a limit.
+pub(crate) fn within(limits: &Limits<OrgId>, app: &App, org: &OrgId) -> Result<(), ApiError> {
+    let taken = limits.take(org, app.now());
+    taken.map_err(|wait_ms| too_many("the organisation made", "requests", limits, wait_ms))
 }
 
-/// Takes a request from the organisation's part of a limit.
-pub(crate) fn within(limits: &Limits, app: &App, org: &OrgId) -> Result<(), ApiError> {
-    let Err(wait_ms) = limits.take(org, app.now()) else {
-        return Ok(());
-    };
+/// Refuses what comes before the records of earlier requests are made up for.
+fn check_records(app: &App, access: &Access) -> Result<(), ApiError> {
+    let now = app.now();
+    let limits = app.records_of_org();
+    let of_org = limits.check(&access.org, now);
+    of_org.map_err(|wait_ms| too_many("the organisation sent", "records", limits, wait_ms))?;
+    let limits = app.records_of_token();
+    let of_token = limits.check(&access.token, now);
+    of_token.map_err(|wait_ms| too_many("the token brought", "records", limits, wait_ms))
+}
+
+fn too_many<K: Clone + Eq + Hash>(
+    subject: &str,
+    what: &str,
+    limits: &Limits<K>,
+    wait_ms: i64,
+) -> ApiError {
     let limit = limits.per_minute();
     let wait_seconds = wait_ms.div_euclid(1000) + 1;
-    Err(ApiError::new(
+    ApiError::new(
         StatusCode::TOO_MANY_REQUESTS,
         "RATE_LIMIT_EXCEEDED",
-        format!(
-            "the organisation made more than {limit} requests a minute; go on in {wait_seconds} s"
-        ),
+        format!("{subject} more than {limit} {what} a minute; go on in {wait_seconds} s"),
     )
     .with_header(RETRY_AFTER, wait_seconds.into())
-    .with_metadata("quota_limit", "requests_per_minute")
-    .with_metadata("quota_limit_value", limit.to_string()))
+    .with_metadata("quota_limit", limits.name())
+    .with_metadata("quota_limit_value", limit.to_string())
 }
 
 fn check_scope(access: &Access, scope: Scope) -> Result<(), ApiError> {

@@ -26,6 +26,10 @@ pub struct Config {
     pub drain_timeout_ms: u64,
     /// Requests for reports that an organisation may make in a minute, records not counted.
     pub requests_per_minute: u32,
+    /// Records that an organisation may send in a minute.
+    pub records_per_minute: u32,
+    /// Records that may come with one token in a minute.
+    pub token_records_per_minute: u32,
     /// Connections at one time; further ones are refused.
     pub connections_max: usize,
     /// Connections of one address at one time, or of one network of IPv6
@@ -80,6 +84,9 @@ impl Default for Config {
             stall_timeout_ms: 75_000,
             drain_timeout_ms: 10_000,
             requests_per_minute: 60_000,
+            // A million viewers send 100,000 records a second.
+            records_per_minute: 6_000_000,
+            token_records_per_minute: 3_000_000,
             connections_max: 10_000,
             connections_each_max: 4_000,
             // Eight bodies of the largest kind, or thousands of the usual one.

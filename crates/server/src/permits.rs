@@ -37,9 +37,9 @@ pub(crate) struct FairPermits<K: Key> {
 }
 
 /// What permits are shared by.
-pub(crate) trait Key: Clone + Eq + Hash + fmt::Debug + Send + 'static {}
+pub(crate) trait Key: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 
-impl<K: Clone + Eq + Hash + fmt::Debug + Send + 'static> Key for K {}
+impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Key for K {}
 
 /// A permit. It is given back when this is dropped.
 #[derive(Debug)]
@@ -84,20 +84,15 @@ impl<K: Key> FairPermits<K> {
             Ok(permit) => return Ok(permit),
             Err(granted) => granted,
         };
-        match timeout(self.bounds.wait, granted).await {
-            Ok(permit) => permit.map_err(ApiError::internal),
-            Err(_) => {
-                let message = format!(
-                    "{} at the moment; the same request works later",
-                    self.refusal
-                );
-                Err(ApiError::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "BUSY",
-                    message,
-                ))
-            }
-        }
+        let Ok(permit) = timeout(self.bounds.wait, granted).await else {
+            let message = format!(
+                "{} at the moment; the same request works later",
+                self.refusal
+            );
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(ApiError::new(status, "BUSY", message));
+        };
+        permit.map_err(ApiError::internal)
     }
 
     /// A permit, or else where one will arrive.
@@ -208,6 +203,8 @@ fn lock<K: Key>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use axum::response::IntoResponse;
     use futures::future::join_all;
     use futures::stream::{FuturesUnordered, StreamExt};
@@ -245,7 +242,7 @@ mod tests {
     async fn keys_take_turns_however_many_requests_of_one_wait() {
         let permits = permits(1, 1, 60_000);
         let held = permits.acquire(&0).await.unwrap();
-        let mut waiting = FuturesUnordered::new();
+        let waiting = FuturesUnordered::new();
         for key in [1, 1, 1, 1, 2, 3, 2] {
             let permits = &permits;
             let mut granted = Box::pin(async move {
@@ -280,6 +277,12 @@ mod tests {
         assert!(lock(&permits.state).turns.is_empty());
     }
 
+    fn check(permits: &FairPermits<u8>, all_max: usize, each_max: usize) {
+        let state = lock(&permits.state);
+        assert!(state.held <= all_max);
+        assert!(state.keys.values().all(|it| it.held <= each_max));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -300,16 +303,16 @@ mod tests {
                 let acquired = async {
                     if patience == 0 {
                         let mut acquired = Box::pin(acquired);
-                        return futures::poll!(&mut acquired).map(Result::unwrap).into();
+                        return match futures::poll!(&mut acquired) {
+                            Poll::Ready(permit) => Some(permit.unwrap()),
+                            Poll::Pending => None,
+                        };
                     }
                     Some(acquired.await.unwrap())
                 };
                 if let Some(_permit) = acquired.await {
                     for _ in 0..turns {
-                        let state = lock(&permits.state);
-                        assert!(state.held <= all_max);
-                        assert!(state.keys.values().all(|it| it.held <= each_max));
-                        drop(state);
+                        check(&permits, all_max, each_max);
                         tokio::task::yield_now().await;
                     }
                 }

@@ -17,6 +17,7 @@ mod rot;
 mod slow;
 mod bombs;
 mod overload;
+mod neighbours;
 mod schema;
 mod fuzz;
 
@@ -45,7 +46,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -129,6 +130,12 @@ const PARTS: [Part; 12] = [
         title: "more than can be done",
         rounds: Rounds { full: 60, small: 6 },
         run: overload::run,
+    },
+    Part {
+        name: "neighbours",
+        title: "an organisation that takes all it can get",
+        rounds: Rounds { full: 20, small: 2 },
+        run: neighbours::run,
     },
     Part {
         name: "schema",
@@ -262,10 +269,10 @@ pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
         step(part.title, || {
             let outcome = (part.run)(&torment).with_context(|| format!("seed {seed}"))?;
             lines.push(match outcome {
-                Outcome::Held(what) => format!("{:9} held: {what}", part.name),
+                Outcome::Held(what) => format!("{:10} held: {what}", part.name),
                 Outcome::LeftOut(why) if is_ci() => bail!("{why}"),
                 Outcome::LeftOut(why) | Outcome::Forbidden(why) => {
-                    format!("{:9} LEFT OUT: {why}", part.name)
+                    format!("{:10} LEFT OUT: {why}", part.name)
                 }
             });
             Ok(())

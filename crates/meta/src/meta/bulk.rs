@@ -330,11 +330,7 @@ impl Meta {
 
     /// The events of which something was said, at most `limit`. They are the caller's to look at,
     /// until it says that it has; whoever asks next gets them too.
-    pub async fn take_touched(
-        &self,
-        org: &OrgId,
-        limit: u32,
-    ) -> Result<Vec<TouchedEvent>, Error> {
+    pub async fn take_touched(&self, org: &OrgId, limit: u32) -> Result<Vec<TouchedEvent>, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         let events = touched::take(&mut write, org, limit).await?;

@@ -224,11 +224,7 @@ impl Meta {
 }
 
 /// Refuses more reports than may wait, of this organisation and of all.
-async fn ensure_room(
-    write: &mut SqliteConnection,
-    org: &OrgId,
-    more: u64,
-) -> Result<(), Error> {
+async fn ensure_room(write: &mut SqliteConnection, org: &OrgId, more: u64) -> Result<(), Error> {
     let (in_all, of_org) = queue::depth_of(&mut *write, MAKE_REPORT, org).await?;
     for (waiting, waiting_max) in [(of_org, WAITING_MAX), (in_all, WAITING_IN_ALL_MAX)] {
         if waiting + more > waiting_max {

@@ -53,6 +53,7 @@ const VIOLATIONS_MAX: usize = 100;
         (status = 408, description = "the body stopped coming"),
         (status = 413, description = "more than 16 MiB"),
         (status = 415, description = "another type or encoding"),
+        (status = 429, description = "the organisation sent too many records, or too many came with the token"),
         (status = 503, description = "too much at the moment; send it again later"),
         (status = 507, description = "no room left"),
     ),
@@ -76,7 +77,8 @@ pub(crate) async fn collect(
                 share: _share,
             },
         turn: _turn,
-    } = sift(&app, collector.org, body, writing).await?;
+    } = sift(&app, collector.org.clone(), body, writing).await?;
+    collector.charge(&app, good.records() + rejections.total);
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();
     if accepted > 0 {

@@ -23,6 +23,14 @@ pub struct Doors {
     /// Requests for reports that an organisation may make in a minute, records not counted
     #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
+
+    /// Records that an organisation may send in a minute
+    #[arg(long, value_name = "COUNT", default_value = "6000000", value_parser = clap::value_parser!(u32).range(1..))]
+    pub records_per_minute: u32,
+
+    /// Records that may come with one token in a minute
+    #[arg(long, value_name = "COUNT", default_value = "3000000", value_parser = clap::value_parser!(u32).range(1..))]
+    pub token_records_per_minute: u32,
 }
 
 /// Connections that the system keeps until they are accepted. A crowd comes within milliseconds, and
@@ -55,6 +63,8 @@ impl Running {
         let address = listener.local_addr().context("find the own address")?;
         let config = showreport_server::Config {
             requests_per_minute: doors.requests_per_minute,
+            records_per_minute: doors.records_per_minute,
+            token_records_per_minute: doors.token_records_per_minute,
             public_url: Some(public_url.unwrap_or_else(|| base_url(address))),
             ..showreport_server::Config::default()
         };

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
@@ -349,9 +348,7 @@ async fn a_link_has_so_many_downloads_at_one_time_until_their_bodies_end() {
     let (show, report) = made().await;
     let open = || async {
         let request = Request::get(link(&report)).body(Body::empty());
-        let router = show.app.parts.router.clone();
-        let response = router.oneshot(request.expect("a request")).await;
-        let response = response.expect("the router never fails");
+        let response = show.app.begin(request.expect("a request")).await;
         assert_eq!(response.status(), 200);
         response.into_body()
     };

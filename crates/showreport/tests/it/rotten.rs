@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::harness::Show;
 use crate::harness::reports::link;
@@ -143,7 +142,7 @@ async fn a_damaged_file_of_a_report_is_not_given_out() {
 #[tokio::test]
 async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
     let show = Show::new().await;
-    for of_message in 0..4 {
+    for of_message in 0..6 {
         let said = (0..100).map(|number| {
             let message = format!("m-{of_message}-{number}");
             says("ada", &message, "10:00", &message.repeat(400))
@@ -151,7 +150,12 @@ async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
         show.send(said.collect::<Vec<_>>()).await;
     }
     let chat = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": []});
-    let report = show.app.make(&show.org, "keynote", &[chat]).await.remove(0).report;
+    let report = show
+        .app
+        .make(&show.org, "keynote", &[chat])
+        .await
+        .remove(0)
+        .report;
     let size = report["size_bytes"].to_string();
     let size: usize = size.trim_matches('"').parse().expect("a size");
     assert!(size > 5 << 18, "{size} bytes are one piece");
@@ -162,15 +166,16 @@ async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
     for encoding in ["identity", "gzip"] {
         let request = Request::get(link(&report)).header("accept-encoding", encoding);
         let request = request.body(Body::empty()).expect("a request");
-        let response = show.app.parts.router.clone().oneshot(request).await;
-        let response = response.expect("the router never fails");
+        let response = show.app.begin(request).await;
         assert_eq!(response.status(), 200, "{encoding}");
         let broken = response.into_body().collect().await;
         broken.expect_err("it breaks off");
     }
     // What lies before the damage is given out.
     let request = Request::get(link(&report)).header("range", "bytes=0-999999");
-    let part = show.app.send(request.body(Body::empty()).expect("a request"));
+    let part = show
+        .app
+        .send(request.body(Body::empty()).expect("a request"));
     assert_eq!(part.await.is(206).body, whole.body[..1_000_000]);
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::show::watches;
-use crate::harness::{Org, Show};
+use crate::harness::{Answer, Org, Show};
 
 /// When the day of the stories begins.
 const DAY: &str = "2026-11-22T00:00:00Z";
@@ -91,6 +91,47 @@ async fn facts_of_one_organisation_that_are_damaged_delay_no_bulk_report_of_othe
         }
     };
     of_rival.await;
+}
+
+#[tokio::test]
+async fn too_many_records_of_a_token_or_an_organisation_are_refused_for_a_while() {
+    let show = Show::new().await;
+    let rival = show.app.org("rival", "UTC").await;
+    let second = Org {
+        id: show.org.id.clone(),
+        token: show.app.token(&show.org.id, "collect").await,
+    };
+    let send = async |org: &Org, body: &str| {
+        let kind = "application/x-ndjson";
+        show.app
+            .post_bytes(org, "/collect", kind, body.to_owned())
+            .await
+    };
+    let limit_of = |answer: &Answer| {
+        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert!(!answer.header("retry-after").is_empty());
+        let error = answer.json()["details"][0].clone();
+        assert_eq!(error["reason"], "RATE_LIMIT_EXCEEDED");
+        error["metadata"]["quota_limit"]
+            .as_str()
+            .expect("a name")
+            .to_owned()
+    };
+    let good = of_event("a", 0).to_string();
+    // What is read counts, good or not.
+    send(&show.org, &"{}\n".repeat(300_000)).await.refused(400);
+    let refused = send(&show.org, &good).await;
+    assert_eq!(limit_of(&refused), "token_records_per_minute");
+    send(&second, &good).await.is(202);
+
+    send(&second, &"{}\n".repeat(240_000)).await.refused(400);
+    let refused = send(&second, &good).await;
+    assert_eq!(limit_of(&refused), "records_per_minute");
+    send(&rival, &good).await.is(202);
+
+    show.app.clock.advance_millis(60_000);
+    send(&show.org, &good).await.is(202);
+    send(&second, &good).await.is(202);
 }
 
 fn oldest_file(directory: &Path) -> PathBuf {

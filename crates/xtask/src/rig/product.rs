@@ -46,7 +46,10 @@ impl Product {
         command
             .args(arguments)
             .arg("--data-dir")
-            .arg(&self.data_dir);
+            .arg(&self.data_dir)
+            // One organisation with one token sends as much as the server can take.
+            .env("SHOWREPORT_RECORDS_PER_MINUTE", u32::MAX.to_string())
+            .env("SHOWREPORT_TOKEN_RECORDS_PER_MINUTE", u32::MAX.to_string());
         command
     }
 }

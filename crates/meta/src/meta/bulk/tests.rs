@@ -20,7 +20,10 @@ impl Fixture {
     /// Makes the day due, queues it and claims the job.
     async fn claimed(&self, order: &StandingOrder, day: ReportDay) -> (ClaimedJob, DueTask) {
         self.meta.want_days(order.id, &[day]).await.unwrap();
-        self.meta.queue_days(&order.org, order.id, &[day]).await.unwrap();
+        self.meta
+            .queue_days(&order.org, order.id, &[day])
+            .await
+            .unwrap();
         let job = self.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
         let due: DueDay = serde_json::from_str(&job.payload).unwrap();
         (job, self.meta.due_task(&due).await.unwrap().unwrap())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Request, Response, header};
 use serde_json::Value;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
@@ -119,14 +119,13 @@ impl TestApp {
 
     /// Sends any request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self
-            .parts
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("the router never fails");
-        Answer::read(response).await
+        Answer::read(self.begin(request).await).await
+    }
+
+    /// Sends any request; the body of the answer is not read yet.
+    pub(crate) async fn begin(&self, request: Request<Body>) -> Response<Body> {
+        let answer = self.parts.router.clone().oneshot(request).await;
+        answer.expect("the router never fails")
     }
 
     pub(crate) async fn get(&self, org: &Org, path: &str) -> Answer {
@@ -241,17 +240,11 @@ impl Parts {
     }
 
     async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Self {
-        let meta = Meta::open(
-            &showreport_meta::Config {
-                path: directory.join("meta.sqlite"),
-                journal_bytes_max: 1 << 30,
-                running_jobs_each_max: 2,
-                busy_timeout_ms: 10_000,
-            },
-            clock,
-        )
-        .await
-        .expect("open meta");
+        let meta = showreport_meta::Config {
+            busy_timeout_ms: 10_000,
+            ..showreport_meta::Config::new(directory.join("meta.sqlite"))
+        };
+        let meta = Meta::open(&meta, clock).await.expect("open meta");
         let lake = Lake::open(
             &showreport_lake::Config {
                 root: directory.join("store"),
@@ -292,6 +285,8 @@ impl Parts {
             public_url: Some(PUBLIC_URL.to_owned()),
             // Few enough that a story can make too many.
             requests_per_minute: 6_000,
+            records_per_minute: 500_000,
+            token_records_per_minute: 250_000,
             ..showreport_server::Config::default()
         };
         let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone(), key);
