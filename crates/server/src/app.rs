@@ -48,7 +48,7 @@ struct Parts {
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
-/// they are packed with may take a window of 16 MiB each.
+/// they are packed with may take a window of 4 MiB each.
 const SMALL_BODIES_MAX: usize = 4;
 
 /// Memory of larger bodies and of what is made of them until it is stored: two of the largest kind.

@@ -18,5 +18,5 @@ pub use parse::{
 };
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use decompress::{Encoding, unpack};
+pub(crate) use decompress::{Encoding, Window, unpack};
 pub(crate) use handler::{__path_collect, collect};

@@ -5,7 +5,7 @@ use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
 
 use crate::blendvision::{CreateReports, read_ids};
-use crate::collect::{Encoding, Form, parse_body, parse_line, unpack};
+use crate::collect::{Encoding, Form, Window, parse_body, parse_line, unpack};
 use crate::downloads::{Link, LinkParts, Wanted, wanted};
 
 /// The most that comes out of a packed body.
@@ -40,7 +40,7 @@ pub fn packed(input: &[u8]) {
         return;
     };
     let encoding = [Encoding::Gzip, Encoding::Zstd, Encoding::Brotli][usize::from(how % 3)];
-    if let Ok(unpacked) = unpack(body, encoding, UNPACKED_BYTES_MAX) {
+    if let Ok(unpacked) = unpack(body, encoding, Window::Large, UNPACKED_BYTES_MAX) {
         assert!(unpacked.len() <= UNPACKED_BYTES_MAX);
     }
 }

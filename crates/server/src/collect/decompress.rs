@@ -43,17 +43,38 @@ impl Encoding {
         matches!(self, Self::Zstd | Self::Brotli)
     }
 
-    fn reader(self, body: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+    fn reader(self, body: &[u8], window: Window) -> io::Result<Box<dyn Read + '_>> {
         Ok(match self {
             Self::Identity => Box::new(body),
             Self::Gzip => Box::new(MultiGzDecoder::new(body)),
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                decoder.window_log_max(window.log_max())?;
                 Box::new(decoder)
+            }
+            Self::Brotli if brotli_reader::window_log(body) > window.log_max() => {
+                return Err(io::ErrorKind::OutOfMemory.into());
             }
             Self::Brotli => Box::new(BrotliReader::new(body)),
         })
+    }
+}
+
+/// How much of what came out of a body may be kept at hand to unpack the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// 4 MiB, which the usual levels of all encoders stay below.
+    Usual,
+    /// 16 MiB, which no body exceeds anyway.
+    Large,
+}
+
+impl Window {
+    const fn log_max(self) -> u32 {
+        match self {
+            Self::Usual => 22,
+            Self::Large => 24,
+        }
     }
 }
 
@@ -66,16 +87,13 @@ pub(crate) enum Unpackable {
     Broken,
 }
 
-/// What a frame of zstd may ask to keep at hand: 16 MiB, which no body exceeds anyway.
-const ZSTD_WINDOW_LOG_MAX: u32 = 24;
-
 /// How many bytes come out of the whole body, at most `bytes_max`.
 pub(crate) fn unpacked_bytes(
     body: &[u8],
     encoding: Encoding,
     bytes_max: usize,
 ) -> Result<usize, Unpackable> {
-    let mut reader = bounded(body, encoding, bytes_max)?;
+    let mut reader = bounded(body, encoding, Window::Large, bytes_max)?;
     let bytes = io::copy(&mut reader, &mut io::sink()).map_err(broken)?;
     within(bytes, bytes_max)
 }
@@ -84,9 +102,10 @@ pub(crate) fn unpacked_bytes(
 pub(crate) fn unpack(
     body: &[u8],
     encoding: Encoding,
+    window: Window,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Unpackable> {
-    let mut reader = bounded(body, encoding, bytes_max)?;
+    let mut reader = bounded(body, encoding, window, bytes_max)?;
     let mut unpacked = Vec::with_capacity(bytes_max + 1);
     let bytes = reader.read_to_end(&mut unpacked).map_err(broken)?;
     within(bytes as u64, bytes_max)?;
@@ -97,9 +116,10 @@ pub(crate) fn unpack(
 fn bounded(
     body: &[u8],
     encoding: Encoding,
+    window: Window,
     bytes_max: usize,
 ) -> Result<impl Read + '_, Unpackable> {
-    let reader = encoding.reader(body).map_err(broken)?;
+    let reader = encoding.reader(body, window).map_err(broken)?;
     Ok(reader.take(bytes_max as u64 + 1))
 }
 
@@ -160,7 +180,7 @@ mod tests {
         for bytes in [noise(100_000), b"{}".to_vec(), vec![7; BYTES_MAX]] {
             for (encoding, packed) in packed(&bytes) {
                 assert_eq!(
-                    unpack(&packed, encoding, BYTES_MAX),
+                    unpack(&packed, encoding, Window::Large, BYTES_MAX),
                     Ok(bytes.clone()),
                     "{encoding:?}"
                 );
@@ -175,7 +195,7 @@ mod tests {
             for (encoding, packed) in packed(&bytes) {
                 let measured = unpacked_bytes(&packed, encoding, BYTES_MAX).unwrap();
                 assert_eq!(measured, length, "{encoding:?}");
-                let unpacked = unpack(&packed, encoding, measured).unwrap();
+                let unpacked = unpack(&packed, encoding, Window::Large, measured).unwrap();
                 assert!(unpacked == bytes, "{encoding:?}, {length}");
             }
         }
@@ -184,7 +204,7 @@ mod tests {
     #[test]
     fn one_byte_too_many_is_too_large() {
         for (encoding, packed) in packed(&vec![7; BYTES_MAX + 1]) {
-            let unpacked = unpack(&packed, encoding, BYTES_MAX);
+            let unpacked = unpack(&packed, encoding, Window::Large, BYTES_MAX);
             assert_eq!(unpacked, Err(Unpackable::TooLarge), "{encoding:?}");
             let measured = unpacked_bytes(&packed, encoding, BYTES_MAX);
             assert_eq!(measured, Err(Unpackable::TooLarge), "{encoding:?}");
@@ -196,7 +216,7 @@ mod tests {
         for (encoding, packed) in packed(&noise(2000)) {
             for end in 1..packed.len() {
                 assert_eq!(
-                    unpack(&packed[..end], encoding, BYTES_MAX),
+                    unpack(&packed[..end], encoding, Window::Large, BYTES_MAX),
                     Err(Unpackable::Broken),
                     "{encoding:?} cut to {end} of {}",
                     packed.len()
@@ -210,7 +230,7 @@ mod tests {
         for (encoding, mut packed) in packed(b"{}") {
             packed.extend_from_slice(b"tail");
             assert_eq!(
-                unpack(&packed, encoding, BYTES_MAX),
+                unpack(&packed, encoding, Window::Large, BYTES_MAX),
                 Err(Unpackable::Broken),
                 "{encoding:?}"
             );
@@ -221,7 +241,7 @@ mod tests {
     fn a_gzip_body_may_have_several_members() {
         let members = [gzip(b"{}\n"), gzip(b"[]")].concat();
         assert_eq!(
-            unpack(&members, Encoding::Gzip, BYTES_MAX),
+            unpack(&members, Encoding::Gzip, Window::Large, BYTES_MAX),
             Ok(b"{}\n[]".to_vec())
         );
     }
@@ -233,9 +253,49 @@ mod tests {
         encoder.write_all(&noise(100)).unwrap();
         let packed = encoder.finish().unwrap();
         assert_eq!(
-            unpack(&packed, Encoding::Zstd, BYTES_MAX),
+            unpack(&packed, Encoding::Zstd, Window::Large, BYTES_MAX),
             Err(Unpackable::Broken)
         );
+    }
+
+    #[test]
+    fn a_large_window_is_taken_only_where_it_may_be() {
+        let bytes = noise(100);
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(23).unwrap();
+        encoder.write_all(&bytes).unwrap();
+        let large_zstd = encoder.finish().unwrap();
+        let brotli_of = |lgwin| {
+            let mut packed = Vec::new();
+            let params = BrotliEncoderParams {
+                lgwin,
+                ..BrotliEncoderParams::default()
+            };
+            brotli::BrotliCompress(&mut &*bytes, &mut packed, &params).unwrap();
+            packed
+        };
+        for (encoding, packed) in [
+            (Encoding::Zstd, large_zstd),
+            (Encoding::Brotli, brotli_of(23)),
+            (Encoding::Brotli, brotli_of(24)),
+        ] {
+            let unpack = |window| unpack(&packed, encoding, window, BYTES_MAX);
+            assert_eq!(
+                unpack(Window::Usual),
+                Err(Unpackable::Broken),
+                "{encoding:?}"
+            );
+            assert_eq!(unpack(Window::Large), Ok(bytes.clone()), "{encoding:?}");
+        }
+        for lgwin in 10..=22 {
+            let unpacked = unpack(
+                &brotli_of(lgwin),
+                Encoding::Brotli,
+                Window::Usual,
+                BYTES_MAX,
+            );
+            assert_eq!(unpacked, Ok(bytes.clone()), "{lgwin}");
+        }
     }
 
     #[test]
@@ -244,7 +304,7 @@ mod tests {
         let middle = packed.len() / 2;
         packed[middle] ^= 1;
         assert_eq!(
-            unpack(&packed, Encoding::Gzip, BYTES_MAX),
+            unpack(&packed, Encoding::Gzip, Window::Large, BYTES_MAX),
             Err(Unpackable::Broken)
         );
     }

@@ -10,7 +10,7 @@ use showreport_model::facts::Batches;
 use showreport_model::{OrgId, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::decompress::{Encoding, Unpackable, unpack, unpacked_bytes};
+use super::decompress::{Encoding, Unpackable, Window, unpack, unpacked_bytes};
 use super::parse::{Broken, Form, Rejections, parse_body};
 use crate::app::App;
 use crate::budget::Share;
@@ -146,13 +146,16 @@ async fn small(app: &App, work: Work, body: Held) -> Result<Small, ApiError> {
             let parsed = work.parse(&body)?;
             return Ok(Small::Read(Box::new(records(parsed, body))));
         }
-        match unpack(&body, encoding, SMALL_BYTES_MAX) {
+        match unpack(&body, encoding, Window::Usual, SMALL_BYTES_MAX) {
             Ok(text) => {
                 let parsed = work.parse(&text)?;
                 Ok(Small::Read(Box::new(records(parsed, body))))
             }
-            Err(Unpackable::TooLarge) => Ok(Small::Larger(body)),
-            Err(problem) => Err(unpackable(problem)),
+            // It may only want a larger window, which is given to one body at a time.
+            Err(Unpackable::Broken) if !encoding.has_large_window() => {
+                Err(unpackable(Unpackable::Broken))
+            }
+            Err(_) => Ok(Small::Larger(body)),
         }
     });
     read.await.map_err(ApiError::internal)?
@@ -177,7 +180,7 @@ async fn large(app: &App, work: Work, body: Held) -> Result<Sifted, ApiError> {
         let (mut good, rejections) = if encoding == Encoding::Identity {
             work.parse(&body)?
         } else {
-            let text = unpack(&body, encoding, bytes).map_err(unpackable)?;
+            let text = unpack(&body, encoding, Window::Large, bytes).map_err(unpackable)?;
             work.parse(&text)?
         };
         let turn = reserved.keep(good.memory_bytes());

@@ -36,6 +36,17 @@ impl<'a> BrotliReader<'a> {
     }
 }
 
+/// The window of a stream, as a power of 2: what its first bits say (RFC 7932, section 9.1).
+pub(super) fn window_log(body: &[u8]) -> u32 {
+    let bits = u32::from(body.first().copied().unwrap_or_default());
+    match (bits & 1, (bits >> 1) & 7, (bits >> 4) & 7) {
+        (0, _, _) => 16,
+        (_, 0, 0) => 17,
+        (_, 0, more) => 8 + more,
+        (_, more, _) => 17 + more,
+    }
+}
+
 impl Read for BrotliReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut written = 0;
