@@ -19,6 +19,7 @@ mod bombs;
 mod overload;
 mod neighbours;
 mod schema;
+mod growth;
 mod fuzz;
 
 use std::fs;
@@ -145,6 +146,15 @@ const PARTS: [Part; 13] = [
             small: 2,
         },
         run: schema::run,
+    },
+    Part {
+        name: "growth",
+        title: "years of events and reports",
+        rounds: Rounds {
+            full: 1_000_000,
+            small: 20_000,
+        },
+        run: growth::run,
     },
     Part {
         name: "fuzz",
