@@ -66,6 +66,9 @@ impl Jobs {
         job: &ClaimedJob,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
+        if self.meta.clock_in_doubt().await? {
+            return self.put_off(job).await;
+        }
         let began = Instant::now();
         let draft = tokio::select! {
             draft = draft_bulk_report(self, job) => draft,
@@ -90,6 +93,7 @@ impl Jobs {
             // There was no reason any more, or another worker has it.
             Ok(None) => {}
             Err(error) => {
+                self.note_damage(&error);
                 let reason = format!("{error:#}");
                 tracing::error!(
                     job.about = job.payload,
@@ -110,6 +114,14 @@ impl Jobs {
         let duration_ms = began.elapsed().as_millis();
         let (order, day, report_type) = (made.order, made.day, made.report_type);
         tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
+    }
+
+    /// Nothing is published by a clock that is in doubt.
+    async fn put_off(&self, job: &ClaimedJob) -> anyhow::Result<()> {
+        let later = self.later(BACK_OFF_MS_MAX);
+        let reason = "the clock is in doubt";
+        self.meta.retry_job(job, reason, later).await?;
+        Ok(())
     }
 
     async fn give_back(&self, job: &ClaimedJob) -> anyhow::Result<()> {
@@ -268,6 +280,7 @@ impl Jobs {
         task: &ReportTask,
         error: &anyhow::Error,
     ) -> anyhow::Result<()> {
+        self.note_damage(error);
         let id = task.report.id;
         let reason = format!("{error:#}");
         match judge(error, job.attempt) {

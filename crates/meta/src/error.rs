@@ -5,7 +5,7 @@ use std::sync::Arc;
 use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
 use showreport_model::{
-    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, TokenId,
+    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, Timestamp, TokenId,
 };
 use sqlx::migrate::MigrateError;
 
@@ -115,6 +115,25 @@ pub enum Error {
         /// What was tried.
         doing: &'static str,
     },
+    /// The disk took a write not at all, as it does where a quota is used up.
+    #[error("the disk takes no more, its quota may be used up: {doing}")]
+    WriteRefused {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: Arc<sqlx::Error>,
+    },
+    /// The clock is long before the last transaction.
+    #[error(
+        "the server's clock says {now}, and something was stored at {committed_at} by it; nothing \
+         is collected until it is set right, or confirmed by `showreport clock confirm`"
+    )]
+    ClockBehind {
+        /// The time.
+        now: Timestamp,
+        /// The time of the last transaction.
+        committed_at: Timestamp,
+    },
     /// Another process kept writing for longer than we wait.
     #[error("the database is busy: {doing}")]
     DatabaseBusy {
@@ -160,7 +179,7 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 }
 
 impl Error {
-    /// Sorts an error of the database. Does not return when a write to the disk failed.
+    /// Sorts an error of the database. Does not return when a sync of the disk failed.
     pub(crate) fn from_sqlx(doing: &'static str, error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return Self::DatabaseBusy { doing };
@@ -168,6 +187,7 @@ impl Error {
         let code = sqlite_code(&error).unwrap_or_default();
         match (code & PRIMARY_CODE, code) {
             (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
+            (_, SQLITE_IOERR_WRITE) => Self::from_refused_write(doing, error),
             (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
             (primary, _) if is_damage(primary, &error) => {
                 Self::damaged(&format!("{doing}: {error}"))
@@ -212,6 +232,14 @@ impl Error {
         }
     }
 
+    fn from_refused_write(doing: &'static str, error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the disk refused a write: {doing}");
+        Self::WriteRefused {
+            doing,
+            source: Arc::new(error),
+        }
+    }
+
     fn from_source(doing: &'static str, error: sqlx::Error) -> Self {
         Self::Database {
             doing,
@@ -239,6 +267,10 @@ const SQLITE_NOTADB: i32 = 26;
 /// A read that failed has lost nothing: the caller is told, and that is all.
 const SQLITE_IOERR_READ: i32 = 266;
 const SQLITE_IOERR_SHORT_READ: i32 = 522;
+/// A write was refused for another reason than a full disk: `SQLite` knows no used-up quota. It is
+/// no failed sync: the transaction is undone, nothing of it was acknowledged, and the next one
+/// writes the same place anew before it syncs.
+const SQLITE_IOERR_WRITE: i32 = 778;
 /// The index of the log could not grow, which only happens on a full disk. It
 /// is shared memory, rebuilt at need: no data went to it, so none is in doubt.
 const SQLITE_IOERR_SHMSIZE: i32 = 4874;
@@ -267,7 +299,7 @@ fn lacks_a_name(error: &sqlx::Error) -> bool {
 /// What the process exits with when the disk failed: `EX_SOFTWARE` of sysexits.
 const EXIT_DISK_FAILED: i32 = 70;
 
-/// Ends the process at once, because the disk failed to write or to sync.
+/// Ends the process at once, because the disk failed to sync.
 ///
 /// After a failed sync the kernel may have dropped the pages and report
 /// success the next time, so trying again can lose what was acknowledged. A
@@ -290,11 +322,12 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch => ErrorKind::Invalid,
-            Self::JournalFull { .. } | Self::ReportsFull { .. } | Self::DatabaseBusy { .. } => {
-                ErrorKind::Busy
-            }
+            Self::JournalFull { .. }
+            | Self::ReportsFull { .. }
+            | Self::ClockBehind { .. }
+            | Self::DatabaseBusy { .. } => ErrorKind::Busy,
             Self::JournalClosed => ErrorKind::Unavailable,
-            Self::StorageFull { .. } => ErrorKind::StorageFull,
+            Self::StorageFull { .. } | Self::WriteRefused { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::HeadMovedBack { .. }
             | Self::Database { .. }

@@ -7,13 +7,15 @@ mod bulk;
 mod work;
 mod forgetting;
 mod verifying;
+mod timekeeping;
 
 #[cfg(test)]
 mod testing;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
-use showreport_model::{ClaimantId, Clock};
+use showreport_model::{ClaimantId, Clock, is_storage_full};
 use tokio::sync::Notify;
 
 pub use bulk::{DueTask, Published};
@@ -54,10 +56,10 @@ struct Shared {
 impl Meta {
     /// Opens the database, making and migrating it as needed. Its directory must exist.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let database = Arc::new(Database::open(config).await?);
+        let database = Arc::new(Database::open(config, clock.clone()).await?);
         let waiting_bytes = journal::size(database.readers()).await?;
         let (journal, receiver) = Journal::new(database.clone(), waiting_bytes);
-        Ok(Self {
+        let meta = Self {
             shared: Arc::new(Shared {
                 database,
                 clock,
@@ -75,7 +77,9 @@ impl Meta {
                 idle_workers: Idle::default(),
                 order_given: Notify::new(),
             }),
-        })
+        };
+        meta.look_at_clock().await?;
+        Ok(meta)
     }
 
     /// Where "now" comes from.
@@ -86,6 +90,28 @@ impl Meta {
     /// What the journal counts of itself.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// How many bytes the disk or the quota has left for the database, where the system says it.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.shared.database.free_bytes()
+    }
+
+    /// Refuses while the disk or the quota is full, as everything is then that takes room.
+    pub async fn ensure_room(&self) -> Result<(), Error> {
+        self.shared.database.ensure_room().await
+    }
+
+    /// Does what needs room to start, again if the disk is full: then the room in reserve is given
+    /// up for it.
+    pub async fn with_reserve<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match attempt() {
+            Err(error) if is_storage_full(&error) => {
+                let _released = self.shared.database.release_reserve().await;
+                attempt()
+            }
+            made => made,
+        }
     }
 
     /// Moves what was committed from the log into the database file, as far as readers let it.

@@ -137,6 +137,17 @@ impl ApiError {
         error
     }
 
+    /// The server cannot take anything while the disk is full.
+    pub(crate) fn no_room(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let mut error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "STORAGE_FULL",
+            "there is no room left on the disk; nothing is stored until there is",
+        );
+        error.0.source = Some(source.into());
+        error
+    }
+
     /// A failure somewhere below an error that lost its type.
     pub(crate) fn from_chain(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();
@@ -174,6 +185,13 @@ impl ApiError {
             ),
         };
         Self::new(status, reason, message)
+    }
+
+    /// Leaves out of the log what is logged elsewhere, once for all requests.
+    #[must_use]
+    pub(crate) fn logged(mut self) -> Self {
+        self.0.source = None;
+        self
     }
 
     /// Adds a fact to the error's metadata.
@@ -282,6 +300,7 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
         Some(Meta::JournalFull { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL")),
+        Some(Meta::ClockBehind { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "CLOCK_BEHIND")),
         _ => None,
     }
 }

@@ -120,6 +120,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::get_figures))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
+        .routes(routes!(api::get_status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::show_openapi))
@@ -157,6 +158,7 @@ mod tests {
                 "/api/v1/events/{id}/figures",
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",
+                "/api/v1/status",
                 "/bv/analytics/v1/events/reports",
                 "/bv/analytics/v1/events/reports:batch-get",
                 "/bv/analytics/v1/reports/watch-time",

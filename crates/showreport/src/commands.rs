@@ -7,6 +7,7 @@ mod file;
 mod org;
 mod token;
 mod keys;
+mod clock;
 mod serve;
 mod import;
 mod report;
@@ -46,6 +47,7 @@ enum Command {
     Org(org::Org),
     Token(token::Token),
     Keys(keys::Keys),
+    Clock(clock::Clock),
     Import(import::Import),
     Report(report::Report),
     Job(job::Job),
@@ -122,6 +124,7 @@ impl Command {
             Self::Org(command) => command.run(data_dir).await,
             Self::Token(command) => command.run(data_dir).await,
             Self::Keys(command) => command.run(data_dir).await,
+            Self::Clock(command) => command.run(data_dir).await,
             Self::Import(command) => command.run(data_dir).await,
             Self::Report(command) => command.run(data_dir).await,
             Self::Job(command) => command.run(data_dir).await,

@@ -76,6 +76,7 @@ impl World {
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
             busy_timeout_ms: 5_000,
+            reserve_bytes: 64 << 10,
         };
         let meta = Meta::open(&meta_config, clock.clone()).await.unwrap();
         meta.create_org(&org(), &Zone::utc()).await.unwrap();
@@ -286,7 +287,13 @@ async fn a_compaction_gives_way_to_who_was_faster() {
     }
     let shared = world.lake.shared.clone();
     let plan = move |mut newest: Held| async move {
-        compact::plan(&shared.meta, &mut newest, &shared.config).await
+        compact::plan(
+            &shared.meta,
+            &mut newest,
+            (&shared.config, &shared.store),
+            Table::Spans,
+        )
+        .await
     };
     let mut plans = world.lake.shared.exclusive.run(plan).await.unwrap();
     let plan = plans.pop().unwrap();

@@ -45,10 +45,14 @@ impl Meta {
         idempotency: Option<&Idempotency>,
     ) -> Result<(Vec<Report>, Vec<(IdleWorker, ClaimedJob)>), Error> {
         let now = self.shared.clock.now();
+        let forgets_keys = idempotency.is_some() && !self.clock_in_doubt().await?;
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
+        if forgets_keys {
+            reports::forget_old_keys(&mut write, now).await?;
+        }
         if let Some(request) = idempotency
-            && let Some(reports) = reports::recall(&mut write, org, request, now).await?
+            && let Some(reports) = reports::recall(&mut write, org, request).await?
         {
             return Ok((reports, Vec::new()));
         }
@@ -125,12 +129,16 @@ impl Meta {
         org: &OrgId,
         id: ReportId,
     ) -> Result<Option<ReportFile>, Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        let file = reports::delete(&mut write, org, id).await?;
-        queue::cancel(&mut write, &unique_key(id)).await?;
-        write.commit().await?;
-        Ok(file)
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let file = reports::delete(&mut write, org, id).await?;
+            queue::cancel(&mut write, &unique_key(id)).await?;
+            write.commit().await?;
+            Ok(file)
+        };
+        database.protect(write).await
     }
 
     /// What a worker needs to make a report. None: it was deleted.
@@ -203,18 +211,23 @@ impl Meta {
         Ok(failed)
     }
 
-    /// Reports of all organisations whose file is past its time, oldest first.
-    pub async fn expired_reports(&self, limit: u32) -> Result<Vec<Report>, Error> {
+    /// Reports of all organisations whose file is past its time, oldest first. A row that is
+    /// damaged is an error of its own.
+    pub async fn expired_reports(&self, limit: u32) -> Result<Vec<Result<Report, Error>>, Error> {
         let now = self.shared.clock.now();
         reports::expired(self.shared.database.readers(), now, limit).await
     }
 
     /// Notes that the file of a report is gone. The report stays, as succeeded.
     pub async fn forget_file(&self, id: ReportId) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        reports::forget_file(&mut write, id).await?;
-        write.commit().await
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            reports::forget_file(&mut write, id).await?;
+            write.commit().await
+        };
+        database.protect(write).await
     }
 
     /// Those of these files that a report of any kind, made or being made, or a link needs.

@@ -33,9 +33,7 @@ pub(crate) async fn recall(
     write: &mut SqliteConnection,
     org: &OrgId,
     request: &Idempotency,
-    now: Timestamp,
 ) -> Result<Option<Vec<Report>>, Error> {
-    forget_old_keys(write, now).await?;
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(request.key.as_str())

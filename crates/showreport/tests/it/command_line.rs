@@ -311,6 +311,7 @@ fn help_reads_like_a_manual() {
         "org create",
         "token create",
         "keys rotate",
+        "clock confirm",
         "job create",
         "bulk",
     ] {

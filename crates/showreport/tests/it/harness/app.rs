@@ -69,6 +69,12 @@ impl TestApp {
         self.clock.now()
     }
 
+    /// Says that the clock is right, as an operator does after setting it.
+    pub(crate) async fn confirm_clock(&self) {
+        let confirmed = self.parts.meta.confirm_clock().await;
+        confirmed.expect("confirm the clock");
+    }
+
     /// Another process on the same directory.
     pub(crate) async fn open_beside(&self) -> Parts {
         Parts::open(self.directory.path(), self.clock.clone()).await
@@ -253,6 +259,7 @@ impl Parts {
     async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Self {
         let meta = showreport_meta::Config {
             busy_timeout_ms: 10_000,
+            reserve_bytes: 64 << 10,
             ..showreport_meta::Config::new(directory.join("meta.sqlite"))
         };
         let meta = Meta::open(&meta, clock).await.expect("open meta");
