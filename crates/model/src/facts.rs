@@ -174,6 +174,11 @@ impl Facts {
             .sum()
     }
 
+    /// Bytes of a table's rows, those of buffers that they share with others left out.
+    pub fn table_bytes(&self, table: Table) -> usize {
+        rows::slice_bytes(self.batch(table))
+    }
+
     /// All rows of all parts.
     pub fn concat(parts: &[Self]) -> Self {
         let batches = std::array::from_fn(|table| {
