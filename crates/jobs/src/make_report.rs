@@ -101,6 +101,12 @@ pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
             message: full.to_string(),
         });
     }
+    if let Some(rows @ showreport_query::Error::TooManyRows(_)) = query {
+        return Verdict::Fail(ReportFailure {
+            reason: "REPORT_ROW_LIMIT".to_owned(),
+            message: rows.to_string(),
+        });
+    }
     // What is on the disk does not heal; the caller should learn of it at once.
     if let Some(damage) = Damage::below(error.as_ref()) {
         return Verdict::Fail(ReportFailure {

@@ -21,7 +21,7 @@ use fail::fail_point;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
 use showreport_meta::{Meta, NewHead, NewHeads};
 use showreport_model::facts::Table;
@@ -170,7 +170,11 @@ async fn read_file(
     path: Path,
     table: Table,
 ) -> Result<BatchStream, ParquetError> {
-    let reader = ParquetObjectReader::new(store, path);
+    #[expect(
+        deprecated,
+        reason = "Delta's own reader, which knows no size of batches, is made of it, too"
+    )]
+    let reader = parquet::arrow::async_reader::ParquetObjectReader::new(store, path);
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
     let batches = builder.with_batch_size(merge_rows_max(table)).build()?;
     Ok(batches.map_err(Into::into).boxed())

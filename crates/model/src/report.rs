@@ -11,6 +11,10 @@ use crate::record::{EventKind, named};
 use crate::span::Window;
 use crate::time::{Timestamp, Zone};
 
+/// The most rows of a report: three years of seconds. Rows are streamed, so that this is a bound on
+/// the disk and on the time that a report takes.
+pub const ROWS_MAX: u64 = 100_000_000;
+
 named! {
     /// What a report is about.
     Dimension {

@@ -24,12 +24,25 @@ pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, D
     Ok(runtime)
 }
 
-/// A session for one question.
-pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionContext {
+/// A session for one question, whose operators work on batches of so many rows.
+pub(crate) fn session(
+    config: &Config,
+    runtime: Arc<RuntimeEnv>,
+    batch_rows: usize,
+) -> SessionContext {
+    // Undivided, the engine would join by hash whatever it is told.
+    divided(config.threads.max(2), runtime, batch_rows)
+}
+
+/// The same for rows that must keep their order: the engine hands none to another thread.
+pub(crate) fn serial_session(runtime: Arc<RuntimeEnv>) -> SessionContext {
+    divided(1, runtime, BATCH_ROWS)
+}
+
+fn divided(threads: usize, runtime: Arc<RuntimeEnv>, batch_rows: usize) -> SessionContext {
     let mut session = SessionConfig::new()
-        // Undivided, the engine would join by hash whatever it is told.
-        .with_target_partitions(config.threads.max(2))
-        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(threads)
+        .with_batch_size(batch_rows)
         .with_collect_statistics(false);
     let options = session.options_mut();
     // A hash join holds one side in memory and cannot spill it; a merge join can.
@@ -42,7 +55,7 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
     options.execution.parquet.pushdown_filters = true;
     // For the files between stages: written in the order of the rows, and in bounded memory.
     options.execution.parquet.allow_single_file_parallelism = false;
-    options.execution.parquet.max_row_group_size = STAGED_GROUP_ROWS;
+    options.execution.parquet.max_row_group_size = STAGED_GROUP_BATCHES * batch_rows;
     let state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime)
@@ -55,9 +68,15 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
 /// Rows of a batch. Files are cut by it too, so it is part of what the same facts look like.
 pub(crate) const BATCH_ROWS: usize = 4096;
 
+/// The same where polls are read: one can have 128 KiB.
+pub(crate) const POLLS_BATCH_ROWS: usize = 16;
+
+/// The same where votes are read: one can have 64 KiB.
+pub(crate) const VOTES_BATCH_ROWS: usize = 256;
+
 /// What a sort keeps back for merging its spilled runs. The engine's default,
 /// 10 MB a sort, would take the whole pool when ten sorts stand in a plan.
 const SPILL_RESERVATION_BYTES: usize = 2 << 20;
 
-/// Rows of a row group of a file between two stages.
-const STAGED_GROUP_ROWS: usize = 64 << 10;
+/// Batches that make a row group of a file between two stages.
+const STAGED_GROUP_BATCHES: usize = 16;

@@ -59,6 +59,9 @@ pub enum Error {
         /// The most rows, the header not counted.
         rows_max: u64,
     },
+    /// More rows than any report may have.
+    #[error(transparent)]
+    TooManyRows(TooManyRows),
     /// The engine's thread ended before the answer.
     #[error("the query engine was stopped")]
     Stopped,
@@ -70,7 +73,7 @@ impl Failure for Error {
             return ErrorKind::Damaged;
         }
         match self {
-            Self::SheetFull { .. } => ErrorKind::Invalid,
+            Self::SheetFull { .. } | Self::TooManyRows(_) => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
             Self::WriteFile { source, .. } | Self::MakeStages { source }
                 if source.kind() == std::io::ErrorKind::StorageFull =>
@@ -85,6 +88,22 @@ impl Failure for Error {
 
 impl From<DataFusionError> for Error {
     fn from(source: DataFusionError) -> Self {
+        if let DataFusionError::External(cause) = source.find_root()
+            && let Some(rows) = cause.downcast_ref::<TooManyRows>()
+        {
+            return Self::TooManyRows(*rows);
+        }
         Self::RunPlan { source }
     }
+}
+
+/// A report would have more rows than any may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the report has more than {rows_max} rows, and none may have more; ask for a coarser \
+     granularity_seconds, for fewer fields to group by, or for less time"
+)]
+pub struct TooManyRows {
+    /// The most rows.
+    pub rows_max: u64,
 }

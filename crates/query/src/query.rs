@@ -14,7 +14,7 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded;
+use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, VOTES_BATCH_ROWS};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
@@ -67,9 +67,11 @@ impl Query {
         let clockwork = Clockwork::new(&order, &pins.zone);
         self.on_cpu(async move {
             let answer = plan(&facts, &order, &clockwork).await?;
+            // The frame's own session: it knows how many rows a batch may have.
+            let session = Arc::new(answer.frame.task_ctx());
             let plan = answer.frame.create_physical_plan().await?;
             progress(PLANNED_PERCENT);
-            let rows = execute_stream(Arc::clone(&plan), facts.context.task_ctx())?;
+            let rows = execute_stream(Arc::clone(&plan), session)?;
             // Rows are merged on one thread while those before are written on another.
             let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
@@ -109,7 +111,7 @@ impl Query {
         let (order, known) = (order.clone(), known.clone());
         self.on_cpu(async move {
             let answer = bulk::plan(&facts, &order, &known).await?;
-            write(&facts, answer, output).await
+            write(answer, output).await
         })
         .await
     }
@@ -127,7 +129,7 @@ impl Query {
         let day = order.window;
         self.on_cpu(async move {
             let answer = started_views::plan(&facts, day, &events).await?;
-            write(&facts, answer, output).await
+            write(answer, output).await
         })
         .await
     }
@@ -173,8 +175,13 @@ impl Query {
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
+        let session =
+            |batch_rows| embedded::session(&self.config, Arc::clone(&self.runtime), batch_rows);
         Ok(Facts {
-            context: embedded::session(&self.config, Arc::clone(&self.runtime)),
+            context: session(BATCH_ROWS),
+            polls_context: session(POLLS_BATCH_ROWS),
+            votes_context: session(VOTES_BATCH_ROWS),
+            serial_context: embedded::serial_session(Arc::clone(&self.runtime)),
             lake: self.lake.clone(),
             org: org.clone(),
             scope,
@@ -194,9 +201,10 @@ impl Query {
 }
 
 /// Writes an answer as CSV, telling nobody how far it is.
-async fn write(facts: &Facts, answer: Answer, output: Output) -> Result<Rendered, Error> {
+async fn write(answer: Answer, output: Output) -> Result<Rendered, Error> {
+    let session = Arc::new(answer.frame.task_ctx());
     let plan = answer.frame.create_physical_plan().await?;
-    let rows = execute_stream(plan, facts.context.task_ctx())?;
+    let rows = execute_stream(plan, session)?;
     render(Format::Csv, answer.columns, rows, output, &|_| {}).await
 }
 

@@ -17,7 +17,7 @@ use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
 use super::groups::{self, Clockwork};
 use super::origin::{needs_origin, with_origin};
-use super::polls::{options, polls};
+use super::polls::{Polls, polls};
 use crate::error::Error;
 use crate::facts::Facts;
 
@@ -26,9 +26,11 @@ pub(super) async fn plan(
     order: &ReportOrder,
     clockwork: &Clockwork,
 ) -> Result<Answer, Error> {
-    let counted = chosen(facts, ballots(facts, order.window).await?)?.filter(col("counted"))?;
+    let polls = polls(facts).await?;
+    let ballots = ballots(facts, &polls, order.window).await?;
+    let counted = chosen(facts, ballots)?.filter(col("counted"))?;
     if order.group_by.is_empty() {
-        return every_option(facts, counted).await;
+        return every_option(facts, polls, counted).await;
     }
     let counted = if needs_origin(&order.group_by) {
         with_origin(facts, counted).await?
@@ -37,7 +39,7 @@ pub(super) async fn plan(
     };
     let counted = counted.with_column("watch_timestamp", clockwork.bucket_of("voted_at"))?;
     let tallied = tallied(counted, &groups::keys(&order.group_by))?;
-    let rows = with_texts(facts, tallied).await?;
+    let rows = with_texts(facts, &polls, tallied).await?;
     let mut columns = vec![
         Column::text("poll_id"),
         Column::text("question").settled(),
@@ -50,18 +52,19 @@ pub(super) async fn plan(
 }
 
 /// Every option of every poll, zeros included.
-async fn every_option(facts: &Facts, counted: DataFrame) -> Result<Answer, Error> {
+async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result<Answer, Error> {
     let tallied = tallied(counted, &[])?.select(vec![
         col("poll_id").alias("voted_in"),
         col("option_id").alias("voted_for"),
         col("votes").alias("some_votes"),
         col("voters").alias("some_voters"),
     ])?;
+    let tallied = facts.staged("tallied", tallied).await?;
     let or_none = |figure: Expr| coalesce(vec![figure, lit(0_i64)]);
     // An option that nobody chose shows the voters of its poll all the same.
     let voters = over(max_udaf(), col("some_voters"), vec![col("poll_id")])?;
-    let rows = options(facts, polls(facts).await?)?
-        .with_column("option_id", cast(col("option_id"), DataType::Utf8))?
+    let rows = polls
+        .options
         .join(
             tallied,
             JoinType::Left,
