@@ -6,6 +6,7 @@ use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake::{DeltaResult, DeltaTable};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use showreport_model::facts::Table;
 
 use crate::Error;
 use crate::tables::Fact;
@@ -37,7 +38,7 @@ impl<F: Fact> FileWriter<F> {
     pub(crate) fn new(delta: &DeltaTable) -> Result<Self, Error> {
         let writer = RecordBatchWriter::for_table(delta).map_err(failed::<F>)?;
         Ok(Self {
-            writer: writer.with_writer_properties(properties()),
+            writer: writer.with_writer_properties(properties(F::TABLE)),
             waiting: Vec::new(),
             waiting_bytes: 0,
             files: Vec::new(),
@@ -117,11 +118,22 @@ fn failed<F: Fact>(source: deltalake::DeltaTableError) -> Error {
     }
 }
 
-fn properties() -> WriterProperties {
+/// The values after which a page is looked at whether it is full. Of a column of polls as many as are
+/// usual would be 64 MiB.
+const fn values_at_once(table: Table) -> usize {
+    match table {
+        Table::Polls => 16,
+        Table::Chat | Table::Votes => 128,
+        Table::Spans => 1_024,
+    }
+}
+
+fn properties(table: Table) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("zstd has it");
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_write_batch_size(values_at_once(table))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build()
 }
@@ -132,7 +144,6 @@ mod tests {
     use crate::schema::to_disk;
     use crate::tables::polls::Polls;
     use crate::testing::one_of_each;
-    use showreport_model::facts::Table;
 
     #[test]
     fn rows_with_long_texts_become_columns_a_few_at_a_time() {

@@ -71,8 +71,8 @@ pub(crate) const BATCH_ROWS: usize = 4096;
 /// The same where polls are read: one can have 128 KiB.
 pub(crate) const POLLS_BATCH_ROWS: usize = 16;
 
-/// The same where votes are read: one can have 64 KiB.
-pub(crate) const VOTES_BATCH_ROWS: usize = 256;
+/// The same for votes, messages and options of polls, of which one can have 64 KiB, 7 KiB and 4 KiB.
+pub(crate) const WIDE_BATCH_ROWS: usize = 256;
 
 /// What a sort keeps back for merging its spilled runs. The engine's default,
 /// 10 MB a sort, would take the whole pool when ten sorts stand in a plan.

@@ -46,8 +46,8 @@ pub(crate) struct Facts {
     pub(crate) context: SessionContext,
     /// For frames of whole polls, which have few rows a batch.
     pub(crate) polls_context: SessionContext,
-    /// For frames of whole votes.
-    pub(crate) votes_context: SessionContext,
+    /// For frames of votes, messages and options, which have fewer than others.
+    pub(crate) wide_context: SessionContext,
     /// For frames whose rows must keep their order.
     pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
@@ -94,9 +94,9 @@ impl Facts {
             .map_err(|source| Error::FindFacts { source })?;
         let schema = table_schema(table);
         let context = match table {
-            Table::Spans | Table::Chat => &self.context,
+            Table::Spans => &self.context,
+            Table::Chat | Table::Votes => &self.wide_context,
             Table::Polls => &self.polls_context,
-            Table::Votes => &self.votes_context,
         };
         if files.is_empty() {
             return Ok(context.read_batch(RecordBatch::new_empty(schema))?);

@@ -14,7 +14,7 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, VOTES_BATCH_ROWS};
+use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
@@ -180,7 +180,7 @@ impl Query {
         Ok(Facts {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),
-            votes_context: session(VOTES_BATCH_ROWS),
+            wide_context: session(WIDE_BATCH_ROWS),
             serial_context: embedded::serial_session(Arc::clone(&self.runtime)),
             lake: self.lake.clone(),
             org: org.clone(),

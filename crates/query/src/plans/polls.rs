@@ -39,9 +39,11 @@ pub(super) async fn polls(facts: &Facts) -> Result<Polls, Error> {
         .staged_for(&facts.polls_context, "polls", holding)
         .await?;
     let options = options(holding.clone(), asked())?;
+    let asked = holding.select(asked())?;
+    let wide = &facts.wide_context;
     Ok(Polls {
-        asked: facts.staged("asked", holding.select(asked())?).await?,
-        options: facts.staged("options", options).await?,
+        asked: facts.staged_for(wide, "asked", asked).await?,
+        options: facts.staged_for(wide, "options", options).await?,
     })
 }
 
