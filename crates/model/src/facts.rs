@@ -10,6 +10,7 @@ mod registrations;
 mod merger;
 mod earliest;
 mod batches;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;

@@ -13,10 +13,53 @@ use crate::config::Config;
 use crate::pool::SharedPool;
 use crate::single_pass::SinglePass;
 
-/// What all questions share: memory, spill files, the store.
-pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+/// How a question is answered: with how much at once. One that took its process down is not
+/// answered in the same way again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Way(u32);
+
+impl Way {
+    /// How many there are.
+    pub(crate) const COUNT: u32 = 4;
+
+    /// All, each with less at once than the one before.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The way after so many that did not end well.
+    pub(crate) fn after(lost: u32) -> Self {
+        Self(lost.min(Self::COUNT - 1))
+    }
+
+    /// Its place among all.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    fn memory_bytes(self, config: &Config) -> usize {
+        config.memory_bytes_max >> self.0
+    }
+
+    fn threads(self, config: &Config) -> usize {
+        // Undivided, the engine would join by hash whatever it is told.
+        let threads = if self.0 == 0 { config.threads } else { 2 };
+        threads.max(2)
+    }
+
+    fn batch_rows(self, usual: usize) -> usize {
+        (usual >> (2 * self.0)).max(1)
+    }
+}
+
+/// What all questions of a way share: memory, spill files, the store.
+pub(crate) fn runtime(
+    config: &Config,
+    lake: &Lake,
+    way: Way,
+) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(SharedPool::new(config.memory_bytes_max)))
+        .with_memory_pool(Arc::new(SharedPool::new(way.memory_bytes(config))))
         .with_temp_file_path(config.spill_dir.clone())
         .build_arc()?;
     let url = Url::parse(Lake::STORE_URL).expect("a literal URL");
@@ -24,14 +67,13 @@ pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, D
     Ok(runtime)
 }
 
-/// A session for one question, whose operators work on batches of so many rows.
+/// A session for one question, whose operators usually work on batches of so many rows.
 pub(crate) fn session(
     config: &Config,
     runtime: Arc<RuntimeEnv>,
-    batch_rows: usize,
+    (way, batch_rows): (Way, usize),
 ) -> SessionContext {
-    // Undivided, the engine would join by hash whatever it is told.
-    divided(config.threads.max(2), runtime, batch_rows)
+    divided(way.threads(config), runtime, way.batch_rows(batch_rows))
 }
 
 /// The same for rows that must keep their order: the engine hands none to another thread.
@@ -80,3 +122,32 @@ const SPILL_RESERVATION_BYTES: usize = 2 << 20;
 
 /// Batches that make a row group of a file between two stages.
 const STAGED_GROUP_BATCHES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_takes_less_at_once_than_the_one_before() {
+        let config = Config {
+            memory_bytes_max: 128 << 20,
+            spill_dir: std::path::PathBuf::new(),
+            threads: 8,
+        };
+        let taken: Vec<_> = Way::all()
+            .map(|way| {
+                (
+                    way.memory_bytes(&config) >> 20,
+                    way.threads(&config),
+                    way.batch_rows(4_096),
+                )
+            })
+            .collect();
+        assert_eq!(
+            taken,
+            [(128, 8, 4_096), (64, 2, 1_024), (32, 2, 256), (16, 2, 64)]
+        );
+        assert_eq!(Way::after(0), Way::default());
+        assert_eq!(Way::all().last(), Some(Way::after(100)));
+    }
+}

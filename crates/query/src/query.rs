@@ -14,7 +14,7 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS};
+use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
@@ -33,7 +33,9 @@ pub type Progress = Arc<dyn Fn(u8) + Send + Sync>;
 pub struct Query {
     config: Arc<Config>,
     lake: Lake,
-    runtime: Arc<RuntimeEnv>,
+    /// One for each way.
+    runtimes: Arc<[Arc<RuntimeEnv>]>,
+    way: Way,
     cpu: Handle,
 }
 
@@ -41,14 +43,28 @@ impl Query {
     /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
     /// so that a heavy report cannot hold up a request.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
-        let runtime =
-            embedded::runtime(config, &lake).map_err(|source| Error::OpenEngine { source })?;
+        let runtimes = Way::all().map(|way| embedded::runtime(config, &lake, way));
+        let runtimes: Result<_, _> = runtimes.collect();
         Ok(Self {
             config: Arc::new(config.clone()),
+            runtimes: runtimes.map_err(|source| Error::OpenEngine { source })?,
             lake,
-            runtime,
+            way: Way::default(),
             cpu,
         })
+    }
+
+    /// In how many ways a question can be asked.
+    pub const WAYS: u32 = Way::COUNT;
+
+    /// The same engine for a question that was asked so many times without that its process came to
+    /// the end of it: with less memory, fewer threads and smaller batches each time.
+    #[must_use]
+    pub fn after(&self, lost: u32) -> Self {
+        Self {
+            way: Way::after(lost),
+            ..self.clone()
+        }
     }
 
     /// Writes the file of an order, made from the pinned facts.
@@ -175,13 +191,14 @@ impl Query {
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
+        let runtime = || Arc::clone(&self.runtimes[self.way.number()]);
         let session =
-            |batch_rows| embedded::session(&self.config, Arc::clone(&self.runtime), batch_rows);
+            |batch_rows| embedded::session(&self.config, runtime(), (self.way, batch_rows));
         Ok(Facts {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),
             wide_context: session(WIDE_BATCH_ROWS),
-            serial_context: embedded::serial_session(Arc::clone(&self.runtime)),
+            serial_context: embedded::serial_session(runtime()),
             lake: self.lake.clone(),
             org: org.clone(),
             scope,
