@@ -113,7 +113,10 @@ pub(crate) const BATCH_ROWS: usize = 4096;
 /// The same where polls are read: one can have 128 KiB.
 pub(crate) const POLLS_BATCH_ROWS: usize = 16;
 
-/// The same for votes, messages and options of polls, of which one can have 64 KiB, 7 KiB and 4 KiB.
+/// The same for messages, of which one can have 7 KiB.
+pub(crate) const CHAT_BATCH_ROWS: usize = 2_048;
+
+/// The same for votes and options of polls, of which one can have 64 KiB and 4 KiB.
 pub(crate) const WIDE_BATCH_ROWS: usize = 256;
 
 /// What a sort keeps back for merging its spilled runs. The engine's default,

@@ -46,8 +46,10 @@ pub(crate) struct Facts {
     pub(crate) context: SessionContext,
     /// For frames of whole polls, which have few rows a batch.
     pub(crate) polls_context: SessionContext,
-    /// For frames of votes, messages and options, which have fewer than others.
+    /// For frames of votes and options, which have fewer than others.
     pub(crate) wide_context: SessionContext,
+    /// For frames of messages.
+    pub(crate) chat_context: SessionContext,
     /// For frames whose rows must keep their order.
     pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
@@ -95,7 +97,8 @@ impl Facts {
         let schema = table_schema(table);
         let context = match table {
             Table::Spans => &self.context,
-            Table::Chat | Table::Votes => &self.wide_context,
+            Table::Chat => &self.chat_context,
+            Table::Votes => &self.wide_context,
             Table::Polls => &self.polls_context,
         };
         if files.is_empty() {

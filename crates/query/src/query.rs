@@ -14,7 +14,7 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded::{self, BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
+use crate::embedded::{self, BATCH_ROWS, CHAT_BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
@@ -198,6 +198,7 @@ impl Query {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),
             wide_context: session(WIDE_BATCH_ROWS),
+            chat_context: session(CHAT_BATCH_ROWS),
             serial_context: embedded::serial_session(runtime()),
             lake: self.lake.clone(),
             org: org.clone(),

@@ -3,6 +3,7 @@
 
 pub(crate) mod slices;
 pub(crate) mod audience;
+pub(crate) mod totals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(crate) trait Unfold: Send {
     fn next(&mut self) -> Result<Option<RecordBatch>>;
 
     /// Says that no batch follows.
-    fn end(&mut self);
+    fn end(&mut self) -> Result<()>;
 }
 
 /// Makes an [`Unfold`] for a partition.
@@ -46,11 +47,11 @@ pub(crate) async fn unfolded(
     let plan = frame.create_physical_plan().await?;
     let schema = columns.unwrap_or_else(|| plan.schema());
     let partitions = 0..plan.output_partitioning().partition_count();
-    let partitions = partitions.map(|partition| {
+    let partitions = partitions.map(|number| {
         Arc::new(Partition {
             plan: Arc::clone(&plan),
             session: Arc::clone(&session),
-            partition,
+            number,
             schema: Arc::clone(&schema),
             unfolder: Arc::clone(&unfolder),
         }) as Arc<dyn PartitionStream>
@@ -62,14 +63,25 @@ pub(crate) async fn unfolded(
 struct Partition {
     plan: Arc<dyn ExecutionPlan>,
     session: Arc<TaskContext>,
-    partition: usize,
+    number: usize,
     schema: SchemaRef,
     unfolder: Unfolder,
 }
 
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unfolded(partition: {})", self.partition)
+        write!(f, "unfolded(partition: {})", self.number)
+    }
+}
+
+impl Partition {
+    /// What is unfolded; the error, if it cannot be begun.
+    fn rows(&self) -> SendableRecordBatchStream {
+        let rows = self.plan.execute(self.number, Arc::clone(&self.session));
+        rows.unwrap_or_else(|error| {
+            let none = futures::stream::once(async { Err(error) });
+            Box::pin(RecordBatchStreamAdapter::new(self.plan.schema(), none))
+        })
     }
 }
 
@@ -79,7 +91,7 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.plan.execute(self.partition, Arc::clone(&self.session));
+        let rows = self.rows();
         let unfold = (self.unfolder)();
         let batches = futures::stream::try_unfold(
             (rows, unfold, false),
@@ -90,16 +102,11 @@ impl PartitionStream for Partition {
                 if ended {
                     return Ok(None);
                 }
-                let stream = match &mut rows {
-                    Ok(stream) => stream,
-                    Err(_) => return Err(rows.err().expect("it is one")),
-                };
-                match stream.next().await.transpose()? {
-                    Some(batch) => unfold.push(batch)?,
-                    None => {
-                        unfold.end();
-                        ended = true;
-                    }
+                if let Some(batch) = rows.next().await.transpose()? {
+                    unfold.push(batch)?;
+                } else {
+                    unfold.end()?;
+                    ended = true;
                 }
             },
         );

@@ -73,8 +73,8 @@ pub(crate) fn pick() -> ScalarUDF {
 
 fn name_of(text: &str) -> String {
     let hash = Sha256::digest(text);
-    let half = hash.iter().take(16);
-    half.map(|byte| format!("{byte:02x}")).collect()
+    let half = hash.first_chunk().expect("a SHA-256 has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {

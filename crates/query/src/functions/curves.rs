@@ -21,15 +21,12 @@ use super::lists::{Lists, numbers_type, spans_of};
 use super::people::Voice;
 use super::sets::{sets_of, union_of};
 
-/// The curves that a change is of, any of them.
-pub(crate) mod curves {
-    /// Of views.
-    pub(crate) const VIEWS: i8 = 1;
-    /// Of viewers.
-    pub(crate) const VIEWERS: i8 = 2;
-    /// Of devices.
-    pub(crate) const DEVICES: i8 = 4;
-}
+/// The curves that a change can be of, a bit each: of views,
+pub(crate) const VIEWS: i8 = 1;
+/// of viewers,
+pub(crate) const VIEWERS: i8 = 2;
+/// and of devices.
+pub(crate) const DEVICES: i8 = 4;
 
 /// `changes(voice, sets)`: a struct for each bucket that the sets change: its `index`, the `curves`
 /// that change, and by how much: `millis`, `filled` and `present`.
@@ -106,16 +103,16 @@ impl Rows {
     fn add_voice(&mut self, buckets: &Buckets, voice: i8, sets: &[i64]) {
         let all = Spread::new(buckets, union_of(sets).settle());
         if voice == Voice::Device as i8 {
-            return self.add(curves::DEVICES, &all);
+            return self.add(DEVICES, &all);
         }
         // Every view has one viewer, so the viewers' sets are all views there are.
         if sets_of(sets).count() == 1 {
-            return self.add(curves::VIEWS | curves::VIEWERS, &all);
+            return self.add(VIEWS | VIEWERS, &all);
         }
-        self.add(curves::VIEWERS, &all);
+        self.add(VIEWERS, &all);
         for set in sets_of(sets) {
             let spans: SmallVec<[Span; 4]> = spans_of(set).collect();
-            self.add(curves::VIEWS, &Spread::new(buckets, &spans));
+            self.add(VIEWS, &Spread::new(buckets, &spans));
         }
     }
 

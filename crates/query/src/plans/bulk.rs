@@ -47,7 +47,7 @@ pub(crate) async fn plan(
             let polls = polls(facts).await?;
             let ballots = ballots(facts, &polls, window).await?;
             let counted = chosen(facts, ballots)?.filter(col("counted"))?;
-            let tallied = tallied(counted, &[col("event_id")])?;
+            let tallied = tallied(facts, counted, &["event_id"]).await?;
             let rows = with_texts(facts, &polls, tallied).await?;
             (rows, &["event_id", "poll_id", "option_id"])
         }

@@ -15,10 +15,10 @@ use showreport_model::facts::time_type;
 use super::{Unfold, Unfolder};
 use crate::embedded::BATCH_ROWS;
 use crate::error::TooManyRows;
-use crate::functions::curves::curves;
+use crate::functions::curves::{DEVICES, VIEWERS, VIEWS};
 
 /// The curves, in the order of [`Levels`].
-const CURVES: [i8; 3] = [curves::VIEWS, curves::VIEWERS, curves::DEVICES];
+const CURVES: [i8; 3] = [VIEWS, VIEWERS, DEVICES];
 
 /// The figures of a bucket, in the order of their columns.
 const FIGURES: [&str; 5] = [
@@ -99,8 +99,9 @@ impl Unfold for Follow {
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<()> {
         self.ended = true;
+        Ok(())
     }
 }
 

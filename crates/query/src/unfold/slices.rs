@@ -55,7 +55,9 @@ impl Unfold for Slices {
         Ok(Some(slice))
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -74,12 +76,12 @@ mod tests {
             let weights = batch.column(0).as_primitive::<Int64Type>();
             let weights = weights.values().iter();
             Ok(weights
-                .map(|weight| weight.unsigned_abs() as usize)
+                .map(|weight| usize::try_from(*weight).expect("a weight"))
                 .collect())
         };
         let mut slices = slices(weigh, 6)();
         slices.push(batch).expect("pushed");
-        slices.end();
+        slices.end().expect("ended");
         let mut given = Vec::new();
         while let Some(slice) = slices.next().expect("sliced") {
             given.push(

@@ -63,7 +63,7 @@ async fn more_buckets_than_a_report_may_have_rows_are_refused_when_it_is_ordered
             .app
             .create(&show.org, "keynote", &[entry(question)])
             .await;
-        (answer.status.as_u16(), answer.json())
+        (answer.status, answer.json())
     };
     // What was acknowledged is enough; nothing has been flushed.
     let (status, refused) = ask(&by_the_second(&[CustomerId, WatchTimestamp])).await;

@@ -28,7 +28,7 @@ const SUCCEEDED: &str = "EVENT_REPORT_STATUS_SUCCEEDED";
 const FAILED: &str = "EVENT_REPORT_STATUS_FAILED";
 
 /// Longer than anything here takes in a build for development, a round.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const DAY_MS: u64 = 86_400_000;
 

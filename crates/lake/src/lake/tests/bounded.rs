@@ -36,7 +36,12 @@ async fn a_flush_takes_no_more_rows_than_fit_unpacked() {
     // Each about 0.4 MiB in memory and a few hundred bytes in the journal; a flush may hold 1 MiB.
     for number in 0..5 {
         let sent = polls(number..number + 1, 200);
-        world.meta.journal().append(sent).await.unwrap();
+        world
+            .meta
+            .journal()
+            .append(world.token, sent)
+            .await
+            .unwrap();
     }
     assert!(world.meta.journal_depth().await.unwrap().bytes < 20_000);
     let mut taken = Vec::new();
@@ -52,7 +57,12 @@ async fn a_row_larger_than_the_bound_is_flushed_by_itself() {
     let world = World::new().await;
     for number in 0..2 {
         let sent = polls(number * 10..number * 10 + 10, 200);
-        world.meta.journal().append(sent).await.unwrap();
+        world
+            .meta
+            .journal()
+            .append(world.token, sent)
+            .await
+            .unwrap();
     }
     for _ in 0..2 {
         assert_eq!(world.lake.flush().await.unwrap().journal_rows, 1);
