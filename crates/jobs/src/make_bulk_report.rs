@@ -76,6 +76,7 @@ pub(crate) async fn draft_bulk_report(
     let zone = jobs.meta.zone(&order.org).await.context("read the zone")?;
     let question = day_order((&order.org, order.report_type), &zone, task.day)?;
     let output = output(jobs, job, &task);
+    let jobs = &jobs.after(job.lost);
     let written = jobs.write_day(&question, output).await?;
     let new = NewBulkReport {
         bounds: zone.bounds(task.day).context("find the ends of the day")?,
@@ -138,6 +139,14 @@ pub(crate) fn day_order(
 }
 
 impl Jobs {
+    /// The same work, with the engine of a question that was lost so often.
+    fn after(&self, lost: u32) -> Self {
+        Self {
+            query: self.query.after(lost),
+            ..self.clone()
+        }
+    }
+
     /// Writes the file of a day of an organisation, from everything acknowledged so far.
     pub async fn write_bulk_day(
         &self,

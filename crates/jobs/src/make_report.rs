@@ -10,7 +10,7 @@ use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, ReportTask};
 use showreport_model::report::{Format, Pins, ReportFailure};
 use showreport_model::{Damage, ErrorKind, Failure, ReportId};
-use showreport_query::{Output, Progress, Sink};
+use showreport_query::{Output, Progress, Query, Sink};
 
 use crate::jobs::Jobs;
 
@@ -18,9 +18,8 @@ use crate::jobs::Jobs;
 /// them they span about four minutes.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
-/// Claims of a report before it fails for good, those included whose worker never came back. Stops
-/// and crashes that it has nothing to do with count, too, so there are more than attempts; but what
-/// takes its process down each time must not do so for ever.
+/// Claims of a report before it fails for good, those included that were given back when the server
+/// was stopped.
 const CLAIMS_MAX: u32 = 3 * ATTEMPTS_MAX;
 
 /// Makes and publishes the report; what it returns was not published.
@@ -36,6 +35,7 @@ pub(crate) async fn make_report(
     let id = task.report.id;
     let written = jobs
         .query
+        .after(job.lost)
         .write_report(order, &pins, output(jobs, job, task), progress)
         .await
         .context("write the report file")?;
@@ -101,6 +101,12 @@ pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
             message: full.to_string(),
         });
     }
+    if let Some(rows @ showreport_query::Error::TooManyRows(_)) = query {
+        return Verdict::Fail(ReportFailure {
+            reason: "REPORT_ROW_LIMIT".to_owned(),
+            message: rows.to_string(),
+        });
+    }
     // What is on the disk does not heal; the caller should learn of it at once.
     if let Some(damage) = Damage::below(error.as_ref()) {
         return Verdict::Fail(ReportFailure {
@@ -128,13 +134,16 @@ pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
     })
 }
 
-/// Whether a report has been claimed too often to be tried once more, and what to say then.
-pub(crate) fn lost_too_often(attempt: u32) -> Option<ReportFailure> {
-    (attempt > CLAIMS_MAX).then(|| ReportFailure {
+/// Whether a report has been lost too often to be tried once more, and what to say then. It is tried in
+/// one way after the other, never twice in the same.
+pub(crate) fn lost_too_often(job: &ClaimedJob) -> Option<ReportFailure> {
+    let lost = job.lost;
+    (lost >= Query::WAYS || job.attempt > CLAIMS_MAX).then(|| ReportFailure {
         reason: "INTERNAL".to_owned(),
         message: format!(
-            "the report was begun {CLAIMS_MAX} times and each time the server ended, or stopped \
-             answering, before it was made; ask for less of it at once"
+            "the report was begun {} times, and {lost} times the server ended, or stopped answering, \
+             before it was made, though it took less memory each time; ask for less of it at once",
+            job.attempt - 1
         ),
     })
 }

@@ -9,6 +9,7 @@ use fail::fail_point;
 use futures::future::try_join_all;
 use showreport_meta::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
 use showreport_model::Timestamp;
+use showreport_query::Query;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
@@ -23,6 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const BACK_OFF_MS: i64 = 1_000;
 /// The longest wait between attempts.
 const BACK_OFF_MS_MAX: i64 = 60_000;
+
+/// The lease of a job that has ended its process in every way.
+const LOST_LEASE_MS: i64 = 3_600_000;
 
 impl Jobs {
     /// Takes up jobs until `shutdown`. Jobs that are not done by then are
@@ -70,6 +74,16 @@ impl Jobs {
             return self.put_off(job).await;
         }
         let began = Instant::now();
+        if job.lost >= Query::WAYS {
+            tracing::error!(
+                job.about = job.payload,
+                lost = job.lost,
+                "a bulk report has ended its process in every way; it is tried once an hour"
+            );
+            if self.has_lost(job).await {
+                return Ok(());
+            }
+        }
         let draft = tokio::select! {
             draft = draft_bulk_report(self, job) => draft,
             () = self.keep_lease(job) => return Ok(()),
@@ -141,7 +155,7 @@ impl Jobs {
 
     /// Renews the lease; ends when it is lost.
     async fn keep_lease(&self, job: &ClaimedJob) {
-        let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
+        let lease = u64::try_from(self.lease_ms(job)).unwrap_or(0);
         let every = Duration::from_millis((lease / 3).max(1));
         // The first third is what the claim itself is good for.
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
@@ -155,12 +169,21 @@ impl Jobs {
 
     /// Renews the lease. Three renewals fit into one; a failed one is made up for by the next.
     async fn has_lost(&self, job: &ClaimedJob) -> bool {
-        let renewed = self.meta.renew_job(job, self.config.lease_ms).await;
+        let renewed = self.meta.renew_job(job, self.lease_ms(job)).await;
         let lost = matches!(renewed, Ok(false));
         if lost {
             tracing::warn!(job.id = %job.id, "another worker has taken the job over");
         }
         lost
+    }
+
+    /// How long a claim is good for. Where every way has ended the process, the next claim waits long:
+    /// a server that ends every few seconds does nothing else either.
+    fn lease_ms(&self, job: &ClaimedJob) -> i64 {
+        if job.lost < Query::WAYS {
+            return self.config.lease_ms;
+        }
+        self.config.lease_ms.max(LOST_LEASE_MS)
     }
 
     async fn worker(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
@@ -221,7 +244,7 @@ impl Jobs {
             self.meta.finish_job(job).await?;
             return Ok(());
         };
-        if let Some(failure) = lost_too_often(job.attempt) {
+        if let Some(failure) = lost_too_often(job) {
             tracing::error!(report.id = %id, attempt = job.attempt, "a report failed: nobody who began it came back");
             self.meta.fail_report(job, id, &failure).await?;
             return Ok(());

@@ -11,14 +11,18 @@
 //! others if they are all still there.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use deltalake::DeltaTable;
-use deltalake::datafile::DataFileReader;
-use deltalake::datafile::reader::ParquetFileReader;
+use deltalake::datafile::BatchStream;
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
 use fail::fail_point;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
 use object_store::path::Path;
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
 use showreport_meta::{Meta, NewHead, NewHeads};
 use showreport_model::facts::Table;
 
@@ -142,13 +146,12 @@ pub(crate) async fn merge(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Er
 }
 
 async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
-    let reader = ParquetFileReader::new(plan.delta.object_store());
     let mut files = Vec::new();
     for old in &plan.files {
-        let file = reader.read_file(old.path.clone()).await;
+        let file = read_file(plan.delta.object_store(), old.path.clone(), F::TABLE).await;
         files.push(file.map_err(|source| Error::ReadFile {
             table: F::TABLE,
-            source,
+            source: source.into(),
         })?);
     }
     fail_point!("compact-before-file", |_| std::process::abort());
@@ -165,6 +168,32 @@ async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>,
         }
     }
     writer.finish().await
+}
+
+/// The rows of a file, few at a time where a row can be large.
+async fn read_file(
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    table: Table,
+) -> Result<BatchStream, ParquetError> {
+    #[expect(
+        deprecated,
+        reason = "Delta's own reader, which knows no size of batches, is made of it, too"
+    )]
+    let reader = parquet::arrow::async_reader::ParquetObjectReader::new(store, path);
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
+    let batches = builder.with_batch_size(merge_rows_max(table)).build()?;
+    Ok(batches.map_err(Into::into).boxed())
+}
+
+/// Rows of each file that are in memory at once while it is merged. A poll can have 128 KiB,
+/// a message 6 KiB.
+const fn merge_rows_max(table: Table) -> usize {
+    match table {
+        Table::Polls => 16,
+        Table::Chat | Table::Votes => 256,
+        Table::Spans => 1_024,
+    }
 }
 
 /// Puts the merged files in the place of the others, if those are all still there.

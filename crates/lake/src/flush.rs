@@ -42,6 +42,12 @@ const READ_BYTES: u64 = 4 << 20;
 /// Bytes of the journal that one flush takes at most, so that it ends under any load.
 const TAKEN_BYTES_MAX: u64 = 64 << 20;
 
+/// Rows that are sorted at once.
+const PORTION_ROWS: usize = 256 << 10;
+
+/// Bytes of their columns.
+const PORTION_BYTES: usize = 64 << 20;
+
 /// Moves one set of journal rows to the tables: as many as are about so many bytes
 /// in memory when they are merged.
 pub(crate) async fn flush(
@@ -94,30 +100,45 @@ struct Taken {
     merger: FactsMerger,
 }
 
-/// Reads the journal from its oldest row on, until what is different in it fills
-/// `bytes_max` in memory. Beats of a view are one row then, so a flush can take
-/// many times as many bytes as it holds.
+impl Taken {
+    /// Whether a row may be taken after those that are. One must be, or nothing would ever be flushed.
+    fn has_room_for(&mut self, row: &JournalRow, bytes_max: u64) -> bool {
+        let held = self.merger.memory_bytes() as u64;
+        self.seqs.is_empty() || held.saturating_add(row.unpacked_bytes) <= bytes_max
+    }
+
+    fn add(&mut self, row: &JournalRow) -> Result<(), Error> {
+        let seq = row.seq;
+        let read = |source| Error::ReadJournal { seq, source };
+        let unpacked = row.unpack()?;
+        let facts = Facts::decode(&unpacked).map_err(read)?;
+        drop(unpacked);
+        let added = self.merger.add(&facts);
+        added.map_err(|error| read(ArrowError::ExternalError(error.into())))?;
+        self.fact_rows += facts.rows();
+        self.bytes += row.bytes;
+        self.seqs.push(seq);
+        Ok(())
+    }
+}
+
+/// Reads the journal from its oldest row on, until what is different in it, with the next row
+/// unpacked, would be more than `bytes_max` in memory. Beats of a view are one row then, so a flush
+/// can take many times as many bytes as it holds. Rows are unpacked one at a time: the size of each
+/// is known before.
 async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
     let mut taken = Taken::default();
-    while (taken.merger.memory_bytes() as u64) < bytes_max && taken.bytes < TAKEN_BYTES_MAX {
+    while taken.bytes < TAKEN_BYTES_MAX {
         let after = taken.seqs.last().copied().unwrap_or(0);
         let rows = meta.journal_rows(after, READ_BYTES).await?;
         if rows.is_empty() {
             break;
         }
-        for JournalRow {
-            seq,
-            bytes,
-            payload,
-        } in rows
-        {
-            let read = |source| Error::ReadJournal { seq, source };
-            let facts = Facts::decode(&payload).map_err(read)?;
-            let added = taken.merger.add(&facts);
-            added.map_err(|error| read(ArrowError::ExternalError(error.into())))?;
-            taken.fact_rows += facts.rows();
-            taken.bytes += bytes;
-            taken.seqs.push(seq);
+        for row in rows {
+            if !taken.has_room_for(&row, bytes_max) {
+                return Ok(taken);
+            }
+            taken.add(&row)?;
         }
     }
     Ok(taken)
@@ -224,22 +245,55 @@ async fn write<F: Fact>(
 ) -> Result<Vec<Add>, Error> {
     let mut writer = FileWriter::<F>::new(delta)?;
     for group in groups {
-        let batches = disk_batches::<F>(group)?;
-        let mut rows = Vec::new();
-        for batch in &batches {
-            rows.extend(F::read(batch).map_err(read_facts::<F>)?);
+        for portion in portions(group, F::TABLE) {
+            let batches = disk_batches::<F>(&portion)?;
+            let mut rows = Vec::new();
+            for batch in &batches {
+                rows.extend(F::read(batch).map_err(read_facts::<F>)?);
+            }
+            coalesce(&mut rows);
+            metrics.rows_written.inc_by(rows.len() as u64);
+            writer.extend(&rows).await?;
+            writer.end_file().await?;
         }
-        coalesce(&mut rows);
-        metrics.rows_written.inc_by(rows.len() as u64);
-        writer.extend(&rows).await?;
-        writer.end_file().await?;
     }
     writer.finish().await
 }
 
-fn disk_batches<F: Fact>(group: &[Facts]) -> Result<Vec<RecordBatch>, Error> {
-    let to_disk = |facts: &Facts| to_disk(F::TABLE, facts.batch(F::TABLE));
-    let batches = group.iter().map(to_disk).collect::<Result<_, _>>();
+/// The rows of a table, in portions that are sorted at once. Typed rows take several times the
+/// memory of their columns where texts are short, so that portions have few of them. A portion becomes
+/// a file; what is flushed is nearly always one.
+fn portions(group: &[Facts], table: Table) -> Vec<Vec<RecordBatch>> {
+    let mut portions = Vec::new();
+    let mut portion = Vec::new();
+    let (mut rows, mut bytes) = (0, 0);
+    for facts in group {
+        let batch = facts.batch(table);
+        let row_bytes = facts.table_bytes(table) / batch.num_rows().max(1);
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let by_bytes = (PORTION_BYTES.saturating_sub(bytes)) / row_bytes.max(1);
+            let room = by_bytes.min(PORTION_ROWS - rows);
+            if room == 0 && rows > 0 {
+                portions.push(std::mem::take(&mut portion));
+                (rows, bytes) = (0, 0);
+                continue;
+            }
+            let length = room.max(1).min(batch.num_rows() - from);
+            portion.push(batch.slice(from, length));
+            from += length;
+            rows += length;
+            bytes += length * row_bytes;
+        }
+    }
+    portions.push(portion);
+    portions.retain(|portion| !portion.is_empty());
+    portions
+}
+
+fn disk_batches<F: Fact>(portion: &[RecordBatch]) -> Result<Vec<RecordBatch>, Error> {
+    let to_disk = |batch: &RecordBatch| to_disk(F::TABLE, batch);
+    let batches = portion.iter().map(to_disk).collect::<Result<_, _>>();
     batches.map_err(read_facts::<F>)
 }
 
@@ -247,5 +301,31 @@ fn read_facts<F: Fact>(source: ArrowError) -> Error {
     Error::ReadFacts {
         table: F::TABLE,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use showreport_model::Span;
+
+    use super::*;
+    use crate::testing::{Viewing, facts};
+
+    #[test]
+    fn many_short_rows_are_sorted_in_portions_and_all_are_in_one() {
+        let of = |event: &str, count: usize| {
+            let views = (0..count).map(|number| Viewing {
+                event: event.to_owned(),
+                ..Viewing::new(&number.to_string(), Span::new(0, 1).expect("a span"))
+            });
+            facts("acme", views)
+        };
+        let group = [of("a", PORTION_ROWS - 1), of("b", 2), of("c", 3)];
+        let portions = portions(&group, Table::Spans);
+        let rows = portions.iter().map(|portion| {
+            let rows = portion.iter().map(RecordBatch::num_rows);
+            rows.sum::<usize>()
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), [PORTION_ROWS, 4]);
     }
 }

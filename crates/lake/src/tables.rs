@@ -26,6 +26,9 @@ pub(crate) trait Fact: Send + 'static {
     /// The rows of a batch that has the columns of the disk.
     fn read(batch: &RecordBatch) -> Result<Vec<Self::Row<'_>>, ArrowError>;
 
+    /// Bytes of the texts of a row.
+    fn text_bytes(row: &Self::Row<'_>) -> usize;
+
     /// The row with texts of its own.
     fn own(row: Self::Row<'_>) -> Self::Row<'static>;
 

@@ -6,6 +6,7 @@ use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake::{DeltaResult, DeltaTable};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use showreport_model::facts::Table;
 
 use crate::Error;
 use crate::tables::Fact;
@@ -15,13 +16,21 @@ use crate::tables::Fact;
 /// find one viewer's or one day's rows.
 const ROW_GROUP_ROWS: usize = 8_192;
 
+/// A row group of polls with long options would be a gigabyte otherwise, and both writing and
+/// reading hold the columns of a row group in memory.
+const ROW_GROUP_BYTES: usize = 16 << 20;
+
 /// Rows that are turned into columns at once.
 const BATCH_ROWS: usize = 8_192;
+
+/// Bytes of their texts. Only chat and polls come near: a poll can have 128 KiB.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Writes rows, in their order, to one file after the other.
 pub(crate) struct FileWriter<F: Fact> {
     writer: RecordBatchWriter,
     waiting: Vec<F::Row<'static>>,
+    waiting_bytes: usize,
     files: Vec<Add>,
 }
 
@@ -29,16 +38,18 @@ impl<F: Fact> FileWriter<F> {
     pub(crate) fn new(delta: &DeltaTable) -> Result<Self, Error> {
         let writer = RecordBatchWriter::for_table(delta).map_err(failed::<F>)?;
         Ok(Self {
-            writer: writer.with_writer_properties(properties()),
+            writer: writer.with_writer_properties(properties(F::TABLE)),
             waiting: Vec::new(),
+            waiting_bytes: 0,
             files: Vec::new(),
         })
     }
 
     /// Writes a row, now or later.
     pub(crate) async fn push(&mut self, row: F::Row<'static>) -> Result<(), Error> {
+        self.waiting_bytes += F::text_bytes(&row);
         self.waiting.push(row);
-        if self.waiting.len() == BATCH_ROWS {
+        if self.waiting.len() == BATCH_ROWS || self.waiting_bytes >= BATCH_BYTES {
             self.write_waiting().await?;
         }
         Ok(())
@@ -47,8 +58,11 @@ impl<F: Fact> FileWriter<F> {
     /// Writes rows.
     pub(crate) async fn extend(&mut self, rows: &[F::Row<'_>]) -> Result<(), Error> {
         self.write_waiting().await?;
-        for rows in rows.chunks(BATCH_ROWS) {
-            self.write(rows).await.map_err(failed::<F>)?;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(rows_of_batch::<F>(rest));
+            self.write(batch).await.map_err(failed::<F>)?;
+            rest = after;
         }
         Ok(())
     }
@@ -74,6 +88,7 @@ impl<F: Fact> FileWriter<F> {
 
     async fn write_waiting(&mut self) -> Result<(), Error> {
         let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
         self.write(&waiting).await.map_err(failed::<F>)
     }
 
@@ -85,6 +100,17 @@ impl<F: Fact> FileWriter<F> {
     }
 }
 
+/// How many of these rows are turned into columns at once, at least one.
+fn rows_of_batch<F: Fact>(rows: &[F::Row<'_>]) -> usize {
+    let mut bytes = 0;
+    let fitting = rows.iter().take(BATCH_ROWS).take_while(|row| {
+        let fits = bytes < BATCH_BYTES;
+        bytes += F::text_bytes(row);
+        fits
+    });
+    fitting.count()
+}
+
 fn failed<F: Fact>(source: deltalake::DeltaTableError) -> Error {
     Error::WriteFile {
         table: F::TABLE,
@@ -92,10 +118,43 @@ fn failed<F: Fact>(source: deltalake::DeltaTableError) -> Error {
     }
 }
 
-fn properties() -> WriterProperties {
+/// The values after which a page is looked at whether it is full. Of a column of polls as many as are
+/// usual would be 64 MiB.
+const fn values_at_once(table: Table) -> usize {
+    match table {
+        Table::Polls => 16,
+        Table::Chat | Table::Votes => 128,
+        Table::Spans => 1_024,
+    }
+}
+
+fn properties(table: Table) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("zstd has it");
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_write_batch_size(values_at_once(table))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::to_disk;
+    use crate::tables::polls::Polls;
+    use crate::testing::one_of_each;
+
+    #[test]
+    fn rows_with_long_texts_become_columns_a_few_at_a_time() {
+        let facts = one_of_each("acme").finish().facts;
+        let batch = to_disk(Table::Polls, facts.batch(Table::Polls)).expect("of the schema");
+        let mut poll = Polls::read(&batch).expect("rows").remove(0);
+        let few = vec![poll.clone(); 2 * BATCH_ROWS];
+        assert_eq!(rows_of_batch::<Polls>(&few), BATCH_ROWS);
+        poll.record = "r".repeat(BATCH_BYTES / 4).into();
+        let many = vec![poll; 10];
+        assert_eq!(rows_of_batch::<Polls>(&many), 4);
+        assert_eq!(rows_of_batch::<Polls>(&many[..1]), 1);
+    }
 }

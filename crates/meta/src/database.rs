@@ -413,6 +413,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
         ),
         migration(
+            4,
+            "memory",
+            include_str!("../migrations/sqlite/0004_memory.sql"),
+        ),
+        migration(
             5,
             "turns",
             include_str!("../migrations/sqlite/0005_turns.sql"),

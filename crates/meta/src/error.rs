@@ -98,6 +98,18 @@ pub enum Error {
         /// How many may wait.
         waiting_max: u64,
     },
+    /// A report would have more rows than any may have.
+    #[error(
+        "the report could have {rows} rows, a bucket of time each from the first instant that was \
+         watched to the last, and none may have more than {rows_max}; ask for a coarser \
+         granularity_seconds or for less time"
+    )]
+    ReportTooLarge {
+        /// How many there can be.
+        rows: u64,
+        /// How many there may be.
+        rows_max: u64,
+    },
     /// The writer of the journal has stopped: the process is shutting down.
     #[error("the journal is closed; send the records again later")]
     JournalClosed,
@@ -321,7 +333,7 @@ impl Failure for Error {
             | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
-            Self::IdempotencyMismatch => ErrorKind::Invalid,
+            Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
             Self::JournalFull { .. }
             | Self::ReportsFull { .. }
             | Self::ClockBehind { .. }

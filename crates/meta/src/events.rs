@@ -6,7 +6,7 @@ use serde::Serialize;
 use showreport_model::facts::{Collected, Registrations};
 use showreport_model::record::{EventKind, EventRecord};
 use showreport_model::report::Event;
-use showreport_model::{EventId, OrgId, Timestamp};
+use showreport_model::{EventId, OrgId, Span, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
@@ -36,15 +36,32 @@ const SELECT_THESE: &str =
 const SELECT_ALL: &str = select!("");
 
 /// The events come as a JSON array of `[org, event, sum]`: one statement, however many there are.
-const TOUCH: &str = "INSERT INTO events (org, event_id, sum)
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
+/// A new event was not watched yet.
+const TOUCH: &str = "INSERT INTO events (org, event_id, sum, watched_from, watched_to)
+    SELECT value ->> 0, value ->> 1, value ->> 2, 9223372036854775807, -9223372036854775807
+    FROM json_each(?1) WHERE true
     ON CONFLICT (org, event_id) DO NOTHING";
+
+/// What was watched comes as a JSON array of `[org, event, from, to]`. Most of it was watched within an
+/// hour of which that is known, and changes nothing.
+const WATCH: &str = "UPDATE events
+    SET watched_from = min(events.watched_from, heard.watched_from),
+        watched_to = max(events.watched_to, heard.watched_to)
+    FROM (SELECT value ->> 0 AS org, value ->> 1 AS event_id, value ->> 2 AS watched_from,
+            value ->> 3 AS watched_to
+        FROM json_each(?1)) AS heard
+    WHERE events.org = heard.org AND events.event_id = heard.event_id
+        AND (heard.watched_from < events.watched_from OR heard.watched_to > events.watched_to)";
+
+const SELECT_WATCHED: &str =
+    "SELECT watched_from, watched_to FROM events WHERE org = ?1 AND event_id = ?2";
 
 /// The events of one organisation come as a JSON array of arrays of the columns that follow `org`.
 const REGISTER: &str = "INSERT INTO events
-        (org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at, record, sum)
+        (org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at, record, sum,
+        watched_from, watched_to)
     SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-        value ->> 6, value ->> 7, value ->> 8
+        value ->> 6, value ->> 7, value ->> 8, 9223372036854775807, -9223372036854775807
     FROM json_each(?2) WHERE true
     ON CONFLICT (org, event_id) DO UPDATE SET
         kind = excluded.kind, title = excluded.title, starts_at = excluded.starts_at,
@@ -61,6 +78,7 @@ pub(crate) struct Mentions {
     touched: BTreeSet<(OrgId, EventId)>,
     registrations: BTreeMap<OrgId, Registrations>,
     earliest: BTreeMap<(OrgId, EventId), Timestamp>,
+    watched: BTreeMap<(OrgId, EventId), Span>,
 }
 
 impl Mentions {
@@ -76,6 +94,11 @@ impl Mentions {
         for (event, at) in collected.earliest() {
             let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
             *earliest = at.min(*earliest);
+        }
+        for (event, span) in collected.watched() {
+            let span = span.in_hours();
+            let watched = self.watched.entry((org.clone(), event)).or_insert(span);
+            *watched = watched.hull(span);
         }
     }
 
@@ -197,12 +220,30 @@ pub(crate) async fn mention(
             }
         }
     }
+    watch(write, mentions).await?;
     let earliest: Vec<_> = earliest
         .iter()
         .map(|((org, event), at)| (org, event, at))
         .collect();
     for events in earliest.chunks(EVENTS_AT_ONCE) {
         touched::note(write, &to_json(&events), now).await?;
+    }
+    Ok(())
+}
+
+/// Notes when events were watched.
+async fn watch(write: &mut SqliteConnection, mentions: &Mentions) -> Result<(), Error> {
+    let watched: Vec<_> = mentions
+        .watched
+        .iter()
+        .map(|((org, event), span)| (org, event, span.from(), span.to()))
+        .collect();
+    for events in watched.chunks(EVENTS_AT_ONCE) {
+        sqlx::query(WATCH)
+            .bind(to_json(&events))
+            .execute(&mut *write)
+            .await
+            .doing("note when events were watched")?;
     }
     Ok(())
 }
@@ -297,6 +338,28 @@ fn to_row(org: &OrgId, record: &EventRecord) -> impl Serialize + use<> {
         described.record,
         sum,
     )
+}
+
+/// The span of whole hours within which an event was watched. Nothing where it was not, or where it
+/// is not known, as of what was collected by an earlier version.
+pub(crate) async fn watched(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    event: &EventId,
+) -> Result<Option<Span>, Error> {
+    let row = sqlx::query(SELECT_WATCHED)
+        .bind(org.as_str())
+        .bind(event.as_str())
+        .fetch_optional(read)
+        .await
+        .doing("look up when an event was watched")?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Stored(&row);
+    let ends: (Option<i64>, Option<i64>) = (row.plain("watched_from")?, row.plain("watched_to")?);
+    Ok(ends
+        .0
+        .zip(ends.1)
+        .and_then(|(from, to)| Span::new(from, to)))
 }
 
 /// What a record says of an event, as it is stored.

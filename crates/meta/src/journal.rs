@@ -29,8 +29,23 @@ pub struct JournalRow {
     pub seq: i64,
     /// Bytes that it takes in the journal: the packed payload, and the text of its events.
     pub bytes: u64,
+    /// Bytes of its facts once they are unpacked.
+    pub unpacked_bytes: u64,
+    packed: Vec<u8>,
+}
+
+impl JournalRow {
     /// The facts, as `Facts::encode` gave them.
-    pub payload: Vec<u8>,
+    pub fn unpack(&self) -> Result<Vec<u8>, Error> {
+        let damaged = |problem: &dyn std::fmt::Display| {
+            let seq = self.seq;
+            Error::damaged(&format!(
+                "row {seq} of the journal cannot be unpacked: {problem}"
+            ))
+        };
+        let capacity = usize::try_from(self.unpacked_bytes).map_err(|error| damaged(&error))?;
+        zstd::bulk::decompress(&self.packed, capacity).map_err(|error| damaged(&error))
+    }
 }
 
 /// How much waits for the flush.
@@ -90,10 +105,9 @@ pub(crate) fn pack(facts: &[u8]) -> Vec<u8> {
 /// The quickest of zstd's usual levels.
 const PACK_LEVEL: i32 = 1;
 
-fn unpack(payload: &[u8]) -> Result<Vec<u8>, Error> {
-    zstd::stream::decode_all(payload).map_err(|error| {
-        Error::damaged(&format!("a row of the journal cannot be unpacked: {error}"))
-    })
+/// How many bytes a packed payload unpacks to. [`pack`] writes the number at its beginning.
+fn unpacked_bytes(packed: &[u8]) -> Option<u64> {
+    zstd::zstd_safe::get_frame_content_size(packed).ok()?
 }
 
 /// Adds a row.
@@ -171,7 +185,8 @@ pub(crate) async fn depth(read: &mut SqliteConnection) -> Result<JournalDepth, E
     })
 }
 
-/// The oldest rows after a number, up to so many bytes, at least one.
+/// The oldest rows after a number, up to so many packed bytes, at least one. They stay packed: a
+/// row of a few kilobytes may unpack to many megabytes.
 pub(crate) async fn oldest(
     read: &mut SqliteConnection,
     after: i64,
@@ -193,10 +208,16 @@ pub(crate) async fn oldest(
             let problem = format!("row {seq} of the journal does not match its checksum");
             return Err(Error::damaged(&problem));
         }
+        let unpacked_bytes = unpacked_bytes(&payload).ok_or_else(|| {
+            Error::damaged(&format!(
+                "row {seq} of the journal does not say how large it is"
+            ))
+        })?;
         checked.push(JournalRow {
             seq,
             bytes: head.bytes.unsigned_abs(),
-            payload: unpack(&payload)?,
+            unpacked_bytes,
+            packed: payload,
         });
     }
     if checked.is_empty() && first <= ledger.journal_last {

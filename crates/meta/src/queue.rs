@@ -39,6 +39,8 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// The number of this claim.
     pub fence: i64,
+    /// How many of those who claimed it before never came back: their process may have ended by it.
+    pub lost: u32,
 }
 
 /// A job to be added.
@@ -92,9 +94,10 @@ const SELECT_NEXT: &str = "SELECT jobs.id
     LIMIT 1";
 
 const CLAIM: &str = "UPDATE jobs
-    SET due_at = ?2, attempts = attempts + 1, fence = fence + 1, claimed_by = ?3
+    SET due_at = ?2, attempts = attempts + 1, fence = fence + 1,
+        lost = lost + (claimed_by IS NOT NULL), claimed_by = ?3
     WHERE id = ?1
-    RETURNING id, name, payload, attempts, fence, org";
+    RETURNING id, name, payload, attempts, fence, lost, org";
 
 const TAKE_TURN: &str = "UPDATE job_turns
     SET number = (SELECT max(number) + 1 FROM job_turns) WHERE org = ?1 AND name = ?2";
@@ -192,6 +195,7 @@ pub(crate) async fn claim(
         payload: row.plain("payload")?,
         attempt: row.number("attempts")?,
         fence: row.plain("fence")?,
+        lost: row.number("lost")?,
     };
     sqlx::query(TAKE_TURN)
         .bind(row.plain::<String>("org")?)

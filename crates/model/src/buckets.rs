@@ -1,8 +1,7 @@
-//! Buckets of time, and their pages.
+//! Buckets of time.
 
 use std::sync::Arc;
 
-use crate::span::Span;
 use crate::time::{Timestamp, Zone};
 
 /// The width of a bucket in seconds.
@@ -105,66 +104,9 @@ impl Buckets {
     }
 }
 
-/// How many buckets make a page: the unit in which curves are kept.
-pub const PAGE_BUCKETS: i64 = 4096;
-
-/// The number of the page that holds the instant.
-pub fn page(buckets: &Buckets, at: i64) -> i64 {
-    buckets.index(at).div_euclid(PAGE_BUCKETS)
-}
-
-/// Divides a set at the edges of pages, so that no curve is longer than a page.
-///
-/// Returns each page's number with its part of the set, ascending.
-pub fn pages(buckets: &Buckets, set: &[Span]) -> Vec<(i64, Vec<Span>)> {
-    let mut pages: Vec<(i64, Vec<Span>)> = Vec::new();
-    for span in set {
-        let mut rest = Some(*span);
-        while let Some(span) = rest {
-            let first = page(buckets, span.from());
-            let last = page(buckets, span.to() - 1);
-            let edge = if first == last {
-                span.to()
-            } else {
-                buckets.start((first + 1) * PAGE_BUCKETS)
-            };
-            if let Some(part) = Span::new(span.from(), edge) {
-                match pages.last_mut() {
-                    Some((number, parts)) if *number == first => parts.push(part),
-                    _ => pages.push((first, vec![part])),
-                }
-            }
-            rest = Span::new(edge, span.to());
-        }
-    }
-    pages
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::span::SpanSet;
-    use crate::span::testing::sets;
-
-    proptest! {
-        #[test]
-        fn pages_lose_nothing(sets in sets()) {
-            let buckets = Buckets::Clock(10);
-            for set in sets {
-                let parts: Vec<Span> = pages(&buckets, &set).into_iter().flat_map(|(_, parts)| parts).collect();
-                let mut union: SpanSet = parts.iter().copied().collect();
-                prop_assert_eq!(union.settle(), set.as_slice());
-                for (page, parts) in pages(&buckets, &set) {
-                    for part in parts {
-                        prop_assert_eq!(buckets.index(part.from()).div_euclid(PAGE_BUCKETS), page);
-                        prop_assert_eq!(buckets.index(part.to() - 1).div_euclid(PAGE_BUCKETS), page);
-                    }
-                }
-            }
-        }
-    }
 
     #[test]
     fn days_are_those_of_the_zone() {

@@ -3,14 +3,12 @@
 //! A span adds to its first and its last bucket, and to differences between
 //! neighbours, so the work does not grow with the number of buckets it crosses.
 
-use std::ops::Range;
-
 use smallvec::SmallVec;
 
 use crate::buckets::Buckets;
 use crate::span::Span;
 
-/// A set of spans as it lies in buckets: worked out once, added to any number of curves.
+/// A set of spans as it lies in buckets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spread(SmallVec<[Crossing; 2]>);
 
@@ -53,148 +51,87 @@ impl Spread {
     }
 }
 
-/// What falls into each bucket: milliseconds, and how many sets have any.
+/// What a bucket adds to a curve: to milliseconds, and to how many sets there are.
 ///
-/// Sums of curves are curves of sums, so partial results merge.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Curve {
-    /// The number of the bucket of element 0.
-    first: i64,
-    changes: Vec<Change>,
-}
-
-/// What a bucket adds to the curve.
+/// Sums of changes are changes of sums, so those of many sets in one bucket become one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Change {
+pub struct Change {
     /// Milliseconds of spans that begin or end inside the bucket.
-    millis: i64,
-    /// Spans that fill this bucket less those that fill the one before.
-    filled: i64,
-    /// Sets that have any instant in this bucket less those in the one before.
-    present: i64,
-}
-
-/// One bucket of a [`Curve`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CurvePoint {
-    /// The number of the bucket.
-    pub index: i64,
-    /// Milliseconds inside the bucket, summed over the sets.
     pub millis: i64,
-    /// Sets with at least a millisecond inside the bucket.
-    pub sets: i64,
+    /// Spans that fill this bucket less those that fill the one before.
+    pub filled: i64,
+    /// Sets that have any instant in this bucket less those in the one before.
+    pub present: i64,
 }
 
-impl Curve {
-    /// Adds one set.
-    pub fn add(&mut self, Spread(crossings): &Spread) {
-        let (Some(first), Some(last)) = (crossings.first(), crossings.last()) else {
-            return;
+impl Change {
+    fn add(&mut self, other: Self) {
+        self.millis += other.millis;
+        self.filled += other.filled;
+        self.present += other.present;
+    }
+}
+
+impl Spread {
+    /// The buckets that the set changes: their numbers, ascending, and how.
+    pub fn changes(&self) -> SmallVec<[(i64, Change); 4]> {
+        let mut changes: SmallVec<[(i64, Change); 4]> = SmallVec::new();
+        let mut change = |index, millis, filled, present| {
+            let change = Change {
+                millis,
+                filled,
+                present,
+            };
+            changes.push((index, change));
         };
-        self.cover(first.head..last.tail + 1);
-        for crossing in crossings {
-            self.at(crossing.head).millis += crossing.head_millis;
+        for crossing in &self.0 {
+            change(crossing.head, crossing.head_millis, 0, 0);
             if crossing.head < crossing.tail {
-                self.at(crossing.head + 1).filled += 1;
-                let tail = self.at(crossing.tail);
-                tail.millis += crossing.tail_millis;
-                tail.filled -= 1;
+                change(crossing.head + 1, 0, 1, 0);
+                change(crossing.tail, crossing.tail_millis, -1, 0);
             }
             // The set counts once a bucket, however many of its spans lie there.
             if crossing.uncounted <= crossing.tail {
-                self.at(crossing.uncounted).present += 1;
-                self.at(crossing.tail + 1).present -= 1;
+                change(crossing.uncounted, 0, 0, 1);
+                change(crossing.tail + 1, 0, 0, -1);
             }
         }
+        changes.sort_by_key(|&(index, _)| index);
+        changes.dedup_by(|(index, next), (kept_index, kept)| {
+            let is_same = index == kept_index;
+            if is_same {
+                kept.add(*next);
+            }
+            is_same
+        });
+        changes.retain(|(_, change)| *change != Change::default());
+        changes
+    }
+}
+
+/// The height of a curve in one bucket, followed from bucket to bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Level(Change);
+
+impl Level {
+    /// Adds what this bucket changes.
+    pub fn add(&mut self, change: Change) {
+        self.0.add(change);
     }
 
-    /// Adds everything that the other curve holds.
-    pub fn merge(&mut self, other: &Self) {
-        if other.changes.is_empty() {
-            return;
-        }
-        // The last change only ends what was; the bucket itself is empty.
-        self.cover(other.first..other.first + other.buckets() - 1);
-        for (change, index) in other.changes.iter().zip(other.first..) {
-            let merged = self.at(index);
-            merged.millis += change.millis;
-            merged.filled += change.filled;
-            merged.present += change.present;
-        }
+    /// Goes to the next bucket.
+    pub fn step(&mut self) {
+        self.0.millis = 0;
     }
 
-    /// The buckets in which any set has an instant, ascending.
-    pub fn points<'a>(&'a self, buckets: &'a Buckets) -> impl Iterator<Item = CurvePoint> + 'a {
-        let mut filled = 0;
-        let mut present = 0;
-        let changes = self.changes.iter().zip(self.first..);
-        changes.filter_map(move |(change, index)| {
-            filled += change.filled;
-            present += change.present;
-            let width = || buckets.start(index + 1) - buckets.start(index);
-            let full = if filled == 0 { 0 } else { filled * width() };
-            (present > 0).then(|| CurvePoint {
-                index,
-                millis: change.millis + full,
-                sets: present,
-            })
-        })
+    /// Sets with at least a millisecond inside the bucket.
+    pub const fn sets(&self) -> i64 {
+        self.0.present
     }
 
-    /// The curve as numbers, for [`Curve::decode`].
-    pub fn encode(&self) -> impl Iterator<Item = i64> + '_ {
-        let numbers = |change: &Change| [change.millis, change.filled, change.present];
-        let changes = self.changes.iter().flat_map(numbers);
-        std::iter::once(self.first).chain(changes)
-    }
-
-    /// The curve that [`Curve::encode`] gave.
-    pub fn decode(numbers: &[i64]) -> Self {
-        let Some((&first, values)) = numbers.split_first() else {
-            return Self::default();
-        };
-        let (changes, _) = values.as_chunks();
-        let change = |&[millis, filled, present]: &[i64; 3]| Change {
-            millis,
-            filled,
-            present,
-        };
-        Self {
-            first,
-            changes: changes.iter().map(change).collect(),
-        }
-    }
-
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.changes.capacity() * size_of::<Change>()
-    }
-
-    fn buckets(&self) -> i64 {
-        i64::try_from(self.changes.len()).expect("a page of buckets")
-    }
-
-    /// Makes room for the buckets, and for the one after, where differences end.
-    fn cover(&mut self, wanted: Range<i64>) {
-        if self.changes.is_empty() {
-            self.first = wanted.start;
-        }
-        let before = usize::try_from(self.first - wanted.start).unwrap_or(0);
-        let after = usize::try_from(wanted.end + 1 - self.first - self.buckets()).unwrap_or(0);
-        if before > 0 {
-            let none = std::iter::repeat_n(Change::default(), before);
-            self.changes.splice(..0, none);
-            self.first = wanted.start;
-        }
-        if after > 0 {
-            let length = self.changes.len() + after;
-            self.changes.resize(length, Change::default());
-        }
-    }
-
-    fn at(&mut self, index: i64) -> &mut Change {
-        let offset = usize::try_from(index - self.first).expect("covered before");
-        &mut self.changes[offset]
+    /// Milliseconds inside the bucket, which has that width, summed over the sets.
+    pub const fn millis(&self, width: i64) -> i64 {
+        self.0.millis + self.0.filled * width
     }
 }
 
@@ -231,14 +168,30 @@ mod tests {
     }
 
     fn curve(buckets: &Buckets, sets: &[Vec<Span>]) -> BTreeMap<i64, (i64, i64)> {
-        let mut curve = Curve::default();
+        let mut changes: BTreeMap<i64, Change> = BTreeMap::new();
         for set in sets {
-            curve.add(&Spread::new(buckets, set));
+            let of_set = Spread::new(buckets, set).changes();
+            assert!(of_set.is_sorted_by(|(one, _), (next, _)| one < next));
+            for (index, change) in of_set {
+                changes.entry(index).or_default().add(change);
+            }
         }
-        curve
-            .points(buckets)
-            .map(|point| (point.index, (point.millis, point.sets)))
-            .collect()
+        let Some((&first, _)) = changes.first_key_value() else {
+            return BTreeMap::new();
+        };
+        let (&last, _) = changes.last_key_value().expect("there is a first");
+        let mut level = Level::default();
+        let mut points = BTreeMap::new();
+        for index in first..=last {
+            level.add(changes.get(&index).copied().unwrap_or_default());
+            let width = buckets.start(index + 1) - buckets.start(index);
+            if level.sets() > 0 {
+                points.insert(index, (level.millis(width), level.sets()));
+            }
+            level.step();
+        }
+        assert_eq!(level, Level::default(), "what begins ends");
+        points
     }
 
     proptest! {
@@ -246,22 +199,6 @@ mod tests {
         fn a_curve_equals_the_sum_bucket_by_bucket(sets in sets(), seconds in prop::sample::select(vec![1u32, 5, 60, 300])) {
             let buckets = Buckets::new(Granularity::try_from(seconds).expect("offered"), &Zone::utc());
             prop_assert_eq!(curve(&buckets, &sets), naive(&buckets, &sets));
-        }
-
-        #[test]
-        fn curves_merge_in_any_division(sets in sets(), cut in 0usize..8) {
-            let buckets = Buckets::Clock(1000);
-            let cut = cut.min(sets.len());
-            let mut whole = Curve::default();
-            let mut parts = [Curve::default(), Curve::default()];
-            for (number, set) in sets.iter().enumerate() {
-                let spread = Spread::new(&buckets, set);
-                whole.add(&spread);
-                parts[usize::from(number >= cut)].add(&spread);
-            }
-            let mut merged = Curve::decode(&parts[1].encode().collect::<Vec<_>>());
-            merged.merge(&parts[0]);
-            prop_assert!(whole.points(&buckets).eq(merged.points(&buckets)));
         }
     }
 }

@@ -10,6 +10,7 @@ mod registrations;
 mod merger;
 mod earliest;
 mod batches;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -172,6 +173,11 @@ impl Facts {
             .iter()
             .map(RecordBatch::get_array_memory_size)
             .sum()
+    }
+
+    /// Bytes of a table's rows, those of buffers that they share with others left out.
+    pub fn table_bytes(&self, table: Table) -> usize {
+        rows::slice_bytes(self.batch(table))
     }
 
     /// All rows of all parts.

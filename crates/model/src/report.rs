@@ -8,8 +8,12 @@ use crate::buckets::Granularity;
 use crate::facts::Table;
 use crate::ids::{EventId, OrgId, ReportId};
 use crate::record::{EventKind, named};
-use crate::span::Window;
+use crate::span::{Span, Window};
 use crate::time::{Timestamp, Zone};
+
+/// The most rows of a report: three years of seconds. Rows are streamed, so that this is a bound on
+/// the disk and on the time that a report takes.
+pub const ROWS_MAX: u64 = 100_000_000;
 
 named! {
     /// What a report is about.
@@ -84,6 +88,26 @@ pub struct ReportOrder {
     pub granularity: Granularity,
     /// In which form.
     pub format: Format,
+}
+
+impl ReportOrder {
+    /// How many buckets of time the rows can be about, of an event that was watched within this span.
+    /// One if they are not gathered by time, or none is made of nothing: a message and a vote are
+    /// in one bucket each.
+    pub fn buckets_max(&self, watched: Span) -> u64 {
+        let by_time = self.group_by.contains(&GroupBy::WatchTimestamp);
+        if !by_time || self.dimension != Dimension::WatchTime {
+            return 1;
+        }
+        let width = i64::from(self.granularity.seconds()) * 1_000;
+        self.window.clip(watched).map_or(0, |span| {
+            let (first, last) = (
+                span.from().div_euclid(width),
+                (span.to() - 1).div_euclid(width),
+            );
+            (last - first + 1).unsigned_abs()
+        })
+    }
 }
 
 named! {

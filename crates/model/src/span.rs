@@ -34,7 +34,27 @@ impl Span {
     pub const fn millis(self) -> i64 {
         self.to - self.from
     }
+
+    /// The least span that holds both.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            to: self.to.max(other.to),
+        }
+    }
+
+    /// The least span of whole hours that holds it.
+    #[must_use]
+    pub const fn in_hours(self) -> Self {
+        Self {
+            from: self.from.div_euclid(MILLIS_PER_HOUR) * MILLIS_PER_HOUR,
+            to: (self.to - 1).div_euclid(MILLIS_PER_HOUR) * MILLIS_PER_HOUR + MILLIS_PER_HOUR,
+        }
+    }
 }
+
+const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 /// A filter in time: `[start, end)`, either end open where it is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -13,10 +13,53 @@ use crate::config::Config;
 use crate::pool::SharedPool;
 use crate::single_pass::SinglePass;
 
-/// What all questions share: memory, spill files, the store.
-pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+/// How a question is answered: with how much at once. One that took its process down is not
+/// answered in the same way again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Way(u32);
+
+impl Way {
+    /// How many there are.
+    pub(crate) const COUNT: u32 = 4;
+
+    /// All, each with less at once than the one before.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The way after so many that did not end well.
+    pub(crate) fn after(lost: u32) -> Self {
+        Self(lost.min(Self::COUNT - 1))
+    }
+
+    /// Its place among all.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    fn memory_bytes(self, config: &Config) -> usize {
+        config.memory_bytes_max >> self.0
+    }
+
+    fn threads(self, config: &Config) -> usize {
+        // Undivided, the engine would join by hash whatever it is told.
+        let threads = if self.0 == 0 { config.threads } else { 2 };
+        threads.max(2)
+    }
+
+    fn batch_rows(self, usual: usize) -> usize {
+        (usual >> (2 * self.0)).max(1)
+    }
+}
+
+/// What all questions of a way share: memory, spill files, the store.
+pub(crate) fn runtime(
+    config: &Config,
+    lake: &Lake,
+    way: Way,
+) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(SharedPool::new(config.memory_bytes_max)))
+        .with_memory_pool(Arc::new(SharedPool::new(way.memory_bytes(config))))
         .with_temp_file_path(config.spill_dir.clone())
         .with_metadata_cache_limit(METADATA_BYTES_MAX)
         // Both would only keep what lies in the names of files that no question reads twice.
@@ -32,12 +75,24 @@ pub(crate) fn runtime(config: &Config, lake: &Lake) -> Result<Arc<RuntimeEnv>, D
 /// and fill whatever there is: the engine's defaults kept 71 MiB, in steps of some KiB a report.
 const METADATA_BYTES_MAX: usize = 8 << 20;
 
-/// A session for one question.
-pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionContext {
+/// A session for one question, whose operators usually work on batches of so many rows.
+pub(crate) fn session(
+    config: &Config,
+    runtime: Arc<RuntimeEnv>,
+    (way, batch_rows): (Way, usize),
+) -> SessionContext {
+    divided(way.threads(config), runtime, way.batch_rows(batch_rows))
+}
+
+/// The same for rows that must keep their order: the engine hands none to another thread.
+pub(crate) fn serial_session(runtime: Arc<RuntimeEnv>) -> SessionContext {
+    divided(1, runtime, BATCH_ROWS)
+}
+
+fn divided(threads: usize, runtime: Arc<RuntimeEnv>, batch_rows: usize) -> SessionContext {
     let mut session = SessionConfig::new()
-        // Undivided, the engine would join by hash whatever it is told.
-        .with_target_partitions(config.threads.max(2))
-        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(threads)
+        .with_batch_size(batch_rows)
         .with_collect_statistics(false);
     let options = session.options_mut();
     // A hash join holds one side in memory and cannot spill it; a merge join can.
@@ -50,7 +105,7 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
     options.execution.parquet.pushdown_filters = true;
     // For the files between stages: written in the order of the rows, and in bounded memory.
     options.execution.parquet.allow_single_file_parallelism = false;
-    options.execution.parquet.max_row_group_size = STAGED_GROUP_ROWS;
+    options.execution.parquet.max_row_group_size = STAGED_GROUP_BATCHES * batch_rows;
     let state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime)
@@ -63,9 +118,47 @@ pub(crate) fn session(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionConte
 /// Rows of a batch. Files are cut by it too, so it is part of what the same facts look like.
 pub(crate) const BATCH_ROWS: usize = 4096;
 
+/// The same where polls are read: one can have 128 KiB.
+pub(crate) const POLLS_BATCH_ROWS: usize = 16;
+
+/// The same for messages, of which one can have 7 KiB.
+pub(crate) const CHAT_BATCH_ROWS: usize = 2_048;
+
+/// The same for votes and options of polls, of which one can have 64 KiB and 4 KiB.
+pub(crate) const WIDE_BATCH_ROWS: usize = 256;
+
 /// What a sort keeps back for merging its spilled runs. The engine's default,
 /// 10 MB a sort, would take the whole pool when ten sorts stand in a plan.
 const SPILL_RESERVATION_BYTES: usize = 2 << 20;
 
-/// Rows of a row group of a file between two stages.
-const STAGED_GROUP_ROWS: usize = 64 << 10;
+/// Batches that make a row group of a file between two stages.
+const STAGED_GROUP_BATCHES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_takes_less_at_once_than_the_one_before() {
+        let config = Config {
+            memory_bytes_max: 128 << 20,
+            spill_dir: std::path::PathBuf::new(),
+            threads: 8,
+        };
+        let taken: Vec<_> = Way::all()
+            .map(|way| {
+                (
+                    way.memory_bytes(&config) >> 20,
+                    way.threads(&config),
+                    way.batch_rows(4_096),
+                )
+            })
+            .collect();
+        assert_eq!(
+            taken,
+            [(128, 8, 4_096), (64, 2, 1_024), (32, 2, 256), (16, 2, 64)]
+        );
+        assert_eq!(Way::after(0), Way::default());
+        assert_eq!(Way::all().last(), Some(Way::after(100)));
+    }
+}

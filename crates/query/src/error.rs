@@ -59,6 +59,9 @@ pub enum Error {
         /// The most rows, the header not counted.
         rows_max: u64,
     },
+    /// More rows than any report may have.
+    #[error(transparent)]
+    TooManyRows(TooManyRows),
     /// The engine's thread ended before the answer.
     #[error("the query engine was stopped")]
     Stopped,
@@ -74,7 +77,7 @@ impl Failure for Error {
             return ErrorKind::StorageFull;
         }
         match self {
-            Self::SheetFull { .. } => ErrorKind::Invalid,
+            Self::SheetFull { .. } | Self::TooManyRows(_) => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
             Self::Stopped => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
@@ -84,6 +87,22 @@ impl Failure for Error {
 
 impl From<DataFusionError> for Error {
     fn from(source: DataFusionError) -> Self {
+        if let DataFusionError::External(cause) = source.find_root()
+            && let Some(rows) = cause.downcast_ref::<TooManyRows>()
+        {
+            return Self::TooManyRows(*rows);
+        }
         Self::RunPlan { source }
     }
+}
+
+/// A report would have more rows than any may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the report has more than {rows_max} rows, and none may have more; ask for a coarser \
+     granularity_seconds, for fewer fields to group by, or for less time"
+)]
+pub struct TooManyRows {
+    /// The most rows.
+    pub rows_max: u64,
 }

@@ -44,6 +44,14 @@ impl Scope {
 #[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) context: SessionContext,
+    /// For frames of whole polls, which have few rows a batch.
+    pub(crate) polls_context: SessionContext,
+    /// For frames of votes and options, which have fewer than others.
+    pub(crate) wide_context: SessionContext,
+    /// For frames of messages.
+    pub(crate) chat_context: SessionContext,
+    /// For frames whose rows must keep their order.
+    pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
     pub(crate) org: OrgId,
     pub(crate) scope: Scope,
@@ -87,8 +95,14 @@ impl Facts {
             .await
             .map_err(|source| Error::FindFacts { source })?;
         let schema = table_schema(table);
+        let context = match table {
+            Table::Spans => &self.context,
+            Table::Chat => &self.chat_context,
+            Table::Votes => &self.wide_context,
+            Table::Polls => &self.polls_context,
+        };
         if files.is_empty() {
-            return Ok(self.context.read_batch(RecordBatch::new_empty(schema))?);
+            return Ok(context.read_batch(RecordBatch::new_empty(schema))?);
         }
         let urls = files
             .iter()
@@ -98,9 +112,7 @@ impl Facts {
         let config = ListingTableConfig::new_with_multi_paths(urls)
             .with_listing_options(options)
             .with_schema(schema);
-        let frame = self
-            .context
-            .read_table(Arc::new(ListingTable::try_new(config)?))?;
+        let frame = context.read_table(Arc::new(ListingTable::try_new(config)?))?;
         let ours = col("org").eq(lit(self.org.as_str()));
         Ok(frame.filter(match &self.scope {
             Scope::Org => ours,
@@ -119,6 +131,16 @@ impl Facts {
     /// The engine shares its memory out evenly among all sorts and groupings of
     /// a plan, busy or not. A long plan therefore goes in stages, each with few.
     pub(crate) async fn staged(&self, name: &str, frame: DataFrame) -> Result<DataFrame, Error> {
+        self.staged_for(&self.context, name, frame).await
+    }
+
+    /// The same, as a frame of this session.
+    pub(crate) async fn staged_for(
+        &self,
+        context: &SessionContext,
+        name: &str,
+        frame: DataFrame,
+    ) -> Result<DataFrame, Error> {
         let path = self.stages.path().join(format!("{name}.parquet"));
         let path = path.to_str().ok_or(Error::SpillPath)?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
@@ -128,8 +150,6 @@ impl Facts {
         let config = ListingTableConfig::new(url)
             .with_listing_options(ListingOptions::new(Arc::new(ParquetFormat::default())))
             .with_schema(schema);
-        Ok(self
-            .context
-            .read_table(Arc::new(ListingTable::try_new(config)?))?)
+        Ok(context.read_table(Arc::new(ListingTable::try_new(config)?))?)
     }
 }

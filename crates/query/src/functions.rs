@@ -11,7 +11,6 @@ pub(crate) mod least;
 pub(crate) mod union;
 pub(crate) mod sets;
 pub(crate) mod people;
-pub(crate) mod pages;
 pub(crate) mod curves;
 pub(crate) mod peak;
 pub(crate) mod spans;

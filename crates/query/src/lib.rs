@@ -8,10 +8,11 @@ pub mod error;
 pub mod config;
 mod functions;
 mod facts;
-mod plans;
 mod pool;
 mod single_pass;
 mod embedded;
+mod unfold;
+mod plans;
 mod render;
 pub mod query;
 #[cfg(any(test, fuzzing))]

@@ -24,6 +24,10 @@ use datafusion::execution::memory_pool::{
 /// rows cannot go on.
 const SHARE_BYTES_MIN: usize = 8 << 20;
 
+/// What one that holds nothing is given at once: a sort that cannot hold one batch has nothing to
+/// spill, and would fail.
+const FIRST_BYTES_MAX: usize = 32 << 20;
+
 /// A pool of so many bytes.
 #[derive(Debug)]
 pub(crate) struct SharedPool {
@@ -84,7 +88,7 @@ impl State {
     fn fits(&self, bytes_max: usize, consumer: &MemoryConsumer, additional: usize) -> bool {
         let Share { held, credit } = self.share(consumer);
         let wanted = held + additional;
-        if wanted <= SHARE_BYTES_MIN.max(credit) {
+        if wanted <= SHARE_BYTES_MIN.max(credit) || (held == 0 && wanted <= FIRST_BYTES_MAX) {
             return true;
         }
         let rest = bytes_max.saturating_sub(self.other_bytes);
@@ -182,6 +186,12 @@ mod tests {
         sort.shrink(48 << 20);
         sort.try_grow(48 << 20).expect_err("it has spilled");
         group.try_grow(9 << 20).expect("the sort has spilled");
+
+        let wide = named("wide", true);
+        wide.try_grow(32 << 20).expect("a batch, to begin with");
+        wide.try_grow(1 << 20)
+            .expect_err("it holds something to spill");
+        wide.free();
 
         let merge = named("merge", false);
         merge.try_grow(128 << 20).expect("it cannot spill");

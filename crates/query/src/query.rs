@@ -14,7 +14,7 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded;
+use crate::embedded::{self, BATCH_ROWS, CHAT_BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::answer::Answer;
@@ -33,7 +33,9 @@ pub type Progress = Arc<dyn Fn(u8) + Send + Sync>;
 pub struct Query {
     config: Arc<Config>,
     lake: Lake,
-    runtime: Arc<RuntimeEnv>,
+    /// One for each way.
+    runtimes: Arc<[Arc<RuntimeEnv>]>,
+    way: Way,
     cpu: Handle,
 }
 
@@ -41,14 +43,28 @@ impl Query {
     /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
     /// so that a heavy report cannot hold up a request.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
-        let runtime =
-            embedded::runtime(config, &lake).map_err(|source| Error::OpenEngine { source })?;
+        let runtimes = Way::all().map(|way| embedded::runtime(config, &lake, way));
+        let runtimes: Result<_, _> = runtimes.collect();
         Ok(Self {
             config: Arc::new(config.clone()),
+            runtimes: runtimes.map_err(|source| Error::OpenEngine { source })?,
             lake,
-            runtime,
+            way: Way::default(),
             cpu,
         })
+    }
+
+    /// In how many ways a question can be asked.
+    pub const WAYS: u32 = Way::COUNT;
+
+    /// The same engine for a question that was asked so many times without that its process came to
+    /// the end of it: with less memory, fewer threads and smaller batches each time.
+    #[must_use]
+    pub fn after(&self, lost: u32) -> Self {
+        Self {
+            way: Way::after(lost),
+            ..self.clone()
+        }
     }
 
     /// Writes the file of an order, made from the pinned facts.
@@ -67,9 +83,11 @@ impl Query {
         let clockwork = Clockwork::new(&order, &pins.zone);
         self.on_cpu(async move {
             let answer = plan(&facts, &order, &clockwork).await?;
+            // The frame's own session: it knows how many rows a batch may have.
+            let session = Arc::new(answer.frame.task_ctx());
             let plan = answer.frame.create_physical_plan().await?;
             progress(PLANNED_PERCENT);
-            let rows = execute_stream(Arc::clone(&plan), facts.context.task_ctx())?;
+            let rows = execute_stream(Arc::clone(&plan), session)?;
             // Rows are merged on one thread while those before are written on another.
             let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
@@ -109,7 +127,7 @@ impl Query {
         let (order, known) = (order.clone(), known.clone());
         self.on_cpu(async move {
             let answer = bulk::plan(&facts, &order, &known).await?;
-            write(&facts, answer, output).await
+            write(answer, output).await
         })
         .await
     }
@@ -127,7 +145,7 @@ impl Query {
         let day = order.window;
         self.on_cpu(async move {
             let answer = started_views::plan(&facts, day, &events).await?;
-            write(&facts, answer, output).await
+            write(answer, output).await
         })
         .await
     }
@@ -173,8 +191,15 @@ impl Query {
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
+        let runtime = || Arc::clone(&self.runtimes[self.way.number()]);
+        let session =
+            |batch_rows| embedded::session(&self.config, runtime(), (self.way, batch_rows));
         Ok(Facts {
-            context: embedded::session(&self.config, Arc::clone(&self.runtime)),
+            context: session(BATCH_ROWS),
+            polls_context: session(POLLS_BATCH_ROWS),
+            wide_context: session(WIDE_BATCH_ROWS),
+            chat_context: session(CHAT_BATCH_ROWS),
+            serial_context: embedded::serial_session(runtime()),
             lake: self.lake.clone(),
             org: org.clone(),
             scope,
@@ -194,9 +219,10 @@ impl Query {
 }
 
 /// Writes an answer as CSV, telling nobody how far it is.
-async fn write(facts: &Facts, answer: Answer, output: Output) -> Result<Rendered, Error> {
+async fn write(answer: Answer, output: Output) -> Result<Rendered, Error> {
+    let session = Arc::new(answer.frame.task_ctx());
     let plan = answer.frame.create_physical_plan().await?;
-    let rows = execute_stream(plan, facts.context.task_ctx())?;
+    let rows = execute_stream(plan, session)?;
     render(Format::Csv, answer.columns, rows, output, &|_| {}).await
 }
 

@@ -24,10 +24,6 @@ const NEARLY_UNIQUE: [&str; 4] = ["playback_id", "message_id", "name", CUSTOMER]
 /// not be sent again when what was grouped is grouped by customer.
 const CUSTOMER: &str = "customer_id";
 
-/// What a page of buckets holds of a few viewers is larger than what is known of them. A page that
-/// is one for all viewers is still summed on every thread.
-const PAGE: &str = "number";
-
 /// The rule, to be applied after the engine's own.
 #[derive(Debug)]
 pub(crate) struct SinglePass;
@@ -90,10 +86,10 @@ fn in_single_pass(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Execut
     Ok(Some(Arc::new(grouped)))
 }
 
-/// Whether rows that are grouped by these hardly melt together, or to what is larger than they are.
+/// Whether rows that are grouped by these hardly melt together.
 fn hardly_melt(groups: &[(Arc<dyn PhysicalExpr>, String)]) -> bool {
     let by = |column: &str| groups.iter().any(|(_, name)| name == column);
-    NEARLY_UNIQUE.into_iter().any(by) || (by(PAGE) && groups.len() > 1)
+    NEARLY_UNIQUE.into_iter().any(by)
 }
 
 /// The rows, each at the thread that owns it.

@@ -296,6 +296,7 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::IdempotencyMismatch) => {
             Some((StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"))
         }
+        Some(Meta::ReportTooLarge { .. }) => Some((StatusCode::BAD_REQUEST, "REPORT_ROW_LIMIT")),
         Some(Meta::ReportsFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }

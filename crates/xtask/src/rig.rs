@@ -4,12 +4,14 @@
 
 mod random;
 mod process;
+mod cgroup;
 mod processors;
 mod files;
 mod http;
 mod product;
 mod server;
 
+pub(crate) use cgroup::Cgroup;
 pub(crate) use files::{files_below, size_bytes};
 pub(crate) use http::{Answer, Connection, head};
 pub(crate) use process::{finish_watched, output};

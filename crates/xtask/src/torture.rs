@@ -18,6 +18,7 @@ mod slow;
 mod bombs;
 mod overload;
 mod neighbours;
+mod memory;
 mod schema;
 mod growth;
 mod fuzz;
@@ -47,7 +48,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",
@@ -137,6 +138,15 @@ const PARTS: [Part; 13] = [
         title: "an organisation that takes all it can get",
         rounds: Rounds { full: 20, small: 2 },
         run: neighbours::run,
+    },
+    Part {
+        name: "memory",
+        title: "little that says much: all is done in 512 MiB",
+        rounds: Rounds {
+            full: 100,
+            small: 4,
+        },
+        run: memory::run,
     },
     Part {
         name: "schema",

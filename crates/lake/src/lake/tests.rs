@@ -1,5 +1,6 @@
 mod moments;
 mod lost_files;
+mod bounded;
 mod opening;
 mod unconfirmed;
 mod stopping;

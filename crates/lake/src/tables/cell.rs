@@ -25,6 +25,11 @@ pub(super) trait Cell<'a>: Sized {
     fn append(&self, builder: &mut Self::Builder);
 
     fn own(self) -> Self::Lasting;
+
+    /// Bytes of its texts.
+    fn text_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A text.
@@ -73,6 +78,10 @@ impl<'a> Cell<'a> for Text<'a> {
     fn own(self) -> Self::Lasting {
         own(self)
     }
+
+    fn text_bytes(&self) -> usize {
+        self.len()
+    }
 }
 
 impl<'a> Cell<'a> for Option<Text<'a>> {
@@ -93,6 +102,10 @@ impl<'a> Cell<'a> for Option<Text<'a>> {
 
     fn own(self) -> Self::Lasting {
         self.map(own)
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.as_deref().map_or(0, str::len)
     }
 }
 
@@ -217,6 +230,10 @@ impl<'a> Cell<'a> for Vec<Text<'a>> {
     fn own(self) -> Self::Lasting {
         self.into_iter().map(own).collect()
     }
+
+    fn text_bytes(&self) -> usize {
+        self.iter().map(|text| text.len()).sum()
+    }
 }
 
 impl<'a> Cell<'a> for Vec<Choosable<'a>> {
@@ -266,5 +283,11 @@ impl<'a> Cell<'a> for Vec<Choosable<'a>> {
         self.into_iter()
             .map(|Choosable(id, text, correct)| Choosable(own(id), own(text), correct))
             .collect()
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.iter()
+            .map(|Choosable(id, text, _)| id.len() + text.len())
+            .sum()
     }
 }

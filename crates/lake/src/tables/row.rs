@@ -27,6 +27,11 @@ macro_rules! fact {
                 Ok(rows.collect())
             }
 
+            fn text_bytes(row: &$row<'_>) -> usize {
+                use $crate::tables::cell::Cell;
+                0 $(+ Cell::text_bytes(&row.$column))*
+            }
+
             fn own(row: $row<'_>) -> $row<'static> {
                 use $crate::tables::cell::Cell;
                 $row { $($column: Cell::own(row.$column),)* }

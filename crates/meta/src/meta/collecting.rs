@@ -62,7 +62,7 @@ impl Meta {
         }
     }
 
-    /// The oldest rows of the journal after a number, up to so many bytes, at least
+    /// The oldest rows of the journal after a number, up to so many packed bytes, at least
     /// one if there is any.
     pub async fn journal_rows(&self, after: i64, bytes_max: u64) -> Result<Vec<JournalRow>, Error> {
         let mut read = self.shared.database.snapshot().await?;

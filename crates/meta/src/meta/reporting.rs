@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use fail::fail_point;
-use showreport_model::report::{Heads, Pins, Report, ReportFailure, ReportFile, ReportOrder};
+use showreport_model::report::{
+    Heads, Pins, ROWS_MAX, Report, ReportFailure, ReportFile, ReportOrder,
+};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp};
 use sqlx::SqliteConnection;
 
@@ -68,6 +70,12 @@ impl Meta {
                 return Err(Error::UnknownEvent { event });
             }
             let event = events::find(&mut *write, org, &order.event).await?;
+            let watched = events::watched(&mut *write, org, &order.event).await?;
+            let rows = watched.map_or(0, |watched| order.buckets_max(watched));
+            if rows > ROWS_MAX {
+                let rows_max = ROWS_MAX;
+                return Err(Error::ReportTooLarge { rows, rows_max });
+            }
             let last = ledger.journal_last;
             let report = reports::insert(&mut write, order, last, now).await?;
             let event_of = (org.clone(), order.event.clone());

@@ -1,7 +1,7 @@
 //! Rows of a table that come seldom: most requests have none of them, so nothing
 //! is made ready for them before the first.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 
 /// What fills the columns of a table.
@@ -13,6 +13,7 @@ pub(super) trait Columns: Default {
 #[derive(Debug)]
 pub(super) struct Rows<C> {
     before: Vec<RecordBatch>,
+    before_bytes: usize,
     building: Option<C>,
 }
 
@@ -20,6 +21,7 @@ impl<C> Default for Rows<C> {
     fn default() -> Self {
         Self {
             before: Vec::new(),
+            before_bytes: 0,
             building: None,
         }
     }
@@ -34,6 +36,7 @@ impl<C: Columns> Rows<C> {
     /// Adds rows that are built.
     pub(super) fn add(&mut self, rows: RecordBatch) {
         self.settle();
+        self.before_bytes += slice_bytes(&rows);
         self.before.push(rows);
     }
 
@@ -41,6 +44,7 @@ impl<C: Columns> Rows<C> {
     pub(super) fn absorb(&mut self, other: &mut Self) {
         self.settle();
         other.settle();
+        self.before_bytes += other.before_bytes;
         self.before.extend_from_slice(&other.before);
     }
 
@@ -57,18 +61,29 @@ impl<C: Columns> Rows<C> {
     /// About how many bytes the rows are in memory.
     pub(super) fn memory_bytes(&mut self) -> usize {
         self.settle();
-        self.before
-            .iter()
-            .map(RecordBatch::get_array_memory_size)
-            .sum()
+        self.before_bytes
     }
 
     fn settle(&mut self) {
-        self.before.extend(self.building.take().map(C::finish));
+        if let Some(built) = self.building.take().map(C::finish) {
+            self.before_bytes += built.get_array_memory_size();
+            self.before.push(built);
+        }
     }
 
     fn batches(mut self) -> impl Iterator<Item = RecordBatch> {
         self.settle();
         self.before.into_iter()
     }
+}
+
+/// Bytes of the rows alone. What is read from a journal row shares one buffer among all columns, and
+/// the size of the arrays would count it once for each.
+pub(super) fn slice_bytes(rows: &RecordBatch) -> usize {
+    let bytes_of = |column: &dyn Array| {
+        let data = column.to_data();
+        let bytes = data.get_slice_memory_size();
+        bytes.unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    rows.columns().iter().map(|column| bytes_of(column)).sum()
 }

@@ -1,18 +1,20 @@
-//! What a vote chose, and whether its poll allows it.
+//! What a vote chose.
 //!
 //! The chosen options travel as one text: their ids, sorted, joined by a
 //! control character, which no id holds. Texts of that kind sort as the lists do.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, ListBuilder, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray, StringBuilder, StructArray,
+};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::exec_datafusion_err;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ScalarUDF, Signature, SimpleScalarUDF, Volatility};
+use sha2::{Digest, Sha256};
 
 const SEPARATOR: char = '\u{1f}';
 
@@ -31,74 +33,63 @@ pub(crate) fn joined() -> ScalarUDF {
     udf("joined", 1, DataType::Utf8, joined)
 }
 
-/// `divided(text)`: the ids of a joined text.
+/// `divided(text)`: what a joined text chose, a row an option: its `option_id`, and whether it `leads`,
+/// so that who chose can be counted once. Of a withdrawal one row, with an empty id.
 pub(crate) fn divided() -> ScalarUDF {
     let divided = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();
-        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(id_item());
-        for text in texts {
-            for id in text.into_iter().flat_map(split) {
-                lists.values().append_value(id);
-            }
-            lists.append(true);
-        }
-        Ok(Arc::new(lists.finish()))
+        let (mut ids, mut leads) = (StringBuilder::new(), Vec::new());
+        let lengths: Vec<usize> = texts
+            .iter()
+            .map(|text| {
+                let before = leads.len();
+                for (place, id) in text.into_iter().flat_map(split).enumerate() {
+                    ids.append_value(id);
+                    leads.push(place == 0);
+                }
+                leads.len() - before
+            })
+            .collect();
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(ids.finish()), Arc::new(BooleanArray::from(leads))];
+        let chosen = StructArray::try_new(chosen_fields(), columns, None)?;
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let lists = ListArray::try_new(chosen_item(), offsets, Arc::new(chosen), None)?;
+        Ok(Arc::new(lists))
     };
-    udf("divided", 1, id_list(), divided)
+    udf("divided", 1, DataType::List(chosen_item()), divided)
 }
 
-/// `allowed(text, option_ids of the poll, choice)`: whether the poll, if there is one, allows it.
-pub(crate) fn allowed() -> ScalarUDF {
-    let allowed = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+/// `pick(text)`: a short name of a text that may have 64 KiB: what is only compared is 128 bits of a
+/// SHA-256, in hexadecimal.
+pub(crate) fn pick() -> ScalarUDF {
+    let pick = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();
-        let offered = arguments[1].as_list::<i32>();
-        let choices = arguments[2].as_string::<i32>();
-        let mut answers = Vec::with_capacity(texts.len());
-        for (row, text) in texts.iter().enumerate() {
-            let offered: HashSet<String> = ids(offered, row)?.into_iter().collect();
-            let chosen: Vec<&str> = text.into_iter().flat_map(split).collect();
-            let poll_is_known = choices.is_valid(row);
-            answers.push(
-                poll_is_known
-                    && chosen.iter().all(|&id| offered.contains(id))
-                    && (choices.value(row) == "multi" || chosen.len() <= 1),
-            );
-        }
-        Ok(Arc::new(BooleanArray::from(answers)))
+        let names = texts.iter().map(|text| text.map(name_of));
+        Ok(Arc::new(names.collect::<StringArray>()))
     };
-    udf("allowed", 3, DataType::Boolean, allowed)
+    udf("pick", 1, DataType::Utf8, pick)
+}
+
+fn name_of(text: &str) -> String {
+    let hash = Sha256::digest(text);
+    let half = hash.first_chunk().expect("a SHA-256 has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
-    text.split(SEPARATOR).filter(|id| !id.is_empty())
+    text.split(SEPARATOR)
 }
 
-/// `option_ids(options)`: the ids of a poll's options.
-pub(crate) fn option_ids() -> ScalarUDF {
-    let option_ids = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
-        let options = arguments[0].as_list::<i32>();
-        let ids = options
-            .values()
-            .as_struct()
-            .column_by_name("id")
-            .ok_or_else(|| exec_datafusion_err!("an option has an id"))?;
-        let lists = ListArray::new(
-            id_item(),
-            options.offsets().clone(),
-            cast(ids, &DataType::Utf8)?,
-            options.nulls().cloned(),
-        );
-        Ok(Arc::new(lists))
-    };
-    udf("option_ids", 1, id_list(), option_ids)
+fn chosen_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("option_id", DataType::Utf8, false),
+        Field::new("leads", DataType::Boolean, false),
+    ])
 }
 
-fn id_list() -> DataType {
-    DataType::List(id_item())
-}
-
-fn id_item() -> FieldRef {
-    Arc::new(Field::new("element", DataType::Utf8, true))
+fn chosen_item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Struct(chosen_fields()), true))
 }
 
 fn ids(lists: &ListArray, row: usize) -> Result<Vec<String>> {

@@ -1,159 +1,140 @@
-//! `bucket_figures`: views, viewers, devices and times of every bucket of a page.
+//! `changes`: what the views of a voice change in buckets of time.
+//!
+//! A voice says where curves change, not what they are in each bucket: two or four rows a span, however
+//! many buckets it crosses. The rows of all voices are summed, and followed in the order of the buckets.
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, Int64Builder, ListBuilder, PrimitiveArray, StructBuilder,
-    TimestampMillisecondBuilder,
-};
-use arrow::datatypes::{DataType, Field, Fields, Int8Type};
-use datafusion::common::exec_datafusion_err;
+use arrow::array::{ArrayRef, AsArray, Int8Array, Int64Array, ListArray, StructArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int8Type};
 use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use showreport_model::Span;
 use showreport_model::buckets::Buckets;
-use showreport_model::curve::{Curve, Spread};
-use showreport_model::facts::time_type;
+use showreport_model::curve::Spread;
 use smallvec::SmallVec;
 
-use super::aggregate::Summary;
-use super::lists::{Lists, spans_of};
+use super::lists::{Lists, numbers_type, spans_of};
 use super::people::Voice;
 use super::sets::{sets_of, union_of};
-use super::slots::Slots;
 
-/// Of voices and the sets of their views.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct BucketFigures {
-    pub(crate) buckets: Buckets,
+/// The curves that a change can be of, a bit each: of views,
+pub(crate) const VIEWS: i8 = 1;
+/// of viewers,
+pub(crate) const VIEWERS: i8 = 2;
+/// and of devices.
+pub(crate) const DEVICES: i8 = 4;
+
+/// `changes(voice, sets)`: a struct for each bucket that the sets change: its `index`, the `curves`
+/// that change, and by how much: `millis`, `filled` and `present`.
+pub(crate) fn changes(buckets: Buckets) -> ScalarUDF {
+    ScalarUDF::from(Changes {
+        buckets,
+        signature: Signature::exact(vec![DataType::Int8, numbers_type()], Volatility::Immutable),
+    })
 }
 
-/// A curve of each kind.
-#[derive(Debug, Default)]
-pub(crate) struct Curves {
-    views: Curve,
-    viewers: Curve,
-    devices: Curve,
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Changes {
+    buckets: Buckets,
+    signature: Signature,
 }
 
-impl Curves {
-    fn all(&mut self) -> [&mut Curve; 3] {
-        [&mut self.views, &mut self.viewers, &mut self.devices]
-    }
-}
-
-impl Summary for BucketFigures {
-    const NAME: &'static str = "bucket_figures";
-    const ARGUMENTS: usize = 2;
-    type State = Curves;
-    type Input<'a> = (&'a PrimitiveArray<Int8Type>, Lists<'a>);
-
-    fn return_type(&self) -> DataType {
-        DataType::List(Arc::new(figures_item()))
-    }
-
-    fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Self::Input<'a>> {
-        let voices = arguments[0]
-            .as_primitive_opt::<Int8Type>()
-            .ok_or_else(|| exec_datafusion_err!("voices are numbers"))?;
-        Ok((voices, Lists::new(&arguments[1])?))
-    }
-
-    fn update(&self, state: &mut Curves, (voices, lists): &Self::Input<'_>, row: usize) {
-        let sets = lists.numbers(row);
-        let all = Spread::new(&self.buckets, union_of(sets).settle());
-        if voices.value(row) == Voice::Device as i8 {
-            state.devices.add(&all);
-            return;
-        }
-        // Every view has one viewer, so the viewers' sets are all views there are.
-        state.viewers.add(&all);
-        if sets_of(sets).count() == 1 {
-            state.views.add(&all);
-            return;
-        }
-        for set in sets_of(sets) {
-            let spans: SmallVec<[Span; 4]> = spans_of(set).collect();
-            state.views.add(&Spread::new(&self.buckets, &spans));
-        }
-    }
-
-    fn merge(&self, state: &mut Curves, mut numbers: &[i64]) {
-        for curve in state.all() {
-            let Some((&length, rest)) = numbers.split_first() else {
-                return;
-            };
-            let (encoded, rest) = rest.split_at(usize::try_from(length).expect("a length"));
-            curve.merge(&Curve::decode(encoded));
-            numbers = rest;
-        }
-    }
-
-    fn encode(&self, state: &mut Curves, numbers: &mut Vec<i64>) {
-        for curve in state.all() {
-            let at = numbers.len();
-            numbers.push(0);
-            numbers.extend(curve.encode());
-            numbers[at] = i64::try_from(numbers.len() - at - 1).expect("a page is short");
-        }
-    }
-
-    fn finish(&self, states: Slots<Curves>) -> Result<ArrayRef> {
-        let mut lists = ListBuilder::new(StructBuilder::from_fields(figures_fields(), 0))
-            .with_field(Arc::new(figures_item()));
-        for curves in states {
-            let mut viewers = curves.viewers.points(&self.buckets).peekable();
-            let mut devices = curves.devices.points(&self.buckets).peekable();
-            for view in curves.views.points(&self.buckets) {
-                // Where there is a view there is its viewer; a device may be unknown.
-                let viewer = viewers.next_if(|point| point.index == view.index);
-                let device = devices.next_if(|point| point.index == view.index);
-                let figures = [
-                    view.sets,
-                    viewer.map_or(0, |point| point.sets),
-                    device.map_or(0, |point| point.sets),
-                    view.millis,
-                    viewer.map_or(0, |point| point.millis),
-                ];
-                append(lists.values(), self.buckets.start(view.index), figures);
-            }
-            lists.append(true);
-        }
-        Ok(Arc::new(lists.finish()))
-    }
-
-    fn heap_bytes(state: &Curves) -> usize {
-        let curves = [&state.views, &state.viewers, &state.devices];
-        curves.into_iter().map(Curve::heap_bytes).sum()
-    }
-}
-
-fn figures_fields() -> Fields {
-    let figure = |name: &str| Field::new(name, DataType::Int64, false);
+fn fields() -> Fields {
+    let number = |name: &str| Field::new(name, DataType::Int64, false);
     Fields::from(vec![
-        Field::new("watch_timestamp", time_type(), false),
-        figure("views"),
-        figure("viewers"),
-        figure("devices"),
-        figure("watch_millis"),
-        figure("attended_millis"),
+        number("index"),
+        Field::new("curves", DataType::Int8, false),
+        number("millis"),
+        number("filled"),
+        number("present"),
     ])
 }
 
-fn figures_item() -> Field {
-    Field::new("item", DataType::Struct(figures_fields()), true)
+fn item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Struct(fields()), true))
 }
 
-fn append(builder: &mut StructBuilder, start: i64, figures: [i64; 5]) {
-    let kind = "the fields are those of figures_fields";
-    builder
-        .field_builder::<TimestampMillisecondBuilder>(0)
-        .expect(kind)
-        .append_value(start);
-    for (field, figure) in (1..).zip(figures) {
-        builder
-            .field_builder::<Int64Builder>(field)
-            .expect(kind)
-            .append_value(figure);
+impl ScalarUDFImpl for Changes {
+    fn name(&self) -> &'static str {
+        "changes"
     }
-    builder.append(true);
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::List(item()))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let voices = arrays[0].as_primitive::<Int8Type>();
+        let lists = Lists::new(&arrays[1])?;
+        let mut rows = Rows::default();
+        let lengths: Vec<usize> = (0..lists.len())
+            .map(|row| {
+                let before = rows.index.len();
+                rows.add_voice(&self.buckets, voices.value(row), lists.numbers(row));
+                rows.index.len() - before
+            })
+            .collect();
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let lists = ListArray::try_new(item(), offsets, Arc::new(rows.finish()?), None)?;
+        Ok(ColumnarValue::Array(Arc::new(lists)))
+    }
+}
+
+/// Changes, column by column.
+#[derive(Default)]
+struct Rows {
+    index: Vec<i64>,
+    curves: Vec<i8>,
+    millis: Vec<i64>,
+    filled: Vec<i64>,
+    present: Vec<i64>,
+}
+
+impl Rows {
+    fn add_voice(&mut self, buckets: &Buckets, voice: i8, sets: &[i64]) {
+        let all = Spread::new(buckets, union_of(sets).settle());
+        if voice == Voice::Device as i8 {
+            return self.add(DEVICES, &all);
+        }
+        // Every view has one viewer, so the viewers' sets are all views there are.
+        if sets_of(sets).count() == 1 {
+            return self.add(VIEWS | VIEWERS, &all);
+        }
+        self.add(VIEWERS, &all);
+        for set in sets_of(sets) {
+            let spans: SmallVec<[Span; 4]> = spans_of(set).collect();
+            self.add(VIEWS, &Spread::new(buckets, &spans));
+        }
+    }
+
+    fn add(&mut self, curves: i8, spread: &Spread) {
+        for (index, change) in spread.changes() {
+            self.index.push(index);
+            self.curves.push(curves);
+            self.millis.push(change.millis);
+            self.filled.push(change.filled);
+            self.present.push(change.present);
+        }
+    }
+
+    fn finish(self) -> Result<StructArray> {
+        let numbers = |numbers: Vec<i64>| Arc::new(Int64Array::from(numbers)) as ArrayRef;
+        let columns = vec![
+            numbers(self.index),
+            Arc::new(Int8Array::from(self.curves)),
+            numbers(self.millis),
+            numbers(self.filled),
+            numbers(self.present),
+        ];
+        Ok(StructArray::try_new(fields(), columns, None)?)
+    }
 }

@@ -27,12 +27,6 @@ pub(crate) fn sets_of(mut numbers: &[i64]) -> impl Iterator<Item = &[i64]> {
     })
 }
 
-/// Appends a set.
-pub(crate) fn append_set(numbers: &mut Vec<i64>, set: &[Span]) {
-    numbers.push(length(2 * set.len()));
-    append_spans(numbers, set);
-}
-
 /// The union of the sets.
 pub(crate) fn union_of(numbers: &[i64]) -> SpanSet {
     sets_of(numbers).flat_map(spans_of).collect()
@@ -150,9 +144,7 @@ mod tests {
     #[test]
     fn sets_stay_apart_until_they_are_united() {
         let span = |from, to| Span::new(from, to).expect("not empty");
-        let mut numbers = Vec::new();
-        append_set(&mut numbers, &[span(0, 10), span(20, 30)]);
-        append_set(&mut numbers, &[span(5, 25)]);
+        let numbers = [4, 0, 10, 20, 30, 2, 5, 25];
         let sets: Vec<Vec<Span>> = sets_of(&numbers)
             .map(|set| spans_of(set).collect())
             .collect();

@@ -125,4 +125,13 @@ impl Answer {
             columns,
         })
     }
+
+    /// The same of a frame whose rows come in that order, each from one thread.
+    pub(crate) fn sorted(frame: DataFrame, columns: Vec<Column>) -> Result<Self> {
+        let expressions: Vec<Expr> = columns.iter().map(|column| column.expression()).collect();
+        Ok(Self {
+            frame: frame.select(expressions)?,
+            columns,
+        })
+    }
 }

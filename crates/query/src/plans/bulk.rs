@@ -17,6 +17,7 @@ use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
 use super::chat_histories::messages;
 use super::poll_summaries::tallied;
+use super::polls::polls;
 use super::views::views;
 use super::watch_time::in_all;
 use crate::error::Error;
@@ -43,13 +44,15 @@ pub(crate) async fn plan(
         ),
         ReportType::ChatMessages => (messages(facts, window).await?, &["event_id", "message_id"]),
         ReportType::PollSummaries => {
-            let counted = chosen(facts, ballots(facts, window).await?)?.filter(col("counted"))?;
-            let tallied = tallied(counted, &[col("event_id")])?;
-            let rows = with_texts(facts, tallied).await?;
+            let polls = polls(facts).await?;
+            let ballots = ballots(facts, &polls, window).await?;
+            let counted = chosen(facts, ballots)?.filter(col("counted"))?;
+            let tallied = tallied(facts, counted, &["event_id"]).await?;
+            let rows = with_texts(facts, &polls, tallied).await?;
             (rows, &["event_id", "poll_id", "option_id"])
         }
         ReportType::PollVotes => (
-            chosen(facts, ballots(facts, window).await?)?,
+            chosen(facts, ballots(facts, &polls(facts).await?, window).await?)?,
             &[
                 "event_id",
                 "poll_id",

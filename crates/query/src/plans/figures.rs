@@ -10,6 +10,7 @@ use showreport_model::{Timestamp, Window};
 
 use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
+use super::polls::polls;
 use super::views::{spoken, views};
 use crate::error::Error;
 use crate::facts::Facts;
@@ -60,7 +61,8 @@ pub(crate) async fn figures(facts: &Facts, event: &Event) -> Result<Figures, Err
     .await?;
     figures.messages = messages;
     figures.senders = senders;
-    let counted = ballots(facts, Window::ALL)
+    let polls = polls(facts).await?;
+    let counted = ballots(facts, &polls, Window::ALL)
         .await?
         .filter(col("counted").and(col("chose").not_eq(lit(""))))?
         .aggregate(vec![], vec![count(lit(1)).alias("votes")])?;

@@ -33,7 +33,7 @@ pub(crate) async fn with_origin(facts: &Facts, rows: DataFrame) -> Result<DataFr
     )
     .await?;
     let joined = facts
-        .staged("rows", rows)
+        .staged_for(&facts.chat_context, "rows", rows)
         .await?
         .join(
             by_device,

@@ -2,33 +2,33 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
-use datafusion::error::Result as EngineResult;
+use datafusion::error::DataFusionError;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::functions_aggregate::min_max::max_udaf;
-use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{AggregateUDF, Expr, ExprFunctionExt, cast, lit};
+use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::report::ReportOrder;
-use std::sync::Arc;
 
 use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
 use super::groups::{self, Clockwork};
 use super::origin::{needs_origin, with_origin};
-use super::polls::{options, polls};
+use super::polls::{Polls, polls};
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::unfold::totals::{Total, schema_with, totals};
+use crate::unfold::unfolded;
 
 pub(super) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
     clockwork: &Clockwork,
 ) -> Result<Answer, Error> {
-    let counted = chosen(facts, ballots(facts, order.window).await?)?.filter(col("counted"))?;
+    let polls = polls(facts).await?;
+    let ballots = ballots(facts, &polls, order.window).await?;
+    let counted = chosen(facts, ballots)?.filter(col("counted"))?;
     if order.group_by.is_empty() {
-        return every_option(facts, counted).await;
+        return every_option(facts, polls, counted).await;
     }
     let counted = if needs_origin(&order.group_by) {
         with_origin(facts, counted).await?
@@ -36,8 +36,9 @@ pub(super) async fn plan(
         counted
     };
     let counted = counted.with_column("watch_timestamp", clockwork.bucket_of("voted_at"))?;
-    let tallied = tallied(counted, &groups::keys(&order.group_by))?;
-    let rows = with_texts(facts, tallied).await?;
+    let groups: Vec<&str> = order.group_by.iter().map(|field| field.name()).collect();
+    let tallied = tallied(facts, counted, &groups).await?;
+    let rows = with_texts(facts, &polls, tallied).await?;
     let mut columns = vec![
         Column::text("poll_id"),
         Column::text("question").settled(),
@@ -50,26 +51,26 @@ pub(super) async fn plan(
 }
 
 /// Every option of every poll, zeros included.
-async fn every_option(facts: &Facts, counted: DataFrame) -> Result<Answer, Error> {
-    let tallied = tallied(counted, &[])?.select(vec![
+async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result<Answer, Error> {
+    let tallied = tallied(facts, counted, &[]).await?.select(vec![
         col("poll_id").alias("voted_in"),
         col("option_id").alias("voted_for"),
         col("votes").alias("some_votes"),
         col("voters").alias("some_voters"),
     ])?;
+    let tallied = facts.staged("tallied", tallied).await?;
     let or_none = |figure: Expr| coalesce(vec![figure, lit(0_i64)]);
+    let options = polls.options.join(
+        tallied,
+        JoinType::Left,
+        &["poll_id", "option_id"],
+        &["voted_in", "voted_for"],
+        None,
+    )?;
     // An option that nobody chose shows the voters of its poll all the same.
-    let voters = over(max_udaf(), col("some_voters"), vec![col("poll_id")])?;
-    let rows = options(facts, polls(facts).await?)?
-        .with_column("option_id", cast(col("option_id"), DataType::Utf8))?
-        .join(
-            tallied,
-            JoinType::Left,
-            &["poll_id", "option_id"],
-            &["voted_in", "voted_for"],
-            None,
-        )?
-        .window(vec![voters.alias("poll_voters")])?
+    let voters = (Total::Max, "some_voters", "poll_voters");
+    let rows = with_total(facts, options, &["poll_id"], voters)
+        .await?
         .with_column("votes", or_none(col("some_votes")))?
         .with_column("voters", or_none(col("poll_voters")))?;
     Ok(Answer::new(rows, option_columns())?)
@@ -77,30 +78,43 @@ async fn every_option(facts: &Facts, counted: DataFrame) -> Result<Answer, Error
 
 /// For each poll, option and group with a counted vote: its `votes`, and the
 /// `voters` of the poll in the group.
-pub(super) fn tallied(counted: DataFrame, groups: &[Expr]) -> EngineResult<DataFrame> {
-    let of_poll: Vec<Expr> = [col("poll_id")]
-        .into_iter()
-        .chain(groups.iter().cloned())
-        .collect();
-    let mut of_option = of_poll.clone();
+pub(super) async fn tallied(
+    facts: &Facts,
+    counted: DataFrame,
+    groups: &[&str],
+) -> Result<DataFrame, Error> {
+    let of_poll: Vec<&str> = ["poll_id"].iter().chain(groups).copied().collect();
+    let mut of_option: Vec<Expr> = of_poll.iter().copied().map(col).collect();
     of_option.push(col("option_id"));
     // Each ballot leads once, whatever it chose, so leaders are voters.
     let leaders = sum(cast(col("leads"), DataType::Int64));
-    counted
-        .aggregate(
-            of_option,
-            vec![count(lit(1)).alias("votes"), leaders.alias("leaders")],
-        )?
-        .window(vec![
-            over(sum_udaf(), col("leaders"), of_poll)?.alias("voters"),
-        ])
+    let options = counted.aggregate(
+        of_option,
+        vec![count(lit(1)).alias("votes"), leaders.alias("leaders")],
+    )?;
+    let voters = (Total::Sum, "leaders", "voters");
+    with_total(facts, options, &of_poll, voters).await
 }
 
-/// An aggregate over all rows of a partition.
-fn over(function: Arc<AggregateUDF>, of: Expr, partition: Vec<Expr>) -> EngineResult<Expr> {
-    Expr::from(WindowFunction::new(function, vec![of]))
-        .partition_by(partition)
-        .build()
+/// The rows, and beside each a total of a column over those that have the same keys, under a name.
+async fn with_total(
+    facts: &Facts,
+    rows: DataFrame,
+    keys: &[&str],
+    (total, figure, name): (Total, &str, &str),
+) -> Result<DataFrame, Error> {
+    let order = keys.iter().map(|key| col(*key).sort(true, true));
+    let rows = rows.sort(order.collect())?;
+    let place = |name: &str| rows.schema().as_arrow().index_of(name);
+    let places = keys.iter().map(|key| place(key));
+    let places = places.collect::<Result<_, _>>();
+    let (places, figure) = (
+        places.map_err(DataFusionError::from)?,
+        place(figure).map_err(DataFusionError::from)?,
+    );
+    let totals = totals(places, figure, total, name.to_owned());
+    let columns = schema_with(rows.schema().as_arrow(), name);
+    unfolded(&facts.wide_context, rows, Some(columns), totals).await
 }
 
 fn option_columns() -> Vec<Column> {

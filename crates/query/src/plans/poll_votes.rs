@@ -9,6 +9,7 @@ use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
 use super::groups::{self, Clockwork};
 use super::origin::{needs_origin, with_origin};
+use super::polls::polls;
 use crate::error::Error;
 use crate::facts::Facts;
 
@@ -17,9 +18,10 @@ pub(super) async fn plan(
     order: &ReportOrder,
     clockwork: &Clockwork,
 ) -> Result<Answer, Error> {
-    let chosen = chosen(facts, ballots(facts, order.window).await?)?;
+    let polls = polls(facts).await?;
+    let chosen = chosen(facts, ballots(facts, &polls, order.window).await?)?;
     if order.group_by.is_empty() {
-        let rows = with_texts(facts, with_origin(facts, chosen).await?).await?;
+        let rows = with_texts(facts, &polls, with_origin(facts, chosen).await?).await?;
         return Ok(Answer::new(rows, vote_columns())?);
     }
     let counted = chosen.filter(col("counted"))?;

@@ -5,24 +5,29 @@
 //! that views, viewers and devices are counted, and attended time measured, in one
 //! pass that the engine can spill.
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{Expr, ExprFunctionExt, ScalarUDF, lit};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ScalarUDF, cast, lit};
 use datafusion::prelude::{DataFrame, col};
-use showreport_model::report::{GroupBy, ReportOrder};
+use showreport_model::report::{GroupBy, ROWS_MAX, ReportOrder};
 
 use super::answer::{Answer, Column};
 use super::groups::{self, Clockwork};
 use super::views::{spoken, views};
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::functions::aggregate::aggregate;
-use crate::functions::curves::BucketFigures;
-use crate::functions::pages::sets_pages;
+use crate::functions::curves::changes;
+use crate::functions::lists::Lists;
 use crate::functions::people::Voice;
 use crate::functions::sets::{sets_count, sets_millis, union_millis};
 use crate::functions::spans::{span_end, span_millis, span_start};
+use crate::unfold::audience::{follow, schema_of};
+use crate::unfold::slices::slices;
+use crate::unfold::unfolded;
 
 pub(super) async fn plan(
     facts: &Facts,
@@ -42,7 +47,7 @@ pub(super) async fn plan(
         .map(|field| field.name())
         .collect();
     let figures = if order.group_by.contains(&GroupBy::WatchTimestamp) {
-        by_bucket(views, &attributes, clockwork)?
+        by_bucket(facts, views, &attributes, clockwork).await?
     } else {
         in_all(views, &attributes)?
     };
@@ -54,6 +59,10 @@ pub(super) async fn plan(
         Column::seconds("watch_seconds"),
         Column::seconds("attended_seconds"),
     ]);
+    // Followed group by group, the buckets come in their order.
+    if order.group_by.last() == Some(&GroupBy::WatchTimestamp) {
+        return Ok(Answer::sorted(figures, columns)?);
+    }
     Ok(Answer::new(figures, columns)?)
 }
 
@@ -100,35 +109,54 @@ pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<Data
     )
 }
 
-fn by_bucket(
+/// The figures of each bucket: where the curves of all voices change, summed, then followed in
+/// the order of the buckets. What is in memory grows with neither the buckets nor the voices.
+async fn by_bucket(
+    facts: &Facts,
     views: DataFrame,
     attributes: &[&str],
     clockwork: &Clockwork,
-) -> EngineResult<DataFrame> {
-    let groups: Vec<Expr> = attributes.iter().copied().map(col).collect();
+) -> Result<DataFrame, Error> {
+    let groups = attributes.iter().map(|name| text(name));
+    let groups: Vec<Expr> = groups.collect();
     let with = |more: Vec<Expr>| groups.iter().cloned().chain(more).collect::<Vec<_>>();
-    let pages = sets_pages(clockwork.buckets.clone()).call(vec![col("sets")]);
-    let figures = aggregate(BucketFigures {
-        buckets: clockwork.buckets.clone(),
-    })
-    .call(vec![col("voice"), col("sets")]);
-    let figure = |from: &str, name: &str| get_field(col("figures"), from).alias(name);
-    spoken(views, attributes)?
-        .select(with(vec![col("voice"), pages.alias("page")]))?
-        .unnest_columns(&["page"])?
-        .select(with(vec![
-            col("voice"),
-            get_field(col("page"), "number").alias("number"),
-            get_field(col("page"), "sets").alias("sets"),
-        ]))?
-        .aggregate(with(vec![col("number")]), vec![figures.alias("figures")])?
-        .unnest_columns(&["figures"])?
-        .select(with(vec![
-            figure("watch_timestamp", "watch_timestamp"),
-            figure("views", "views"),
-            figure("viewers", "viewers"),
-            figure("devices", "devices"),
-            figure("watch_millis", "watch_seconds"),
-            figure("attended_millis", "attended_seconds"),
-        ]))
+    let voices = spoken(views, attributes)?;
+    let voices = unfolded(&facts.context, voices, None, slices(ends, ENDS_MAX)).await?;
+    let changes = changes(clockwork.buckets.clone()).call(vec![col("voice"), col("sets")]);
+    let field = |name: &str| get_field(col("change"), name).alias(name);
+    let total = |name: &str| sum(col(name)).alias(name);
+    let places = ["index", "curves"].map(col).to_vec();
+    let order = with(places.clone()).into_iter();
+    let changes = voices
+        .select(with(vec![changes.alias("change")]))?
+        .unnest_columns(&["change"])?
+        .select(with(
+            ["index", "curves", "millis", "filled", "present"]
+                .map(field)
+                .to_vec(),
+        ))?
+        .aggregate(
+            with(places),
+            ["millis", "filled", "present"].map(total).to_vec(),
+        )?
+        .sort(order.map(|key| key.sort(true, true)).collect())?;
+    let follow = follow(attributes, clockwork.buckets.clone(), ROWS_MAX);
+    let columns = Some(schema_of(attributes));
+    unfolded(&facts.serial_context, changes, columns, follow).await
+}
+
+/// Ends of spans that become changes at once.
+const ENDS_MAX: usize = 16 << 10;
+
+/// How many ends of spans each voice has.
+fn ends(voices: &RecordBatch) -> EngineResult<Vec<usize>> {
+    let sets = voices
+        .column_by_name("sets")
+        .ok_or_else(|| exec_datafusion_err!("a voice has sets"))?;
+    let sets = Lists::new(sets)?;
+    Ok((0..sets.len()).map(|row| sets.numbers(row).len()).collect())
+}
+
+fn text(name: &str) -> Expr {
+    cast(col(name), DataType::Utf8).alias(name)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use showreport_model::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::app::LEASE_MS;
@@ -14,6 +15,9 @@ const ATTEMPTS: i64 = 8;
 
 /// Claims of a report whose worker never comes back.
 const CLAIMS: usize = 24;
+
+/// In how many ways a report is tried.
+const WAYS: usize = 4;
 
 /// Longer than the longest wait between two attempts.
 const BACK_OFF_MS: i64 = 61_000;
@@ -80,6 +84,48 @@ async fn a_report_whose_facts_cannot_be_read_fails_after_its_attempts_and_holds_
     assert_eq!(failed["error_info"]["reason"], "INTERNAL", "{failed}");
     assert_eq!(failed["uri"], "");
     assert!(!work_once(&show.app).await, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_never_twice_in_one()
+{
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    let mut files = Vec::new();
+    for lost in 0..=WAYS {
+        let id = order(&show, "keynote").await;
+        for _ in 0..lost {
+            let claimed = show.app.parts.meta.claim_job(LEASE_MS).await;
+            assert!(claimed.expect("claim").is_some(), "it is tried again");
+            show.app.clock.advance_millis(LEASE_MS + 1);
+        }
+        let claimed = show
+            .app
+            .parts
+            .meta
+            .claim_job(LEASE_MS)
+            .await
+            .expect("claim");
+        let claimed = claimed.expect("it is due");
+        assert_eq!(claimed.lost, u32::try_from(lost).expect("few"));
+        let now = show.app.clock.now();
+        let meta = &show.app.parts.meta;
+        // Given back it was not lost.
+        let given = meta
+            .retry_job(&claimed, "the server was stopped", now)
+            .await;
+        assert!(given.expect("give it back"));
+        show.app.work().await;
+        let report = report(&show, &id).await;
+        if lost < WAYS {
+            assert_eq!(report["status"], SUCCEEDED, "{report}");
+            files.push(report["sha256"].clone());
+        } else {
+            assert_eq!(report["status"], FAILED, "{report}");
+            assert_eq!(report["error_info"]["reason"], "INTERNAL", "{report}");
+        }
+    }
+    assert!(files.iter().all(|file| *file == files[0]), "{files:?}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod downloading;
 mod formats;
 mod takeover;
 mod failing;
+mod large;
 mod together;
 mod describing;
 mod real_votes;

@@ -59,6 +59,11 @@ impl Server {
         })
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(&self.address)
     }

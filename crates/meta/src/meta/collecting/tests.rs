@@ -43,7 +43,7 @@ async fn concurrent_appends_share_commits_and_all_are_found() {
     assert!(rows.len() < 100, "{} commits for 200 appends", rows.len());
     let facts: Vec<_> = rows
         .iter()
-        .map(|row| Facts::decode(&row.payload).unwrap())
+        .map(|row| Facts::decode(&row.unpack().unwrap()).unwrap())
         .collect();
     assert_eq!(Facts::concat(&facts).batch(Table::Spans).num_rows(), 200);
     let depth = show.meta.journal_depth().await.unwrap();

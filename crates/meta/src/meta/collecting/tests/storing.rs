@@ -39,7 +39,9 @@ async fn a_token_that_was_revoked_or_expired_while_it_waited_stores_nothing_and_
     assert!(matches!(results.1, Err(Error::UnknownToken)), "{results:?}");
     assert!(matches!(results.2, Err(Error::UnknownToken)), "{results:?}");
     let rows = show.meta.journal_rows(0, u64::MAX).await.unwrap();
-    let stored = rows.iter().map(|row| Facts::decode(&row.payload).unwrap());
+    let stored = rows
+        .iter()
+        .map(|row| Facts::decode(&row.unpack().unwrap()).unwrap());
     let stored: Vec<_> = stored.collect();
     assert_eq!(Facts::concat(&stored).batch(Table::Spans).num_rows(), 2);
 }
