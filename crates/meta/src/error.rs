@@ -10,6 +10,7 @@ use showreport_model::{
 use sqlx::migrate::MigrateError;
 
 use crate::config::Config;
+use crate::quotas::Quota;
 
 /// What failed.
 ///
@@ -97,6 +98,19 @@ pub enum Error {
         waiting: u64,
         /// How many may wait.
         waiting_max: u64,
+    },
+    /// The organisation keeps as much as it may.
+    #[error(
+        "the organisation has {kept} {quota} and may have {max}; delete some, or wait until they \
+         expire"
+    )]
+    QuotaExceeded {
+        /// Of what.
+        quota: Quota,
+        /// How much it keeps.
+        kept: u64,
+        /// How much it may keep.
+        max: u64,
     },
     /// The writer of the journal has stopped: the process is shutting down.
     #[error("the journal is closed; send the records again later")]
@@ -290,9 +304,10 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch => ErrorKind::Invalid,
-            Self::JournalFull { .. } | Self::ReportsFull { .. } | Self::DatabaseBusy { .. } => {
-                ErrorKind::Busy
-            }
+            Self::JournalFull { .. }
+            | Self::ReportsFull { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::DatabaseBusy { .. } => ErrorKind::Busy,
             Self::JournalClosed => ErrorKind::Unavailable,
             Self::StorageFull { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,
