@@ -87,12 +87,11 @@ pub(super) async fn sift(
             Small::Larger(body) => large(app, work, body).await,
         };
     }
-    let turn = match turn {
-        Some(turn) => turn,
-        None => {
-            let places = places(body.len());
-            app.collecting().acquire_many(&org, places).await?
-        }
+    let turn = if let Some(turn) = turn {
+        turn
+    } else {
+        let places = places(body.len());
+        app.collecting().acquire_many(&org, places).await?
     };
     let parsed = parse(&body, writing.form, org, app.now())?;
     let records = records(parsed, body);
