@@ -6,6 +6,7 @@
 //! beside its noun.
 
 pub mod private;
+mod quotas;
 mod config;
 mod error;
 mod metrics;
@@ -25,6 +26,7 @@ mod due_days;
 mod bulk_reports;
 mod day_files;
 mod kept_files;
+mod room;
 mod meta;
 
 pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
@@ -36,6 +38,7 @@ pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
 pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
+pub use quotas::{Quota, Quotas};
 pub use reports::{Idempotency, ReportTask};
 pub use signing::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
 use crate::queue::{Claimant, Idle};
+use crate::quotas::Quotas;
 use crate::signing::KnownKeys;
 use crate::tokens::KnownTokens;
 
@@ -44,6 +45,7 @@ struct Shared {
     signing_keys: KnownKeys,
     journal: Journal,
     journal_bytes_max: u64,
+    quotas: Quotas,
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
     /// As which this process claims jobs.
@@ -68,6 +70,7 @@ impl Meta {
                 signing_keys: KnownKeys::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
+                quotas: config.quotas,
                 journal_receiver: Mutex::new(Some(receiver)),
                 claimant: Claimant {
                     id: ClaimantId::generate(),
