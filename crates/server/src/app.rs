@@ -7,7 +7,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
-use showreport_meta::{Meta, SigningKey};
+use showreport_meta::Meta;
 use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 

@@ -48,7 +48,7 @@ struct Part {
     run: fn(&Torment) -> anyhow::Result<Outcome>,
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     Part {
         name: "crashes",
         title: "crashes: killed at any time, nothing is lost and nothing doubled",

@@ -50,18 +50,17 @@ impl Room {
     pub(super) async fn ensure(&self) -> Result<(), Error> {
         let mut looked = self.looked.lock().await;
         let known = looked.filter(|(at, _)| at.elapsed() < LOOK_AGAIN);
-        let is_full = match known {
-            Some((_, is_full)) => is_full,
-            None => {
-                let directory = self.directory.clone();
-                let tried = spawn_blocking(move || try_write(&directory)).await;
-                match tried.expect("writing to a file does not panic") {
-                    Ok(()) => false,
-                    Err(error) if is_storage_full(&error) => true,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot find out whether the disk has room");
-                        false
-                    }
+        let is_full = if let Some((_, is_full)) = known {
+            is_full
+        } else {
+            let directory = self.directory.clone();
+            let tried = spawn_blocking(move || try_write(&directory)).await;
+            match tried.expect("writing to a file does not panic") {
+                Ok(()) => false,
+                Err(error) if is_storage_full(&error) => true,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot find out whether the disk has room");
+                    false
                 }
             }
         };

@@ -19,21 +19,17 @@ impl Meta {
             behind = timekeeper.behind();
         }
         let has_changed = timekeeper.note_behind(behind.is_some());
-        match behind {
-            Some((now, committed_at)) => {
-                let error = Error::ClockBehind { now, committed_at };
-                if has_changed {
-                    tracing::error!("{error}");
-                }
-                Err(error)
+        let Some((now, committed_at)) = behind else {
+            if has_changed {
+                tracing::info!("the clock is right again");
             }
-            None => {
-                if has_changed {
-                    tracing::info!("the clock is right again");
-                }
-                Ok(())
-            }
+            return Ok(());
+        };
+        let error = Error::ClockBehind { now, committed_at };
+        if has_changed {
+            tracing::error!("{error}");
         }
+        Err(error)
     }
 
     /// Whether the clock went forward by more than an hour, while this process ran or since the
