@@ -52,6 +52,10 @@ impl Way {
     }
 }
 
+/// Spilled runs that are merged at once; more are merged in rounds. Of each a merge holds two
+/// batches and what they are compared by, and the pool gives a merge whatever it asks for.
+const MERGED_AT_ONCE: usize = 8;
+
 /// What all questions of a way share: memory, spill files, the store.
 pub(crate) fn runtime(
     config: &Config,
@@ -66,6 +70,9 @@ pub(crate) fn runtime(
         .with_object_list_cache_limit(0)
         .with_file_statistics_cache_limit(0)
         .build_arc()?;
+    runtime
+        .disk_manager
+        .set_max_spill_merge_fan_in(MERGED_AT_ONCE);
     let url = Url::parse(Lake::STORE_URL).expect("a literal URL");
     runtime.register_object_store(&url, lake.store());
     Ok(runtime)
