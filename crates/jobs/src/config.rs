@@ -16,6 +16,8 @@ pub struct Config {
     pub lease_ms: i64,
     /// How long the file of a report is kept.
     pub report_retention_ms: i64,
+    /// How long a report is listed after it ended, and a token after it opened its last.
+    pub history_ms: i64,
     /// How long after its end a day is settled and reported on.
     pub settle_ms: i64,
     /// The longest wait between two reports of a day whose facts change all the time.
@@ -45,6 +47,7 @@ impl Default for Config {
             report_workers: 2,
             lease_ms: 30_000,
             report_retention_ms: 30 * 86_400_000,
+            history_ms: 365 * 86_400_000,
             settle_ms: 3_600_000,
             restate_ms_max: 3_600_000,
             bulk_retention_ms: 60 * 86_400_000,

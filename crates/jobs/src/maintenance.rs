@@ -52,6 +52,7 @@ impl Jobs {
         self.delete_expired_bulk().await?;
         self.delete_expired_day_files().await?;
         if vacuum {
+            self.forget_history().await?;
             self.lake.vacuum().await.context("vacuum the lake")?;
         }
         self.meta
@@ -73,6 +74,18 @@ impl Jobs {
                 .forget_file(report.id)
                 .await
                 .context("forget an expired file")?;
+        }
+        Ok(())
+    }
+
+    /// Without it the database would grow with every report that was ever made.
+    async fn forget_history(&self) -> anyhow::Result<()> {
+        let now = self.meta.clock().now();
+        let ended_by = now.saturating_add_millis(-self.config.history_ms);
+        let forgotten = self.meta.forget_history(ended_by).await;
+        let reports = forgotten.context("forget old reports")?;
+        if reports > 0 {
+            tracing::info!(reports, "forgot reports that ended long ago");
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use showreport_meta::private;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::{JoinError, spawn_blocking};
@@ -90,7 +91,7 @@ impl Exclusive {
 /// so it dies with the process that holds it.
 pub(crate) fn take_lock(path: &Path) -> Result<File, Error> {
     let take = || -> io::Result<File> {
-        let file = File::options()
+        let file = private::options()
             .create(true)
             .truncate(false)
             .write(true)

@@ -18,7 +18,7 @@ use showreport_model::{OrgId, ReportId};
 use tokio::io::AsyncWrite;
 
 use crate::error::is_storage_full;
-use crate::{Error, Store};
+use crate::{DurableStore, Error, Store};
 
 /// Where the files of reports lie in the store.
 const REPORTS: &str = "reports";
@@ -62,11 +62,14 @@ fn report_directory(org: &OrgId, id: ReportId) -> Path {
 #[derive(Debug, Clone)]
 pub struct ReportFiles {
     store: Arc<dyn ObjectStore>,
+    /// What lies below it, to list files a part at a time.
+    durable: DurableStore,
 }
 
 impl ReportFiles {
     pub(crate) fn new(store: Store) -> Self {
         Self {
+            durable: store.inner().clone(),
             store: Arc::new(store),
         }
     }

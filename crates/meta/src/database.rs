@@ -12,7 +12,9 @@ mod watermark;
 mod log;
 mod slot;
 
+use std::io;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::time::Duration;
 
 use fail::fail_point;
@@ -37,6 +39,7 @@ use watermark::Watermark;
 
 use crate::config::Config;
 use crate::error::{Doing, Error};
+use crate::private;
 
 /// Readers are short, so that a few serve many requests and none holds up a checkpoint.
 const READERS_MAX: u32 = 4;
@@ -71,6 +74,8 @@ impl Database {
             .pragma("cell_size_check", "ON")
             // Only macOS needs it: there a plain fsync stops at the drive's cache.
             .pragma("fullfsync", "ON");
+        // Where it fails, SQLite says why: it opens the file next.
+        drop(make_private_file(&config.path));
         let watermark = Watermark::open(&config.path.with_extension("acknowledged"))
             .map_err(Error::watermark)?;
         // Before the log is read: afterwards there may be more of both.
@@ -243,6 +248,13 @@ impl DerefMut for Write<'_> {
     }
 }
 
+/// Makes the file if it is missing, for its owner alone; `SQLite` gives its log the same mode.
+fn make_private_file(path: &Path) -> io::Result<()> {
+    let mut options = private::options();
+    options.write(true).create(true).truncate(false);
+    options.open(path).map(drop)
+}
+
 /// Every commit is synced. Tests that cut the power leave it out as their control, and must then
 /// lose what was acknowledged.
 fn carefulness() -> SqliteSynchronous {
@@ -298,6 +310,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             5,
             "turns",
             include_str!("../migrations/sqlite/0005_turns.sql"),
+        ),
+        migration(
+            7,
+            "growth",
+            include_str!("../migrations/sqlite/0007_growth.sql"),
         ),
         migration(
             8,

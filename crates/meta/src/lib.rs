@@ -5,6 +5,7 @@
 //! of the product. No other crate speaks SQL, and every statement stands once,
 //! beside its noun.
 
+pub mod private;
 mod config;
 mod error;
 mod metrics;
@@ -35,6 +36,6 @@ pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
 pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
 pub use reports::{Idempotency, ReportTask};
-pub use signing::SigningKey;
+pub use signing::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
 pub use touched::{TouchedEvent, TouchedOrg};

@@ -5,6 +5,7 @@ mod collecting;
 mod reporting;
 mod bulk;
 mod work;
+mod forgetting;
 mod verifying;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
 use crate::queue::{Claimant, Idle};
+use crate::signing::KnownKeys;
 use crate::tokens::KnownTokens;
 
 /// The metadata database. Clones are the same database.
@@ -37,6 +39,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     tokens: KnownTokens,
+    signing_keys: KnownKeys,
     journal: Journal,
     journal_bytes_max: u64,
     /// For the one writer of the journal, until it is taken.
@@ -60,6 +63,7 @@ impl Meta {
                 clock,
                 metrics: Metrics::new(),
                 tokens: KnownTokens::default(),
+                signing_keys: KnownKeys::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
                 journal_receiver: Mutex::new(Some(receiver)),

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 pub use idempotency::Idempotency;
-pub(crate) use idempotency::{recall, remember};
+pub(crate) use idempotency::{forget_old_keys, recall, remember};
 
 use crate::database::{Stored, Sum, check_rows, to_json, to_sealed};
 use crate::error::{Doing, Error};
@@ -78,6 +78,11 @@ const FAIL: &str = "UPDATE reports SET status = 'failed', finished_at = ?2, fail
     WHERE id = ?1 AND status = 'running'";
 
 const FORGET_FILE: &str = "UPDATE reports SET file = NULL WHERE id = ?1";
+
+/// `file` says whether the report still has one: it is none before the end, and after the file is gone.
+const FORGET: &str = "DELETE FROM reports WHERE id IN (
+        SELECT id FROM reports WHERE file IS NULL AND finished_at <= ?1 ORDER BY finished_at LIMIT ?2
+    )";
 
 /// Greater than every id, which is hexadecimal.
 const AFTER_ALL: &str = "g";
@@ -307,6 +312,21 @@ pub(crate) async fn forget_file(write: &mut SqliteConnection, id: ReportId) -> R
         .await
         .doing("forget the file of a report")?;
     Ok(())
+}
+
+/// Forgets reports without a file that ended by then, the oldest first. Gives how many.
+pub(crate) async fn forget(
+    write: &mut SqliteConnection,
+    ended_by: Timestamp,
+    limit: u32,
+) -> Result<u64, Error> {
+    let done = sqlx::query(FORGET)
+        .bind(ended_by.as_millis())
+        .bind(limit)
+        .execute(write)
+        .await
+        .doing("forget old reports")?;
+    Ok(done.rows_affected())
 }
 
 fn report(row: &SqliteRow) -> Result<Report, Error> {

@@ -57,7 +57,12 @@ const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, exp
 const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
     WHERE org = ?1 OR ?1 IS NULL ORDER BY org, id";
 
-const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
+const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1
+    RETURNING org";
+
+const FORGET: &str = "DELETE FROM tokens WHERE revoked_at <= ?1 OR expires_at <= ?1";
+
+const SELECT_EVEN_CLOSED: &str = "SELECT id, org, hash FROM tokens WHERE hash BETWEEN ?1 AND ?2";
 
 const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
     WHERE hash BETWEEN ?1 AND ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
@@ -100,22 +105,33 @@ pub(crate) async fn list(
     rows.iter().map(token).collect()
 }
 
-/// Takes a token back. The first time counts.
+/// Takes a token back and gives whose it is. The first time counts.
 pub(crate) async fn revoke(
     write: &mut SqliteConnection,
     id: TokenId,
     now: Timestamp,
-) -> Result<(), Error> {
-    let done = sqlx::query(REVOKE)
+) -> Result<OrgId, Error> {
+    let row = sqlx::query(REVOKE)
         .bind(id.to_string())
         .bind(now.as_millis())
-        .execute(write)
+        .fetch_optional(write)
         .await
         .doing("revoke a token")?;
-    if done.rows_affected() == 0 {
-        return Err(Error::UnknownTokenId { token: id });
-    }
-    Ok(())
+    let row = row.ok_or(Error::UnknownTokenId { token: id })?;
+    Stored(&row).parsed("org")
+}
+
+/// Forgets tokens that have opened nothing since then. Gives how many.
+pub(crate) async fn forget(
+    write: &mut SqliteConnection,
+    closed_by: Timestamp,
+) -> Result<u64, Error> {
+    let done = sqlx::query(FORGET)
+        .bind(closed_by.as_millis())
+        .execute(write)
+        .await
+        .doing("forget old tokens")?;
+    Ok(done.rows_affected())
 }
 
 /// Those of these tokens that open nothing at this time: they were revoked, or have expired.
@@ -160,6 +176,31 @@ pub(crate) async fn find(
     let access = found.access.clone();
     known.remember(found);
     Ok(access)
+}
+
+/// Which token a secret is of that opens nothing, and whose: one that was revoked or has expired.
+pub(crate) async fn find_closed(
+    read: impl SqliteExecutor<'_>,
+    secret: &str,
+) -> Result<Option<(TokenId, OrgId)>, Error> {
+    let Some(secret) = TokenSecret::parse(secret) else {
+        return Ok(None);
+    };
+    let hash = secret.hash();
+    let (least, greatest) = hash.handle().range();
+    let row = sqlx::query(SELECT_EVEN_CLOSED)
+        .bind(least.as_bytes())
+        .bind(greatest.as_bytes())
+        .fetch_optional(read)
+        .await
+        .doing("look up a token")?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Stored(&row);
+    let kept: Vec<u8> = row.plain("hash")?;
+    if TokenHash::from_bytes(&kept) != Some(hash) {
+        return Ok(None);
+    }
+    Ok(Some((row.parsed("id")?, row.parsed("org")?)))
 }
 
 /// What the database has of an open token.

@@ -61,11 +61,19 @@ pub(crate) fn runtime(
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(SharedPool::new(way.memory_bytes(config))))
         .with_temp_file_path(config.spill_dir.clone())
+        .with_metadata_cache_limit(METADATA_BYTES_MAX)
+        // Both would only keep what lies in the names of files that no question reads twice.
+        .with_object_list_cache_limit(0)
+        .with_file_statistics_cache_limit(0)
         .build_arc()?;
     let url = Url::parse(Lake::STORE_URL).expect("a literal URL");
     runtime.register_object_store(&url, lake.store());
     Ok(runtime)
 }
+
+/// Footers of Parquet files that are kept for the next question. Those of stages are never read again,
+/// and fill whatever there is: the engine's defaults kept 71 MiB, in steps of some KiB a report.
+const METADATA_BYTES_MAX: usize = 8 << 20;
 
 /// A session for one question, whose operators usually work on batches of so many rows.
 pub(crate) fn session(

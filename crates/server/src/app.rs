@@ -7,7 +7,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
-use showreport_meta::{Meta, SigningKey};
+use showreport_meta::Meta;
 use showreport_model::{OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 
@@ -28,7 +28,6 @@ struct Parts {
     lake: Lake,
     query: Query,
     jobs: Jobs,
-    signing_key: SigningKey,
     metrics: Metrics,
     registry: Registry,
     limits: Limits<OrgId>,
@@ -100,18 +99,7 @@ const DOWNLOADS_OF_LINK: Bounds = Bounds {
 
 impl App {
     /// Wires the parts.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each part has a type of its own and this is called once"
-    )]
-    pub fn new(
-        config: Config,
-        meta: Meta,
-        lake: Lake,
-        query: Query,
-        jobs: Jobs,
-        signing_key: SigningKey,
-    ) -> Self {
+    pub fn new(config: Config, meta: Meta, lake: Lake, query: Query, jobs: Jobs) -> Self {
         let metrics = Metrics::new();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -132,7 +120,6 @@ impl App {
             lake,
             query,
             jobs,
-            signing_key,
             metrics,
             registry,
             limits,
@@ -193,10 +180,6 @@ impl App {
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
-    }
-
-    pub(crate) fn signing_key(&self) -> &SigningKey {
-        &self.0.signing_key
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use showreport_meta::{Access, Scope};
 use showreport_model::{OrgId, TokenId};
+use tracing::Span;
+use tracing::field::display;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -92,7 +94,7 @@ impl FromRequestParts<App> for Collector {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let access = if parts.headers.contains_key(AUTHORIZATION) {
-            app.meta().authenticate(bearer(&parts.headers)?).await?
+            authenticate(app, bearer(&parts.headers)?).await?
         } else {
             by_key(parts, app).await?
         };
@@ -110,7 +112,7 @@ impl FromRequestParts<App> for Asker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let access = app.meta().authenticate(bearer(&parts.headers)?).await?;
+        let access = authenticate(app, bearer(&parts.headers)?).await?;
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Report)?;
         within(app.limits(), app, &access.org)?;
@@ -139,6 +141,16 @@ impl FromRequestParts<App> for Questioner {
     }
 }
 
+/// What a token opens. From here on every line of the log about the request names the token by
+/// its id, and its organisation.
+async fn authenticate(app: &App, secret: &str) -> Result<Access, ApiError> {
+    let access = app.meta().authenticate(secret).await?;
+    let request = Span::current();
+    request.record("org", display(&access.org));
+    request.record("token.id", display(&access.token));
+    Ok(access)
+}
+
 #[derive(Deserialize)]
 struct KeyQuery {
     key: Option<String>,
@@ -149,7 +161,7 @@ struct KeyQuery {
 async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
     let query = Query::<KeyQuery>::try_from_uri(&parts.uri).map_err(|_| no_token())?;
     let key = query.0.key.ok_or_else(no_token)?;
-    let access = app.meta().authenticate(&key).await?;
+    let access = authenticate(app, &key).await?;
     if access.scopes.is_only_collect() {
         Ok(access)
     } else {

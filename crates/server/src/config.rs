@@ -30,6 +30,8 @@ pub struct Config {
     pub records_per_minute: u32,
     /// Records that may come with one token in a minute.
     pub token_records_per_minute: u32,
+    /// Whether `/metrics` has an address of its own and is no route of this one.
+    pub metrics_apart: bool,
     /// Connections at one time; further ones are refused.
     pub connections_max: usize,
     /// Connections of one address at one time, or of one network of IPv6
@@ -43,6 +45,9 @@ pub struct Config {
 /// Files that reports, the database and the lake may need open beside connections.
 const OTHER_FILES: usize = 256;
 
+/// Connections to the address of the metrics at one time; they are among the other files.
+const METRICS_CONNECTIONS_MAX: usize = 32;
+
 impl Config {
     /// With no more connections than so many open files leave room for: one too many
     /// would take the file that a report or a commit needs.
@@ -55,6 +60,16 @@ impl Config {
             self.connections_max = room;
         }
         self
+    }
+
+    /// The same for the address of the metrics, where only a few scrapers connect.
+    #[must_use]
+    pub fn for_metrics(&self) -> Self {
+        Self {
+            connections_max: METRICS_CONNECTIONS_MAX,
+            connections_each_max: METRICS_CONNECTIONS_MAX,
+            ..self.clone()
+        }
     }
 
     /// What every address that we give out begins with, without a slash at the end.
@@ -76,7 +91,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
-            link_lifetime_ms: 3_600_000,
+            link_lifetime_ms: showreport_meta::LINK_LIFETIME_MS,
             // Players send every ten seconds, so their connections stay.
             header_read_timeout_ms: 15_000,
             body_timeout_ms: 15_000,
@@ -87,6 +102,7 @@ impl Default for Config {
             // A million viewers send 100,000 records a second.
             records_per_minute: 6_000_000,
             token_records_per_minute: 3_000_000,
+            metrics_apart: false,
             connections_max: 10_000,
             connections_each_max: 4_000,
             // Eight bodies of the largest kind, or thousands of the usual one.

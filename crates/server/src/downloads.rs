@@ -11,6 +11,7 @@ mod serve;
 use showreport_model::ReportId;
 
 use crate::app::App;
+use crate::error::ApiError;
 pub(crate) use edition::Edition;
 pub(crate) use link::Link;
 #[cfg(any(test, fuzzing))]
@@ -21,12 +22,21 @@ pub(crate) use range::{Wanted, wanted};
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};
 
 /// Where the file of a report can be had without a token, signed anew, for as long as links live.
-pub(crate) fn signed_url(app: &App, report: ReportId, file_name: String) -> String {
-    let config = app.config();
+pub(crate) async fn signed_url(
+    app: &App,
+    report: ReportId,
+    file_name: String,
+) -> Result<String, ApiError> {
+    let (config, now) = (app.config(), app.now());
     let link = Link {
         report,
-        expires_at: app.now().saturating_add_millis(config.link_lifetime_ms),
+        expires_at: now.saturating_add_millis(config.link_lifetime_ms),
         file_name,
     };
-    format!("{}{}", config.base_url(), link.path(app.signing_key()))
+    let keys = app.meta().signing_keys().await?;
+    Ok(format!(
+        "{}{}",
+        config.base_url(),
+        link.path(keys.signing(now))
+    ))
 }

@@ -28,4 +28,4 @@ pub mod fuzzing;
 pub use app::App;
 pub use config::Config;
 pub use listener::serve;
-pub use router::{openapi, router};
+pub use router::{metrics_router, openapi, router};

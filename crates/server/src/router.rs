@@ -5,6 +5,7 @@
 
 mod google;
 mod document;
+mod host;
 mod surround;
 mod unread;
 
@@ -28,8 +29,22 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::{api, blendvision, collect, downloads, operations, youtube};
 
-/// The whole server.
+/// The whole server. Where metrics have an address of their own, they are not among its routes.
 pub fn router(app: App) -> Router {
+    let doors = if app.config().metrics_apart {
+        public_routes()
+    } else {
+        every_route()
+    };
+    surrounded(app, doors)
+}
+
+/// The metrics alone, for an address of their own.
+pub fn metrics_router(app: App) -> Router {
+    surrounded(app, metrics_route())
+}
+
+fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
     let document = openapi().to_json().expect("a document of texts and maps");
     let document = operations::Document(document.into_bytes().into());
     let surround = ServiceBuilder::new()
@@ -50,12 +65,13 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
         .layer(from_fn_with_state(unread::turns(), unread::discard))
+        .layer(from_fn(host::require_one))
         .layer(CatchPanicLayer::custom(surround::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             app.config().request_timeout(),
         ));
-    let (router, _) = every_route().split_for_parts();
+    let (router, _) = doors.split_for_parts();
     let router = router
         .fallback(no_route)
         .layer(Extension(document))
@@ -75,6 +91,14 @@ pub fn openapi() -> OpenApi {
 }
 
 fn every_route() -> OpenApiRouter<App> {
+    public_routes().merge(metrics_route())
+}
+
+fn metrics_route() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(operations::show_metrics))
+}
+
+fn public_routes() -> OpenApiRouter<App> {
     let collect = OpenApiRouter::new()
         .routes(routes!(collect::collect))
         .layer(open_to_pages());
@@ -98,7 +122,6 @@ fn every_route() -> OpenApiRouter<App> {
         .routes(routes!(api::get_report, api::delete_report))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
-        .routes(routes!(operations::show_metrics))
         .routes(routes!(operations::show_openapi))
         .routes(routes!(operations::home))
 }

@@ -6,6 +6,7 @@ mod limits;
 mod spill;
 mod tasks;
 mod threads;
+mod check;
 mod parts;
 mod open_files;
 mod running;

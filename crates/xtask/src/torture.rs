@@ -20,6 +20,7 @@ mod overload;
 mod neighbours;
 mod memory;
 mod schema;
+mod growth;
 mod fuzz;
 
 use std::fs;
@@ -155,6 +156,15 @@ const PARTS: [Part; 14] = [
             small: 2,
         },
         run: schema::run,
+    },
+    Part {
+        name: "growth",
+        title: "years of events and reports",
+        rounds: Rounds {
+            full: 1_000_000,
+            small: 20_000,
+        },
+        run: growth::run,
     },
     Part {
         name: "fuzz",

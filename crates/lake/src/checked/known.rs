@@ -14,6 +14,10 @@ use super::sums::Sums;
 /// begins anew, which costs it a small read a file.
 const BLOCKS_MAX: usize = 1 << 20;
 
+/// How many files are known at once. A small file takes far more for its name than for its
+/// checksums, so the bound above alone would let a lake of small files take hundreds of MiB.
+const FILES_MAX: usize = 1 << 15;
+
 /// Checksums in memory.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -38,7 +42,7 @@ impl Known {
         }
         let mut files = self.lock();
         let more = sums.blocks();
-        if files.blocks + more > BLOCKS_MAX {
+        if files.blocks + more > BLOCKS_MAX || files.sums.len() >= FILES_MAX {
             *files = Files::default();
         }
         if files.sums.insert(location.clone(), sums.clone()).is_none() {
@@ -81,5 +85,16 @@ mod tests {
         assert_eq!(known.lock().blocks, 2);
         known.forget(&other);
         assert_eq!((known.find(&other), known.lock().blocks), (None, 0));
+    }
+
+    #[test]
+    fn small_files_are_bounded_by_their_number() {
+        let known = Known::default();
+        let sums = Arc::new(Sums::of(&PutPayload::from_static(b"small")));
+        for number in 0..FILES_MAX + 10 {
+            let path = Path::from(format!("spans/{number}.parquet"));
+            known.keep(&path, &sums);
+        }
+        assert_eq!(known.lock().sums.len(), 10);
     }
 }

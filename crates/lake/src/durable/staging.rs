@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::PutPayload;
+use showreport_meta::private;
 use uuid::Uuid;
 
 /// The directory below the root.
@@ -30,7 +31,7 @@ impl Staging {
     /// Clears what the dead have left and makes a directory for this process.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let all = root.join(STAGING);
-        fs::create_dir_all(&all)?;
+        private::make_directories(&all)?;
         // One at a time, so that nobody takes a directory for dead before its lock is held.
         let entrance = File::open(&all)?;
         entrance.lock()?;
@@ -41,8 +42,12 @@ impl Staging {
             }
         }
         let directory = all.join(Uuid::new_v4().to_string());
-        fs::create_dir(&directory)?;
-        let lock = File::create_new(directory.join(LOCK))?;
+        private::make_directory(&directory)?;
+        let mut options = private::options();
+        let lock = options
+            .write(true)
+            .create_new(true)
+            .open(directory.join(LOCK))?;
         lock.lock()?;
         Ok(Self {
             directory,
@@ -55,7 +60,8 @@ impl Staging {
     pub(super) fn create(&self) -> io::Result<Staged> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.join(number.to_string());
-        let file = File::create_new(&path)?;
+        let mut options = private::options();
+        let file = options.write(true).create_new(true).open(&path)?;
         Ok(Staged { file, path })
     }
 }

@@ -159,3 +159,15 @@ async fn a_directory_that_went_with_its_last_file_is_made_again() {
         assert!(!directory.path().join("reports").exists());
     }
 }
+
+#[tokio::test]
+async fn directories_are_known_up_to_a_bound() {
+    let (_directory, store) = store();
+    let gone = (0..DURABLE_MAX).map(|number| FilePath::new("gone").join(number.to_string()));
+    store.shared.directories().extend(gone);
+    let path = Path::from("reports/acme/1/file");
+    store.put(&path, "content".into()).await.unwrap();
+    assert_eq!(content(&store, &path).await, "content");
+    // The root and the three of this file.
+    assert_eq!(store.shared.directories().len(), 4);
+}

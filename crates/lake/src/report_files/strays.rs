@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStore;
 use object_store::path::Path;
 use showreport_meta::Meta;
 use showreport_model::ReportId;
@@ -46,7 +45,7 @@ impl ReportFiles {
         &self,
         millis: i64,
     ) -> BoxStream<'static, object_store::Result<(ReportId, Path)>> {
-        let files = self.store.list(Some(&Path::from(REPORTS)));
+        let files = self.durable.list_unsorted(&Path::from(REPORTS));
         let old = files.try_filter_map(move |file| async move {
             let is_old = file.last_modified.timestamp_millis() <= millis;
             let id = report_of(&file.location).filter(|_| is_old);

@@ -3,7 +3,6 @@ use std::path::Path as FilePath;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
-use crate::DurableStore;
 
 fn files(directory: &FilePath) -> ReportFiles {
     ReportFiles::new(Store::new(DurableStore::open(directory).unwrap(), "store"))

@@ -15,6 +15,8 @@ use std::sync::Mutex;
 
 use showreport_model::Damage;
 
+use crate::private;
+
 /// The file.
 #[derive(Debug)]
 pub(crate) struct Watermark {
@@ -31,7 +33,7 @@ type Copies = [u8; 2 * COPY_BYTES];
 impl Watermark {
     /// Opens the file, and makes it if it is missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options()
+        let file = private::options()
             .read(true)
             .write(true)
             .create(true)

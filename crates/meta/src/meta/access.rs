@@ -1,10 +1,13 @@
-//! Who may come in: organisations, tokens, the signing key.
+//! Who may come in: organisations, tokens, the keys of links.
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use showreport_model::{OrgId, Timestamp, TokenId, Zone};
 
 use super::{Meta, Shared};
 use crate::error::Error;
-use crate::signing::SigningKey;
+use crate::signing::{SIGNS_AFTER_MS, SigningKey, SigningKeys};
 use crate::tokens::{Access, Scopes, Token, TokenSecret};
 use crate::{orgs, signing, tokens};
 
@@ -52,14 +55,14 @@ impl Meta {
     }
 
     /// Takes a token back for good, here at once and in other processes within a
-    /// second. Doing it twice is fine.
-    pub async fn revoke_token(&self, id: TokenId) -> Result<(), Error> {
+    /// second. Doing it twice is fine. Gives whose it was.
+    pub async fn revoke_token(&self, id: TokenId) -> Result<OrgId, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
+        let org = tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
         write.commit().await?;
         self.shared.tokens.forget_all();
-        Ok(())
+        Ok(org)
     }
 
     /// What a secret opens, if anything.
@@ -68,24 +71,61 @@ impl Meta {
         let Shared {
             database, tokens, ..
         } = &*self.shared;
-        tokens::find(database.readers(), tokens, secret, now).await
+        let found = tokens::find(database.readers(), tokens, secret, now).await;
+        if matches!(found, Err(Error::UnknownToken)) {
+            self.log_closed(secret).await?;
+        }
+        found
     }
 
-    /// The key that links are signed with, made at the first call and kept for good.
-    pub async fn signing_key(&self) -> Result<SigningKey, Error> {
-        if let Some(key) = signing::find(self.shared.database.readers()).await? {
-            return Ok(key);
+    /// Names a token that opens nothing any more, so that the operator finds what still uses it.
+    async fn log_closed(&self, secret: &str) -> Result<(), Error> {
+        let closed = tokens::find_closed(self.shared.database.readers(), secret).await?;
+        if let Some((token, org)) = closed {
+            tracing::info!(%org, token.id = %token, "refused a token that was revoked or has expired");
         }
+        Ok(())
+    }
+
+    /// The keys of links, as they were less than a second ago. The first call makes one.
+    pub async fn signing_keys(&self) -> Result<Arc<SigningKeys>, Error> {
+        let known = &self.shared.signing_keys;
+        if let Some(keys) = known.find() {
+            return Ok(keys);
+        }
+        let begun = Instant::now();
+        let keys = match signing::find(self.shared.database.readers()).await? {
+            Some(keys) => keys,
+            None => self.make_first_key().await?,
+        };
+        Ok(known.remember(begun, keys))
+    }
+
+    async fn make_first_key(&self) -> Result<SigningKeys, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        // Somebody else may have been faster.
-        if let Some(key) = signing::find(&mut *write).await? {
-            return Ok(key);
+        // Another process may have been faster.
+        if let Some(keys) = signing::find(&mut *write).await? {
+            return Ok(keys);
         }
-        let key = SigningKey::generate()?;
-        signing::insert(&mut write, &key).await?;
+        signing::insert(&mut write, &SigningKey::generate()?, Timestamp::MIN).await?;
+        let keys = signing::find(&mut *write).await?;
         write.commit().await?;
-        Ok(key)
+        keys.ok_or_else(|| Error::damaged("the key of links that was just kept is missing"))
+    }
+
+    /// Makes a new key for links. Gives the time from which it signs; links of the one before
+    /// open until they have ended.
+    pub async fn rotate_signing_key(&self) -> Result<Timestamp, Error> {
+        let now = self.shared.clock.now();
+        let signs_from = now.saturating_add_millis(SIGNS_AFTER_MS);
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        signing::delete_ended(&mut write, now).await?;
+        signing::insert(&mut write, &SigningKey::generate()?, signs_from).await?;
+        write.commit().await?;
+        self.shared.signing_keys.forget();
+        Ok(signs_from)
     }
 }
 
@@ -228,10 +268,38 @@ mod tests {
     async fn the_signing_key_is_made_once() {
         let show = Fixture::new().await;
         let other = show.reopen().await;
-        let (here, there) = tokio::join!(show.meta.signing_key(), other.signing_key());
-        let key = here.unwrap();
-        assert_eq!(key, there.unwrap());
-        assert_eq!(key, show.meta.signing_key().await.unwrap());
+        let (here, there) = tokio::join!(show.meta.signing_keys(), other.signing_keys());
+        let keys = here.unwrap();
+        assert_eq!(keys, there.unwrap());
+        assert_eq!(keys, show.reopen().await.signing_keys().await.unwrap());
+        let key = keys.signing(show.clock.now());
         assert_eq!(format!("{key:?}"), "SigningKey");
+    }
+
+    #[tokio::test]
+    async fn a_rotated_key_is_known_everywhere_before_it_signs_and_the_old_one_goes() {
+        let show = Fixture::new().await;
+        let first = show.meta.signing_keys().await.unwrap();
+        let first = first.signing(show.clock.now()).clone();
+        let signs_from = show.meta.rotate_signing_key().await.unwrap();
+        let keys = show.reopen().await.signing_keys().await.unwrap();
+        let now = show.clock.now();
+        assert_eq!(keys.signing(now), &first, "not yet");
+        let second = keys.signing(signs_from).clone();
+        assert_ne!(first, second);
+        let opening: Vec<_> = keys.opening(now).cloned().collect();
+        assert_eq!(opening, [second.clone(), first]);
+
+        show.clock.advance(crate::LINK_LIFETIME_MS + SIGNS_AFTER_MS);
+        show.meta.rotate_signing_key().await.unwrap();
+        let keys = show.meta.signing_keys().await.unwrap();
+        let opening: Vec<_> = keys.opening(show.clock.now()).cloned().collect();
+        assert_eq!(opening.len(), 2);
+        assert_eq!(opening[1], second, "the first is over");
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM link_keys")
+            .fetch_one(show.meta.shared.database.readers())
+            .await
+            .unwrap();
+        assert_eq!(count, 2, "and deleted");
     }
 }

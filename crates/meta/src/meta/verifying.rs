@@ -1,5 +1,6 @@
-//! Looks at the whole database once, before anything is answered from it.
+//! Looks at the whole database once.
 
+use fail::fail_point;
 use sqlx::SqliteConnection;
 
 use super::Meta;
@@ -17,18 +18,23 @@ impl Meta {
     /// What is read later is checked again, row by row; but a row that a damaged page hides
     /// is only missed here. The facts in the journal are checked when they are flushed.
     pub async fn verify(&self) -> Result<(), Error> {
-        let mut read = self.shared.database.snapshot().await?;
-        check_pages(&mut read).await?;
-        orgs::check_all(&mut read).await?;
-        events::check_all(&mut read).await?;
-        reports::check_all(&mut read).await?;
-        standing_orders::check_all(&mut read).await?;
-        due_days::check_all(&mut read).await?;
-        bulk_reports::check_all(&mut read).await?;
-        day_files::check_all(&mut read).await?;
+        fail_point!("verify-begun");
+        let database = &self.shared.database;
+        // What waits is looked for first: it is little, and reports depend on it.
+        let mut read = database.snapshot().await?;
         let ledger = Ledger::read(&mut *read).await?;
         let touches = self.shared.journal.touches();
-        touches.bring_up(&mut read, &ledger).await
+        touches.bring_up(&mut read, &ledger).await?;
+        // Each part in a transaction of its own: while one reads, the log cannot be emptied.
+        drop(read);
+        check_pages(&mut *database.snapshot().await?).await?;
+        orgs::check_all(&mut *database.snapshot().await?).await?;
+        events::check_all(&mut *database.snapshot().await?).await?;
+        reports::check_all(&mut *database.snapshot().await?).await?;
+        standing_orders::check_all(&mut *database.snapshot().await?).await?;
+        due_days::check_all(&mut *database.snapshot().await?).await?;
+        bulk_reports::check_all(&mut *database.snapshot().await?).await?;
+        day_files::check_all(&mut *database.snapshot().await?).await
     }
 }
 

@@ -35,11 +35,7 @@ pub(crate) async fn recall(
     request: &Idempotency,
     now: Timestamp,
 ) -> Result<Option<Vec<Report>>, Error> {
-    sqlx::query(FORGET)
-        .bind(now.as_millis() - KEPT_MS)
-        .execute(&mut *write)
-        .await
-        .doing("forget old idempotency keys")?;
+    forget_old_keys(write, now).await?;
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(request.key.as_str())
@@ -53,6 +49,19 @@ pub(crate) async fn recall(
     }
     let ids: String = row.plain("reports")?;
     super::find_all(write, org, &ids).await.map(Some)
+}
+
+/// Forgets keys past their time. Gives how many.
+pub(crate) async fn forget_old_keys(
+    write: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let done = sqlx::query(FORGET)
+        .bind(now.as_millis() - KEPT_MS)
+        .execute(write)
+        .await
+        .doing("forget old idempotency keys")?;
+    Ok(done.rows_affected())
 }
 
 /// Remembers which reports the request made.

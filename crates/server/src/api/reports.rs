@@ -121,6 +121,7 @@ pub(crate) async fn delete_report(
         .report_files()
         .delete_all(&reader.org, id)
         .await?;
+    tracing::info!(report.id = %id, "deleted a report");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn describe(
             titles.insert(event.clone(), title(app, org, event).await?);
         }
         let title = titles.get(event).and_then(Option::as_deref);
-        let uri = uri(app, &report, title);
+        let uri = uri(app, &report, title).await?;
         described.push(EventReport::new(&report, uri));
     }
     Ok(described)
@@ -113,7 +113,7 @@ pub(crate) async fn describe_one(
     report: Report,
 ) -> Result<EventReport, ApiError> {
     let title = title(app, org, &report.order.event).await?;
-    let uri = uri(app, &report, title.as_deref());
+    let uri = uri(app, &report, title.as_deref()).await?;
     Ok(EventReport::new(&report, uri))
 }
 
@@ -126,11 +126,11 @@ async fn title(app: &App, org: &OrgId, event: &EventId) -> Result<Option<String>
     }
 }
 
-fn uri(app: &App, report: &Report, title: Option<&str>) -> String {
+async fn uri(app: &App, report: &Report, title: Option<&str>) -> Result<String, ApiError> {
     if report.status != ReportStatus::Succeeded || report.file.is_none() {
-        return String::new();
+        return Ok(String::new());
     }
-    signed_url(app, report.id, file_name(&report.order, title))
+    signed_url(app, report.id, file_name(&report.order, title)).await
 }
 
 impl EventReport {

@@ -81,9 +81,8 @@ pub(crate) async fn get_watch_time(
         .make_started_views(&reader.org, day, |kind| streaming.takes(kind), kept_ms)
         .await
         .map_err(ApiError::from_chain)?;
-    Ok(Json(WatchTimeAnswer {
-        url: signed_url(&app, made.id, format!("{}.csv", day.digits())),
-    }))
+    let url = signed_url(&app, made.id, format!("{}.csv", day.digits())).await?;
+    Ok(Json(WatchTimeAnswer { url }))
 }
 
 impl Streaming {

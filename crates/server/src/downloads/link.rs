@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
-use showreport_meta::SigningKey;
+use showreport_meta::{SigningKey, SigningKeys};
 use showreport_model::{ReportId, Timestamp};
 
 /// A right to download one report for a while.
@@ -43,9 +43,10 @@ impl Link {
         format!("/downloads/{report}/{expires}/{signature}/{file_name}")
     }
 
-    /// The link that the parts are, unless any of them was bent.
-    pub(super) fn verify(parts: &LinkParts, key: &SigningKey) -> Option<Self> {
-        Self::verify_with(parts, key.expose())
+    /// The link that the parts are, unless any of them was bent, or its key is over.
+    pub(super) fn verify(parts: &LinkParts, keys: &SigningKeys, now: Timestamp) -> Option<Self> {
+        keys.opening(now)
+            .find_map(|key| Self::verify_with(parts, key.expose()))
     }
 
     pub(crate) fn verify_with(parts: &LinkParts, key: &[u8; 32]) -> Option<Self> {

@@ -76,7 +76,8 @@ pub(crate) async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let link = Link::verify(&parts, app.signing_key()).ok_or_else(no_such_link)?;
+    let keys = app.meta().signing_keys().await?;
+    let link = Link::verify(&parts, &keys, app.now()).ok_or_else(no_such_link)?;
     if app.now() >= link.expires_at {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Span;
+use tracing::field::Empty;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -45,6 +46,9 @@ pub(super) fn span(request: &Request) -> Span {
         http.method = %request.method(),
         http.route = route(request),
         request.id = id,
+        // Known once the token is (`auth`).
+        org = Empty,
+        token.id = Empty,
     )
 }
 

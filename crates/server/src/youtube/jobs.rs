@@ -96,6 +96,7 @@ pub(crate) async fn create_job(
         .meta()
         .create_standing_order(&reader.org, report_type, &name)
         .await?;
+    tracing::info!(standing_order.id = %order.id, %report_type, "made a job of bulk reports");
     describe(&app, order).await.map(Json)
 }
 
@@ -183,10 +184,10 @@ pub(crate) async fn delete_job(
     reader: Reader,
     Segments(id): Segments<String>,
 ) -> Result<Json<Empty>, ApiError> {
-    app.jobs()
-        .delete_standing_order(&reader.org, job_id(&id)?)
-        .await
-        .map_err(ApiError::from_chain)?;
+    let id = job_id(&id)?;
+    let deleted = app.jobs().delete_standing_order(&reader.org, id).await;
+    deleted.map_err(ApiError::from_chain)?;
+    tracing::info!(standing_order.id = %id, "deleted a job of bulk reports");
     Ok(Json(Empty {}))
 }
 

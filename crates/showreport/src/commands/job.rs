@@ -101,6 +101,7 @@ async fn create(
     known(meta, org).await?;
     let name = name.unwrap_or_else(|| report_type.title().to_owned());
     let order = meta.create_standing_order(org, report_type, &name).await?;
+    tracing::info!(%org, standing_order.id = %order.id, %report_type, "made a job of bulk reports");
     print_line(order.id)?;
     Ok(())
 }
@@ -149,6 +150,7 @@ async fn delete(meta: &Meta, directory: &DataDir, id: StandingOrderId) -> anyhow
         let deleted = files.delete_all(&order.org, file).await;
         deleted.context("delete the file of a report")?;
     }
+    tracing::info!(org = %order.org, standing_order.id = %id, "deleted a job of bulk reports");
     print_line(format_args!("deleted {id}"))?;
     Ok(())
 }

@@ -45,6 +45,7 @@ impl Org {
         let outcome = meta.create_org(&org, &time_zone).await;
         meta.close().await;
         outcome?;
+        tracing::info!(%org, "made an organisation");
         print_line(format_args!(
             "created {org}, whose days are those of {}",
             time_zone.name()

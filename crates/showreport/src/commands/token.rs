@@ -105,7 +105,10 @@ async fn create(meta: &Meta, order: Create) -> anyhow::Result<()> {
         .expires
         .map(|millis| meta.clock().now().saturating_add_millis(millis));
     known(meta, &order.org).await?;
-    let (_, secret) = meta.create_token(&order.org, scopes, ends_at).await?;
+    let (id, secret) = meta
+        .create_token(&order.org, scopes.clone(), ends_at)
+        .await?;
+    tracing::info!(org = %order.org, token.id = %id, %scopes, "made a token");
     print_line(secret.expose())?;
     Ok(())
 }
@@ -122,9 +125,11 @@ async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
 }
 
 async fn revoke(meta: &Meta, id: TokenId) -> anyhow::Result<()> {
-    meta.revoke_token(id)
+    let org = meta
+        .revoke_token(id)
         .await
         .context("revoke the token; `showreport token list` shows the ids")?;
+    tracing::info!(%org, token.id = %id, "revoked a token");
     print_line(format_args!("revoked {id}"))?;
     Ok(())
 }

@@ -4,6 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use showreport_meta::private;
+
+/// What lies in the directory.
+const PRIVATE: [&str; 7] = [
+    "meta.sqlite",
+    "meta.sqlite-wal",
+    "meta.sqlite-shm",
+    "meta.acknowledged",
+    "flush.lock",
+    "store",
+    "spill",
+];
 
 /// A directory that holds all data of an installation.
 #[derive(Debug, Clone)]
@@ -12,9 +24,11 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// The directory, made if it is missing. Only its owner may look into a new one.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        make_private(path)
+        private::make_directories(path)
             .with_context(|| format!("make the data directory {}", path.display()))?;
-        Ok(Self(path.to_owned()))
+        let directory = Self(path.to_owned());
+        directory.close_to_others();
+        Ok(directory)
     }
 
     /// A directory that holds data already, so that a mistyped path makes no new one.
@@ -27,7 +41,31 @@ impl DataDir {
                 path.display()
             );
         }
+        directory.close_to_others();
         Ok(directory)
+    }
+
+    /// Names the directory in the log if others than its owner may look into it. Its mode is
+    /// left to whatever made it: a service manager or a volume may need it as it is.
+    pub fn warn_if_open(&self) {
+        if let Ok(Some(mode)) = private::mode_for_others(&self.0) {
+            tracing::warn!(
+                directory = %self.0.display(),
+                mode = format!("{mode:04o}"),
+                "others than its owner may look into the data directory; `chmod 700` closes it"
+            );
+        }
+    }
+
+    /// Closes what an earlier version, or a copy, left open to others. Below `store` and `spill`
+    /// nothing has to be looked at: nobody else can enter them.
+    fn close_to_others(&self) {
+        for name in PRIVATE {
+            let path = self.0.join(name);
+            if let Err(error) = private::close_to_others(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot close it to others");
+            }
+        }
     }
 
     /// The directory itself.
@@ -37,6 +75,11 @@ impl DataDir {
 
     pub(super) fn database(&self) -> PathBuf {
         self.0.join(showreport_meta::Config::FILE_NAME)
+    }
+
+    /// Is there after damage was found in the database, until a check finds none.
+    pub(super) fn damage_mark(&self) -> PathBuf {
+        self.0.join("meta.damaged")
     }
 
     pub(super) fn store(&self) -> PathBuf {
@@ -54,17 +97,9 @@ impl DataDir {
     /// Makes a directory below that only the owner may look into.
     pub(crate) fn make_private(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.0.join(name);
-        make_private(&path)?;
+        private::make_directories(&path)?;
         Ok(path)
     }
-}
-
-fn make_private(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 #[cfg(test)]

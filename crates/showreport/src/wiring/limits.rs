@@ -31,6 +31,10 @@ pub struct ServerLimits {
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration_millis)]
     pub report_retention: i64,
 
+    /// How long a report is listed after it ended, its file gone; tokens that open nothing likewise
+    #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = duration_millis)]
+    pub history: i64,
+
     /// How long after its end a day is settled: what comes in later restates its bulk reports
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration_millis)]
     pub bulk_settle: i64,

@@ -10,6 +10,7 @@ use showreport_meta::Meta;
 use showreport_model::SystemClock;
 use showreport_query::Query;
 
+use super::check::Check;
 use super::data_dir::DataDir;
 use super::limits::{Limits, ServerLimits};
 use super::spill::SpillDir;
@@ -33,6 +34,8 @@ pub struct Parts {
     pub query: Query,
     /// The chores.
     pub jobs: Jobs,
+    /// The check of the database, while it goes on.
+    pub(super) check: Option<Check>,
     cpu: Threads,
     spill: SpillDir,
 }
@@ -41,28 +44,35 @@ impl Parts {
     /// Opens the parts for a command that works on the data itself.
     pub async fn open(directory: &DataDir, limits: &Limits) -> anyhow::Result<Self> {
         let meta = open_meta(directory).await?;
+        // Before anything is answered: a figure must not be made from what a bad disk has left.
+        meta.verify().await.context("check the database")?;
         let jobs = showreport_jobs::Config::default();
         Self::assemble(directory, limits, meta, jobs).await
     }
 
     /// Opens the parts for a server.
     pub async fn open_server(directory: &DataDir, limits: &ServerLimits) -> anyhow::Result<Self> {
+        directory.warn_if_open();
         let config = showreport_meta::Config {
             journal_bytes_max: limits.journal_size,
             running_jobs_each_max: limits.report_workers.into(),
             ..showreport_meta::Config::new(directory.database())
         };
         let meta = open_database(&config).await?;
+        let check = Check::begin(&meta, directory.damage_mark()).await?;
         let jobs = showreport_jobs::Config {
             report_workers: limits.report_workers.into(),
             report_retention_ms: limits.report_retention,
+            history_ms: limits.history,
             settle_ms: limits.bulk_settle,
             bulk_retention_ms: limits.bulk_retention,
             idle_order_ms: limits.job_expiry,
             flush_after_ms: limits.flush_after.unsigned_abs(),
             ..showreport_jobs::Config::default()
         };
-        Self::assemble(directory, &limits.limits, meta, in_a_hurry(jobs)).await
+        let jobs = in_a_hurry(jobs);
+        let parts = Self::assemble(directory, &limits.limits, meta, jobs).await?;
+        Ok(Self { check, ..parts })
     }
 
     async fn assemble(
@@ -71,8 +81,6 @@ impl Parts {
         meta: Meta,
         jobs: showreport_jobs::Config,
     ) -> anyhow::Result<Self> {
-        // Before anything is answered: a figure must not be made from what a bad disk has left.
-        meta.verify().await.context("check the database")?;
         let lake = open_lake(directory, &meta).await?;
         let threads = match limits.query_threads {
             Some(threads) => usize::from(threads),
@@ -95,6 +103,7 @@ impl Parts {
             lake,
             query,
             jobs,
+            check: None,
             cpu,
             spill,
         })

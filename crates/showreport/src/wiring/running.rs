@@ -20,6 +20,10 @@ pub struct Doors {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470", value_parser = address)]
     pub listen: SocketAddr,
 
+    /// An address for `/metrics` alone, which the other then does not have
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Requests for reports that an organisation may make in a minute, records not counted
     #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
@@ -53,39 +57,28 @@ impl Running {
     /// Opens the doors and starts the tasks. `public_url` is how the outside
     /// finds them, where that is not the address itself.
     pub async fn start(
-        parts: Parts,
+        mut parts: Parts,
         doors: &Doors,
         public_url: Option<String>,
     ) -> anyhow::Result<Self> {
-        let listener = listen(doors.listen).with_context(|| {
-            format!("listen on {}; --listen takes another address", doors.listen)
-        })?;
+        let listener = listen(doors.listen, "--listen")?;
+        let metrics_listener = doors
+            .metrics_listen
+            .map(|address| listen(address, "--metrics-listen"))
+            .transpose()?;
         let address = listener.local_addr().context("find the own address")?;
-        let config = showreport_server::Config {
-            requests_per_minute: doors.requests_per_minute,
-            records_per_minute: doors.records_per_minute,
-            token_records_per_minute: doors.token_records_per_minute,
-            public_url: Some(public_url.unwrap_or_else(|| base_url(address))),
-            ..showreport_server::Config::default()
-        };
-        let config = match open_files::max() {
-            Some(files) => config.within_open_files(files),
-            None => config,
-        };
-        let key = parts
-            .meta
-            .signing_key()
-            .await
-            .context("load the signing key")?;
+        let config = config(doors, public_url.unwrap_or_else(|| base_url(address)));
+        // The first start makes the first key, so that no request has to.
+        let keys = parts.meta.signing_keys().await;
+        keys.context("load the keys of links")?;
         let app = App::new(
             config.clone(),
             parts.meta.clone(),
             parts.lake.clone(),
             parts.query.clone(),
             parts.jobs.clone(),
-            key,
         );
-        let router = showreport_server::router(app);
+        let router = showreport_server::router(app.clone());
         let chores =
             Threads::start("chores", CHORE_THREADS).context("start the threads of the chores")?;
         let (front, back) = (Handle::current(), chores.handle());
@@ -95,6 +88,9 @@ impl Running {
         // what came in goes to the lake, and last the journal takes no more. Another process may
         // hold a lock for longer than a stop may take, so waits for it end before what waits. A
         // report gives its job back before the flush that it waits for fails.
+        if let Some(listener) = metrics_listener {
+            serve_metrics(&mut tasks, listener, app, config.for_metrics())?;
+        }
         tasks.start("doors", &front, |stop| async move {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
@@ -118,6 +114,9 @@ impl Running {
             jobs.clone().run_maintenance(stop)
         });
         tasks.start("flusher", &back, |stop| jobs.clone().run_flusher(stop));
+        if let Some(check) = parts.check.take() {
+            tasks.start("check of the database", &back, |stop| check.run(stop));
+        }
         let journal = parts.meta.journal_writer();
         tasks.start("journal", &front, |stop| async move {
             Ok(journal.run(stop).await?)
@@ -159,12 +158,48 @@ impl Running {
     }
 }
 
+fn config(doors: &Doors, public_url: String) -> showreport_server::Config {
+    let config = showreport_server::Config {
+        requests_per_minute: doors.requests_per_minute,
+        records_per_minute: doors.records_per_minute,
+        token_records_per_minute: doors.token_records_per_minute,
+        metrics_apart: doors.metrics_listen.is_some(),
+        public_url: Some(public_url),
+        ..showreport_server::Config::default()
+    };
+    match open_files::max() {
+        Some(files) => config.within_open_files(files),
+        None => config,
+    }
+}
+
+/// Serves the metrics alone, on an address of their own.
+fn serve_metrics(
+    tasks: &mut Tasks,
+    listener: TcpListener,
+    app: App,
+    config: showreport_server::Config,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr();
+    let address = address.context("find the address of the metrics")?;
+    tracing::info!(%address, "serving /metrics apart");
+    let router = showreport_server::metrics_router(app);
+    tasks.start("metrics door", &Handle::current(), |stop| async move {
+        Ok(showreport_server::serve(listener, router, &config, stop).await?)
+    });
+    Ok(())
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "is no address and port, such as 127.0.0.1:8470 or [::]:8470".to_owned())
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    bind(address).with_context(|| format!("listen on {address}; {flag} takes another address"))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
     } else {

@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use showreport_meta::private;
 use tempfile::TempDir;
 
 /// The file in each directory that its process holds locked.
@@ -22,13 +23,14 @@ pub(super) struct SpillDir {
 impl SpillDir {
     /// Makes one below `parent`, and removes what dead processes have left there.
     pub(super) fn create(parent: &Path) -> io::Result<Self> {
-        fs::create_dir_all(parent)?;
+        private::make_directories(parent)?;
         // One at a time, so that nobody takes a directory for dead before its lock is held.
-        let entrance = File::create(parent.join(LOCK))?;
+        let entrance = create(&parent.join(LOCK))?;
         entrance.lock()?;
         remove_dead(parent)?;
         let directory = TempDir::new_in(parent)?;
-        let lock = File::create(directory.path().join(LOCK))?;
+        private::close_to_others(directory.path())?;
+        let lock = create(&directory.path().join(LOCK))?;
         lock.lock()?;
         Ok(Self {
             directory,
@@ -39,6 +41,11 @@ impl SpillDir {
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
+}
+
+fn create(lock: &Path) -> io::Result<File> {
+    let mut options = private::options();
+    options.write(true).create(true).truncate(true).open(lock)
 }
 
 fn remove_dead(parent: &Path) -> io::Result<()> {

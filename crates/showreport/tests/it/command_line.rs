@@ -310,6 +310,7 @@ fn help_reads_like_a_manual() {
         "report",
         "org create",
         "token create",
+        "keys rotate",
         "job create",
         "bulk",
     ] {
@@ -328,8 +329,26 @@ impl Drop for Server {
     }
 }
 
+/// Starts the server and returns the address that it prints.
+pub(crate) fn serve(data: &Path, flags: &str, log: Stdio) -> (Server, String) {
+    let serve = command(data, &format!("serve --listen 127.0.0.1:0 {flags}"));
+    started(serve, log)
+}
+
+/// The same for a command that serves.
+pub(crate) fn started(mut serve: Command, log: Stdio) -> (Server, String) {
+    serve.stdout(Stdio::piped()).stderr(log);
+    let mut server = Server(serve.spawn().expect("the program starts"));
+    let mut line = String::new();
+    let stdout = server.0.stdout.as_mut().expect("stdout");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let address = line.trim_end().strip_prefix("listening on http://");
+    let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    (server, address)
+}
+
 /// One request over a connection of its own, in the plainest HTTP.
-fn http(address: &str, request: &str) -> String {
+pub(crate) fn http(address: &str, request: &str) -> String {
     let mut connection = std::net::TcpStream::connect(address).expect("the server listens");
     connection.write_all(request.as_bytes()).expect("send");
     let mut answer = String::new();
@@ -342,15 +361,7 @@ fn a_server_says_where_it_listens_and_ends_in_good_order() {
     let data = acme();
     let data = data.path();
     let token = printed(data, "token create --org acme --scope collect");
-    let mut serve = command(data, "serve --listen 127.0.0.1:0");
-    let child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut server = Server(child.expect("the program starts"));
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.as_mut().expect("stdout"))
-        .read_line(&mut line)
-        .expect("a line");
-    let address = line.trim_end().strip_prefix("listening on http://");
-    let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let (mut server, address) = serve(data, "", Stdio::null());
     let ready = http(
         &address,
         "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

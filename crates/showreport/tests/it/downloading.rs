@@ -318,6 +318,32 @@ async fn a_link_opens_for_an_hour_and_is_signed_anew() {
 }
 
 #[tokio::test]
+async fn links_of_a_rotated_key_live_out_their_hour_and_no_longer() {
+    let (show, report) = made().await;
+    let id = report["id"].as_str().expect("an id");
+    let beside = show.app.open_beside().await;
+    let rotated = beside.meta.rotate_signing_key().await;
+    let signs_from = rotated.expect("rotate the key");
+    // This process has read the keys before, and reads them again within a second.
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    show.app.clock.advance_millis(3_600_000 - 1);
+    get(&show, link(&report), &[]).await.is(200);
+    assert!(show.app.now() >= signs_from);
+    let anew = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
+    get(&show, link(&anew), &[]).await.is(200);
+    show.app.clock.advance_millis(1);
+    let reason = get(&show, link(&report), &[]).await.refused(403);
+    assert_eq!(reason, "LINK_EXPIRED");
+    // From now on the old key opens nothing, whatever end it signs.
+    let end = signs_from.as_millis() + 3_600_000;
+    show.app
+        .clock
+        .advance_millis(end - show.app.now().as_millis());
+    get(&show, link(&report), &[]).await.refused(404);
+    get(&show, link(&anew), &[]).await.is(200);
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_longer_kept_is_gone() {
     let (show, report) = made().await;
     std::fs::remove_dir_all(show.app.data_dir().join("store/reports")).expect("remove the files");

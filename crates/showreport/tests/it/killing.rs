@@ -1,7 +1,7 @@
 //! The program is killed, again and again; what it acknowledged is there.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::command_line::{Server, acme, command, printed};
+use crate::command_line::{self, Server, acme, printed};
 use crate::harness::Random;
 use crate::harness::app::ndjson;
 
@@ -25,18 +25,7 @@ pub(crate) fn message(id: usize) -> Value {
 
 /// Starts the server, which flushes all the time, and returns its address.
 pub(crate) fn serve(data: &Path) -> (Server, String) {
-    let mut serve = command(data, "serve --listen 127.0.0.1:0 --flush-after 20ms");
-    serve.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = Server(serve.spawn().expect("the program starts"));
-    let mut line = String::new();
-    let stdout = server.0.stdout.as_mut().expect("stdout");
-    BufReader::new(stdout).read_line(&mut line).expect("a line");
-    let address = line
-        .trim_end()
-        .strip_prefix("listening on http://")
-        .expect("an address")
-        .to_owned();
-    (server, address)
+    command_line::serve(data, "--flush-after 20ms", Stdio::null())
 }
 
 /// Sends a batch; whether it was acknowledged.

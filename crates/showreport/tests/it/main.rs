@@ -31,6 +31,7 @@ mod bulk_law;
 mod sharing;
 mod vacuuming;
 mod command_line;
+mod hardening;
 mod rotten;
 mod killing;
 mod stopping;

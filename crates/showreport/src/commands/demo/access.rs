@@ -1,12 +1,12 @@
 //! What the demo keeps beside its data: its token, and which shows it has sent.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use showreport_meta::{Meta, Scope, Scopes};
+use showreport_meta::{Meta, Scope, Scopes, private};
 use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, Zone};
 
 use crate::wiring::DataDir;
@@ -111,11 +111,8 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut options = private::options();
+    let mut file = options.write(true).create_new(true).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
 }

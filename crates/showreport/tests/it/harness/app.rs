@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, header};
 use serde_json::Value;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
@@ -117,13 +117,24 @@ impl TestApp {
         secret.expose().to_owned()
     }
 
-    /// Sends any request.
+    /// Sends any request, to the host of [`PUBLIC_URL`] unless it names another.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         Answer::read(self.begin(request).await).await
     }
 
-    /// Sends any request; the body of the answer is not read yet.
-    pub(crate) async fn begin(&self, request: Request<Body>) -> Response<Body> {
+    /// The same; the body of the answer is not read yet.
+    pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
+        let host = HeaderValue::from_static("showreport.test");
+        request.headers_mut().entry(header::HOST).or_insert(host);
+        self.begin_as_it_is(request).await
+    }
+
+    /// Sends a request with the fields that it has, and no other.
+    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.begin_as_it_is(request).await).await
+    }
+
+    async fn begin_as_it_is(&self, request: Request<Body>) -> Response<Body> {
         let answer = self.parts.router.clone().oneshot(request).await;
         answer.expect("the router never fails")
     }
@@ -280,7 +291,6 @@ impl Parts {
             lake.clone(),
             query.clone(),
         );
-        let key = meta.signing_key().await.expect("read the signing key");
         let config = showreport_server::Config {
             public_url: Some(PUBLIC_URL.to_owned()),
             // Few enough that a story can make too many.
@@ -289,7 +299,7 @@ impl Parts {
             token_records_per_minute: 250_000,
             ..showreport_server::Config::default()
         };
-        let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone(), key);
+        let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone());
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let writer = meta.journal_writer().run(shutdown.clone());

@@ -1,0 +1,69 @@
+//! The `Host` field: HTTP/1.1 requires exactly one (RFC 9112, section 3.2).
+//!
+//! A proxy and a server that read two of them differently can be made to serve one
+//! site's answer for another's, so a request without one, or with two, is refused.
+
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Version};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::ApiError;
+
+/// Refuses a request whose `Host` fields are not what its version of HTTP allows.
+pub(super) async fn require_one(request: Request, next: Next) -> Response {
+    match problem(request.version(), request.headers()) {
+        Some(problem) => ApiError::bad_request("INVALID_HOST", problem).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn problem(version: Version, headers: &HeaderMap) -> Option<&'static str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Some("there are two `Host` fields; send one"),
+        (Some(host), None) if !is_host(host) => {
+            Some("the `Host` field is no host and port, such as `reports.example.com:8470`")
+        }
+        (None, None) if version == Version::HTTP_11 => {
+            Some("HTTP/1.1 needs a `Host` field with the host of the address")
+        }
+        _ => None,
+    }
+}
+
+/// A host, with or without a port. It is empty where the address has none.
+fn is_host(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    bytes.is_empty() || (!bytes.contains(&b'@') && Authority::try_from(bytes).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(version: Version, hosts: &[&'static str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_static(host));
+        }
+        problem(version, &headers).is_some()
+    }
+
+    #[test]
+    fn http_1_1_has_one_host_and_no_version_has_two() {
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert_eq!(is_refused(version, &[]), version == Version::HTTP_11);
+            for good in ["a", "a:80", "[::1]:8470", "", "127.0.0.1"] {
+                assert!(!is_refused(version, &[good]), "{good}");
+            }
+            for bad in ["a b", "a/b", "u@a", "a, b", "a:80:80"] {
+                assert!(is_refused(version, &[bad]), "{bad}");
+            }
+            assert!(is_refused(version, &["a", "a"]));
+            assert!(is_refused(version, &["a", "b"]));
+        }
+    }
+}
