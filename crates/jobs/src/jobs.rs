@@ -7,7 +7,7 @@ use showreport_lake::Lake;
 use showreport_meta::Meta;
 use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
-use showreport_model::{EventId, OrgId, StandingOrderId};
+use showreport_model::{Damage, EventId, OrgId, StandingOrderId};
 use showreport_query::Query;
 
 use crate::config::Config;
@@ -85,6 +85,13 @@ impl Jobs {
         let last = self.meta.journal_last().await.context("read the journal")?;
         self.flush_while(|| self.meta.journal_touches_org(org, last))
             .await
+    }
+
+    /// Names the damaged file that an error comes from, if it does, where the operator looks.
+    pub(crate) fn note_damage(&self, error: &anyhow::Error) {
+        if let Some(damage) = Damage::below(error.as_ref()) {
+            self.lake.damaged_files().note(&damage);
+        }
     }
 
     /// Flushes until no journal row up to `last` that touches the event is left.

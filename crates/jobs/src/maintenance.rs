@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use showreport_model::facts::Table;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
@@ -14,6 +15,9 @@ const VACUUM_EVERY: u64 = 60;
 /// Expired reports whose files are deleted in one round.
 const EXPIRED_MAX: u32 = 1_000;
 
+/// The chore that deletes what is past its time, as the log and the metrics name it.
+const EXPIRY: &str = "expiry";
+
 impl Jobs {
     /// Keeps the lake in order until `shutdown`.
     pub async fn run_maintenance(self, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -24,92 +28,128 @@ impl Jobs {
                 break;
             }
             // Everything here may be broken off, as a crash would; a large merge outlasts a stop.
-            let maintained = tokio::select! {
-                maintained = self.maintain(round % VACUUM_EVERY == 0) => maintained,
+            tokio::select! {
+                // What failed is in the log, and is done by a later round.
+                _ = self.maintain(round % VACUUM_EVERY == 0) => {}
                 () = shutdown.cancelled() => break,
-            };
-            if let Err(error) = maintained {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "maintenance failed; it goes on later"
-                );
             }
         }
         Ok(())
     }
 
-    /// One round.
+    /// One round. Each chore is done whatever becomes of the others; the first failure is given.
     pub async fn maintain(&self, vacuum: bool) -> anyhow::Result<()> {
-        while self
-            .lake
-            .compact()
-            .await
-            .context("compact the lake")?
-            .files_in
-            > 0
-        {}
-        self.delete_expired().await?;
-        self.delete_expired_bulk().await?;
-        self.delete_expired_day_files().await?;
+        let mut round = Round {
+            jobs: self,
+            failure: None,
+        };
+        self.lake.recheck_damaged().await;
+        for &table in Table::ALL {
+            round.note("compaction", self.compact(table).await);
+        }
+        self.delete_expired(&mut round).await;
+        self.delete_expired_bulk(&mut round).await;
+        self.delete_expired_day_files(&mut round).await;
         if vacuum {
-            self.lake.vacuum().await.context("vacuum the lake")?;
+            for &table in Table::ALL {
+                let vacuumed = self.lake.vacuum_table(table).await;
+                round.note("vacuum", vacuumed.context("vacuum a table"));
+            }
+            let vacuumed = self.lake.vacuum_reports().await;
+            round.note("vacuum", vacuumed.context("vacuum the files of reports"));
         }
-        self.meta
-            .checkpoint()
-            .await
-            .context("checkpoint the database")
+        let moved = self.meta.checkpoint().await;
+        round.note("checkpoint", moved.context("checkpoint the database"));
+        round.failure.map_or(Ok(()), Err)
     }
 
-    async fn delete_expired(&self) -> anyhow::Result<()> {
-        let files = self.lake.report_files();
+    async fn compact(&self, table: Table) -> anyhow::Result<()> {
+        loop {
+            let compacted = self.lake.compact_table(table).await;
+            if compacted.context("compact a table")?.files_in == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete_expired(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_reports(EXPIRED_MAX).await;
-        for report in expired.context("list expired reports")? {
-            // The file first: a row without a file says so, a file without a row stays until a vacuum.
-            files
-                .delete_all(&report.order.org, report.id)
-                .await
-                .context("delete an expired file")?;
-            self.meta
-                .forget_file(report.id)
-                .await
-                .context("forget an expired file")?;
+        for report in round.listed(expired.context("list expired reports")) {
+            let deleted = async {
+                let report = report?;
+                // The file first: a row without a file says so, a file without a row stays until a vacuum.
+                let files = self.lake.report_files();
+                files.delete_all(&report.order.org, report.id).await?;
+                self.meta.forget_file(report.id).await?;
+                anyhow::Ok(())
+            };
+            let deleted = deleted.await;
+            round.note(EXPIRY, deleted.context("delete an expired file"));
         }
-        Ok(())
     }
 
-    async fn delete_expired_bulk(&self) -> anyhow::Result<()> {
-        let files = self.lake.report_files();
+    async fn delete_expired_bulk(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_bulk_reports(EXPIRED_MAX).await;
-        for (org, report) in expired.context("list expired bulk reports")? {
-            // The file first, as above.
-            files
-                .delete_all(&org, report.file_id)
-                .await
-                .context("delete the file of a bulk report")?;
-            self.meta
-                .forget_bulk_report(report.id)
-                .await
-                .context("delete a bulk report")?;
+        for report in round.listed(expired.context("list expired bulk reports")) {
+            let deleted = async {
+                let (org, report) = report?;
+                // The file first, as above.
+                let files = self.lake.report_files();
+                files.delete_all(&org, report.file_id).await?;
+                self.meta.forget_bulk_report(report.id).await?;
+                anyhow::Ok(())
+            };
+            let deleted = deleted.await;
+            round.note(EXPIRY, deleted.context("delete an expired bulk report"));
         }
-        self.meta
-            .forget_ended_orders()
-            .await
-            .context("forget standing orders that have ended")
+        let forgotten = self.meta.forget_ended_orders().await;
+        round.note(
+            EXPIRY,
+            forgotten.context("forget standing orders that have ended"),
+        );
     }
 
-    async fn delete_expired_day_files(&self) -> anyhow::Result<()> {
-        let files = self.lake.report_files();
+    async fn delete_expired_day_files(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_day_files(EXPIRED_MAX).await;
-        for file in expired.context("list expired files of days")? {
-            files
-                .delete_all(&file.org, file.id)
-                .await
-                .context("delete the file of a day")?;
-            self.meta
-                .forget_day_file(file.id)
-                .await
-                .context("forget the file of a day")?;
+        for file in round.listed(expired.context("list expired files of days")) {
+            let deleted = async {
+                let file = file?;
+                let files = self.lake.report_files();
+                files.delete_all(&file.org, file.id).await?;
+                self.meta.forget_day_file(file.id).await?;
+                anyhow::Ok(())
+            };
+            let deleted = deleted.await;
+            round.note(EXPIRY, deleted.context("delete the file of a day"));
         }
-        Ok(())
+    }
+}
+
+/// What failed in a round.
+struct Round<'j> {
+    jobs: &'j Jobs,
+    failure: Option<anyhow::Error>,
+}
+
+impl Round<'_> {
+    /// Notes how a part of a chore ended.
+    fn note<T>(&mut self, chore: &'static str, done: anyhow::Result<T>) {
+        let Err(error) = done else { return };
+        tracing::error!(
+            chore,
+            error = format!("{error:#}"),
+            "a chore of maintenance failed; it goes on later"
+        );
+        self.jobs.metrics.chore_failed(chore);
+        self.jobs.note_damage(&error);
+        self.failure.get_or_insert(error);
+    }
+
+    /// What is to be deleted; nothing, if it cannot be listed.
+    fn listed<T>(&mut self, listed: anyhow::Result<Vec<T>>) -> Vec<T> {
+        listed.unwrap_or_else(|error| {
+            self.note::<()>(EXPIRY, Err(error));
+            Vec::new()
+        })
     }
 }

@@ -22,6 +22,12 @@ pub struct Metrics {
     bulk_failures: Counter,
     newest_day_end: Family<OfType, Gauge>,
     lag: Arc<BulkLag>,
+    chore_failures: Family<OfChore, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChore {
+    chore: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +57,7 @@ impl Metrics {
             bulk_failures: Counter::default(),
             newest_day_end: Family::default(),
             lag: Arc::new(BulkLag::new(clock)),
+            chore_failures: Family::default(),
         }
     }
 
@@ -77,6 +84,11 @@ impl Metrics {
             self.newest_day_end.clone(),
         );
         registry.register_collector(Box::new(self.lag.clone()));
+        registry.register(
+            "showreport_maintenance_failures",
+            "Parts of chores of maintenance that failed; each is tried again",
+            self.chore_failures.clone(),
+        );
     }
 
     pub(crate) fn bulk_made(&self, report_type: ReportType, outcome: &'static str) {
@@ -98,6 +110,15 @@ impl Metrics {
         self.newest_day_end
             .get_or_create(&OfType { report_type })
             .set(at.as_millis() / 1000);
+    }
+
+    pub(crate) fn chore_failed(&self, chore: &'static str) {
+        self.chore_failures.get_or_create(&OfChore { chore }).inc();
+    }
+
+    /// How long the oldest bulk report is overdue, in milliseconds.
+    pub fn bulk_lag_ms(&self) -> i64 {
+        self.lag.millis()
     }
 
     /// A look begins. One that failed before it ended counts as still going on.

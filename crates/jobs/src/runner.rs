@@ -104,6 +104,7 @@ impl Jobs {
             // There was no reason any more, or another worker has it.
             Ok(None) => {}
             Err(error) => {
+                self.note_damage(&error);
                 let reason = format!("{error:#}");
                 tracing::error!(
                     job.about = job.payload,
@@ -291,6 +292,7 @@ impl Jobs {
         task: &ReportTask,
         error: &anyhow::Error,
     ) -> anyhow::Result<()> {
+        self.note_damage(error);
         let id = task.report.id;
         let reason = format!("{error:#}");
         match judge(error, job.attempt) {

@@ -29,6 +29,7 @@ use object_store::{
 };
 use showreport_model::Damage;
 
+use crate::damaged::DamagedFiles;
 use crate::durable::lies_in;
 use known::Known;
 use sums::{BLOCK_BYTES, Summing, Sums};
@@ -57,6 +58,7 @@ struct Shared<S> {
     /// What the operator knows the store as.
     name: String,
     known: Known,
+    damaged: DamagedFiles,
 }
 
 impl<S> Clone for CheckedStore<S> {
@@ -75,6 +77,7 @@ impl<S: ObjectStore> CheckedStore<S> {
                 inner,
                 name,
                 known: Known::default(),
+                damaged: DamagedFiles::default(),
             }),
         }
     }
@@ -82,6 +85,25 @@ impl<S: ObjectStore> CheckedStore<S> {
     /// The store itself, unchecked.
     pub(crate) fn inner(&self) -> &S {
         &self.shared.inner
+    }
+
+    /// The files that were found damaged.
+    pub(crate) fn damaged_files(&self) -> &DamagedFiles {
+        &self.shared.damaged
+    }
+
+    /// What the operator knows a file as.
+    pub(crate) fn name_of(&self, location: &Path) -> String {
+        format!("{}/{location}", self.shared.name)
+    }
+
+    /// Where the file lies that the operator knows by this name, or whose checksums do.
+    pub(crate) fn location_of(&self, file: &str) -> Option<Path> {
+        let location = file.strip_prefix(&self.shared.name)?.strip_prefix('/')?;
+        let sums = location
+            .strip_prefix(SUMS)
+            .and_then(|it| it.strip_prefix('/'));
+        Path::parse(sums.unwrap_or(location)).ok()
     }
 
     async fn put_sums(&self, location: &Path, sums: &Sums) -> Result<()> {
@@ -206,15 +228,19 @@ impl<S: ObjectStore> CheckedStore<S> {
     /// Damage of a file of this store, in the operator's words.
     pub(crate) fn damage(&self, location: &Path, problem: &str) -> Damage {
         Damage {
-            file: format!("{}/{location}", self.shared.name),
+            file: self.name_of(location),
             problem: problem.to_owned(),
         }
     }
 
     fn damaged(&self, location: &Path, problem: &str) -> Error {
+        let damage = self.damage(location, problem);
+        if !is_hint(location) {
+            self.shared.damaged.note(&damage);
+        }
         Error::Generic {
             store: "CheckedStore",
-            source: self.damage(location, problem).into(),
+            source: damage.into(),
         }
     }
 

@@ -28,9 +28,10 @@ use showreport_model::facts::Table;
 
 use crate::coalesce::Merge;
 use crate::delta::Newest;
+use crate::log::location;
 use crate::tables::{Fact, Row, with_fact};
 use crate::write::FileWriter;
-use crate::{Config, Error};
+use crate::{Config, Error, Store};
 
 /// A tier's files are at most so many times as large as the tier's below.
 const TIER_RATIO: u64 = 8;
@@ -74,42 +75,47 @@ impl Plan {
     }
 }
 
-/// Finds what is worth merging.
+/// Finds what is worth merging in a table. Files that are damaged are left out: a merge of which
+/// one is a part would fail each time, and its other files would never be merged.
 pub(crate) async fn plan(
     meta: &Meta,
     newest: &mut Newest,
-    config: &Config,
+    (config, store): (&Config, &Store),
+    table: Table,
 ) -> Result<Vec<Plan>, Error> {
     let known = meta.known_lake().await?;
-    let mut plans = Vec::new();
-    for &table in Table::ALL {
-        let basis = newest.refresh(table, &known).await?;
-        let delta = basis.counting();
-        for files in worth_merging(delta, config, table)? {
-            plans.push(Plan {
-                table,
-                delta: delta.clone(),
-                files,
-            });
-        }
-    }
-    Ok(plans)
+    let basis = newest.refresh(table, &known).await?;
+    let delta = basis.counting();
+    let merges = worth_merging(delta, config, table, |path| is_damaged(store, table, path))?;
+    let plans = merges.into_iter().map(|files| Plan {
+        table,
+        delta: delta.clone(),
+        files,
+    });
+    Ok(plans.collect())
+}
+
+fn is_damaged(store: &Store, table: Table, path: &Path) -> bool {
+    let location = location(table).parts().chain(path.parts()).collect();
+    store.damaged_files().contains(&store.name_of(&location))
 }
 
 fn worth_merging(
     delta: &DeltaTable,
     config: &Config,
     table: Table,
+    is_damaged: impl Fn(&Path) -> bool,
 ) -> Result<Vec<Vec<Old>>, Error> {
     let snapshot = delta.snapshot();
     let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
     let mut tiers: BTreeMap<u32, Vec<Old>> = BTreeMap::new();
     for file in snapshot.log_data() {
         let bytes = u64::try_from(file.size()).unwrap_or(0);
+        let path = file.object_store_path();
         // Merging files of half the target and more gains a reader nothing.
-        if bytes < config.file_bytes_target / 2 {
+        if bytes < config.file_bytes_target / 2 && !is_damaged(&path) {
             tiers.entry(tier(bytes)).or_default().push(Old {
-                path: file.object_store_path(),
+                path,
                 remove: file.remove_action(false),
             });
         }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStore;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use showreport_meta::Meta;
 use showreport_model::facts::{Collected, Table};
 use showreport_model::report::Heads;
-use showreport_model::{Damage, OrgId};
+use showreport_model::{Damage, ErrorKind, Failure, OrgId};
 use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
@@ -15,7 +17,10 @@ use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
 use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::vacuum;
-use crate::{Config, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
+use crate::{Config, DamagedFiles, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
+
+/// Damaged files that are read again in one round. Each is read up to its first damaged block.
+const RECHECKED_MAX: usize = 16;
 
 /// The big facts, and the files of reports. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -127,23 +132,42 @@ impl Lake {
 
     /// Merges small files into larger ones: one round over every table.
     pub async fn compact(&self) -> Result<Compacted, Error> {
+        let mut compacted = Compacted::default();
+        for &table in Table::ALL {
+            let of_table = self.compact_table(table).await?;
+            compacted.files_in += of_table.files_in;
+            compacted.files_out += of_table.files_out;
+        }
+        Ok(compacted)
+    }
+
+    /// Merges small files of one table. A damaged file fails the merge that it is a part of, and
+    /// no other; later rounds leave it out.
+    pub async fn compact_table(&self, table: Table) -> Result<Compacted, Error> {
         let _one_at_a_time = self.shared.compacting.lock().await;
         let shared = self.shared.clone();
         let work = move |mut newest: Held| async move {
-            compact::plan(&shared.meta, &mut newest, &shared.config).await
+            let of_lake = (&shared.config, &shared.store);
+            compact::plan(&shared.meta, &mut newest, of_lake, table).await
         };
         let plans = self.shared.exclusive.run(work).await?;
         let mut compacted = Compacted::default();
+        let mut damaged = None;
         for plan in plans {
-            let (files_in, table) = (plan.files(), plan.table);
-            if let Some(files_out) = self.carry_out(plan).await? {
-                compacted.files_in += files_in;
-                compacted.files_out += files_out;
-                self.shared.metrics.files_compacted.inc_by(files_in as u64);
-                tracing::info!(%table, files_in, files_out, "merged files");
+            let files_in = plan.files();
+            match self.carry_out(plan).await {
+                Ok(Some(files_out)) => {
+                    compacted.files_in += files_in;
+                    compacted.files_out += files_out;
+                    self.shared.metrics.files_compacted.inc_by(files_in as u64);
+                    tracing::info!(%table, files_in, files_out, "merged files");
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Damaged => damaged = Some(error),
+                Err(error) => return Err(error),
             }
         }
-        Ok(compacted)
+        damaged.map_or(Ok(compacted), Err)
     }
 
     /// Merges files and puts the result in their place. Nothing, if another process was faster.
@@ -167,19 +191,52 @@ impl Lake {
     /// Removes the files that left the tables over a day ago and that neither the heads nor a
     /// running report need, and the files of reports that are as old and nobody's. Returns how many.
     pub async fn vacuum(&self) -> Result<usize, Error> {
+        let mut removed = self.vacuum_reports().await?;
+        for &table in Table::ALL {
+            removed += self.vacuum_table(table).await?;
+        }
+        Ok(removed)
+    }
+
+    /// Removes the files that one table no longer needs. Returns how many.
+    pub async fn vacuum_table(&self, table: Table) -> Result<usize, Error> {
         let shared = self.shared.clone();
-        let work =
-            move |mut newest: Held| async move { vacuum::vacuum(&shared.meta, &mut newest).await };
+        let work = move |mut newest: Held| async move {
+            vacuum::vacuum(&shared.meta, &mut newest, table).await
+        };
         let removed = self.shared.exclusive.run(work).await?;
-        let strays = self.report_files().delete_strays(&self.shared.meta).await?;
-        let files = removed + strays;
-        self.shared.metrics.files_removed.inc_by(files as u64);
-        tracing::info!(
-            files.removed = removed,
-            report_files.removed = strays,
-            "vacuumed the lake"
-        );
-        Ok(files)
+        self.shared.metrics.files_removed.inc_by(removed as u64);
+        tracing::info!(%table, files.removed = removed, "vacuumed a table");
+        Ok(removed)
+    }
+
+    /// Removes the files of reports that are nobody's. Returns how many.
+    pub async fn vacuum_reports(&self) -> Result<usize, Error> {
+        let removed = self.report_files().delete_strays(&self.shared.meta).await?;
+        self.shared.metrics.files_removed.inc_by(removed as u64);
+        tracing::info!(files.removed = removed, "vacuumed the files of reports");
+        Ok(removed)
+    }
+
+    /// The files that were found damaged.
+    pub fn damaged_files(&self) -> &DamagedFiles {
+        self.shared.store.damaged_files()
+    }
+
+    /// Reads some of the damaged files again, and forgets those that have been put right.
+    pub async fn recheck_damaged(&self) {
+        let store = &self.shared.store;
+        for file in store.damaged_files().next_batch(RECHECKED_MAX) {
+            let is_right = match store.location_of(&file) {
+                Some(location) => is_right(store, &location).await,
+                // Not of the store: found again, if it still is, by what reads it.
+                None => true,
+            };
+            if is_right {
+                tracing::info!(file, "a damaged file is put right");
+                store.damaged_files().forget(&file);
+            }
+        }
     }
 
     /// The files of a table, at these heads, that can have rows that are looked
@@ -191,6 +248,20 @@ impl Lake {
         sought: Sought<'_>,
     ) -> Result<Vec<DataFile>, Error> {
         self.shared.files.find(heads, table, sought).await
+    }
+}
+
+/// Whether a file can be read from one end to the other, or was deleted. A data file that is missing
+/// is damaged as long as its checksums are there.
+async fn is_right(store: &Store, location: &Path) -> bool {
+    let read = async {
+        let mut bytes = store.get(location).await?.into_stream();
+        while bytes.try_next().await?.is_some() {}
+        Ok(())
+    };
+    match read.await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => true,
+        Err(_) => false,
     }
 }
 

@@ -19,21 +19,17 @@ use showreport_model::facts::Table;
 use crate::Error;
 use crate::delta::{Newest, RETENTION_MS};
 
-/// Removes what nobody needs, and returns how many data files that were.
-pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest) -> Result<usize, Error> {
+/// Removes what nobody needs of a table, and returns how many data files that were.
+pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest, table: Table) -> Result<usize, Error> {
     let known = meta.known_lake().await?;
     let pinned = meta.pinned_heads().await?;
-    let mut removed = 0;
-    for &table in Table::ALL {
-        let basis = newest.refresh(table, &known).await?;
-        let kept = std::iter::once(&known.heads).chain(&pinned);
-        let kept = kept.filter_map(|heads| heads.get(&table).copied());
-        let kept: Vec<u64> = kept.collect();
-        removed += remove(basis.newest(), &kept, judged_at(meta.clock().as_ref()))
-            .await
-            .map_err(|source| Error::Vacuum { table, source })?;
-    }
-    Ok(removed)
+    let basis = newest.refresh(table, &known).await?;
+    let kept = std::iter::once(&known.heads).chain(&pinned);
+    let kept = kept.filter_map(|heads| heads.get(&table).copied());
+    let kept: Vec<u64> = kept.collect();
+    remove(basis.newest(), &kept, judged_at(meta.clock().as_ref()))
+        .await
+        .map_err(|source| Error::Vacuum { table, source })
 }
 
 /// The time from which files are looked at. Tests that kill look from days ahead, so that there is

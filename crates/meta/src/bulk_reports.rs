@@ -236,16 +236,17 @@ pub(crate) async fn expired(
     read: impl SqliteExecutor<'_>,
     now: Timestamp,
     limit: u32,
-) -> Result<Vec<(OrgId, BulkReport)>, Error> {
+) -> Result<Vec<Result<(OrgId, BulkReport), Error>>, Error> {
     let rows = sqlx::query(SELECT_EXPIRED)
         .bind(now.as_millis())
         .bind(limit)
         .fetch_all(read)
         .await
         .doing("look for expired bulk reports")?;
-    rows.iter()
-        .map(|row| Ok((Stored(row).parsed("org")?, report(row)?)))
-        .collect()
+    let expired = rows
+        .iter()
+        .map(|row| Ok((Stored(row).parsed("org")?, report(row)?)));
+    Ok(expired.collect())
 }
 
 /// Removes a report.

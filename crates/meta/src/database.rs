@@ -10,9 +10,11 @@ mod stored;
 mod ledger;
 mod watermark;
 mod log;
+mod room;
 mod slot;
 
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fail::fail_point;
@@ -52,6 +54,7 @@ pub(crate) struct Database {
     readers: SqlitePool,
     watermark: Watermark,
     log: Log,
+    directory: PathBuf,
     /// Cancelled when this process stops.
     stopping: CancellationToken,
 }
@@ -93,6 +96,7 @@ impl Database {
             readers,
             watermark,
             log: Log::beside(&config.path),
+            directory: config.path.parent().unwrap_or(Path::new(".")).to_owned(),
             stopping,
         })
     }
@@ -100,6 +104,11 @@ impl Database {
     /// Bounds every wait for another process that writes, now and from now on, to a moment.
     pub(crate) fn stop_waiting(&self) {
         self.stopping.cancel();
+    }
+
+    /// How many bytes the disk has left, where the system says it.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        room::free_bytes(&self.directory)
     }
 
     /// Connections for statements that only read.

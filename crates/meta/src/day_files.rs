@@ -65,14 +65,14 @@ pub(crate) async fn expired(
     read: impl SqliteExecutor<'_>,
     now: Timestamp,
     limit: u32,
-) -> Result<Vec<DayFile>, Error> {
+) -> Result<Vec<Result<DayFile, Error>>, Error> {
     let rows = sqlx::query(SELECT_EXPIRED)
         .bind(now.as_millis())
         .bind(limit)
         .fetch_all(read)
         .await
         .doing("look for expired files of days")?;
-    rows.iter().map(file).collect()
+    Ok(rows.iter().map(file).collect())
 }
 
 /// Removes a file.

@@ -84,6 +84,11 @@ impl Meta {
         &self.shared.metrics
     }
 
+    /// How many bytes the disk or the quota has left for the database, where the system says it.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.shared.database.free_bytes()
+    }
+
     /// Moves what was committed from the log into the database file, as far as readers let it.
     ///
     /// Every transaction does it by itself when the log has grown large. A disk that fails in it

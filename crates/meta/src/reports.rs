@@ -289,14 +289,14 @@ pub(crate) async fn expired(
     read: impl SqliteExecutor<'_>,
     now: Timestamp,
     limit: u32,
-) -> Result<Vec<Report>, Error> {
+) -> Result<Vec<Result<Report, Error>>, Error> {
     let rows = sqlx::query(SELECT_EXPIRED)
         .bind(now.as_millis())
         .bind(limit)
         .fetch_all(read)
         .await
         .doing("look for expired reports")?;
-    rows.iter().map(report).collect()
+    Ok(rows.iter().map(report).collect())
 }
 
 /// Notes that the file is gone.

@@ -1,8 +1,9 @@
-//! Our own API: events, their figures, and reports.
+//! Our own API: events, their figures, reports, and how the installation is doing.
 
 mod events;
 mod figures;
 mod reports;
+mod status;
 
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
 pub(crate) use figures::{__path_get_figures, get_figures};
@@ -10,3 +11,4 @@ pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,
     list_reports,
 };
+pub(crate) use status::{__path_get_status, get_status};

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, SigningKey};
-use showreport_model::{OrgId, ReportId, Timestamp, TokenId};
+use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 
 use crate::budget::Budget;
@@ -277,7 +277,48 @@ impl App {
         &self.0.records_of_token
     }
 
+    /// The files that were found damaged, as anybody may see them: without whose a report is.
+    pub(crate) fn damaged_files(&self) -> Vec<Damage> {
+        let found = self.lake().damaged_files().list().into_iter();
+        let shown = found.map(|damage| Damage {
+            file: without_org(&damage.file),
+            ..damage
+        });
+        shown.collect()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.0.meta.clock().now()
+    }
+}
+
+/// The name of a file of a report without the organisation; others name none.
+fn without_org(file: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    // `store/reports/ORG/…` and `store/.sums/reports/ORG/…`.
+    let reports = parts.iter().take(3).position(|&part| part == "reports");
+    if let Some(org) = reports.and_then(|at| parts.get_mut(at + 1)) {
+        *org = "-";
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_of_a_report_is_shown_without_its_organisation() {
+        for (file, shown) in [
+            ("store/reports/acme/1/1-main", "store/reports/-/1/1-main"),
+            (
+                "store/.sums/reports/acme/1/1-main",
+                "store/.sums/reports/-/1/1-main",
+            ),
+            ("store/lake/spans/a.parquet", "store/lake/spans/a.parquet"),
+            ("meta.sqlite", "meta.sqlite"),
+        ] {
+            assert_eq!(without_org(file), shown);
+        }
     }
 }

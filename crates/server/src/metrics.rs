@@ -28,6 +28,12 @@ pub(crate) struct Metrics {
     pub(crate) journal_oldest_ms: Gauge,
     /// Jobs that are not finished.
     pub(crate) queue_depth: Gauge,
+    damaged_files: Family<FileLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabels {
+    file: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +64,7 @@ impl Metrics {
             journal_bytes: Gauge::default(),
             journal_oldest_ms: Gauge::default(),
             queue_depth: Gauge::default(),
+            damaged_files: Family::default(),
         }
     }
 
@@ -103,6 +110,21 @@ impl Metrics {
             "Jobs that are not finished",
             self.queue_depth.clone(),
         );
+        registry.register(
+            "showreport_damaged_file",
+            "1 for each file that was found damaged and not put right since",
+            self.damaged_files.clone(),
+        );
+    }
+
+    /// Names the files that are damaged at present.
+    pub(crate) fn name_damaged(&self, files: impl Iterator<Item = String>) {
+        self.damaged_files.clear();
+        for file in files {
+            self.damaged_files
+                .get_or_create_owned(&FileLabels { file })
+                .set(1);
+        }
     }
 
     /// Counts an answer. The route is the template, never the path, which may hold secrets.

@@ -96,6 +96,7 @@ fn every_route() -> OpenApiRouter<App> {
         .routes(routes!(api::get_figures))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
+        .routes(routes!(api::get_status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::show_metrics))
@@ -134,6 +135,7 @@ mod tests {
                 "/api/v1/events/{id}/figures",
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",
+                "/api/v1/status",
                 "/bv/analytics/v1/events/reports",
                 "/bv/analytics/v1/events/reports:batch-get",
                 "/bv/analytics/v1/reports/watch-time",

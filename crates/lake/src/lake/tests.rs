@@ -287,7 +287,13 @@ async fn a_compaction_gives_way_to_who_was_faster() {
     }
     let shared = world.lake.shared.clone();
     let plan = move |mut newest: Held| async move {
-        compact::plan(&shared.meta, &mut newest, &shared.config).await
+        compact::plan(
+            &shared.meta,
+            &mut newest,
+            (&shared.config, &shared.store),
+            Table::Spans,
+        )
+        .await
     };
     let mut plans = world.lake.shared.exclusive.run(plan).await.unwrap();
     let plan = plans.pop().unwrap();

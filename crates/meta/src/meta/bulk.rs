@@ -291,11 +291,12 @@ impl Meta {
         bulk_reports::list(readers, (org, order), filter, limit).await
     }
 
-    /// Bulk reports of all organisations that are past their time, oldest first.
+    /// Bulk reports of all organisations that are past their time, oldest first. A row that is
+    /// damaged is an error of its own.
     pub async fn expired_bulk_reports(
         &self,
         limit: u32,
-    ) -> Result<Vec<(OrgId, BulkReport)>, Error> {
+    ) -> Result<Vec<Result<(OrgId, BulkReport), Error>>, Error> {
         let now = self.shared.clock.now();
         bulk_reports::expired(self.shared.database.readers(), now, limit).await
     }
@@ -365,8 +366,12 @@ impl Meta {
         day_files::find(self.shared.database.readers(), id).await
     }
 
-    /// Such files of all organisations that are past their time.
-    pub async fn expired_day_files(&self, limit: u32) -> Result<Vec<DayFile>, Error> {
+    /// Such files of all organisations that are past their time. A row that is damaged is an error
+    /// of its own.
+    pub async fn expired_day_files(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<Result<DayFile, Error>>, Error> {
         let now = self.shared.clock.now();
         day_files::expired(self.shared.database.readers(), now, limit).await
     }

@@ -211,8 +211,9 @@ impl Meta {
         Ok(failed)
     }
 
-    /// Reports of all organisations whose file is past its time, oldest first.
-    pub async fn expired_reports(&self, limit: u32) -> Result<Vec<Report>, Error> {
+    /// Reports of all organisations whose file is past its time, oldest first. A row that is
+    /// damaged is an error of its own.
+    pub async fn expired_reports(&self, limit: u32) -> Result<Vec<Result<Report, Error>>, Error> {
         let now = self.shared.clock.now();
         reports::expired(self.shared.database.readers(), now, limit).await
     }

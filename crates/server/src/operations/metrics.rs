@@ -44,6 +44,7 @@ async fn read_gauges(app: &App) -> Result<(), ApiError> {
     metrics.journal_bytes.set(gauge(depth.bytes));
     metrics.journal_oldest_ms.set(waited_ms.max(0));
     metrics.queue_depth.set(gauge(jobs));
+    metrics.name_damaged(app.damaged_files().into_iter().map(|damage| damage.file));
     Ok(())
 }
 

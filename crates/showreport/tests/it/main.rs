@@ -30,6 +30,7 @@ mod bulk_figures;
 mod bulk_law;
 mod sharing;
 mod vacuuming;
+mod maintaining;
 mod command_line;
 mod rotten;
 mod killing;

@@ -79,7 +79,8 @@ async fn a_merge_that_stopped_before_the_heads_is_taken_back() {
     }
     let shared = world.lake.shared.clone();
     let merge_and_stop = move |mut newest: Held| async move {
-        let plans = compact::plan(&shared.meta, &mut newest, &shared.config).await?;
+        let of_lake = (&shared.config, &shared.store);
+        let plans = compact::plan(&shared.meta, &mut newest, of_lake, Table::Spans).await?;
         let merged = compact::merge(&plans[0], 1 << 20).await?;
         let sizes = (1 << 20, shared.meta.clock().now().as_millis());
         compact::commit(&shared.meta, &mut newest, &plans[0], merged, sizes).await

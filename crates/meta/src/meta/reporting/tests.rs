@@ -86,6 +86,42 @@ fn request(key: &str, body: u8) -> Idempotency {
     }
 }
 
+/// The reports whose file is past its time; none for a row that is damaged.
+async fn expired(show: &Fixture) -> Vec<Option<ReportId>> {
+    let expired = show.meta.expired_reports(10).await.unwrap().into_iter();
+    expired
+        .map(|report| report.ok().map(|report| report.id))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_damaged_row_does_not_hide_the_others_that_are_past_their_time() {
+    let show = Fixture::with_events(&["keynote"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let created = show.create("keynote").await;
+        let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+        let expires_at = show.clock.now();
+        let published = show
+            .meta
+            .publish_report(&job, created.id, &file(1), expires_at)
+            .await;
+        assert!(published.unwrap());
+        ids.push(created.id);
+        show.clock.advance(1);
+    }
+    let mut writer = show.meta.shared.database.writer().await;
+    let mut write = writer.begin().await.unwrap();
+    sqlx::query("UPDATE reports SET ordered = replace(ordered, 'csv', 'ndjson') WHERE id = ?1")
+        .bind(ids[0].to_string())
+        .execute(&mut *write)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    drop(writer);
+    assert_eq!(expired(&show).await, [None, Some(ids[1])]);
+}
+
 #[tokio::test]
 async fn a_report_is_made_and_published_once() {
     let show = Fixture::with_events(&["keynote"]).await;
@@ -133,11 +169,7 @@ async fn a_report_is_made_and_published_once() {
 
     assert!(show.meta.expired_reports(10).await.unwrap().is_empty());
     show.clock.advance(1_000);
-    let expired = show.meta.expired_reports(10).await.unwrap();
-    assert_eq!(
-        expired.iter().map(|report| report.id).collect::<Vec<_>>(),
-        [created.id]
-    );
+    assert_eq!(expired(&show).await, [Some(created.id)]);
     show.meta.forget_file(created.id).await.unwrap();
     assert!(show.meta.expired_reports(10).await.unwrap().is_empty());
     let report = show.meta.report(&show.org, created.id).await.unwrap();

@@ -75,7 +75,7 @@ const fn by_id(
 }
 
 /// All of them. What deletes comes last, and of two the one that deletes more.
-pub(super) const OPERATIONS: [Operation; 27] = [
+pub(super) const OPERATIONS: [Operation; 28] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -90,6 +90,7 @@ pub(super) const OPERATIONS: [Operation; 27] = [
         ..open("/collect")
     },
     own("/api/v1/events"),
+    own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
     // A filter that finds nothing is no refusal.
