@@ -1,12 +1,11 @@
 //! What can fail in the lake.
 
-use std::error::Error as StdError;
 use std::io;
 
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
 use showreport_model::facts::Table;
-use showreport_model::{Damage, ErrorKind, Failure};
+use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
 
 /// A failure of the lake.
 #[derive(Debug, thiserror::Error)]
@@ -150,27 +149,6 @@ impl Failure for Error {
             | Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }
-}
-
-/// Whether the disk or a quota was full, somewhere down the chain of causes.
-pub(crate) fn is_storage_full(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            if matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            ) {
-                return true;
-            }
-            // The `source` of an I/O error skips the error that it wraps.
-            if let Some(wrapped) = error.get_ref() {
-                return is_storage_full(wrapped);
-            }
-        }
-        next = error.source();
-    }
-    false
 }
 
 #[cfg(test)]

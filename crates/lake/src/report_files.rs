@@ -14,10 +14,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
-use showreport_model::{OrgId, ReportId};
+use showreport_model::{OrgId, ReportId, is_storage_full};
 use tokio::io::AsyncWrite;
 
-use crate::error::is_storage_full;
 use crate::{Error, Store};
 
 /// Where the files of reports lie in the store.

@@ -14,6 +14,8 @@ pub struct Config {
     pub running_jobs_each_max: u32,
     /// How long a statement waits for another process that writes.
     pub busy_timeout_ms: u64,
+    /// Room on the disk that is kept for writes that free room or protect.
+    pub reserve_bytes: u64,
 }
 
 impl Config {
@@ -29,6 +31,8 @@ impl Config {
             // The command line writes beside the server, and a big import
             // holds the lock for a while.
             busy_timeout_ms: 60_000,
+            // Such a write takes some tens of kilobytes of the log.
+            reserve_bytes: 8 << 20,
         }
     }
 }

@@ -10,11 +10,12 @@ mod stored;
 mod ledger;
 mod watermark;
 mod log;
+mod reserve;
 mod room;
 mod slot;
 
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fail::fail_point;
@@ -28,10 +29,13 @@ use sqlx::sqlite::{
 };
 use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use ledger::Ledger;
 use log::Log;
+use reserve::{Released, Reserve};
+use room::Room;
 use slot::WriterSlot;
 pub(crate) use stored::{Stored, to_integer, to_json, to_sealed};
 pub(crate) use sum::Sum;
@@ -54,14 +58,31 @@ pub(crate) struct Database {
     readers: SqlitePool,
     watermark: Watermark,
     log: Log,
-    directory: PathBuf,
+    reserve: Arc<Reserve>,
+    room: Room,
     /// Cancelled when this process stops.
     stopping: CancellationToken,
 }
 
 impl Database {
-    /// Opens the file, making and migrating it as needed.
+    /// Opens the file, making and migrating it as needed. On a full disk the reserve is given up
+    /// for it.
     pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        let reserve = Arc::new(Reserve::beside(config));
+        let database = match Self::open_once(config, reserve.clone()).await {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                let _released = release(reserve.clone()).await;
+                Self::open_once(config, reserve).await?
+            }
+            opened => opened?,
+        };
+        if let Err(error) = database.ensure_reserve().await {
+            tracing::warn!(%error, "there is no room left on the disk");
+        }
+        Ok(database)
+    }
+
+    async fn open_once(config: &Config, reserve: Arc<Reserve>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(&config.path)
             .create_if_missing(true)
@@ -96,7 +117,8 @@ impl Database {
             readers,
             watermark,
             log: Log::beside(&config.path),
-            directory: config.path.parent().unwrap_or(Path::new(".")).to_owned(),
+            reserve,
+            room: Room::beside(&config.path),
             stopping,
         })
     }
@@ -108,7 +130,53 @@ impl Database {
 
     /// How many bytes the disk has left, where the system says it.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
-        room::free_bytes(&self.directory)
+        self.room.free_bytes()
+    }
+
+    /// Refuses, as every write that takes room is, while the disk or the quota is full.
+    pub(crate) async fn ensure_room(&self) -> Result<(), Error> {
+        self.ensure_reserve().await?;
+        self.room.ensure().await
+    }
+
+    /// Does a write that frees room or protects, again if the disk is full: then the reserve is
+    /// given up for it.
+    pub(crate) async fn protect<T, F>(&self, write: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        match write().await {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                let _released = self.release_reserve().await;
+                write().await
+            }
+            done => done,
+        }
+    }
+
+    /// Gives up the room that is kept for what frees room or protects, to whoever holds the answer.
+    pub(crate) async fn release_reserve(&self) -> Option<Released> {
+        release(self.reserve.clone()).await
+    }
+
+    /// Refuses while the room in reserve is not there and cannot be had.
+    async fn ensure_reserve(&self) -> Result<(), Error> {
+        if self.reserve.is_whole() {
+            return Ok(());
+        }
+        let reserve = self.reserve.clone();
+        let filled = spawn_blocking(move || reserve.fill()).await;
+        match filled.expect("writing to a file does not panic") {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::StorageFull {
+                doing: "keep room in reserve",
+            }),
+            Err(error) => {
+                // What stores the records will say if the disk takes nothing.
+                tracing::warn!(%error, "cannot keep room in reserve");
+                Ok(())
+            }
+        }
     }
 
     /// Connections for statements that only read.
@@ -177,6 +245,15 @@ impl Database {
     }
 }
 
+async fn release(reserve: Arc<Reserve>) -> Option<Released> {
+    tracing::warn!("the disk is full: room in reserve is given up for what frees room or protects");
+    let released = spawn_blocking(move || reserve.release()).await;
+    let released = released.expect("emptying a file does not panic");
+    released
+        .inspect_err(|error| tracing::warn!(%error, "cannot give up the room in reserve"))
+        .ok()
+}
+
 /// The connection that writes, for as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Writer<'d> {
@@ -185,9 +262,15 @@ pub(crate) struct Writer<'d> {
 }
 
 impl Writer<'_> {
-    /// Begins a transaction that may write at once. Every writer keeps the log small, whatever it
-    /// writes and in whichever process.
+    /// Begins a transaction that may write at once, unless the disk is full.
     pub(crate) async fn begin(&mut self) -> Result<Write<'_>, Error> {
+        self.database.ensure_reserve().await?;
+        self.begin_protected().await
+    }
+
+    /// Begins a transaction that frees room or protects, inside [`Database::protect`]. Every writer
+    /// keeps the log small, whatever it writes and in whichever process.
+    pub(crate) async fn begin_protected(&mut self) -> Result<Write<'_>, Error> {
         match self.database.keep_log_small(&mut self.slot).await {
             Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Busy) => {
                 // What is in the log is safe there; it is tried again when it has grown further.
@@ -321,161 +404,4 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_transaction_that_the_database_undid_by_itself_does_not_stop_the_next() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        for _ in 0..3 {
-            let mut writer = database.writer().await;
-            let mut write = writer.begin().await.unwrap();
-            // As on a full disk: the driver does not learn of it.
-            sqlx::raw_sql("ROLLBACK")
-                .execute(&mut *write)
-                .await
-                .unwrap();
-        }
-        let mut writer = database.writer().await;
-        writer.begin().await.unwrap().commit().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn every_connection_is_as_careful() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        let mut writer = database.writer().await;
-        let mut write = writer.begin().await.unwrap();
-        let mut reader = database.readers().acquire().await.unwrap();
-        for connection in [&mut *write, &mut *reader] {
-            for (pragma, expected) in [
-                ("PRAGMA synchronous", 2),
-                ("PRAGMA wal_autocheckpoint", 0),
-                ("PRAGMA foreign_keys", 1),
-                ("PRAGMA busy_timeout", 60_000),
-            ] {
-                let found: i64 = sqlx::query_scalar(pragma)
-                    .fetch_one(&mut *connection)
-                    .await
-                    .unwrap();
-                assert_eq!(found, expected, "{pragma}");
-            }
-        }
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&mut *reader)
-            .await
-            .unwrap();
-        assert_eq!(mode, "wal");
-    }
-
-    #[tokio::test]
-    async fn a_checkpoint_waits_for_no_reader_and_leaves_the_writer_patient() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        let mut reader = database.readers().begin().await.unwrap();
-        sqlx::query("SELECT count(*) FROM orgs")
-            .execute(&mut *reader)
-            .await
-            .unwrap();
-        database.checkpoint().await.unwrap();
-        assert!(database.log.bytes() > 0);
-        // Dropped, it would end some time later.
-        reader.rollback().await.unwrap();
-        database.checkpoint().await.unwrap();
-        assert_eq!(database.log.bytes(), 0);
-        let mut writer = database.writer().await;
-        let mut write = writer.begin().await.unwrap();
-        let timeout: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
-            .fetch_one(&mut *write)
-            .await
-            .unwrap();
-        assert_eq!(timeout, 60_000);
-    }
-
-    /// Writes a mebibyte, as many small transactions do in the end.
-    async fn write_much(database: &Database) {
-        let mut writer = database.writer().await;
-        let mut write = writer.begin().await.unwrap();
-        let insert = "INSERT INTO jobs (id, name, payload, unique_key, due_at, attempts, fence)
-            VALUES (hex(randomblob(8)), 'test', ?1, hex(randomblob(8)), 0, 0, 0)";
-        sqlx::query(insert)
-            .bind("x".repeat(1 << 20))
-            .execute(&mut *write)
-            .await
-            .unwrap();
-        write.commit().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn every_writer_keeps_the_log_small() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        let mut largest = 0;
-        for _ in 0..40 {
-            write_much(&database).await;
-            largest = largest.max(database.log.bytes());
-        }
-        assert!(largest < 20 << 20, "the log grew to {largest} bytes");
-    }
-
-    #[tokio::test]
-    async fn readers_that_follow_each_other_do_not_keep_the_log_growing() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        let read = async || {
-            loop {
-                let mut read = database.snapshot().await.unwrap();
-                sqlx::query("SELECT count(*) FROM orgs")
-                    .execute(&mut *read)
-                    .await
-                    .unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                read.rollback().await.unwrap();
-            }
-        };
-        let write = async {
-            let mut largest = 0;
-            for _ in 0..160 {
-                write_much(&database).await;
-                largest = largest.max(database.log.bytes());
-            }
-            largest
-        };
-        let largest = tokio::select! {
-            largest = write => largest,
-            () = async { tokio::join!(read(), read(), read()); } => unreachable!("they read for ever"),
-        };
-        assert!(largest < 84 << 20, "the log grew to {largest} bytes");
-    }
-
-    #[tokio::test]
-    async fn a_stop_bounds_the_wait_for_another_process_that_writes() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config::new(directory.path().join("meta.sqlite"));
-        let database = Database::open(&config).await.unwrap();
-        let other = Database::open(&config).await.unwrap();
-        let mut theirs = other.writer().await;
-        let write = theirs.begin().await.unwrap();
-        let begun = std::time::Instant::now();
-        let waiting = async {
-            let mut ours = database.writer().await;
-            ours.begin().await.map(drop)
-        };
-        let stopping = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            database.stop_waiting();
-        };
-        let (refused, ()) = tokio::join!(waiting, stopping);
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Busy);
-        database.close().await;
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(15), "it took {took:?}");
-        write.commit().await.unwrap();
-    }
-}
+mod tests;

@@ -127,6 +127,14 @@ pub enum Error {
         /// What was tried.
         doing: &'static str,
     },
+    /// The disk took a write not at all, as it does where a quota is used up.
+    #[error("the disk takes no more, its quota may be used up: {doing}")]
+    WriteRefused {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: Arc<sqlx::Error>,
+    },
     /// Another process kept writing for longer than we wait.
     #[error("the database is busy: {doing}")]
     DatabaseBusy {
@@ -172,7 +180,7 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 }
 
 impl Error {
-    /// Sorts an error of the database. Does not return when a write to the disk failed.
+    /// Sorts an error of the database. Does not return when a sync of the disk failed.
     pub(crate) fn from_sqlx(doing: &'static str, error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return Self::DatabaseBusy { doing };
@@ -180,6 +188,7 @@ impl Error {
         let code = sqlite_code(&error).unwrap_or_default();
         match (code & PRIMARY_CODE, code) {
             (SQLITE_FULL, _) | (_, SQLITE_IOERR_SHMSIZE) => Self::StorageFull { doing },
+            (_, SQLITE_IOERR_WRITE) => Self::from_refused_write(doing, error),
             (SQLITE_BUSY, _) => Self::DatabaseBusy { doing },
             (primary, _) if is_damage(primary, &error) => {
                 Self::damaged(&format!("{doing}: {error}"))
@@ -224,6 +233,14 @@ impl Error {
         }
     }
 
+    fn from_refused_write(doing: &'static str, error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the disk refused a write: {doing}");
+        Self::WriteRefused {
+            doing,
+            source: Arc::new(error),
+        }
+    }
+
     fn from_source(doing: &'static str, error: sqlx::Error) -> Self {
         Self::Database {
             doing,
@@ -251,6 +268,10 @@ const SQLITE_NOTADB: i32 = 26;
 /// A read that failed has lost nothing: the caller is told, and that is all.
 const SQLITE_IOERR_READ: i32 = 266;
 const SQLITE_IOERR_SHORT_READ: i32 = 522;
+/// A write was refused for another reason than a full disk: `SQLite` knows no used-up quota. It is
+/// no failed sync: the transaction is undone, nothing of it was acknowledged, and the next one
+/// writes the same place anew before it syncs.
+const SQLITE_IOERR_WRITE: i32 = 778;
 /// The index of the log could not grow, which only happens on a full disk. It
 /// is shared memory, rebuilt at need: no data went to it, so none is in doubt.
 const SQLITE_IOERR_SHMSIZE: i32 = 4874;
@@ -279,7 +300,7 @@ fn lacks_a_name(error: &sqlx::Error) -> bool {
 /// What the process exits with when the disk failed: `EX_SOFTWARE` of sysexits.
 const EXIT_DISK_FAILED: i32 = 70;
 
-/// Ends the process at once, because the disk failed to write or to sync.
+/// Ends the process at once, because the disk failed to sync.
 ///
 /// After a failed sync the kernel may have dropped the pages and report
 /// success the next time, so trying again can lose what was acknowledged. A
@@ -306,7 +327,7 @@ impl Failure for Error {
                 ErrorKind::Busy
             }
             Self::JournalClosed => ErrorKind::Unavailable,
-            Self::StorageFull { .. } => ErrorKind::StorageFull,
+            Self::StorageFull { .. } | Self::WriteRefused { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::HeadMovedBack { .. }
             | Self::Database { .. }

@@ -10,9 +10,10 @@ mod verifying;
 #[cfg(test)]
 mod testing;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
-use showreport_model::{ClaimantId, Clock};
+use showreport_model::{ClaimantId, Clock, is_storage_full};
 use tokio::sync::Notify;
 
 pub use bulk::{DueTask, Published};
@@ -87,6 +88,23 @@ impl Meta {
     /// How many bytes the disk or the quota has left for the database, where the system says it.
     pub fn disk_free_bytes(&self) -> Option<u64> {
         self.shared.database.free_bytes()
+    }
+
+    /// Refuses while the disk or the quota is full, as everything is then that takes room.
+    pub async fn ensure_room(&self) -> Result<(), Error> {
+        self.shared.database.ensure_room().await
+    }
+
+    /// Does what needs room to start, again if the disk is full: then the room in reserve is given
+    /// up for it.
+    pub async fn with_reserve<T>(&self, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match make() {
+            Err(error) if is_storage_full(&error) => {
+                let _released = self.shared.database.release_reserve().await;
+                make()
+            }
+            made => made,
+        }
     }
 
     /// Moves what was committed from the log into the database file, as far as readers let it.

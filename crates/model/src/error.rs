@@ -1,6 +1,7 @@
 //! The few kinds of failure that every crate sorts its errors into.
 
 use std::error::Error;
+use std::io;
 
 /// What went wrong, as far as a caller can act on it.
 ///
@@ -35,4 +36,39 @@ pub enum ErrorKind {
 pub trait Failure: Error + Send + Sync + 'static {
     /// The kind of this failure.
     fn kind(&self) -> ErrorKind;
+}
+
+/// Whether the disk or a quota was full, somewhere down the chain of causes.
+pub fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            if matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) {
+                return true;
+            }
+            // The `source` of an I/O error skips the error that it wraps.
+            if let Some(wrapped) = error.get_ref() {
+                return is_storage_full(wrapped);
+            }
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_up_quota_is_a_full_disk_however_deep_it_lies() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let wrapped = io::Error::other(io::Error::other(io::Error::from(kind)));
+            assert!(is_storage_full(&wrapped), "{kind}");
+        }
+        assert!(!is_storage_full(&io::Error::other("another")));
+    }
 }

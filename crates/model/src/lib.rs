@@ -17,7 +17,7 @@ pub mod report;
 pub mod bulk;
 
 pub use damage::Damage;
-pub use error::{ErrorKind, Failure};
+pub use error::{ErrorKind, Failure, is_storage_full};
 pub use ids::{
     ClaimantId, CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId,
     PlaybackId, PollId, ReportId, StandingOrderId, TokenId, VoteId,

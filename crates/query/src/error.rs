@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use showreport_model::report::Format;
-use showreport_model::{Damage, ErrorKind, Failure};
+use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
 
 /// A failure of the engine or of the file being written.
 #[derive(Debug, thiserror::Error)]
@@ -72,14 +72,13 @@ impl Failure for Error {
         if Damage::below(self).is_some() {
             return ErrorKind::Damaged;
         }
+        // What is spilled fills a disk, too.
+        if is_storage_full(self) {
+            return ErrorKind::StorageFull;
+        }
         match self {
             Self::SheetFull { .. } | Self::TooManyRows(_) => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
-            Self::WriteFile { source, .. } | Self::MakeStages { source }
-                if source.kind() == std::io::ErrorKind::StorageFull =>
-            {
-                ErrorKind::StorageFull
-            }
             Self::Stopped => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }

@@ -137,6 +137,17 @@ impl ApiError {
         error
     }
 
+    /// The server cannot take anything while the disk is full.
+    pub(crate) fn no_room(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let mut error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "STORAGE_FULL",
+            "there is no room left on the disk; nothing is stored until there is",
+        );
+        error.0.source = Some(source.into());
+        error
+    }
+
     /// A failure somewhere below an error that lost its type.
     pub(crate) fn from_chain(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();

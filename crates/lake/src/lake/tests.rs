@@ -77,6 +77,7 @@ impl World {
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
             busy_timeout_ms: 5_000,
+            reserve_bytes: 64 << 10,
         };
         let meta = Meta::open(&meta_config, clock.clone()).await.unwrap();
         meta.create_org(&org(), &Zone::utc()).await.unwrap();

@@ -54,12 +54,16 @@ impl Meta {
     /// Takes a token back for good, here at once and in other processes within a
     /// second. Doing it twice is fine.
     pub async fn revoke_token(&self, id: TokenId) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
-        write.commit().await?;
-        self.shared.tokens.forget_all();
-        Ok(())
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            tokens::revoke(&mut write, id, self.shared.clock.now()).await?;
+            write.commit().await?;
+            self.shared.tokens.forget_all();
+            Ok(())
+        };
+        database.protect(write).await
     }
 
     /// What a secret opens, if anything.

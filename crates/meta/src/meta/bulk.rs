@@ -108,17 +108,21 @@ impl Meta {
         org: &OrgId,
         id: StandingOrderId,
     ) -> Result<Vec<ReportId>, Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        let mut files = bulk_reports::files(&mut *write, org, id).await?;
-        let due = due_days::of_order(&mut *write, id).await?;
-        standing_orders::delete(&mut write, org, id).await?;
-        for (day, file_id) in due {
-            queue::cancel(&mut write, &unique_key(id, day)).await?;
-            files.push(file_id);
-        }
-        write.commit().await?;
-        Ok(files)
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let mut files = bulk_reports::files(&mut *write, org, id).await?;
+            let due = due_days::of_order(&mut *write, id).await?;
+            standing_orders::delete(&mut write, org, id).await?;
+            for (day, file_id) in due {
+                queue::cancel(&mut write, &unique_key(id, day)).await?;
+                files.push(file_id);
+            }
+            write.commit().await?;
+            Ok(files)
+        };
+        database.protect(write).await
     }
 
     /// Notes that somebody fetched a report of the order, so that it does not end.
@@ -163,10 +167,14 @@ impl Meta {
 
     /// Removes orders that have ended and whose last report is gone.
     pub async fn forget_ended_orders(&self) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        standing_orders::forget_ended(&mut write).await?;
-        write.commit().await
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            standing_orders::forget_ended(&mut write).await?;
+            write.commit().await
+        };
+        database.protect(write).await
     }
 
     /// What there is of each day of an order.
@@ -303,10 +311,14 @@ impl Meta {
 
     /// Removes a bulk report whose file is gone.
     pub async fn forget_bulk_report(&self, id: BulkReportId) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        bulk_reports::delete(&mut write, id).await?;
-        write.commit().await
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            bulk_reports::delete(&mut write, id).await?;
+            write.commit().await
+        };
+        database.protect(write).await
     }
 
     /// The organisations of which something was said since their days were last looked at.
@@ -378,10 +390,14 @@ impl Meta {
 
     /// Forgets such a file, which is gone.
     pub async fn forget_day_file(&self, id: ReportId) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        day_files::delete(&mut write, id).await?;
-        write.commit().await
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            day_files::delete(&mut write, id).await?;
+            write.commit().await
+        };
+        database.protect(write).await
     }
 }
 

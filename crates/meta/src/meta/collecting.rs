@@ -132,16 +132,20 @@ impl Meta {
 
     /// Moves these heads and removes the rows of the journal that they hold, or neither.
     pub async fn move_heads(&self, moved: &NewHeads, flushed: &[i64]) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        heads::advance(&mut write, moved).await?;
-        journal::delete(&mut write, flushed).await?;
-        let size = write.ledger.journal_bytes;
-        fail_point!("heads-before-commit", |_| std::process::abort());
-        write.commit().await?;
-        fail_point!("heads-after-commit", |_| std::process::abort());
-        self.shared.journal.announce_size(size);
-        Ok(())
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            heads::advance(&mut write, moved).await?;
+            journal::delete(&mut write, flushed).await?;
+            let size = write.ledger.journal_bytes;
+            fail_point!("heads-before-commit", |_| std::process::abort());
+            write.commit().await?;
+            fail_point!("heads-after-commit", |_| std::process::abort());
+            self.shared.journal.announce_size(size);
+            Ok(())
+        };
+        database.protect(write).await
     }
 
     /// Moves these heads and registers the events of what was loaded past the journal.

@@ -133,12 +133,16 @@ impl Meta {
         org: &OrgId,
         id: ReportId,
     ) -> Result<Option<ReportFile>, Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        let file = reports::delete(&mut write, org, id).await?;
-        queue::cancel(&mut write, &unique_key(id)).await?;
-        write.commit().await?;
-        Ok(file)
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let file = reports::delete(&mut write, org, id).await?;
+            queue::cancel(&mut write, &unique_key(id)).await?;
+            write.commit().await?;
+            Ok(file)
+        };
+        database.protect(write).await
     }
 
     /// What a worker needs to make a report. None: it was deleted.
@@ -220,10 +224,14 @@ impl Meta {
 
     /// Notes that the file of a report is gone. The report stays, as succeeded.
     pub async fn forget_file(&self, id: ReportId) -> Result<(), Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        reports::forget_file(&mut write, id).await?;
-        write.commit().await
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            reports::forget_file(&mut write, id).await?;
+            write.commit().await
+        };
+        database.protect(write).await
     }
 
     /// Those of these files that a report of any kind, made or being made, or a link needs.

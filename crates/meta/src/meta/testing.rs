@@ -59,6 +59,7 @@ impl Fixture {
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 1_000,
             busy_timeout_ms: 5_000,
+            reserve_bytes: 64 << 10,
         };
         change(&mut config);
         let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));

@@ -33,7 +33,7 @@ pub(crate) async fn healthz() -> Json<Health> {
     tag = "operations",
     responses(
         (status = 200, description = "it is", body = Health),
-        (status = 503, description = "not at the moment"),
+        (status = 503, description = "not at the moment; the reason says why, a full disk for one"),
     ),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiError> {
@@ -41,5 +41,6 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiEr
         .journal_last()
         .await
         .map_err(ApiError::not_ready)?;
+    app.meta().ensure_room().await.map_err(ApiError::no_room)?;
     Ok(Json(Health { status: "ok" }))
 }

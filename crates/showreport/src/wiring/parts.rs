@@ -80,8 +80,10 @@ impl Parts {
         };
         let cpu =
             Threads::start("query", threads).context("start the threads that make reports")?;
-        let spill = SpillDir::create(&directory.spill())
-            .with_context(|| format!("make {}", directory.spill().display()))?;
+        // A full disk must not keep a server from starting: it deletes, too.
+        let spill = meta.with_reserve(|| SpillDir::create(&directory.spill()));
+        let spill = spill.await;
+        let spill = spill.with_context(|| format!("make {}", directory.spill().display()))?;
         let config = showreport_query::Config {
             memory_bytes_max: usize::try_from(limits.query_memory)
                 .context("--query-memory is more than this machine can address")?,

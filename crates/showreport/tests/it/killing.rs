@@ -41,7 +41,12 @@ pub(crate) fn serve(data: &Path) -> (Server, String) {
 
 /// Sends a batch; whether it was acknowledged.
 pub(crate) fn collect(address: &str, token: &str, batch: &[Value]) -> std::io::Result<bool> {
-    let body = ndjson(batch);
+    let answer = post(address, token, &ndjson(batch))?;
+    Ok(answer.starts_with("HTTP/1.1 202"))
+}
+
+/// Sends records, and gives the whole answer.
+pub(crate) fn post(address: &str, token: &str, body: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     write!(
         connection,
@@ -51,7 +56,7 @@ pub(crate) fn collect(address: &str, token: &str, batch: &[Value]) -> std::io::R
     )?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1.1 202"))
+    Ok(answer)
 }
 
 #[test]

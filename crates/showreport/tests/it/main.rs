@@ -31,6 +31,7 @@ mod bulk_law;
 mod sharing;
 mod vacuuming;
 mod maintaining;
+mod filling;
 mod command_line;
 mod rotten;
 mod killing;

@@ -242,6 +242,7 @@ impl Parts {
     async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Self {
         let meta = showreport_meta::Config {
             busy_timeout_ms: 10_000,
+            reserve_bytes: 64 << 10,
             ..showreport_meta::Config::new(directory.join("meta.sqlite"))
         };
         let meta = Meta::open(&meta, clock).await.expect("open meta");
