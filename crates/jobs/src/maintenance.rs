@@ -74,7 +74,7 @@ impl Jobs {
 
     async fn delete_expired(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_reports(EXPIRED_MAX).await;
-        for report in round.listed(expired.context("list expired reports")) {
+        for report in round.listed(expired.context("list expired reports")).await {
             let deleted = async {
                 let report = report?;
                 // The file first: a row without a file says so, a file without a row stays until a vacuum.
@@ -90,7 +90,10 @@ impl Jobs {
 
     async fn delete_expired_bulk(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_bulk_reports(EXPIRED_MAX).await;
-        for report in round.listed(expired.context("list expired bulk reports")) {
+        for report in round
+            .listed(expired.context("list expired bulk reports"))
+            .await
+        {
             let deleted = async {
                 let (org, report) = report?;
                 // The file first, as above.
@@ -111,7 +114,10 @@ impl Jobs {
 
     async fn delete_expired_day_files(&self, round: &mut Round<'_>) {
         let expired = self.meta.expired_day_files(EXPIRED_MAX).await;
-        for file in round.listed(expired.context("list expired files of days")) {
+        for file in round
+            .listed(expired.context("list expired files of days"))
+            .await
+        {
             let deleted = async {
                 let file = file?;
                 let files = self.lake.report_files();
@@ -145,9 +151,17 @@ impl Round<'_> {
         self.failure.get_or_insert(error);
     }
 
-    /// What is to be deleted; nothing, if it cannot be listed.
-    fn listed<T>(&mut self, listed: anyhow::Result<Vec<T>>) -> Vec<T> {
-        listed.unwrap_or_else(|error| {
+    /// What is to be deleted; nothing, if it cannot be listed, or by a clock that is in doubt.
+    async fn listed<T>(&mut self, listed: anyhow::Result<Vec<T>>) -> Vec<T> {
+        let found = async {
+            let mut listed = listed?;
+            // It was listed by a time that was read before.
+            if !listed.is_empty() && self.jobs.meta.clock_in_doubt().await? {
+                listed.clear();
+            }
+            anyhow::Ok(listed)
+        };
+        found.await.unwrap_or_else(|error| {
             self.note::<()>(EXPIRY, Err(error));
             Vec::new()
         })

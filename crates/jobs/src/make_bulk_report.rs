@@ -4,7 +4,7 @@
 //! own and publishes only what differs from the day's latest report. A reason
 //! to make the day that comes up meanwhile outlives it.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DueDay, ReportType};
@@ -93,6 +93,12 @@ pub(crate) async fn publish_bulk_report(
     draft: Draft,
 ) -> anyhow::Result<Option<Made>> {
     let Draft { task, new } = draft;
+    // Making it takes long; the clock may have gone forward meanwhile.
+    if jobs.meta.clock_in_doubt().await? {
+        let files = jobs.lake.report_files();
+        files.delete_all(&task.order.org, task.file_id).await?;
+        bail!("the clock is in doubt");
+    }
     let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
     let outcome = match published.context("publish the bulk report")? {
         Published::New(report) if report.supersedes.is_some() => Outcome::Restated,

@@ -70,6 +70,9 @@ impl Jobs {
         job: &ClaimedJob,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
+        if self.meta.clock_in_doubt().await? {
+            return self.put_off(job).await;
+        }
         let began = Instant::now();
         if job.lost >= Query::WAYS {
             tracing::error!(
@@ -125,6 +128,14 @@ impl Jobs {
         let duration_ms = began.elapsed().as_millis();
         let (order, day, report_type) = (made.order, made.day, made.report_type);
         tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
+    }
+
+    /// Nothing is published by a clock that is in doubt.
+    async fn put_off(&self, job: &ClaimedJob) -> anyhow::Result<()> {
+        let later = self.later(BACK_OFF_MS_MAX);
+        let reason = "the clock is in doubt";
+        self.meta.retry_job(job, reason, later).await?;
+        Ok(())
     }
 
     async fn give_back(&self, job: &ClaimedJob) -> anyhow::Result<()> {

@@ -198,10 +198,15 @@ impl Lake {
         Ok(removed)
     }
 
-    /// Removes the files that one table no longer needs. Returns how many.
+    /// Removes the files that one table no longer needs, unless the clock is in doubt. Returns how
+    /// many.
     pub async fn vacuum_table(&self, table: Table) -> Result<usize, Error> {
         let shared = self.shared.clone();
         let work = move |mut newest: Held| async move {
+            // Not before: the wait for the lock may be long.
+            if shared.meta.clock_in_doubt().await? {
+                return Ok(0);
+            }
             vacuum::vacuum(&shared.meta, &mut newest, table).await
         };
         let removed = self.shared.exclusive.run(work).await?;
@@ -210,8 +215,12 @@ impl Lake {
         Ok(removed)
     }
 
-    /// Removes the files of reports that are nobody's. Returns how many.
+    /// Removes the files that belong to no report, unless the clock is in doubt. Returns how
+    /// many.
     pub async fn vacuum_reports(&self) -> Result<usize, Error> {
+        if self.shared.meta.clock_in_doubt().await? {
+            return Ok(0);
+        }
         let removed = self.report_files().delete_strays(&self.shared.meta).await?;
         self.shared.metrics.files_removed.inc_by(removed as u64);
         tracing::info!(files.removed = removed, "vacuumed the files of reports");

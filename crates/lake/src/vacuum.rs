@@ -19,7 +19,7 @@ use showreport_model::facts::Table;
 use crate::Error;
 use crate::delta::{Newest, RETENTION_MS};
 
-/// Removes what nobody needs of a table, and returns how many data files that were.
+/// Removes the files of a table that are no longer needed, and returns how many data files that were.
 pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest, table: Table) -> Result<usize, Error> {
     let known = meta.known_lake().await?;
     let pinned = meta.pinned_heads().await?;

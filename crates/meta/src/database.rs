@@ -13,6 +13,7 @@ mod log;
 mod reserve;
 mod room;
 mod slot;
+mod timekeeper;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use fail::fail_point;
 use futures::TryStreamExt;
 use futures::future::try_join_all;
-use showreport_model::{ErrorKind, Failure};
+use showreport_model::{Clock, ErrorKind, Failure};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -39,6 +40,7 @@ use room::Room;
 use slot::WriterSlot;
 pub(crate) use stored::{Stored, to_integer, to_json, to_sealed};
 pub(crate) use sum::Sum;
+pub(crate) use timekeeper::{NewDoubt, Timekeeper, is_after};
 use watermark::Watermark;
 
 use crate::config::Config;
@@ -60,6 +62,7 @@ pub(crate) struct Database {
     log: Log,
     reserve: Arc<Reserve>,
     room: Room,
+    timekeeper: Timekeeper,
     /// Cancelled when this process stops.
     stopping: CancellationToken,
 }
@@ -67,12 +70,12 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the file, making and migrating it as needed. On a full disk the reserve is given up
     /// for it.
-    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let reserve = Arc::new(Reserve::beside(config));
-        let database = match Self::open_once(config, reserve.clone()).await {
+        let database = match Self::open_once(config, clock.clone(), reserve.clone()).await {
             Err(error) if error.kind() == ErrorKind::StorageFull => {
                 let _released = release(reserve.clone()).await;
-                Self::open_once(config, reserve).await?
+                Self::open_once(config, clock, reserve).await?
             }
             opened => opened?,
         };
@@ -82,7 +85,11 @@ impl Database {
         Ok(database)
     }
 
-    async fn open_once(config: &Config, reserve: Arc<Reserve>) -> Result<Self, Error> {
+    async fn open_once(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        reserve: Arc<Reserve>,
+    ) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(&config.path)
             .create_if_missing(true)
@@ -119,6 +126,7 @@ impl Database {
             log: Log::beside(&config.path),
             reserve,
             room: Room::beside(&config.path),
+            timekeeper: Timekeeper::new(clock),
             stopping,
         })
     }
@@ -154,7 +162,7 @@ impl Database {
         }
     }
 
-    /// Gives up the room that is kept for what frees room or protects, to whoever holds the answer.
+    /// Gives up the room that is kept for what frees room or protects, until the answer is dropped.
     pub(crate) async fn release_reserve(&self) -> Option<Released> {
         release(self.reserve.clone()).await
     }
@@ -177,6 +185,11 @@ impl Database {
                 Ok(())
             }
         }
+    }
+
+    /// The clock, and whether it can be trusted.
+    pub(crate) const fn timekeeper(&self) -> &Timekeeper {
+        &self.timekeeper
     }
 
     /// Connections for statements that only read.
@@ -283,7 +296,7 @@ impl Writer<'_> {
         Ok(Write {
             transaction,
             ledger,
-            watermark: &self.database.watermark,
+            database: self.database,
         })
     }
 }
@@ -304,16 +317,22 @@ pub(crate) struct Write<'w> {
     transaction: Transaction<'w, Sqlite>,
     /// What there must be; as it is left here, so it is written.
     pub(crate) ledger: Ledger,
-    watermark: &'w Watermark,
+    database: &'w Database,
 }
 
 impl Write<'_> {
     /// Makes it durable.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let timekeeper = &self.database.timekeeper;
+        let committed_at = self.ledger.committed_at.max(Some(timekeeper.commit_time()));
+        self.ledger.committed_at = committed_at;
         self.ledger.commits += 1;
         self.ledger.write(&mut self.transaction).await?;
         self.transaction.commit().await.doing("commit")?;
-        if let Err(error) = self.watermark.raise(self.ledger.commits) {
+        if let Some(at) = committed_at {
+            timekeeper.note_commit(at);
+        }
+        if let Err(error) = self.database.watermark.raise(self.ledger.commits) {
             // It was committed all the same. Damage to the log is noticed less surely until the next.
             tracing::warn!(%error, "cannot note how many transactions were acknowledged");
         }
@@ -390,6 +409,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             5,
             "turns",
             include_str!("../migrations/sqlite/0005_turns.sql"),
+        ),
+        migration(
+            6,
+            "clock",
+            include_str!("../migrations/sqlite/0006_clock.sql"),
         ),
         migration(
             8,

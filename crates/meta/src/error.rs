@@ -5,7 +5,7 @@ use std::sync::Arc;
 use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
 use showreport_model::{
-    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, TokenId,
+    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, Timestamp, TokenId,
 };
 use sqlx::migrate::MigrateError;
 
@@ -134,6 +134,17 @@ pub enum Error {
         doing: &'static str,
         /// Why it failed.
         source: Arc<sqlx::Error>,
+    },
+    /// The clock is long before the last transaction.
+    #[error(
+        "the server's clock says {now}, and something was stored at {committed_at} by it; nothing \
+         is collected until it is set right, or confirmed by `showreport clock confirm`"
+    )]
+    ClockBehind {
+        /// The time.
+        now: Timestamp,
+        /// The time of the last transaction.
+        committed_at: Timestamp,
     },
     /// Another process kept writing for longer than we wait.
     #[error("the database is busy: {doing}")]
@@ -323,9 +334,10 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
-            Self::JournalFull { .. } | Self::ReportsFull { .. } | Self::DatabaseBusy { .. } => {
-                ErrorKind::Busy
-            }
+            Self::JournalFull { .. }
+            | Self::ReportsFull { .. }
+            | Self::ClockBehind { .. }
+            | Self::DatabaseBusy { .. } => ErrorKind::Busy,
             Self::JournalClosed => ErrorKind::Unavailable,
             Self::StorageFull { .. } | Self::WriteRefused { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,

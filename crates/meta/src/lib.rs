@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod metrics;
 mod database;
+mod clock;
 mod orgs;
 mod tokens;
 mod signing;

@@ -6,6 +6,7 @@ mod reporting;
 mod bulk;
 mod work;
 mod verifying;
+mod timekeeping;
 
 #[cfg(test)]
 mod testing;
@@ -52,10 +53,10 @@ struct Shared {
 impl Meta {
     /// Opens the database, making and migrating it as needed. Its directory must exist.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let database = Arc::new(Database::open(config).await?);
+        let database = Arc::new(Database::open(config, clock.clone()).await?);
         let waiting_bytes = journal::size(database.readers()).await?;
         let (journal, receiver) = Journal::new(database.clone(), waiting_bytes);
-        Ok(Self {
+        let meta = Self {
             shared: Arc::new(Shared {
                 database,
                 clock,
@@ -72,7 +73,9 @@ impl Meta {
                 idle_workers: Idle::default(),
                 order_given: Notify::new(),
             }),
-        })
+        };
+        meta.look_at_clock().await?;
+        Ok(meta)
     }
 
     /// Where "now" comes from.
@@ -97,11 +100,11 @@ impl Meta {
 
     /// Does what needs room to start, again if the disk is full: then the room in reserve is given
     /// up for it.
-    pub async fn with_reserve<T>(&self, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        match make() {
+    pub async fn with_reserve<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match attempt() {
             Err(error) if is_storage_full(&error) => {
                 let _released = self.shared.database.release_reserve().await;
-                make()
+                attempt()
             }
             made => made,
         }

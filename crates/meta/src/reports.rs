@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 pub use idempotency::Idempotency;
-pub(crate) use idempotency::{recall, remember};
+pub(crate) use idempotency::{forget_keys, recall, remember};
 
 use crate::database::{Stored, Sum, check_rows, to_json, to_sealed};
 use crate::error::{Doing, Error};

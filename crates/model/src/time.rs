@@ -4,6 +4,7 @@ mod report_day;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Instant;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -144,6 +145,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// The monotonic clock, by which a jump of the clock is noticed. Nothing, where there is none:
+    /// then no jump is noticed.
+    fn steady(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// The machine's clock.
@@ -154,6 +161,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let millis = jiff::Timestamp::now().as_millisecond();
         Timestamp(millis.clamp(Timestamp::MIN.0, Timestamp::MAX.0))
+    }
+
+    fn steady(&self) -> Option<Instant> {
+        Some(Instant::now())
     }
 }
 

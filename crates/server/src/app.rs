@@ -277,7 +277,8 @@ impl App {
         &self.0.records_of_token
     }
 
-    /// The files that were found damaged, as anybody may see them: without whose a report is.
+    /// The files that were found damaged. Those of reports do not name their organisation, since
+    /// every organisation may see them.
     pub(crate) fn damaged_files(&self) -> Vec<Damage> {
         let found = self.lake().damaged_files().list().into_iter();
         let shown = found.map(|damage| Damage {

@@ -187,6 +187,13 @@ impl ApiError {
         Self::new(status, reason, message)
     }
 
+    /// Leaves out of the log what is logged elsewhere, once for all requests.
+    #[must_use]
+    pub(crate) fn logged(mut self) -> Self {
+        self.0.source = None;
+        self
+    }
+
     /// Adds a fact to the error's metadata.
     #[must_use]
     pub(crate) fn with_metadata(mut self, key: &str, value: impl Into<String>) -> Self {
@@ -294,6 +301,7 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
         Some(Meta::JournalFull { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL")),
+        Some(Meta::ClockBehind { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "CLOCK_BEHIND")),
         _ => None,
     }
 }

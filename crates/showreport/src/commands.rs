@@ -6,6 +6,7 @@ mod output;
 mod file;
 mod org;
 mod token;
+mod clock;
 mod serve;
 mod import;
 mod report;
@@ -44,6 +45,7 @@ enum Command {
     Demo(demo::Demo),
     Org(org::Org),
     Token(token::Token),
+    Clock(clock::Clock),
     Import(import::Import),
     Report(report::Report),
     Job(job::Job),
@@ -119,6 +121,7 @@ impl Command {
             Self::Demo(command) => command.run(data_dir).await,
             Self::Org(command) => command.run(data_dir).await,
             Self::Token(command) => command.run(data_dir).await,
+            Self::Clock(command) => command.run(data_dir).await,
             Self::Import(command) => command.run(data_dir).await,
             Self::Report(command) => command.run(data_dir).await,
             Self::Job(command) => command.run(data_dir).await,

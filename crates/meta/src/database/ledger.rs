@@ -4,6 +4,7 @@
 //! which rows of the journal wait, which versions of the lake count, and how many
 //! transactions there were. Every transaction reads it first and writes it last.
 
+use showreport_model::Timestamp;
 use showreport_model::report::Heads;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
@@ -24,13 +25,16 @@ pub(crate) struct Ledger {
     pub(crate) journal_bytes: u64,
     /// The version of each table of the lake that counts.
     pub(crate) heads: Heads,
+    /// The latest time of a transaction, by the clock. Databases of earlier versions have none.
+    pub(crate) committed_at: Option<Timestamp>,
 }
 
-const SELECT: &str = "SELECT commits, journal_first, journal_last, journal_bytes, heads, sum
+const SELECT: &str =
+    "SELECT commits, journal_first, journal_last, journal_bytes, heads, committed_at, sum
     FROM ledger WHERE id = 1";
 
 const UPDATE: &str = "UPDATE ledger SET commits = ?1, journal_first = ?2, journal_last = ?3,
-        journal_bytes = ?4, heads = ?5, sum = ?6
+        journal_bytes = ?4, heads = ?5, committed_at = ?6, sum = ?7
     WHERE id = 1";
 
 impl Ledger {
@@ -40,6 +44,15 @@ impl Ledger {
             .fetch_one(read)
             .await
             .doing("look for the ledger")
+    }
+
+    /// Transactions so far, of a database of any version.
+    pub(super) async fn commits(read: impl SqliteExecutor<'_>) -> Result<i64, Error> {
+        sqlx::query_scalar("SELECT commits FROM ledger WHERE id = 1")
+            .fetch_optional(read)
+            .await
+            .doing("read the ledger")?
+            .ok_or_else(|| Error::damaged("the row of the ledger is missing"))
     }
 
     /// What the database says.
@@ -56,6 +69,7 @@ impl Ledger {
             journal_last: row.plain("journal_last")?,
             journal_bytes: row.number("journal_bytes")?,
             heads: row.json("heads")?,
+            committed_at: row.time_if_any("committed_at")?,
         };
         row.check("ledger", ledger.sum())?;
         Ok(ledger)
@@ -69,6 +83,7 @@ impl Ledger {
             .bind(self.journal_last)
             .bind(to_integer(self.journal_bytes))
             .bind(to_json(&self.heads))
+            .bind(self.committed_at.map(Timestamp::as_millis))
             .bind(self.sum())
             .execute(write)
             .await
@@ -85,12 +100,16 @@ impl Ledger {
     }
 
     fn sum(&self) -> i64 {
-        Sum::of("ledger")
+        let sum = Sum::of("ledger")
             .number(self.commits)
             .number(self.journal_first)
             .number(self.journal_last)
             .number(to_integer(self.journal_bytes))
-            .text(&to_json(&self.heads))
-            .finish()
+            .text(&to_json(&self.heads));
+        // The migration that adds the time leaves the row as it was, and its sum right.
+        match self.committed_at {
+            Some(at) => sum.number(at.as_millis()).finish(),
+            None => sum.finish(),
+        }
     }
 }

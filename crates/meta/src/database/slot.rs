@@ -93,7 +93,7 @@ impl WriterSlot {
         }
         let mut connection = self.take().await?;
         let there = if Ledger::is_there(&mut connection).await? {
-            Ledger::read(&mut connection).await?.commits
+            Ledger::commits(&mut connection).await?
         } else {
             0
         };

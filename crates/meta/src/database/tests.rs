@@ -1,10 +1,17 @@
+use showreport_model::SystemClock;
+
 use super::*;
+use crate::config::Config;
+
+async fn open(config: &Config) -> Result<Database, Error> {
+    Database::open(config, Arc::new(SystemClock)).await
+}
 
 #[tokio::test]
 async fn a_transaction_that_the_database_undid_by_itself_does_not_stop_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
     for _ in 0..3 {
         let mut writer = database.writer().await;
         let mut write = writer.begin().await.unwrap();
@@ -22,7 +29,7 @@ async fn a_transaction_that_the_database_undid_by_itself_does_not_stop_the_next(
 async fn every_connection_is_as_careful() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
     let mut writer = database.writer().await;
     let mut write = writer.begin().await.unwrap();
     let mut reader = database.readers().acquire().await.unwrap();
@@ -51,7 +58,7 @@ async fn every_connection_is_as_careful() {
 async fn a_checkpoint_waits_for_no_reader_and_leaves_the_writer_patient() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
     let mut reader = database.readers().begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM orgs")
         .execute(&mut *reader)
@@ -90,7 +97,7 @@ async fn write_much(database: &Database) {
 async fn every_writer_keeps_the_log_small() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
     let mut largest = 0;
     for _ in 0..40 {
         write_much(&database).await;
@@ -103,7 +110,7 @@ async fn every_writer_keeps_the_log_small() {
 async fn readers_that_follow_each_other_do_not_keep_the_log_growing() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
     let read = async || {
         loop {
             let mut read = database.snapshot().await.unwrap();
@@ -134,8 +141,8 @@ async fn readers_that_follow_each_other_do_not_keep_the_log_growing() {
 async fn a_stop_bounds_the_wait_for_another_process_that_writes() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
-    let other = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
+    let other = open(&config).await.unwrap();
     let mut theirs = other.writer().await;
     let write = theirs.begin().await.unwrap();
     let begun = std::time::Instant::now();
@@ -159,8 +166,8 @@ async fn a_stop_bounds_the_wait_for_another_process_that_writes() {
 async fn a_write_that_frees_has_the_room_in_reserve_and_others_wait_until_it_is_there_again() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
-    let database = Database::open(&config).await.unwrap();
-    let other = Database::open(&config).await.unwrap();
+    let database = open(&config).await.unwrap();
+    let other = open(&config).await.unwrap();
     let database = &database;
     let other = &other;
     // The disk is full as long as the room is kept.
@@ -180,4 +187,40 @@ async fn a_write_that_frees_has_the_room_in_reserve_and_others_wait_until_it_is_
     let mut writer = other.writer().await;
     writer.begin().await.unwrap().commit().await.unwrap();
     assert!(database.reserve.is_whole());
+}
+
+/// Makes of the database what an earlier version of the program has left.
+async fn forget_time(database: &Database) -> Ledger {
+    let mut writer = database.writer().await;
+    let mut write = writer.begin().await.unwrap();
+    write.ledger.committed_at = None;
+    let ledger = write.ledger.clone();
+    ledger.write(&mut write.transaction).await.unwrap();
+    sqlx::raw_sql(
+        "ALTER TABLE ledger DROP COLUMN committed_at;
+        DROP TABLE clock;
+        DELETE FROM _sqlx_migrations WHERE version = 6",
+    )
+    .execute(&mut *write)
+    .await
+    .unwrap();
+    write.transaction.commit().await.unwrap();
+    ledger
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_know_when_it_was_written_to_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::new(directory.path().join("meta.sqlite"));
+    let database = open(&config).await.unwrap();
+    write_much(&database).await;
+    let ledger = forget_time(&database).await;
+    database.close().await;
+
+    let database = open(&config).await.unwrap();
+    let read = Ledger::read(database.readers()).await.unwrap();
+    assert_eq!(read, ledger);
+    write_much(&database).await;
+    let read = Ledger::read(database.readers()).await.unwrap();
+    assert!(read.committed_at.is_some());
 }

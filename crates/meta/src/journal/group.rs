@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use fail::fail_point;
 use showreport_model::facts::{Batches, Facts, FactsBuilder, FactsMerger};
-use showreport_model::{Clock, ErrorKind, Failure, TokenId};
+use showreport_model::{Clock, ErrorKind, Failure, Timestamp, TokenId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{Batch, Queue};
 use super::{NewRow, Touches};
-use crate::database::Database;
+use crate::database::{Database, Ledger, is_after};
 use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::metrics::Metrics;
@@ -194,6 +194,7 @@ impl JournalWriter {
         let used: BTreeSet<TokenId> = group.iter().map(|batch| batch.token).collect();
         let mut writer = self.journal.database.writer().await;
         let mut write = writer.begin().await?;
+        ensure_clock(&write.ledger, now)?;
         let closed = tokens::closed(&mut write, &used, now).await?;
         if !closed.is_empty() {
             return Ok(Outcome::Refused { closed });
@@ -265,6 +266,16 @@ async fn encode(mut group: Vec<Batch>) -> (Vec<Batch>, Encoded) {
     encoding
         .await
         .expect("encoding checked records does not panic")
+}
+
+/// Refuses records of a time in which what is live is taken for what is to come.
+fn ensure_clock(ledger: &Ledger, now: Timestamp) -> Result<(), Error> {
+    match ledger.committed_at {
+        Some(committed_at) if is_after(committed_at, now) => {
+            Err(Error::ClockBehind { now, committed_at })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A group, ready for the database.

@@ -107,7 +107,7 @@ impl Meta {
         Ok(self.ledger().await?.heads)
     }
 
-    async fn ledger(&self) -> Result<Ledger, Error> {
+    pub(super) async fn ledger(&self) -> Result<Ledger, Error> {
         Ledger::read(self.shared.database.readers()).await
     }
 

@@ -47,10 +47,14 @@ impl Meta {
         idempotency: Option<&Idempotency>,
     ) -> Result<(Vec<Report>, Vec<(IdleWorker, ClaimedJob)>), Error> {
         let now = self.shared.clock.now();
+        let forgets_keys = idempotency.is_some() && !self.clock_in_doubt().await?;
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
+        if forgets_keys {
+            reports::forget_keys(&mut write, now).await?;
+        }
         if let Some(request) = idempotency
-            && let Some(reports) = reports::recall(&mut write, org, request, now).await?
+            && let Some(reports) = reports::recall(&mut write, org, request).await?
         {
             return Ok((reports, Vec::new()));
         }

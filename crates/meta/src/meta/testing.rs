@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
@@ -16,17 +17,42 @@ use crate::heads::{NewHead, NewHeads};
 use crate::tokens::Scope;
 
 #[derive(Debug)]
-pub(super) struct ManualClock(AtomicI64);
+pub(super) struct ManualClock {
+    now_ms: AtomicI64,
+    /// How much time has passed since the clock was made, whatever it was set to.
+    passed_ms: AtomicI64,
+    made: Instant,
+}
 
 impl ManualClock {
+    fn new() -> Self {
+        Self {
+            now_ms: AtomicI64::new(1_800_000_000_000),
+            passed_ms: AtomicI64::new(0),
+            made: Instant::now(),
+        }
+    }
+
+    /// Lets time pass.
     pub(super) fn advance(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.passed_ms.fetch_add(millis, Ordering::SeqCst);
+        self.set(millis);
+    }
+
+    /// Sets the clock forward, or back, while no time passes.
+    pub(super) fn set(&self, millis: i64) {
+        self.now_ms.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_millis(self.now_ms.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn steady(&self) -> Option<Instant> {
+        let passed_ms = self.passed_ms.load(Ordering::SeqCst);
+        Some(self.made + Duration::from_millis(passed_ms.unsigned_abs()))
     }
 }
 
@@ -62,7 +88,7 @@ impl Fixture {
             reserve_bytes: 64 << 10,
         };
         change(&mut config);
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
+        let clock = Arc::new(ManualClock::new());
         let meta = Meta::open(&config, clock.clone()).await.unwrap();
         let org = org("acme");
         meta.create_org(&org, &Zone::utc()).await.unwrap();

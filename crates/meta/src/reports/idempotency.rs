@@ -28,18 +28,22 @@ const SELECT: &str =
 const INSERT: &str = "INSERT INTO idempotency_keys (org, key, body_sha256, created_at, reports)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 
+/// Forgets the keys that are past their time.
+pub(crate) async fn forget_keys(write: &mut SqliteConnection, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(FORGET)
+        .bind(now.as_millis() - KEPT_MS)
+        .execute(write)
+        .await
+        .doing("forget old idempotency keys")?;
+    Ok(())
+}
+
 /// The reports that the same request made before, as they are now. Deleted ones are missing.
 pub(crate) async fn recall(
     write: &mut SqliteConnection,
     org: &OrgId,
     request: &Idempotency,
-    now: Timestamp,
 ) -> Result<Option<Vec<Report>>, Error> {
-    sqlx::query(FORGET)
-        .bind(now.as_millis() - KEPT_MS)
-        .execute(&mut *write)
-        .await
-        .doing("forget old idempotency keys")?;
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(request.key.as_str())

@@ -24,6 +24,9 @@ pub(crate) struct StatusAnswer {
     bulk_lag_milliseconds: i64,
     /// Room that the disk or the quota has left; `null` where the system does not say.
     disk_free_bytes: Option<u64>,
+    /// `right`; `behind`: before the last transaction, so that nothing is collected; `in_doubt`: it
+    /// went forward, so that nothing is deleted or published for an hour.
+    clock: &'static str,
     /// Files that this process has found damaged and that were not put right since. Of the file of
     /// a report the organisation is not named.
     damaged_files: Vec<DamagedFile>,
@@ -63,6 +66,7 @@ pub(crate) async fn get_status(
         queue_depth: app.meta().queue_depth().await?,
         bulk_lag_milliseconds: app.jobs().metrics().bulk_lag_ms(),
         disk_free_bytes: app.meta().disk_free_bytes(),
+        clock: clock(&app).await?,
         damaged_files: damaged_files
             .map(|damage| DamagedFile {
                 file: damage.file,
@@ -70,4 +74,12 @@ pub(crate) async fn get_status(
             })
             .collect(),
     }))
+}
+
+async fn clock(app: &App) -> Result<&'static str, ApiError> {
+    if app.meta().ensure_clock().await.is_err() {
+        return Ok("behind");
+    }
+    let is_in_doubt = app.meta().clock_in_doubt().await?;
+    Ok(if is_in_doubt { "in_doubt" } else { "right" })
 }

@@ -64,6 +64,7 @@ pub(crate) async fn collect(
     collector: Collector,
     request: Request,
 ) -> Result<(StatusCode, Json<Receipt>), ApiError> {
+    ensure_clock(&app).await?;
     let (parts, body) = request.into_parts();
     let writing = Writing {
         form: form(&parts.headers)?,
@@ -94,6 +95,12 @@ pub(crate) async fn collect(
         rejected_total,
     };
     Ok((StatusCode::ACCEPTED, Json(receipt)))
+}
+
+/// A clock that is a day behind would make a client's fault of every live record.
+async fn ensure_clock(app: &App) -> Result<(), ApiError> {
+    let clock = app.meta().ensure_clock().await;
+    clock.map_err(|error| ApiError::from(error).logged())
 }
 
 fn all_rejected(rejections: &Rejections) -> ApiError {

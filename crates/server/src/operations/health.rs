@@ -33,7 +33,7 @@ pub(crate) async fn healthz() -> Json<Health> {
     tag = "operations",
     responses(
         (status = 200, description = "it is", body = Health),
-        (status = 503, description = "not at the moment; the reason says why, a full disk for one"),
+        (status = 503, description = "not at the moment; the reason says why: a full disk, a clock that is wrong"),
     ),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiError> {
@@ -42,5 +42,9 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiEr
         .await
         .map_err(ApiError::not_ready)?;
     app.meta().ensure_room().await.map_err(ApiError::no_room)?;
+    app.meta()
+        .ensure_clock()
+        .await
+        .map_err(|error| ApiError::from(error).logged())?;
     Ok(Json(Health { status: "ok" }))
 }

@@ -48,6 +48,7 @@ async fn a_day_lasts_23_or_25_hours_when_the_clocks_change() {
     let org = app.org("acme", "Europe/Berlin").await;
     // It is 20:00 UTC on 25 November 2026; the clocks go back on 25 October.
     app.clock.advance_hours(-20 * HOURS_A_DAY);
+    app.confirm_clock().await;
     let across = json!({
         "type": "playback", "event_id": "e", "playback_id": "p",
         "from": "2026-10-24T22:00:00Z", "to": "2026-10-25T10:00:00Z",
@@ -150,6 +151,7 @@ async fn a_server_that_was_down_for_a_week_makes_up_for_each_day_once() {
     show.app.keep_schedule().await;
     show.app.clock.advance_hours(7 * HOURS_A_DAY);
     show.app.restart().await;
+    show.app.confirm_clock().await;
     show.app.keep_schedule().await;
     show.app.keep_schedule().await;
     let reports = all(&show.app, &show.org, &job).await;
@@ -170,6 +172,7 @@ async fn a_clock_that_jumps_makes_nothing_twice_and_loses_nothing() {
     assert_eq!(all(&show.app, &show.org, &job).await.len(), 40);
     // And back: what happens then on such a day is not lost.
     show.app.clock.advance_hours(-10 * HOURS_A_DAY);
+    show.app.confirm_clock().await;
     show.app.keep_schedule().await;
     let beat = json!({
         "type": "playback", "event_id": "keynote", "playback_id": "tab-2", "customer_id": "eve",

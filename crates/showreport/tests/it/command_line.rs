@@ -310,6 +310,7 @@ fn help_reads_like_a_manual() {
         "report",
         "org create",
         "token create",
+        "clock confirm",
         "job create",
         "bulk",
     ] {

@@ -32,6 +32,7 @@ mod sharing;
 mod vacuuming;
 mod maintaining;
 mod filling;
+mod wrong_clock;
 mod command_line;
 mod rotten;
 mod killing;

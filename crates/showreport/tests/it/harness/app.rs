@@ -69,6 +69,12 @@ impl TestApp {
         self.clock.now()
     }
 
+    /// Says that the clock is right, as an operator does after setting it.
+    pub(crate) async fn confirm_clock(&self) {
+        let confirmed = self.parts.meta.confirm_clock().await;
+        confirmed.expect("confirm the clock");
+    }
+
     /// Another process on the same directory.
     pub(crate) async fn open_beside(&self) -> Parts {
         Parts::open(self.directory.path(), self.clock.clone()).await

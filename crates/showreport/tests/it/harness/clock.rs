@@ -1,6 +1,7 @@
 //! A clock that stands still until a test moves it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use showreport_model::{Clock, Timestamp};
 
@@ -8,24 +9,50 @@ use showreport_model::{Clock, Timestamp};
 pub(crate) const BEGINNING: i64 = 1_795_636_800_000;
 
 #[derive(Debug)]
-pub(crate) struct ManualClock(AtomicI64);
+pub(crate) struct ManualClock {
+    now_ms: AtomicI64,
+    /// How much time has passed since the clock was made, whatever it was set to.
+    passed_ms: AtomicI64,
+    made: Instant,
+}
 
 impl ManualClock {
-    pub(crate) const fn new() -> Self {
-        Self(AtomicI64::new(BEGINNING))
+    pub(crate) fn new() -> Self {
+        Self {
+            now_ms: AtomicI64::new(BEGINNING),
+            passed_ms: AtomicI64::new(0),
+            made: Instant::now(),
+        }
     }
 
+    /// Lets time pass; a time before 0 sets the clock back.
     pub(crate) fn advance_millis(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.passed_ms.fetch_add(millis.max(0), Ordering::SeqCst);
+        self.set_millis(millis);
     }
 
     pub(crate) fn advance_hours(&self, hours: i64) {
         self.advance_millis(hours * 3_600_000);
     }
+
+    /// Sets the clock forward or back, while no time passes.
+    pub(crate) fn set_hours(&self, hours: i64) {
+        self.set_millis(hours * 3_600_000);
+    }
+
+    fn set_millis(&self, millis: i64) {
+        self.now_ms.fetch_add(millis, Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).expect("tests stay in this century")
+        let now_ms = self.now_ms.load(Ordering::SeqCst);
+        Timestamp::from_millis(now_ms).expect("tests stay in this century")
+    }
+
+    fn steady(&self) -> Option<Instant> {
+        let passed_ms = self.passed_ms.load(Ordering::SeqCst);
+        Some(self.made + Duration::from_millis(passed_ms.unsigned_abs()))
     }
 }
