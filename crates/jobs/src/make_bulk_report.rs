@@ -73,6 +73,8 @@ pub(crate) async fn draft_bulk_report(
         return Ok(None);
     };
     let order = &task.order;
+    let has_room = jobs.meta.ensure_bulk_report_room(&order.org).await;
+    has_room.context("look for room for a bulk report")?;
     let zone = jobs.meta.zone(&order.org).await.context("read the zone")?;
     let question = day_order((&order.org, order.report_type), &zone, task.day)?;
     let output = output(jobs, job, &task);

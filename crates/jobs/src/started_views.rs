@@ -23,6 +23,8 @@ impl Jobs {
         takes: impl Fn(Option<EventKind>) -> bool,
         kept_ms: i64,
     ) -> anyhow::Result<DayFile> {
+        let has_room = self.meta.ensure_day_file_room(org).await;
+        has_room.context("look for room for a file")?;
         let zone = self.meta.zone(org).await.context("read the zone")?;
         let question = day_order((org, ReportType::WatchTime), &zone, day)?;
         self.flush_org(org).await?;

@@ -8,7 +8,7 @@ use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, Sum, check_rows, to_json};
+use crate::database::{Stored, Sum, check_rows, to_integer, to_json};
 use crate::error::{Doing, Error};
 
 /// Which reports of a standing order are listed.
@@ -83,8 +83,8 @@ const SELECT_DAYS: &str = "SELECT day, count(*) AS reports, max(id), created_at,
 /// listed them up to an instant will find it after that.
 const INSERT: &str = "INSERT INTO bulk_reports
         (org, standing_order, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
-        sum)
-    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0
+        sum, file_bytes)
+    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0, ?10
     FROM standing_orders WHERE id = ?1
     RETURNING id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
         supersedes, file_id, file";
@@ -117,6 +117,7 @@ pub(crate) async fn insert(
         .bind(supersedes.map(BulkReportId::number))
         .bind(file_id.to_string())
         .bind(to_json(&new.file))
+        .bind(to_integer(new.file.stored_bytes()))
         .fetch_one(&mut *write)
         .await
         .doing("publish a bulk report")?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::quotas::Quotas;
+
 /// How the metadata database is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -12,6 +14,8 @@ pub struct Config {
     pub journal_bytes_max: u64,
     /// Jobs of one organisation that this process runs at one time.
     pub running_jobs_each_max: u32,
+    /// What one organisation may keep.
+    pub quotas: Quotas,
     /// How long a statement waits for another process that writes.
     pub busy_timeout_ms: u64,
 }
@@ -26,6 +30,7 @@ impl Config {
             path: path.into(),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
+            quotas: Quotas::default(),
             // The command line writes beside the server, and a big import
             // holds the lock for a while.
             busy_timeout_ms: 60_000,

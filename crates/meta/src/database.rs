@@ -304,6 +304,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             "head entries",
             include_str!("../migrations/sqlite/0008_head_entries.sql"),
         ),
+        migration(
+            9,
+            "quotas",
+            include_str!("../migrations/sqlite/0009_quotas.sql"),
+        ),
     ])
     .run_direct(None, &mut *write, false)
     .await

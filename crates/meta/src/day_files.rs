@@ -5,7 +5,7 @@ use showreport_model::{OrgId, ReportId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use crate::database::{Stored, Sum, check_rows, to_json};
+use crate::database::{Stored, Sum, check_rows, to_integer, to_json};
 use crate::error::{Doing, Error};
 
 /// A file of a day.
@@ -21,8 +21,8 @@ pub struct DayFile {
     pub expires_at: Timestamp,
 }
 
-const INSERT: &str = "INSERT INTO day_files (id, org, file, expires_at, sum)
-    VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT: &str = "INSERT INTO day_files (id, org, file, expires_at, sum, file_bytes)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 const SELECT: &str = "SELECT id, org, file, expires_at, sum FROM day_files WHERE id = ?1";
 
@@ -41,6 +41,7 @@ pub(crate) async fn insert(write: &mut SqliteConnection, file: &DayFile) -> Resu
         .bind(to_json(&file.file))
         .bind(file.expires_at.as_millis())
         .bind(sum(file, &to_json(&file.file)))
+        .bind(to_integer(file.file.stored_bytes()))
         .execute(write)
         .await
         .doing("note the file of a day")?;

@@ -10,6 +10,7 @@ use showreport_model::{
 use sqlx::migrate::MigrateError;
 
 use crate::config::Config;
+use crate::quotas::Quota;
 
 /// What failed.
 ///
@@ -109,6 +110,19 @@ pub enum Error {
         rows: u64,
         /// How many there may be.
         rows_max: u64,
+    },
+    /// The organisation keeps as much as it may.
+    #[error(
+        "the organisation has {kept} {quota} and may have {max}; delete some, or wait until they \
+         expire"
+    )]
+    QuotaExceeded {
+        /// Of what.
+        quota: Quota,
+        /// How much it keeps.
+        kept: u64,
+        /// How much it may keep.
+        max: u64,
     },
     /// The writer of the journal has stopped: the process is shutting down.
     #[error("the journal is closed; send the records again later")]
@@ -302,9 +316,10 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
-            Self::JournalFull { .. } | Self::ReportsFull { .. } | Self::DatabaseBusy { .. } => {
-                ErrorKind::Busy
-            }
+            Self::JournalFull { .. }
+            | Self::ReportsFull { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::DatabaseBusy { .. } => ErrorKind::Busy,
             Self::JournalClosed => ErrorKind::Unavailable,
             Self::StorageFull { .. } => ErrorKind::StorageFull,
             Self::Damaged { .. } => ErrorKind::Damaged,

@@ -5,6 +5,7 @@
 //! of the product. No other crate speaks SQL, and every statement stands once,
 //! beside its noun.
 
+mod quotas;
 mod config;
 mod error;
 mod metrics;
@@ -23,6 +24,7 @@ mod due_days;
 mod bulk_reports;
 mod day_files;
 mod kept_files;
+mod room;
 mod meta;
 
 pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
@@ -34,6 +36,7 @@ pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
 pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
+pub use quotas::{Quota, Quotas};
 pub use reports::{Idempotency, ReportTask};
 pub use signing::SigningKey;
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

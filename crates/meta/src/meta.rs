@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
 use crate::queue::{Claimant, Idle};
+use crate::quotas::Quotas;
 use crate::tokens::KnownTokens;
 
 /// The metadata database. Clones are the same database.
@@ -39,6 +40,7 @@ struct Shared {
     tokens: KnownTokens,
     journal: Journal,
     journal_bytes_max: u64,
+    quotas: Quotas,
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
     /// As which this process claims jobs.
@@ -62,6 +64,7 @@ impl Meta {
                 tokens: KnownTokens::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
+                quotas: config.quotas,
                 journal_receiver: Mutex::new(Some(receiver)),
                 claimant: Claimant {
                     id: ClaimantId::generate(),

@@ -12,7 +12,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 pub use idempotency::Idempotency;
 pub(crate) use idempotency::{recall, remember};
 
-use crate::database::{Stored, Sum, check_rows, to_json, to_sealed};
+use crate::database::{Stored, Sum, check_rows, to_integer, to_json, to_sealed};
 use crate::error::{Doing, Error};
 
 /// A report as the worker that makes it needs it.
@@ -71,7 +71,7 @@ const SET_PROGRESS: &str = "UPDATE reports SET progress_percent = max(progress_p
     WHERE id = ?1 AND status = 'running'";
 
 const PUBLISH: &str = "UPDATE reports SET status = 'succeeded', progress_percent = 100,
-        finished_at = ?2, file = ?3, expires_at = ?4
+        finished_at = ?2, file = ?3, expires_at = ?4, file_bytes = ?5
     WHERE id = ?1 AND status = 'running'";
 
 const FAIL: &str = "UPDATE reports SET status = 'failed', finished_at = ?2, failure = ?3
@@ -261,6 +261,7 @@ pub(crate) async fn publish(
         .bind(now.as_millis())
         .bind(to_sealed("file", &id.to_string(), file))
         .bind(expires_at.as_millis())
+        .bind(to_integer(file.stored_bytes()))
         .execute(write)
         .await
         .doing("publish a report")?;

@@ -170,6 +170,13 @@ pub struct ReportFile {
     pub raw_size_bytes: Option<u64>,
 }
 
+impl ReportFile {
+    /// Bytes that are kept of it: the file and its exact text.
+    pub fn stored_bytes(&self) -> u64 {
+        self.size_bytes + self.raw_size_bytes.unwrap_or(0)
+    }
+}
+
 /// Why a report could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFailure {

@@ -247,6 +247,9 @@ impl ApiError {
             Some(showreport_meta::Error::StandingOrderExists { order, name, .. }) => refusal
                 .with_metadata("jobId", order.to_string())
                 .with_metadata("jobName", name.as_str()),
+            Some(showreport_meta::Error::QuotaExceeded { quota, max, .. }) => refusal
+                .with_metadata("quota_limit", quota.name())
+                .with_metadata("quota_limit_value", max.to_string()),
             _ => refusal,
         }
     }
@@ -282,6 +285,7 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::ReportsFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
+        Some(Meta::QuotaExceeded { .. }) => Some((StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")),
         Some(Meta::JournalFull { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL")),
         _ => None,
     }

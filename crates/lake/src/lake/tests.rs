@@ -76,6 +76,7 @@ impl World {
             path: directory.path().join("meta.sqlite"),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
+            quotas: showreport_meta::Quotas::default(),
             busy_timeout_ms: 5_000,
         };
         let meta = Meta::open(&meta_config, clock.clone()).await.unwrap();

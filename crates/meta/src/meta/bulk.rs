@@ -13,9 +13,10 @@ use crate::database::to_json;
 use crate::day_files::DayFile;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, MAKE_BULK_REPORT, NewJob};
+use crate::room::Addition;
 use crate::standing_orders::Turn;
 use crate::touched::{TouchedEvent, TouchedOrg};
-use crate::{bulk_reports, day_files, due_days, orgs, queue, standing_orders, touched};
+use crate::{bulk_reports, day_files, due_days, orgs, queue, room, standing_orders, touched};
 
 /// What a worker needs to make the file of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -350,6 +351,18 @@ impl Meta {
         due_days::want(&mut write, days.iter().copied()).await?;
         touched::forget(&mut write, org, events).await?;
         write.commit().await
+    }
+
+    /// Refuses where the organisation may have no more files made at a request.
+    pub async fn ensure_day_file_room(&self, org: &OrgId) -> Result<(), Error> {
+        let mut read = self.shared.database.snapshot().await?;
+        room::ensure(&mut read, &self.shared.quotas, org, Addition::DayFile).await
+    }
+
+    /// Refuses where the organisation may have no more bytes of files.
+    pub async fn ensure_bulk_report_room(&self, org: &OrgId) -> Result<(), Error> {
+        let mut read = self.shared.database.snapshot().await?;
+        room::ensure(&mut read, &self.shared.quotas, org, Addition::BulkReport).await
     }
 
     /// Notes a file that was made at a request.

@@ -13,7 +13,8 @@ use super::Meta;
 use crate::error::Error;
 use crate::queue::{ClaimedJob, IdleWorker, MAKE_REPORT, NewJob};
 use crate::reports::{Idempotency, ReportTask};
-use crate::{events, kept_files, orgs, queue, reports};
+use crate::room::Addition;
+use crate::{events, kept_files, orgs, queue, reports, room};
 
 /// Reports of one organisation that may wait to be made. More could be ordered in a minute than are
 /// made in a day.
@@ -54,7 +55,10 @@ impl Meta {
         {
             return Ok((reports, Vec::new()));
         }
-        ensure_room(&mut write, org, orders.len() as u64).await?;
+        let more = orders.len() as u64;
+        ensure_waiting(&mut write, org, more).await?;
+        let quotas = &self.shared.quotas;
+        room::ensure(&mut write, quotas, org, Addition::Reports(more)).await?;
         let ledger = write.ledger.clone();
         let touches = self.shared.journal.touches();
         let mut created = Vec::with_capacity(orders.len());
@@ -232,7 +236,7 @@ impl Meta {
 }
 
 /// Refuses more reports than may wait, of this organisation and of all.
-async fn ensure_room(write: &mut SqliteConnection, org: &OrgId, more: u64) -> Result<(), Error> {
+async fn ensure_waiting(write: &mut SqliteConnection, org: &OrgId, more: u64) -> Result<(), Error> {
     let (in_all, of_org) = queue::depth_of(&mut *write, MAKE_REPORT, org).await?;
     for (waiting, waiting_max) in [(of_org, WAITING_MAX), (in_all, WAITING_IN_ALL_MAX)] {
         if waiting + more > waiting_max {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::Meta;
 use crate::config::Config;
 use crate::heads::{NewHead, NewHeads};
+use crate::quotas::Quotas;
 use crate::tokens::Scope;
 
 #[derive(Debug)]
@@ -52,12 +53,17 @@ impl Fixture {
         Self::with(|config| config.running_jobs_each_max = running_jobs_each_max).await
     }
 
+    pub(super) async fn with_quotas(quotas: Quotas) -> Self {
+        Self::with(|config| config.quotas = quotas).await
+    }
+
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config {
             path: directory.path().join("meta.sqlite"),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 1_000,
+            quotas: Quotas::default(),
             busy_timeout_ms: 5_000,
         };
         change(&mut config);

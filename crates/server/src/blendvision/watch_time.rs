@@ -55,6 +55,7 @@ enum Streaming {
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports, or is of another organisation"),
         (status = 404, description = "the day is not over, or none of the zone"),
+        (status = 429, description = "too many requests, or too many files are kept"),
         (status = 503, description = "it took too long, or too much is asked at the moment"),
     ),
     security(("token" = [])),

@@ -43,6 +43,18 @@ pub struct ServerLimits {
     #[arg(long, value_name = "DURATION", default_value = "180d", value_parser = duration_millis)]
     pub job_expiry: i64,
 
+    /// Event reports of one organisation that are being made or kept
+    #[arg(long, value_name = "COUNT", default_value = "50000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub org_reports: u64,
+
+    /// Files of days that one organisation has had made at a request and that are kept
+    #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub org_day_files: u64,
+
+    /// Bytes of all files of reports that one organisation keeps
+    #[arg(long, value_name = "SIZE", default_value = "50GiB", value_parser = size_bytes)]
+    pub org_files_size: u64,
+
     /// How many bytes may wait for the lake before collecting is refused
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_bytes)]
     pub journal_size: u64,

@@ -50,6 +50,11 @@ impl Parts {
         let config = showreport_meta::Config {
             journal_bytes_max: limits.journal_size,
             running_jobs_each_max: limits.report_workers.into(),
+            quotas: showreport_meta::Quotas {
+                reports_max: limits.org_reports,
+                day_files_max: limits.org_day_files,
+                file_bytes_max: limits.org_files_size,
+            },
             ..showreport_meta::Config::new(directory.database())
         };
         let meta = open_database(&config).await?;

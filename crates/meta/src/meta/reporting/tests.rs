@@ -1,3 +1,5 @@
+mod quotas;
+
 use showreport_model::buckets::Granularity;
 use showreport_model::facts::Table;
 use showreport_model::report::{Dimension, Event, Format, ReportStatus};
@@ -12,12 +14,17 @@ use crate::meta::testing::{Fixture, event, org, playback, sent};
 impl Fixture {
     async fn with_events(events: &[&str]) -> Self {
         let show = Self::new().await;
-        let parts = [sent(events.iter().map(|id| playback(id, "p"))).finish()];
-        show.meta
-            .load_heads(&NewHeads::new(), &show.org, &parts)
-            .await
-            .unwrap();
+        show.add_events(events).await;
         show
+    }
+
+    async fn add_events(&self, events: &[&str]) {
+        let parts = [sent(events.iter().map(|id| playback(id, "p"))).finish()];
+        let loaded = self
+            .meta
+            .load_heads(&NewHeads::new(), &self.org, &parts)
+            .await;
+        loaded.unwrap();
     }
 
     /// A row of the journal that is about the event.

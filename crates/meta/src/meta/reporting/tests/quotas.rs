@@ -1,0 +1,82 @@
+//! What one organisation may keep.
+
+use super::*;
+use crate::day_files::DayFile;
+use crate::quotas::{Quota, Quotas};
+
+/// What a refusal says was too much, and how much is kept.
+fn exceeded<T: std::fmt::Debug>(refused: Result<T, Error>) -> (Quota, u64) {
+    match refused.unwrap_err() {
+        Error::QuotaExceeded { quota, kept, .. } => (quota, kept),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn an_organisation_keeps_no_more_reports_than_it_may() {
+    let quotas = Quotas {
+        reports_max: 3,
+        ..Quotas::default()
+    };
+    let show = Fixture::with_quotas(quotas).await;
+    show.add_events(&["keynote"]).await;
+    let orders = [show.order("keynote"), show.order("keynote")];
+    let create = || show.meta.create_reports(&show.org, &orders, None);
+    let first = create().await.unwrap();
+    assert_eq!(exceeded(create().await), (Quota::Reports, 2));
+    // One that failed or whose file is gone is kept no longer; one that was made is.
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let now = show.clock.now();
+    let made = job.payload.parse().unwrap();
+    let publish = show.meta.publish_report(&job, made, &file(1), now);
+    assert!(publish.await.unwrap());
+    assert_eq!(exceeded(create().await), (Quota::Reports, 2));
+    show.meta.forget_file(made).await.unwrap();
+    assert_eq!(create().await.unwrap().len(), 2);
+    assert_eq!(first.len(), 2);
+}
+
+#[tokio::test]
+async fn an_organisation_keeps_no_more_bytes_of_files_than_it_may() {
+    let quotas = Quotas {
+        day_files_max: 1,
+        file_bytes_max: 2 * file(1).stored_bytes(),
+        ..Quotas::default()
+    };
+    let show = Fixture::with_quotas(quotas).await;
+    show.add_events(&["keynote"]).await;
+    let day_file = || DayFile {
+        id: ReportId::generate(),
+        org: show.org.clone(),
+        file: file(1),
+        expires_at: show.clock.now(),
+    };
+    let first = day_file();
+    show.meta.ensure_day_file_room(&show.org).await.unwrap();
+    show.meta.add_day_file(&first).await.unwrap();
+    let more = show.meta.ensure_day_file_room(&show.org).await;
+    assert_eq!(exceeded(more), (Quota::DayFiles, 1));
+    show.meta.ensure_bulk_report_room(&show.org).await.unwrap();
+
+    let id = show.create("keynote").await.id;
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let publish = show
+        .meta
+        .publish_report(&job, id, &file(1), show.clock.now());
+    assert!(publish.await.unwrap());
+    let bytes = 2 * file(1).stored_bytes();
+    let more = show.meta.ensure_bulk_report_room(&show.org).await;
+    assert_eq!(exceeded(more), (Quota::FileBytes, bytes));
+    let orders = [show.order("keynote")];
+    let more = show.meta.create_reports(&show.org, &orders, None).await;
+    assert_eq!(exceeded(more), (Quota::FileBytes, bytes));
+    // Another organisation has its own.
+    let rival = org("rival");
+    show.meta.ensure_day_file_room(&rival).await.unwrap();
+
+    show.meta.forget_day_file(first.id).await.unwrap();
+    show.meta
+        .create_reports(&show.org, &orders, None)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,56 @@
+//! What one organisation may keep, so that it does not fill the disk for all.
+
+use std::fmt;
+
+/// What one organisation may keep at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Event reports that are being made or whose file is kept.
+    pub reports_max: u64,
+    /// Files that were made at a request.
+    pub day_files_max: u64,
+    /// Bytes of all files of reports of every kind.
+    pub file_bytes_max: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            reports_max: 50_000,
+            day_files_max: 1_000,
+            file_bytes_max: 50 << 30,
+        }
+    }
+}
+
+/// One of the [`Quotas`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Event reports.
+    Reports,
+    /// Files that were made at a request.
+    DayFiles,
+    /// Bytes of files.
+    FileBytes,
+}
+
+impl Quota {
+    /// The name of its setting.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reports => "org_reports",
+            Self::DayFiles => "org_day_files",
+            Self::FileBytes => "org_files_size",
+        }
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reports => "event reports",
+            Self::DayFiles => "files of days that were made at a request",
+            Self::FileBytes => "bytes of files of reports",
+        })
+    }
+}
