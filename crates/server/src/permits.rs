@@ -1,7 +1,7 @@
 //! [`FairPermits`]: a limit of concurrency that is shared by organisations.
 //!
 //! There are so many permits in all and, fewer, for each key, which is an organisation or a link.
-//! So one key never holds all of them. Requests that wait are granted a permit in turns by key: a
+//! So one key never holds all of them. Requests that wait are granted permits in turns by key: a
 //! request of a key that asks rarely does not wait behind all requests of one that asks often.
 
 use std::collections::hash_map::Entry;
@@ -31,9 +31,8 @@ pub(crate) struct Bounds {
 /// Permits for one kind of work.
 #[derive(Debug)]
 pub(crate) struct FairPermits<K: Key> {
-    bounds: Bounds,
     refusal: &'static str,
-    state: Arc<Mutex<State<K>>>,
+    shared: Shared<K>,
 }
 
 /// What permits are shared by.
@@ -41,10 +40,17 @@ pub(crate) trait Key: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 
 impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Key for K {}
 
-/// A permit. It is given back when this is dropped.
+/// A permit, or several that are held together. It is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<K: Key> {
     key: K,
+    /// How many permits it stands for.
+    width: usize,
+    shared: Shared<K>,
+}
+
+#[derive(Debug, Clone)]
+struct Shared<K: Key> {
     bounds: Bounds,
     state: Arc<Mutex<State<K>>>,
 }
@@ -61,30 +67,45 @@ struct State<K: Key> {
 #[derive(Debug)]
 struct OfKey<K: Key> {
     held: usize,
-    waiting: VecDeque<oneshot::Sender<Permit<K>>>,
+    waiting: VecDeque<Waiting<K>>,
+}
+
+/// A request that waits.
+#[derive(Debug)]
+struct Waiting<K: Key> {
+    width: usize,
+    grant: oneshot::Sender<Permit<K>>,
 }
 
 impl<K: Key> FairPermits<K> {
     /// Permits within these bounds; `refusal` says what there is too much of.
     pub(crate) fn new(bounds: Bounds, refusal: &'static str) -> Self {
+        let state = State {
+            held: 0,
+            keys: HashMap::new(),
+            turns: VecDeque::new(),
+        };
+        let state = Arc::new(Mutex::new(state));
         Self {
-            bounds,
             refusal,
-            state: Arc::new(Mutex::new(State {
-                held: 0,
-                keys: HashMap::new(),
-                turns: VecDeque::new(),
-            })),
+            shared: Shared { bounds, state },
         }
     }
 
     /// Waits for a permit.
     pub(crate) async fn acquire(&self, key: &K) -> Result<Permit<K>, ApiError> {
-        let granted = match self.join(key) {
-            Ok(permit) => return Ok(permit),
-            Err(granted) => granted,
-        };
-        let Ok(permit) = timeout(self.bounds.wait, granted).await else {
+        self.acquire_many(key, 1).await
+    }
+
+    /// Waits for so many permits at once, or for as many as one key may have.
+    pub(crate) async fn acquire_many(&self, key: &K, width: usize) -> Result<Permit<K>, ApiError> {
+        let Bounds {
+            all_max,
+            each_max,
+            wait,
+        } = self.shared.bounds;
+        let granted = self.shared.join(key, width.min(all_max).min(each_max));
+        let Ok(permit) = timeout(wait, granted).await else {
             let message = format!(
                 "{} at the moment; the same request works later",
                 self.refusal
@@ -94,67 +115,61 @@ impl<K: Key> FairPermits<K> {
         };
         permit.map_err(ApiError::internal)
     }
-
-    /// A permit, or else where one will arrive.
-    fn join(&self, key: &K) -> Result<Permit<K>, oneshot::Receiver<Permit<K>>> {
-        let mut state = lock(&self.state);
-        let is_free = state.held < self.bounds.all_max;
-        let of_key = state.keys.entry(key.clone()).or_insert_with(OfKey::new);
-        // Where a permit is free, those who wait have as many as their key may.
-        if is_free && of_key.held < self.bounds.each_max {
-            of_key.held += 1;
-            state.held += 1;
-            return Ok(self.permit(key));
-        }
-        let (grant, granted) = oneshot::channel();
-        of_key.waiting.retain(|grant| !grant.is_closed());
-        of_key.waiting.push_back(grant);
-        if !state.turns.contains(key) {
-            state.turns.push_back(key.clone());
-        }
-        Err(granted)
-    }
-
-    fn permit(&self, key: &K) -> Permit<K> {
-        Permit {
-            key: key.clone(),
-            bounds: self.bounds,
-            state: self.state.clone(),
-        }
-    }
 }
 
 impl<K: Key> Drop for Permit<K> {
     fn drop(&mut self) {
+        self.shared.grant(|state| {
+            state.give_back(&self.key, self.width);
+        });
+    }
+}
+
+impl<K: Key> Shared<K> {
+    /// Takes a turn. The permit arrives at once if it is free.
+    fn join(&self, key: &K, width: usize) -> oneshot::Receiver<Permit<K>> {
+        let (grant, granted) = oneshot::channel();
+        self.grant(|state| {
+            let of_key = state.keys.entry(key.clone()).or_insert_with(OfKey::new);
+            of_key.waiting.push_back(Waiting { width, grant });
+            if !state.turns.contains(key) {
+                state.turns.push_back(key.clone());
+            }
+        });
+        granted
+    }
+
+    /// Changes the state and grants what is free then.
+    fn grant(&self, change: impl FnOnce(&mut State<K>)) {
         let mut state = lock(&self.state);
-        state.give_back(&self.key);
-        let next = state.next(self.bounds);
+        change(&mut state);
+        let mut granted = Vec::new();
+        while let Some(next) = state.next(self.bounds) {
+            granted.push(next);
+        }
         // Sent without the lock: a request that has just gone away gives its permit back at once.
         drop(state);
-        if let Some((key, grant)) = next {
-            let permit = Permit {
-                key,
-                bounds: self.bounds,
-                state: self.state.clone(),
-            };
-            drop(grant.send(permit));
+        for (key, Waiting { width, grant }) in granted {
+            let shared = self.clone();
+            drop(grant.send(Permit { key, width, shared }));
         }
     }
 }
 
 impl<K: Key> State<K> {
-    fn give_back(&mut self, key: &K) {
-        self.held -= 1;
+    fn give_back(&mut self, key: &K, width: usize) {
+        self.held -= width;
         if let Entry::Occupied(mut of_key) = self.keys.entry(key.clone()) {
-            of_key.get_mut().held -= 1;
+            of_key.get_mut().held -= width;
             if of_key.get().is_unused() {
                 of_key.remove();
             }
         }
     }
 
-    /// Takes the free permit for the key whose turn it is, if one waits that may have more.
-    fn next(&mut self, bounds: Bounds) -> Option<(K, oneshot::Sender<Permit<K>>)> {
+    /// Takes free permits for the key whose turn it is, if a request waits that may have them. One
+    /// that needs more than are free keeps its turn: it would else wait as long as smaller ones come.
+    fn next(&mut self, bounds: Bounds) -> Option<(K, Waiting<K>)> {
         for _ in 0..self.turns.len() {
             let key = self.turns.pop_front()?;
             let Entry::Occupied(mut entry) = self.keys.entry(key.clone()) else {
@@ -162,22 +177,33 @@ impl<K: Key> State<K> {
             };
             let of_key = entry.get_mut();
             // Requests that have gone away take no turn.
-            of_key.waiting.retain(|grant| !grant.is_closed());
-            let grant = if of_key.held < bounds.each_max {
-                of_key.waiting.pop_front()
-            } else {
-                None
+            let has_gone = |waiting: &Waiting<K>| waiting.grant.is_closed();
+            while of_key
+                .waiting
+                .pop_front_if(|waiting| has_gone(waiting))
+                .is_some()
+            {}
+            let Some(width) = of_key.waiting.front().map(|waiting| waiting.width) else {
+                if of_key.is_unused() {
+                    entry.remove();
+                }
+                continue;
             };
-            of_key.held += usize::from(grant.is_some());
+            if of_key.held + width > bounds.each_max {
+                self.turns.push_back(key);
+                continue;
+            }
+            if self.held + width > bounds.all_max {
+                self.turns.push_front(key);
+                return None;
+            }
+            let waiting = of_key.waiting.pop_front()?;
+            of_key.held += width;
+            self.held += width;
             if !of_key.waiting.is_empty() {
                 self.turns.push_back(key.clone());
-            } else if of_key.is_unused() {
-                entry.remove();
             }
-            if let Some(grant) = grant {
-                self.held += 1;
-                return Some((key, grant));
-            }
+            return Some((key, waiting));
         }
         None
     }
@@ -257,7 +283,26 @@ mod tests {
         drop(held);
         let order: Vec<u8> = waiting.collect().await;
         assert_eq!(order, [1, 2, 3, 1, 2, 1, 1]);
-        assert!(lock(&permits.state).keys.is_empty());
+        assert!(lock(&permits.shared.state).keys.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_wide_request_is_not_passed_by_narrow_ones_for_ever() {
+        let permits = permits(4, 3, 60_000);
+        let mut held = vec![permits.acquire(&1).await.unwrap()];
+        held.push(permits.acquire(&1).await.unwrap());
+        let mut wide = Box::pin(permits.acquire_many(&2, 3));
+        assert!(futures::poll!(&mut wide).is_pending());
+        let mut narrow = Box::pin(permits.acquire(&3));
+        assert!(futures::poll!(&mut narrow).is_pending(), "two are free");
+        held.pop();
+        let wide = wide.await.unwrap();
+        assert!(futures::poll!(&mut narrow).is_pending());
+        drop(wide);
+        narrow.await.unwrap();
+        // More than one key may have is as much as it may have.
+        drop(held);
+        permits.acquire_many(&1, 100).await.unwrap();
     }
 
     #[tokio::test]
@@ -273,12 +318,12 @@ mod tests {
         // Granted, and gone before it looks.
         drop(second);
         permits.acquire(&3).await.unwrap();
-        assert!(lock(&permits.state).keys.is_empty());
-        assert!(lock(&permits.state).turns.is_empty());
+        assert!(lock(&permits.shared.state).keys.is_empty());
+        assert!(lock(&permits.shared.state).turns.is_empty());
     }
 
     fn check(permits: &FairPermits<u8>, all_max: usize, each_max: usize) {
-        let state = lock(&permits.state);
+        let state = lock(&permits.shared.state);
         assert!(state.held <= all_max);
         assert!(state.keys.values().all(|it| it.held <= each_max));
     }
@@ -289,7 +334,7 @@ mod tests {
         /// Whatever comes and goes, bounds hold, and nothing is left at the end.
         #[test]
         fn bounds_hold_and_every_permit_comes_back(
-            requests in prop::collection::vec((0_u8..4, 0_u8..4, 0_u8..3), 1..60),
+            requests in prop::collection::vec((0_u8..4, 0_u8..4, 0_u8..3, 1_usize..4), 1..60),
             all_max in 1_usize..5,
             each_max in 1_usize..4,
         ) {
@@ -298,8 +343,8 @@ mod tests {
                 .build()
                 .unwrap();
             let permits = permits(all_max, each_max, 60_000);
-            let request = async |(key, turns, patience): (u8, u8, u8)| {
-                let acquired = permits.acquire(&key);
+            let request = async |(key, turns, patience, width): (u8, u8, u8, usize)| {
+                let acquired = permits.acquire_many(&key, width);
                 let acquired = async {
                     if patience == 0 {
                         let mut acquired = Box::pin(acquired);
@@ -318,7 +363,7 @@ mod tests {
                 }
             };
             runtime.block_on(join_all(requests.into_iter().map(request)));
-            let state = lock(&permits.state);
+            let state = lock(&permits.shared.state);
             prop_assert_eq!(state.held, 0);
             prop_assert!(state.keys.is_empty() && state.turns.is_empty());
         }
