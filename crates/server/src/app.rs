@@ -15,8 +15,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::permits::{Bounds, FairPermits};
-use crate::turns::{Reservations, Turns};
+use crate::permits::{Bounds, FairPermits, Reservations};
 
 /// The server's parts, wired. Clones are the same server.
 #[derive(Clone)]
@@ -33,11 +32,11 @@ struct Parts {
     registry: Registry,
     limits: Limits<OrgId>,
     bodies: Arc<Budget>,
-    small_bodies: Turns,
+    small_bodies: FairPermits<OrgId>,
     large_bodies: Reservations,
-    unpacking: Turns,
-    windows: Turns,
-    collecting: Turns,
+    unpacking: FairPermits<OrgId>,
+    windows: FairPermits<OrgId>,
+    collecting: FairPermits<OrgId>,
     asking: FairPermits<OrgId>,
     questions: FairPermits<OrgId>,
     downloads: FairPermits<OrgId>,
@@ -51,22 +50,31 @@ struct Parts {
 /// they are packed with may take a window of 4 MiB each.
 const SMALL_BODIES_MAX: usize = 4;
 
-/// Memory of larger bodies and of what is made of them until it is stored: two of the largest kind.
-const LARGE_BODIES_BYTES: usize = 192 << 20;
+/// Memory of larger bodies and of what is made of them until it is stored: two of the largest kind, one
+/// of each organisation.
+const LARGE_BODIES_BYTES: (usize, usize) = (192 << 20, 96 << 20);
 
 /// Large bodies that are unpacked and parsed at one time, however many processors there are.
 const UNPACKING_MAX: usize = 8;
 
+/// How long a body waits to be read beside the threads that serve.
+const BODIES_WAIT: Duration = Duration::from_secs(5);
+
 /// Windows of up to 16 MiB at one time.
-const WINDOWS_MAX: usize = 1;
+const WINDOWS: Bounds = Bounds {
+    all_max: 1,
+    each_max: 1,
+    wait: BODIES_WAIT,
+};
 
 /// Places of requests whose records are read and stored: enough to share a commit well. With more,
-/// all would only wait longer.
-const COLLECTING_MAX: usize = 512;
-
-/// How long a request waits for such a place: long enough for a crowd that comes at once, and not
-/// longer, since it adds to what is waited inside.
-const COLLECTING_WAIT: Duration = Duration::from_millis(100);
+/// all would only wait longer. The wait is long enough for a crowd that comes at once, and not longer,
+/// since it adds to what is waited inside.
+const COLLECTING: Bounds = Bounds {
+    all_max: 512,
+    each_max: 384,
+    wait: Duration::from_millis(100),
+};
 
 /// Requests for reports that are worked on at one time. Each may hold the one connection
 /// that writes, and what is collected waits behind them.
@@ -126,6 +134,16 @@ impl App {
         let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
         // It is work for a processor; more at once would only take memory.
         let processors = available_parallelism().map_or(2, usize::from);
+        let beside = |each_max: usize, refusal| {
+            let each_max = processors.min(each_max);
+            // The one more is for other organisations.
+            let bounds = Bounds {
+                all_max: each_max + 1,
+                each_max,
+                wait: BODIES_WAIT,
+            };
+            FairPermits::new(bounds, refusal)
+        };
         Self(Arc::new(Parts {
             config,
             meta,
@@ -137,31 +155,15 @@ impl App {
             registry,
             limits,
             bodies,
-            small_bodies: Turns::new(
-                processors.min(SMALL_BODIES_MAX),
-                Duration::from_secs(5),
-                "too many bodies are read",
-            ),
+            small_bodies: beside(SMALL_BODIES_MAX, "too many bodies are read"),
             large_bodies: Reservations::new(
                 LARGE_BODIES_BYTES,
-                Duration::from_secs(5),
+                BODIES_WAIT,
                 "too many large bodies are stored",
             ),
-            unpacking: Turns::new(
-                processors.min(UNPACKING_MAX),
-                Duration::from_secs(5),
-                "too many large bodies are read",
-            ),
-            windows: Turns::new(
-                WINDOWS_MAX,
-                Duration::from_secs(5),
-                "too many bodies are unpacked",
-            ),
-            collecting: Turns::new(
-                COLLECTING_MAX,
-                COLLECTING_WAIT,
-                "too many records wait to be stored",
-            ),
+            unpacking: beside(UNPACKING_MAX, "too many large bodies are read"),
+            windows: FairPermits::new(WINDOWS, "too many bodies are unpacked"),
+            collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
             asking: FairPermits::new(ASKING, "too much is asked"),
             questions: FairPermits::new(QUESTIONS, "too many figures are asked for"),
             downloads: FairPermits::new(DOWNLOADS, "too many files are downloaded"),
@@ -218,7 +220,7 @@ impl App {
     }
 
     /// Turns to unpack and parse a small body.
-    pub(crate) fn small_bodies(&self) -> &Turns {
+    pub(crate) fn small_bodies(&self) -> &FairPermits<OrgId> {
         &self.0.small_bodies
     }
 
@@ -228,17 +230,17 @@ impl App {
     }
 
     /// Turns to unpack and parse a large body.
-    pub(crate) fn unpacking(&self) -> &Turns {
+    pub(crate) fn unpacking(&self) -> &FairPermits<OrgId> {
         &self.0.unpacking
     }
 
     /// Turns to unpack what needs a large window.
-    pub(crate) fn windows(&self) -> &Turns {
+    pub(crate) fn windows(&self) -> &FairPermits<OrgId> {
         &self.0.windows
     }
 
     /// Turns to have records stored.
-    pub(crate) fn collecting(&self) -> &Turns {
+    pub(crate) fn collecting(&self) -> &FairPermits<OrgId> {
         &self.0.collecting
     }
 

@@ -73,7 +73,7 @@ impl Asker {
         body: Body,
         bytes_max: usize,
     ) -> Result<(Reader, Held), ApiError> {
-        let body = read_body(app, body, bytes_max).await?;
+        let body = read_body(app, &self.org, body, bytes_max).await?;
         Ok((self.read(app).await?, body))
     }
 }

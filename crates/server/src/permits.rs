@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use showreport_model::OrgId;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -114,6 +115,15 @@ impl<K: Key> FairPermits<K> {
             return Err(ApiError::new(status, "BUSY", message));
         };
         permit.map_err(ApiError::internal)
+    }
+}
+
+impl<K: Key> Permit<K> {
+    /// Gives back all but so many of the permits that it stands for, if it stands for more.
+    pub(crate) fn keep(&mut self, width: usize) {
+        let more = self.width.saturating_sub(width);
+        self.width -= more;
+        self.shared.grant(|state| state.give_back(&self.key, more));
     }
 }
 
@@ -227,6 +237,48 @@ fn lock<K: Key>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Memory that is reserved before it is taken.
+#[derive(Debug)]
+pub(crate) struct Reservations(FairPermits<OrgId>);
+
+/// Memory that one request may take.
+#[derive(Debug)]
+pub(crate) struct Reserved(Permit<OrgId>);
+
+/// The unit of reservations: a permit is as many bytes.
+const PERMIT_BYTES: usize = 64 << 10;
+
+impl Reservations {
+    /// So many bytes of all organisations, and of each; `refusal` says what there is too much of.
+    pub(crate) fn new(
+        (all_bytes_max, each_bytes_max): (usize, usize),
+        wait: Duration,
+        refusal: &'static str,
+    ) -> Self {
+        let bounds = Bounds {
+            all_max: all_bytes_max / PERMIT_BYTES,
+            each_max: each_bytes_max / PERMIT_BYTES,
+            wait,
+        };
+        Self(FairPermits::new(bounds, refusal))
+    }
+
+    /// Waits until there are so many bytes.
+    pub(crate) async fn reserve(&self, org: &OrgId, bytes: usize) -> Result<Reserved, ApiError> {
+        let permits = bytes.div_ceil(PERMIT_BYTES);
+        Ok(Reserved(self.0.acquire_many(org, permits).await?))
+    }
+}
+
+impl Reserved {
+    /// Gives back all but so many bytes, and at least one permit's.
+    pub(crate) fn keep(self, bytes: usize) -> Permit<OrgId> {
+        let mut permit = self.0;
+        permit.keep(bytes.div_ceil(PERMIT_BYTES).max(1));
+        permit
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::task::Poll;
@@ -303,6 +355,39 @@ mod tests {
         // More than one key may have is as much as it may have.
         drop(held);
         permits.acquire_many(&1, 100).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn reserved_memory_is_given_back_as_far_as_it_is_not_needed() {
+        let three = 3 * PERMIT_BYTES;
+        let wait = Duration::from_millis(5);
+        let memory = Reservations::new((three, three), wait, "too much is asked");
+        let org = &OrgId::new("acme").unwrap();
+        let all = memory.reserve(org, three - 1).await.unwrap();
+        assert!(memory.reserve(org, 1).await.is_err());
+        let kept = all.keep(PERMIT_BYTES + 1);
+        let rest = memory.reserve(org, PERMIT_BYTES).await.unwrap();
+        assert!(memory.reserve(org, 1).await.is_err());
+        drop(kept);
+        let more_than_reserved = rest.keep(three);
+        assert!(memory.reserve(org, 2 * PERMIT_BYTES).await.is_ok());
+        assert!(memory.reserve(org, three).await.is_err());
+        drop(more_than_reserved);
+        assert!(memory.reserve(org, three).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_organisation_reserves_no_more_than_its_part() {
+        let wait = Duration::from_millis(5);
+        let bytes = (4 * PERMIT_BYTES, 2 * PERMIT_BYTES);
+        let memory = Reservations::new(bytes, wait, "too much is asked");
+        let [acme, rival] = ["acme", "rival"].map(|org| OrgId::new(org).unwrap());
+        // More than its part is its part: there it is alone.
+        let all = memory.reserve(&acme, 4 * PERMIT_BYTES).await.unwrap();
+        assert!(memory.reserve(&acme, 1).await.is_err());
+        memory.reserve(&rival, 2 * PERMIT_BYTES).await.unwrap();
+        drop(all.keep(0));
+        assert!(memory.reserve(&acme, 1).await.is_ok());
     }
 
     #[tokio::test]

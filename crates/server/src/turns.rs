@@ -53,49 +53,9 @@ impl Turns {
     }
 }
 
-/// Memory that is reserved before it is taken.
-#[derive(Debug, Clone)]
-pub(crate) struct Reservations(Turns);
-
-/// The unit of reservations: a place is as many bytes.
-const PLACE_BYTES: usize = 64 << 10;
-
-/// Memory that one request may take.
-#[derive(Debug)]
-pub(crate) struct Reserved(Turn);
-
-impl Reservations {
-    /// So many bytes at one time; `what` is said to those who wait longer.
-    pub(crate) fn new(bytes_max: usize, wait: Duration, what: &'static str) -> Self {
-        Self(Turns::new(bytes_max / PLACE_BYTES, wait, what))
-    }
-
-    /// Waits until there are so many bytes.
-    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reserved, ApiError> {
-        let turn = self.0.next_wide(places_of(bytes)).await?;
-        Ok(Reserved(turn))
-    }
-}
-
-impl Reserved {
-    /// Gives back all but so many bytes, and at least one place.
-    pub(crate) fn keep(self, bytes: usize) -> Turn {
-        let mut all = self.0;
-        let kept = usize::try_from(places_of(bytes).max(1)).unwrap_or(usize::MAX);
-        match all.split(kept) {
-            Some(kept) => kept,
-            None => all,
-        }
-    }
-}
-
-fn places_of(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(PLACE_BYTES)).unwrap_or(u32::MAX)
-}
-
 /// Reads something in a turn, and gives the turn back with it. What does not come at once is read
 /// without one.
-pub(crate) async fn read_in<R: Future>(turn: Turn, reading: R) -> (R::Output, Option<Turn>) {
+pub(crate) async fn read_in<T, R: Future>(turn: T, reading: R) -> (R::Output, Option<T>) {
     let mut reading = pin!(reading);
     if let Ok(read) = timeout(AT_ONCE, &mut reading).await {
         return (read, Some(turn));
@@ -120,23 +80,6 @@ mod tests {
         assert!(turns.next_wide(2).await.is_err());
         drop(wide);
         assert!(turns.next_wide(3).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn reserved_memory_is_given_back_as_far_as_it_is_not_needed() {
-        let three = 3 * PLACE_BYTES;
-        let memory = Reservations::new(three, Duration::from_millis(5), "too much is asked");
-        let all = memory.reserve(three - 1).await.unwrap();
-        assert!(memory.reserve(1).await.is_err());
-        let kept = all.keep(PLACE_BYTES + 1);
-        let rest = memory.reserve(PLACE_BYTES).await.unwrap();
-        assert!(memory.reserve(1).await.is_err());
-        drop(kept);
-        let more_than_reserved = rest.keep(three);
-        assert!(memory.reserve(2 * PLACE_BYTES).await.is_ok());
-        assert!(memory.reserve(three).await.is_err());
-        drop(more_than_reserved);
-        assert!(memory.reserve(three).await.is_ok());
     }
 
     #[tokio::test]

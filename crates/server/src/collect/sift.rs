@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::budget::Share;
 use crate::error::ApiError;
 use crate::extract::{Held, body_too_large, read_body};
-use crate::turns::{Turn, read_in};
+use crate::permits::Permit;
+use crate::turns::read_in;
 
 /// The most bytes of a body, packed and unpacked.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -49,7 +50,7 @@ pub(super) struct Writing {
 /// A body, read, and its turn to be stored: of a large one, its memory until it is.
 pub(super) struct Sifted {
     pub(super) records: Records,
-    pub(super) turn: Turn,
+    pub(super) turn: Permit<OrgId>,
 }
 
 /// What a body held.
@@ -67,28 +68,30 @@ pub(super) async fn sift(
     body: Body,
     writing: Writing,
 ) -> Result<Sifted, ApiError> {
-    let (body, turn) = read(app, body, writing).await?;
+    let (body, turn) = read(app, &org, body, writing).await?;
     if !is_quick(body.len(), writing) {
         // A turn that is kept while another is waited for would hold up small bodies.
         drop(turn);
         let work = Work {
-            org,
+            org: org.clone(),
             writing,
             now: app.now(),
         };
         return match small(app, work.clone(), body).await? {
             Small::Read(mut records) => {
                 let places = places(records.good.memory_bytes());
-                let turn = app.collecting().next_wide(places).await?;
+                let turn = app.collecting().acquire_many(&org, places).await?;
                 let records = *records;
                 Ok(Sifted { records, turn })
             }
             Small::Larger(body) => large(app, work, body).await,
         };
     }
-    let turn = match turn {
-        Some(turn) => turn,
-        None => app.collecting().next_wide(places(body.len())).await?,
+    let turn = if let Some(turn) = turn {
+        turn
+    } else {
+        let places = places(body.len());
+        app.collecting().acquire_many(&org, places).await?
     };
     let parsed = parse(&body, writing.form, org, app.now())?;
     let records = records(parsed, body);
@@ -97,13 +100,21 @@ pub(super) async fn sift(
 
 /// Reads a body, in a turn if it is to be worked on where it arrives, so that whoever is refused was
 /// hardly any work.
-async fn read(app: &App, body: Body, writing: Writing) -> Result<(Held, Option<Turn>), ApiError> {
+async fn read(
+    app: &App,
+    org: &OrgId,
+    body: Body,
+    writing: Writing,
+) -> Result<(Held, Option<Permit<OrgId>>), ApiError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let reading = read_body(app, body, BODY_BYTES_MAX);
+    let reading = read_body(app, org, body, BODY_BYTES_MAX);
     if !is_quick(announced, writing) {
         return Ok((reading.await?, None));
     }
-    let turn = app.collecting().next_wide(places(announced)).await?;
+    let turn = app
+        .collecting()
+        .acquire_many(org, places(announced))
+        .await?;
     let (body, turn) = read_in(turn, reading).await;
     Ok((body?, turn))
 }
@@ -138,7 +149,7 @@ async fn small(app: &App, work: Work, body: Held) -> Result<Small, ApiError> {
     if body.len() > SMALL_BYTES_MAX {
         return Ok(Small::Larger(body));
     }
-    let turn = app.small_bodies().next().await?;
+    let turn = app.small_bodies().acquire(&work.org).await?;
     let read = spawn_blocking(move || {
         let _turn = turn;
         let encoding = work.writing.encoding;
@@ -173,15 +184,17 @@ async fn large(app: &App, work: Work, body: Held) -> Result<Sifted, ApiError> {
             Ok(bytes) => Ok((body, bytes)),
             Err(problem) => Err(unpackable(problem)),
         };
-        apart(app, encoding, measure).await?
+        apart(app, &work, measure).await?
     };
-    let reserved = app.large_bodies().reserve(bytes * LARGE_EXPANSION).await?;
+    let memory = bytes * LARGE_EXPANSION;
+    let reserved = app.large_bodies().reserve(&work.org, memory).await?;
+    let parsed = work.clone();
     let parse = move || {
         let (mut good, rejections) = if encoding == Encoding::Identity {
-            work.parse(&body)?
+            parsed.parse(&body)?
         } else {
             let text = unpack(&body, encoding, Window::Large, bytes).map_err(unpackable)?;
-            work.parse(&text)?
+            parsed.parse(&text)?
         };
         let turn = reserved.keep(good.memory_bytes());
         // The records are counted there, and would else keep small bodies out.
@@ -194,18 +207,18 @@ async fn large(app: &App, work: Work, body: Held) -> Result<Sifted, ApiError> {
         };
         Ok(Sifted { records, turn })
     };
-    apart(app, encoding, parse).await
+    apart(app, &work, parse).await
 }
 
 /// Does a part of the work on a large body.
 async fn apart<T: Send + 'static>(
     app: &App,
-    encoding: Encoding,
+    of: &Work,
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let turn = app.unpacking().next().await?;
-    let window = if encoding.has_large_window() {
-        Some(app.windows().next().await?)
+    let turn = app.unpacking().acquire(&of.org).await?;
+    let window = if of.writing.encoding.has_large_window() {
+        Some(app.windows().acquire(&of.org).await?)
     } else {
         None
     };
@@ -228,9 +241,8 @@ fn records((mut good, rejections): (Batches, Rejections), body: Held) -> Records
 }
 
 /// How many places so many bytes take among those that are stored.
-fn places(bytes: usize) -> u32 {
-    let places = (1 + bytes / TURN_BYTES).min(TURN_PLACES_MAX);
-    u32::try_from(places).expect("it is small")
+fn places(bytes: usize) -> usize {
+    (1 + bytes / TURN_BYTES).min(TURN_PLACES_MAX)
 }
 
 fn parse(

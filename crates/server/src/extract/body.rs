@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use showreport_model::OrgId;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
@@ -43,6 +44,7 @@ const BYTES_PER_MS_MIN: u64 = 1;
 /// Reads a whole body of at most `bytes_max` bytes.
 pub(crate) async fn read_body(
     app: &App,
+    org: &OrgId,
     mut body: Body,
     bytes_max: usize,
 ) -> Result<Held, ApiError> {
@@ -53,7 +55,7 @@ pub(crate) async fn read_body(
     let mut held = Held {
         // Nothing is taken on a client's word for the length: thousands may give it and send nothing.
         bytes: Vec::new(),
-        share: Share::new(app.bodies().clone()),
+        share: Share::new(app.bodies().clone(), org.clone()),
     };
     let begun = Instant::now();
     loop {
