@@ -20,7 +20,7 @@ const LOOK_AFTER_MS: i64 = 3_600_000;
 
 /// Events of one organisation that are looked at in one look. The next organisations follow, and the
 /// rest waits for the next look, so that one that has touched a million events delays no other.
-const EVENTS_MAX: u32 = 5_000;
+const EVENTS_MAX: u32 = 1_000;
 
 impl Jobs {
     /// Gives a reason to make again what may have changed, if an organisation has any such.

@@ -9,17 +9,49 @@ use serde_json::{Value, json};
 use crate::rig::{Answer, Connection, Server, head};
 use crate::torture::audit::REPORTS;
 
-/// An errand and its name.
-type Errand = (&'static str, fn(&Errands<'_>) -> anyhow::Result<Done>);
+/// What the small organisation does.
+struct Errand {
+    name: &'static str,
+    /// How long it may take in any case.
+    wait_max: Duration,
+    run: fn(&Errands<'_>) -> anyhow::Result<Done>,
+}
 
-/// What the small organisation does, again and again.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The schedule of bulk reports goes round every 5 s.
+const BULK_WAIT_MAX: Duration = Duration::from_secs(10);
+
 const ERRANDS: [Errand; 5] = [
-    ("report", |it| it.report()),
-    ("figure", |it| it.figures()),
-    ("list", |it| it.list()),
-    ("record", |it| it.record()),
-    ("bulk report", |it| it.bulk()),
+    Errand {
+        name: "report",
+        wait_max: WAIT_MAX,
+        run: |it| it.report(),
+    },
+    Errand {
+        name: "figure",
+        wait_max: WAIT_MAX,
+        run: |it| it.figures(),
+    },
+    Errand {
+        name: "list",
+        wait_max: WAIT_MAX,
+        run: |it| it.list(),
+    },
+    Errand {
+        name: "record",
+        wait_max: WAIT_MAX,
+        run: |it| it.record(),
+    },
+    Errand {
+        name: "bulk report",
+        wait_max: BULK_WAIT_MAX,
+        run: |it| it.bulk(),
+    },
 ];
+
+/// How many times as long as in quiet times an errand may take, if that is more than its wait.
+const TIMES_MAX: u32 = 3;
 
 /// Longer than anything may take here.
 const GIVEN_UP_AFTER: Duration = Duration::from_mins(2);
@@ -77,9 +109,9 @@ impl<'a> Errands<'a> {
     }
 
     fn run_each(&self, served: &mut Served) -> anyhow::Result<()> {
-        for ((name, errand), took) in ERRANDS.iter().zip(&mut served.took) {
+        for (Errand { name, run, .. }, took) in ERRANDS.iter().zip(&mut served.took) {
             let begun = Instant::now();
-            match errand(self).with_context(|| format!("a {name} of the small one"))? {
+            match run(self).with_context(|| format!("a {name} of the small one"))? {
                 Done::Well => {}
                 Done::Refused(said) => served.refused.push(format!("{name}: {said}")),
             }
@@ -186,19 +218,32 @@ impl Served {
     }
 
     /// What nine of ten of each errand took at most.
-    pub(super) fn times(&self) -> impl Iterator<Item = (&'static str, Duration)> {
-        ERRANDS.iter().zip(&self.took).map(|((name, _), took)| {
+    fn times(&self) -> impl Iterator<Item = (&'static Errand, Duration)> {
+        ERRANDS.iter().zip(&self.took).map(|(errand, took)| {
             let mut took = took.clone();
             took.sort_unstable();
             let place = (took.len() * 9 / 10).min(took.len().saturating_sub(1));
-            (*name, took.get(place).copied().unwrap_or_default())
+            (errand, took.get(place).copied().unwrap_or_default())
         })
+    }
+
+    /// What was served much later than in quiet times, or refused.
+    pub(super) fn worse_than(&self, quiet: &Self, leeway: u32) -> Vec<String> {
+        let times = quiet.times().zip(self.times());
+        let late = times.filter_map(|((errand, before), (_, now))| {
+            let wait_max = errand.wait_max.max(before * TIMES_MAX) * leeway;
+            let name = errand.name;
+            (now > wait_max).then(|| format!("a {name} took {now:.1?} instead of {before:.1?}"))
+        });
+        let refused = self.refused.iter();
+        late.chain(refused.map(|said| format!("refused: {said}")))
+            .collect()
     }
 }
 
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (name, took)) in self.times().enumerate() {
+        for (number, (Errand { name, .. }, took)) in self.times().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
             write!(f, "{comma}a {name} takes {took:.0?}")?;
         }

@@ -28,8 +28,12 @@ async fn an_organisation_keeps_no_more_reports_than_it_may() {
     let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
     let now = show.clock.now();
     let made = job.payload.parse().unwrap();
-    let publish = show.meta.publish_report(&job, made, &file(1), now);
-    assert!(publish.await.unwrap());
+    let published = show
+        .meta
+        .publish_report(&job, made, &file(1), now)
+        .await
+        .unwrap();
+    assert!(published);
     assert_eq!(exceeded(create().await), (Quota::Reports, 2));
     show.meta.forget_file(made).await.unwrap();
     assert_eq!(create().await.unwrap().len(), 2);
@@ -60,10 +64,12 @@ async fn an_organisation_keeps_no_more_bytes_of_files_than_it_may() {
 
     let id = show.create("keynote").await.id;
     let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
-    let publish = show
+    let published = show
         .meta
-        .publish_report(&job, id, &file(1), show.clock.now());
-    assert!(publish.await.unwrap());
+        .publish_report(&job, id, &file(1), show.clock.now())
+        .await
+        .unwrap();
+    assert!(published);
     let bytes = 2 * file(1).stored_bytes();
     let more = show.meta.ensure_bulk_report_room(&show.org).await;
     assert_eq!(exceeded(more), (Quota::FileBytes, bytes));
