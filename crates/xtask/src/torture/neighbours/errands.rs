@@ -228,10 +228,10 @@ impl Served {
     }
 
     /// What was served much later than in quiet times, or refused.
-    pub(super) fn worse_than(&self, quiet: &Self) -> Vec<String> {
+    pub(super) fn worse_than(&self, quiet: &Self, leeway: u32) -> Vec<String> {
         let times = quiet.times().zip(self.times());
         let late = times.filter_map(|((errand, before), (_, now))| {
-            let wait_max = errand.wait_max.max(before * TIMES_MAX);
+            let wait_max = errand.wait_max.max(before * TIMES_MAX) * leeway;
             let name = errand.name;
             (now > wait_max).then(|| format!("a {name} took {now:.1?} instead of {before:.1?}"))
         });
