@@ -122,7 +122,10 @@ fn a_used_up_quota_refuses_records_and_does_not_end_the_server() {
     let (mut server, address) = serve_within_quota(data.path());
     let mut random = Random::new(7);
     // Texts that do not pack.
-    let mut text = || -> String { (0..100).map(|_| format!("{:x}", random.bits())).collect() };
+    let mut text = || -> String {
+        let hex: Vec<String> = (0..100).map(|_| format!("{:x}", random.bits())).collect();
+        hex.concat()
+    };
     let mut statuses = Vec::new();
     for batch in 0..100 {
         let messages: Vec<Value> = (0..100)

@@ -24,7 +24,7 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
     let watch_time = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
     let made = show
         .app
-        .make(&show.org, "keynote", &[watch_time.clone()])
+        .make(&show.org, "keynote", std::slice::from_ref(&watch_time))
         .await
         .remove(0);
     let job = show.app.job(&show.org, "event_customers_a1").await;
@@ -92,7 +92,10 @@ async fn a_clock_that_is_a_day_behind_refuses_as_its_own_fault_until_it_is_confi
         "type": "chat", "event_id": "keynote", "message_id": "live", "text": "now",
         "sent_at": "2026-11-25T19:59:00Z",
     });
-    let refused = show.app.collect(&show.org, &[live.clone()]).await;
+    let refused = show
+        .app
+        .collect(&show.org, std::slice::from_ref(&live))
+        .await;
     let why = refused.refused(503);
     assert!(why.contains("CLOCK_BEHIND"), "{why}");
     assert!(!refused.header("retry-after").is_empty());
