@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use showreport_model::is_storage_full;
 
 use crate::config::Config;
+use crate::private;
 
 /// How soon it is tried again to fill the file. Each attempt writes until the disk is full.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
@@ -86,7 +87,10 @@ impl Reserve {
     }
 
     fn open(&self) -> io::Result<File> {
-        File::options().create(true).append(true).open(&self.path)
+        private::options()
+            .create(true)
+            .append(true)
+            .open(&self.path)
     }
 }
 

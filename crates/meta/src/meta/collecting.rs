@@ -122,12 +122,17 @@ impl Meta {
     /// It is a transaction of its own, so that what the versions are written after is more than any
     /// database of before has had: put together with one of those, they are known as newer.
     pub async fn announce_versions(&self) -> Result<KnownLake, Error> {
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        let mut known = heads::known(&mut write).await?;
-        write.commit().await?;
-        known.commits += 1;
-        Ok(known)
+        let database = &self.shared.database;
+        // A flush frees what the journal holds.
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let mut known = heads::known(&mut write).await?;
+            write.commit().await?;
+            known.commits += 1;
+            Ok(known)
+        };
+        database.protect(write).await
     }
 
     /// Moves these heads and removes the rows of the journal that they hold, or neither.

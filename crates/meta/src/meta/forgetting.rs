@@ -19,12 +19,7 @@ impl Meta {
         self.forget_keys_and_tokens(ended_by).await?;
         let mut forgotten = 0;
         for _ in 0..TRANSACTIONS_MAX {
-            let mut writer = self.shared.database.writer().await;
-            let mut write = writer.begin().await?;
-            let rows = reports::forget(&mut write, ended_by, ROWS).await?;
-            if rows > 0 {
-                write.commit().await?;
-            }
+            let rows = self.forget_some(ended_by).await?;
             forgotten += rows;
             if rows < ROWS.into() {
                 break;
@@ -33,17 +28,35 @@ impl Meta {
         Ok(forgotten)
     }
 
+    async fn forget_some(&self, ended_by: Timestamp) -> Result<u64, Error> {
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let rows = reports::forget(&mut write, ended_by, ROWS).await?;
+            if rows > 0 {
+                write.commit().await?;
+            }
+            Ok(rows)
+        };
+        database.protect(write).await
+    }
+
     async fn forget_keys_and_tokens(&self, ended_by: Timestamp) -> Result<(), Error> {
         let now = self.shared.clock.now();
-        let mut writer = self.shared.database.writer().await;
-        let mut write = writer.begin().await?;
-        let keys = reports::forget_old_keys(&mut write, now).await?;
-        let tokens = tokens::forget(&mut write, ended_by).await?;
-        // Most of the time there is nothing to make durable.
-        if keys + tokens > 0 {
-            write.commit().await?;
-        }
-        Ok(())
+        let database = &self.shared.database;
+        let write = || async move {
+            let mut writer = database.writer().await;
+            let mut write = writer.begin_protected().await?;
+            let keys = reports::forget_old_keys(&mut write, now).await?;
+            let tokens = tokens::forget(&mut write, ended_by).await?;
+            // Most of the time there is nothing to make durable.
+            if keys + tokens > 0 {
+                write.commit().await?;
+            }
+            Ok(())
+        };
+        database.protect(write).await
     }
 }
 

@@ -323,9 +323,9 @@ async fn a_full_disk_refuses_and_everything_goes_on_once_there_is_room() {
             }
         };
         assert_eq!(refused.kind(), ErrorKind::StorageFull);
-        // It stays full, reading goes on, and small things may still fit.
+        // It stays full, reading goes on, and smaller things may still fit.
         for _ in 0..3 {
-            let records = (0..400).map(|i| playback("e", &format!("q{i}")));
+            let records = (0..800).map(|i| playback("e", &format!("q{kept}-{i}")));
             let refused = journal.append(token, sent(records)).await;
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
         }
