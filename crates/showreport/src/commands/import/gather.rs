@@ -16,7 +16,7 @@ const STRIPES: usize = 16;
 
 /// Text of the rows that are loaded in one go: few commits, bounded memory.
 /// Rows are smaller than the text that they were read from.
-const GROUP_BYTES: usize = 96 << 20;
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Records of what events are that are loaded in one go. Each is a row that may have to be written,
 /// and meanwhile no other process writes: a server beside the import stores nothing.
