@@ -37,6 +37,7 @@ struct Shared {
     /// Held while files are merged, so that none is merged twice at once.
     compacting: Mutex<()>,
     files: Files,
+    report_files: ReportFiles,
     metrics: Metrics,
 }
 
@@ -77,6 +78,7 @@ impl Lake {
                 exclusive: Exclusive::new(config.lock.clone(), newest),
                 compacting: Mutex::default(),
                 files: Files::new(store.clone()),
+                report_files: ReportFiles::new(store.clone()),
                 store,
                 metrics: Metrics::default(),
             }),
@@ -95,7 +97,7 @@ impl Lake {
 
     /// The files of reports.
     pub fn report_files(&self) -> ReportFiles {
-        ReportFiles::new(self.shared.store.clone())
+        self.shared.report_files.clone()
     }
 
     /// Ends every wait for another process that changes the lake: what is not begun fails.

@@ -16,6 +16,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use showreport_model::{OrgId, ReportId, is_storage_full};
 use tokio::io::AsyncWrite;
+use tokio::sync::Semaphore;
 
 use crate::{DurableStore, Error, Store};
 
@@ -24,6 +25,11 @@ const REPORTS: &str = "reports";
 
 /// What is kept in memory before it is handed to the store.
 const PART_BYTES: usize = 4 * 1024 * 1024;
+
+/// Pieces of files that are read at the same time to be sent. Each is read on a thread of its own; with
+/// one for each download the many short reads of reports and merges would have a small share of the
+/// processors, and take seconds.
+const READS_MAX: usize = 2;
 
 /// Parts on their way to the store; the writer waits when there are more.
 const PARTS_UNDER_WAY_MAX: usize = 2;
@@ -63,6 +69,8 @@ pub struct ReportFiles {
     store: Arc<dyn ObjectStore>,
     /// What lies below it, to list files a part at a time.
     durable: DurableStore,
+    /// Shared by all that are sent.
+    reads: Arc<Semaphore>,
 }
 
 impl ReportFiles {
@@ -70,6 +78,7 @@ impl ReportFiles {
         Self {
             durable: store.inner().clone(),
             store: Arc::new(store),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         }
     }
 
@@ -114,8 +123,16 @@ impl ReportFiles {
             ..GetOptions::default()
         };
         let got = self.store.get_opts(&path.0, options).await;
-        let bytes = got.map_err(failed)?.into_stream();
-        Ok(bytes.map_err(failed).boxed())
+        let bytes = got.map_err(failed)?.into_stream().map_err(failed);
+        let state = (bytes.boxed(), self.reads.clone());
+        let one_by_one = stream::try_unfold(state, async |(mut bytes, reads)| {
+            let turn = reads.clone().acquire_owned().await;
+            let turn = turn.expect("it is never closed");
+            let piece = bytes.try_next().await?;
+            drop(turn);
+            Ok(piece.map(|piece| (piece, (bytes, reads))))
+        });
+        Ok(one_by_one.boxed())
     }
 
     /// How large a file is.
