@@ -91,11 +91,12 @@ impl Jobs {
 
     /// Without it the database would grow with every report that was ever made.
     async fn forget_history(&self) -> anyhow::Result<()> {
+        let now = self.meta.clock().now();
+        let ended_by = now.saturating_add_millis(-self.config.history_ms);
+        // After the time was read by which it is old.
         if self.meta.clock_in_doubt().await? {
             return Ok(());
         }
-        let now = self.meta.clock().now();
-        let ended_by = now.saturating_add_millis(-self.config.history_ms);
         let forgotten = self.meta.forget_history(ended_by).await;
         let reports = forgotten.context("forget old reports")?;
         if reports > 0 {
