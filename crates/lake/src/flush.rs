@@ -176,35 +176,21 @@ pub(crate) async fn load(
 
 /// Does what a flush does, up to the point where a crash hurts most.
 #[cfg(test)]
-pub(crate) async fn stop_before_the_heads(
-    meta: &Meta,
-    newest: &mut Newest,
-    metrics: &Metrics,
-) -> Result<(), Error> {
+pub(crate) async fn stop_before_the_heads(meta: &Meta, newest: &mut Newest) -> Result<(), Error> {
     let merger = take(meta, u64::MAX).await?.merger;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    append(
-        newest,
-        &meta.announce_versions().await?,
-        vec![facts],
-        metrics,
-    )
-    .await?;
-    Ok(())
+    append_and_stop(meta, newest, facts).await
 }
 
-/// Does what a load does, up to the same point.
+/// Commits to the tables what a flush or a load would, and leaves the heads where they are.
 #[cfg(test)]
-pub(crate) async fn load_and_stop(
+pub(crate) async fn append_and_stop(
     meta: &Meta,
     newest: &mut Newest,
-    collected: &Collected,
+    facts: Vec<Facts>,
 ) -> Result<(), Error> {
-    let (known, groups) = (
-        meta.known_lake().await?,
-        vec![vec![collected.facts.clone()]],
-    );
-    append(newest, &known, groups, &Metrics::default()).await?;
+    let known = meta.announce_versions().await?;
+    append(newest, &known, vec![facts], &Metrics::default()).await?;
     Ok(())
 }
 

@@ -65,9 +65,11 @@ pub(crate) async fn advance(write: &mut Write<'_>, moved: &NewHeads) -> Result<(
     Ok(())
 }
 
-/// What the database says of the lake. All of it is read in one transaction.
-pub(crate) async fn known(read: &mut SqliteConnection) -> Result<KnownLake, Error> {
-    let Ledger { commits, heads, .. } = Ledger::read(&mut *read).await?;
+/// What the database says of the lake, by the ledger of the same transaction.
+pub(crate) async fn known(
+    read: &mut SqliteConnection,
+    Ledger { commits, heads, .. }: Ledger,
+) -> Result<KnownLake, Error> {
     let rows = sqlx::query(SELECT)
         .fetch_all(read)
         .await

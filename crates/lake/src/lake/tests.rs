@@ -118,6 +118,14 @@ impl World {
         self.lake.flush().await.unwrap();
     }
 
+    /// Stretches of one view, a file each.
+    async fn flush_four_files(&self) {
+        for round in 0..4 {
+            let stretch = viewing("a", round * 20, round * 20 + 10);
+            self.collect_and_flush([stretch]).await;
+        }
+    }
+
     async fn files(&self, heads: &Heads) -> Vec<DataFile> {
         let files = self
             .lake
@@ -248,8 +256,7 @@ async fn a_flush_that_stopped_before_the_heads_loses_and_doubles_nothing() {
 async fn stop_before_the_heads(world: &World) {
     let meta = world.meta.clone();
     let work = move |mut newest: Held| async move {
-        let metrics = Metrics::default();
-        flush::stop_before_the_heads(&meta, &mut newest, &metrics).await
+        flush::stop_before_the_heads(&meta, &mut newest).await
     };
     world.lake.shared.exclusive.run(work).await.unwrap();
 }
@@ -282,11 +289,7 @@ async fn compaction_keeps_the_facts_in_fewer_files() {
 #[tokio::test]
 async fn a_compaction_gives_way_to_who_was_faster() {
     let world = World::new().await;
-    for round in 0..4 {
-        world
-            .collect_and_flush([viewing("a", round * 20, round * 20 + 10)])
-            .await;
-    }
+    world.flush_four_files().await;
     let shared = world.lake.shared.clone();
     let plan = move |mut newest: Held| async move {
         compact::plan(

@@ -49,30 +49,32 @@ impl Room {
     /// Refuses while the disk takes no mebibyte. It is tried, since no figure knows of quotas.
     pub(super) async fn ensure(&self) -> Result<(), Error> {
         let mut looked = self.looked.lock().await;
-        let known = looked.filter(|(at, _)| at.elapsed() < LOOK_AGAIN);
-        let is_full = if let Some((_, is_full)) = known {
-            is_full
-        } else {
-            let directory = self.directory.clone();
-            let tried = spawn_blocking(move || try_write(&directory)).await;
-            match tried.expect("writing to a file does not panic") {
-                Ok(()) => false,
-                Err(error) if is_storage_full(&error) => true,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot find out whether the disk has room");
-                    false
-                }
+        let is_full = match *looked {
+            Some((at, is_full)) if at.elapsed() < LOOK_AGAIN => is_full,
+            _ => {
+                let is_full = is_full(self.directory.clone()).await;
+                *looked = Some((Instant::now(), is_full));
+                is_full
             }
         };
-        if known.is_none() {
-            *looked = Some((Instant::now(), is_full));
-        }
         drop(looked);
         if is_full {
             let doing = "try whether there is room";
             return Err(Error::StorageFull { doing });
         }
         Ok(())
+    }
+}
+
+async fn is_full(directory: PathBuf) -> bool {
+    let tried = spawn_blocking(move || try_write(&directory)).await;
+    match tried.expect("writing to a file does not panic") {
+        Ok(()) => false,
+        Err(error) if is_storage_full(&error) => true,
+        Err(error) => {
+            tracing::warn!(%error, "cannot find out whether the disk has room");
+            false
+        }
     }
 }
 

@@ -114,7 +114,8 @@ impl Meta {
     /// What a lake must be that goes with this database.
     pub async fn known_lake(&self) -> Result<KnownLake, Error> {
         let mut read = self.shared.database.snapshot().await?;
-        heads::known(&mut read).await
+        let ledger = Ledger::read(&mut *read).await?;
+        heads::known(&mut read, ledger).await
     }
 
     /// Announces that the lake is about to get new versions, and says what it must be before.
@@ -127,7 +128,8 @@ impl Meta {
         let write = || async move {
             let mut writer = database.writer().await;
             let mut write = writer.begin_protected().await?;
-            let mut known = heads::known(&mut write).await?;
+            let ledger = write.ledger.clone();
+            let mut known = heads::known(&mut write, ledger).await?;
             write.commit().await?;
             known.commits += 1;
             Ok(known)

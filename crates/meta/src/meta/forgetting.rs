@@ -62,11 +62,11 @@ impl Meta {
 
 #[cfg(test)]
 mod tests {
-    use showreport_model::report::{Dimension, Format, ReportFailure, ReportFile, ReportOrder};
-    use showreport_model::{Clock, ErrorKind, Failure, ReportId, Window};
+    use showreport_model::report::{ReportFailure, ReportFile};
+    use showreport_model::{Clock, ErrorKind, Failure, ReportId};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::testing::{Fixture, collector, event, registration, sent};
+    use super::super::testing::{Fixture, collector, registration, sent};
     use crate::{Idempotency, Scope};
 
     const YEAR_MS: i64 = 365 * 86_400_000;
@@ -88,15 +88,7 @@ mod tests {
     }
 
     async fn create(show: &Fixture, key: &str) -> ReportId {
-        let order = ReportOrder {
-            org: show.org.clone(),
-            event: event("keynote"),
-            dimension: Dimension::WatchTime,
-            group_by: vec![],
-            window: Window::ALL,
-            granularity: showreport_model::buckets::Granularity::default(),
-            format: Format::Csv,
-        };
+        let order = show.order("keynote");
         let idempotency = Idempotency {
             key: key.to_owned(),
             body_sha256: [0; 32],

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use showreport_model::buckets::Granularity;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
-use showreport_model::report::Heads;
-use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, TokenId, Zone};
+use showreport_model::report::{Dimension, Format, Heads, ReportOrder};
+use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, TokenId, Window, Zone};
 use tempfile::TempDir;
 
 use super::Meta;
@@ -110,6 +111,19 @@ impl Fixture {
     /// The same file, opened once more as another process does.
     pub(super) async fn reopen(&self) -> Meta {
         Meta::open(&self.config, self.clock.clone()).await.unwrap()
+    }
+
+    /// An order of the organisation's for a report of an event.
+    pub(super) fn order(&self, event_id: &str) -> ReportOrder {
+        ReportOrder {
+            org: self.org.clone(),
+            event: event(event_id),
+            dimension: Dimension::WatchTime,
+            group_by: vec![],
+            window: Window::ALL,
+            granularity: Granularity::default(),
+            format: Format::Csv,
+        }
     }
 
     pub(super) fn path(&self) -> PathBuf {

@@ -107,12 +107,7 @@ async fn the_link_of_a_days_watch_time_lasts_an_hour() {
     show.app.clock.advance_hours(1);
     assert_eq!(open(&show, &answer).await.refused(403), "LINK_EXPIRED");
     show.app.clock.advance_hours(1);
-    show.app
-        .parts
-        .jobs
-        .maintain(false)
-        .await
-        .expect("maintenance");
+    show.app.maintain(false).await;
     assert_eq!(open(&show, &answer).await.refused(403), "LINK_EXPIRED");
     let folder = show.app.data_dir().join("store/reports/acme");
     let left = std::fs::read_dir(folder).into_iter().flatten().flatten();

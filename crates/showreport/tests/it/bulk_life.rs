@@ -119,12 +119,7 @@ async fn a_report_is_kept_for_sixty_days_and_a_day_restated_as_long() {
     assert_eq!(both.len(), 2);
     // On the sixtieth day the first reports go, and their files with them.
     show.app.clock.advance_hours(6 * HOURS_A_DAY);
-    show.app
-        .parts
-        .jobs
-        .maintain(false)
-        .await
-        .expect("maintenance");
+    show.app.maintain(false).await;
     let left = show
         .app
         .reports_from(&show.org, &job, "2026-11-22T00:00:00Z")
@@ -260,12 +255,7 @@ async fn a_job_whose_reports_nobody_fetches_ends_and_says_so_ahead() {
     // Another may take its place; the ended one goes with its last report.
     let next = show.app.job(&show.org, "event_customers_a1").await;
     show.app.clock.advance_hours(60 * HOURS_A_DAY);
-    show.app
-        .parts
-        .jobs
-        .maintain(false)
-        .await
-        .expect("maintenance");
+    show.app.maintain(false).await;
     assert_eq!(show.app.get(&show.org, &path).await.status, 404);
     show.app
         .get(&show.org, &format!("/v1/jobs/{next}"))

@@ -358,11 +358,11 @@ async fn a_file_is_kept_for_thirty_days() {
     let (show, report) = made().await;
     let id = report["id"].as_str().expect("an id");
     show.app.clock.advance_millis(30 * 24 * 3_600_000 - 1);
-    show.app.parts.jobs.maintain(true).await.expect("tidy up");
+    show.app.maintain(true).await;
     let lasting = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
     get(&show, link(&lasting), &[]).await.is(200);
     show.app.clock.advance_millis(1);
-    show.app.parts.jobs.maintain(true).await.expect("tidy up");
+    show.app.maintain(true).await;
     get(&show, link(&lasting), &[]).await.refused(410);
     // The report itself is still told of.
     let report = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();

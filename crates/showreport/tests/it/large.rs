@@ -14,7 +14,7 @@ const FIRST_DAY: i64 = 1_793_491_200_000;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Somebody watches round the clock.
+/// A view without a pause.
 async fn watch_days(show: &Show, first: i64, days: i64) {
     let records = (0..days).map(|day| {
         let from = first + day * DAY_MS;

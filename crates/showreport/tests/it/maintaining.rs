@@ -112,7 +112,7 @@ async fn a_damaged_file_stops_no_chore_is_named_and_is_taken_up_again_once_it_is
 
     // Put back, it is merged with what the others have become.
     flip(&damaged);
-    jobs.maintain(false).await.expect("maintenance");
+    show.app.maintain(false).await;
     assert_eq!(status(&show).await["damaged_files"], json!([]));
     assert!(damaged_in_metrics(&show).await.is_empty());
     assert_eq!(data_files(&show, "spans").len(), 5, "and what both became");
@@ -139,11 +139,6 @@ async fn a_damaged_report_is_named_without_its_organisation_until_it_is_deleted(
     assert_eq!(*file, format!("store/reports/-/{id}/1-main"), "{seen}");
     let path = format!("/api/v1/reports/{id}");
     show.app.delete(&show.org, &path).await.is(204);
-    show.app
-        .parts
-        .jobs
-        .maintain(false)
-        .await
-        .expect("maintenance");
+    show.app.maintain(false).await;
     assert_eq!(status(&show).await["damaged_files"], json!([]));
 }

@@ -59,12 +59,7 @@ async fn files_of_reports_and_links_stay_and_files_of_nobody_go() {
     fs::copy(kept.first().expect("a file"), &stray).expect("leave a file");
     let all = files(&reports);
     let vacuum = async || {
-        show.app
-            .parts
-            .jobs
-            .maintain(true)
-            .await
-            .expect("maintenance");
+        show.app.maintain(true).await;
     };
     age(&all, &show, 23);
     vacuum().await;

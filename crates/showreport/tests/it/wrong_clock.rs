@@ -34,12 +34,7 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
     assert_eq!(clock(&show).await, "right");
 
     show.app.clock.set_hours(40 * DAY_HOURS);
-    show.app
-        .parts
-        .jobs
-        .maintain(true)
-        .await
-        .expect("maintenance");
+    show.app.maintain(true).await;
     show.app.keep_schedule().await;
     show.send([says("ada", "m1", "10:00", "hello")]).await;
     assert_eq!(reports_of(&show, &job).await, published);
@@ -50,32 +45,17 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
 
     show.app.clock.set_hours(-40 * DAY_HOURS);
     assert_eq!(clock(&show).await, "right");
-    show.app
-        .parts
-        .jobs
-        .maintain(true)
-        .await
-        .expect("maintenance");
+    show.app.maintain(true).await;
     let file = show.app.download(&made.report, "").await;
     assert_eq!(file.is(200).body, made.file);
     show.send([says("ada", "m2", "10:01", "hello")]).await;
 
     // It was right after all: then all of it is done.
     show.app.clock.set_hours(40 * DAY_HOURS);
-    show.app
-        .parts
-        .jobs
-        .maintain(true)
-        .await
-        .expect("maintenance");
+    show.app.maintain(true).await;
     let beside = show.app.open_beside().await;
     beside.meta.confirm_clock().await.expect("confirmed");
-    show.app
-        .parts
-        .jobs
-        .maintain(true)
-        .await
-        .expect("maintenance");
+    show.app.maintain(true).await;
     assert!(is_expired(&show, &made.report).await);
     show.app.keep_schedule().await;
     let newest = show.app.bulk_reports(&show.org, &job, "").await;

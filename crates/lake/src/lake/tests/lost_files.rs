@@ -36,11 +36,7 @@ fn damage(error: &(dyn std::error::Error + 'static)) -> String {
 async fn a_lost_data_file_is_named_by_readers_and_by_merges() {
     for lose in LOSSES {
         let world = World::new().await;
-        for round in 0..4 {
-            world
-                .collect_and_flush([viewing("a", round * 20, round * 20 + 10)])
-                .await;
-        }
+        world.flush_four_files().await;
         let directory = world.directory.path().join("store/lake/spans");
         let file = files_below(&directory, "parquet").remove(0);
         lose(&file);

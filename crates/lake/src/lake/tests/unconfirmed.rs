@@ -17,9 +17,9 @@ async fn newest_spans(world: &World) -> Vec<(String, i64, i64)> {
 
 /// Commits to the tables what a load would, and dies there.
 async fn load_and_stop(world: &World, viewings: impl IntoIterator<Item = Viewing>) {
-    let (meta, collected) = (world.meta.clone(), testing::collected("acme", viewings));
+    let (meta, facts) = (world.meta.clone(), testing::facts("acme", viewings));
     let work = move |mut newest: Held| async move {
-        flush::load_and_stop(&meta, &mut newest, &collected).await
+        flush::append_and_stop(&meta, &mut newest, vec![facts]).await
     };
     world.lake.shared.exclusive.run(work).await.unwrap();
 }
@@ -56,11 +56,7 @@ async fn a_load_that_stopped_before_the_heads_is_taken_back_by_the_next_version(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_takes_nothing_of_an_unconfirmed_load_along() {
     let world = World::new().await;
-    for round in 0..4 {
-        world
-            .collect_and_flush([viewing("a", round * 20, round * 20 + 10)])
-            .await;
-    }
+    world.flush_four_files().await;
     let spans = world.present_spans().await;
     load_and_stop(&world, [viewing("dead", 0, 5)]).await;
     assert_eq!(world.lake.compact().await.unwrap().files_in, 4);
@@ -72,11 +68,7 @@ async fn a_merge_takes_nothing_of_an_unconfirmed_load_along() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_stopped_before_the_heads_is_taken_back() {
     let world = World::new().await;
-    for round in 0..4 {
-        world
-            .collect_and_flush([viewing("a", round * 20, round * 20 + 10)])
-            .await;
-    }
+    world.flush_four_files().await;
     let shared = world.lake.shared.clone();
     let merge_and_stop = move |mut newest: Held| async move {
         let of_lake = (&shared.config, &shared.store);

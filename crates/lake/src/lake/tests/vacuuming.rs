@@ -9,11 +9,7 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn vacuum_keeps_what_heads_and_running_reports_need() {
     let world = World::new().await;
-    for round in 0..4 {
-        world
-            .collect_and_flush([viewing("a", round * 20, round * 20 + 10)])
-            .await;
-    }
+    world.flush_four_files().await;
     let pinned = world.meta.heads().await.unwrap();
     let report = running_report(&world, &pinned).await;
     world.lake.compact().await.unwrap();

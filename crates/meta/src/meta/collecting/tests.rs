@@ -403,7 +403,10 @@ async fn the_entries_of_the_heads_are_kept_with_them() {
         let mut writer = show.meta.shared.database.writer().await;
         let mut write = writer.begin().await.unwrap();
         sqlx::query(damage).execute(&mut *write).await.unwrap();
-        let read = heads::known(&mut write).await;
+        let read = match Ledger::read(&mut *write).await {
+            Ok(ledger) => heads::known(&mut write, ledger).await,
+            Err(error) => Err(error),
+        };
         assert_eq!(read.unwrap_err().kind(), ErrorKind::Damaged, "{damage}");
     }
 }

@@ -1,10 +1,9 @@
 mod quotas;
 
-use showreport_model::buckets::Granularity;
 use showreport_model::facts::Table;
-use showreport_model::report::{Dimension, Event, Format, ReportStatus};
+use showreport_model::report::{Event, ReportStatus};
 use showreport_model::time::MILLIS_PER_DAY;
-use showreport_model::{Clock, ErrorKind, Failure, Window, Zone};
+use showreport_model::{Clock, ErrorKind, Failure, Zone};
 
 use super::*;
 use crate::heads::NewHeads;
@@ -39,18 +38,6 @@ impl Fixture {
         let now = self.clock.now();
         journal::insert(&mut write, row, now).await.unwrap();
         write.commit().await.unwrap();
-    }
-
-    fn order(&self, event_id: &str) -> ReportOrder {
-        ReportOrder {
-            org: self.org.clone(),
-            event: event(event_id),
-            dimension: Dimension::WatchTime,
-            group_by: vec![],
-            window: Window::ALL,
-            granularity: Granularity::try_from(60).unwrap(),
-            format: Format::Csv,
-        }
     }
 
     async fn create(&self, event_id: &str) -> Report {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use showreport_model::report::{Dimension, Format, Pins, ReportOrder};
-use showreport_model::{Damage, SystemClock, Window};
+use showreport_model::report::Pins;
+use showreport_model::{Damage, SystemClock};
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
@@ -53,15 +53,7 @@ fn names<T: std::fmt::Debug>(found: Result<T, Error>, file: &str) {
 }
 
 async fn ordered(show: &Fixture) -> showreport_model::ReportId {
-    let order = ReportOrder {
-        org: show.org.clone(),
-        event: event("keynote"),
-        dimension: Dimension::WatchTime,
-        group_by: vec![],
-        window: Window::ALL,
-        granularity: showreport_model::buckets::Granularity::default(),
-        format: Format::Csv,
-    };
+    let order = show.order("keynote");
     let created = show.meta.create_reports(&show.org, &[order], None).await;
     created.unwrap()[0].id
 }

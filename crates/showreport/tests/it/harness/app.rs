@@ -206,6 +206,12 @@ impl TestApp {
         }
     }
 
+    /// Does a round of maintenance.
+    pub(crate) async fn maintain(&self, vacuum: bool) {
+        let maintained = self.parts.jobs.maintain(vacuum).await;
+        maintained.expect("maintenance");
+    }
+
     /// Runs report workers until no job is left.
     pub(crate) async fn work(&self) {
         let shutdown = CancellationToken::new();
