@@ -97,7 +97,7 @@ impl<S: ObjectStore> CheckedStore<S> {
         format!("{}/{location}", self.shared.name)
     }
 
-    /// Where the file lies that the operator knows by this name, or whose checksums do.
+    /// The path in the store of a file that damage was reported of; of checksums, that of their file.
     pub(crate) fn location_of(&self, file: &str) -> Option<Path> {
         let location = file.strip_prefix(&self.shared.name)?.strip_prefix('/')?;
         let sums = location

@@ -88,7 +88,7 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// Loads the tables, beside whoever changes them. They must be there, and those that the
+    /// Loads the tables, without the lock of other processes' changes. They must be there, and those that the
     /// database counts on must be as it knows them.
     pub(crate) async fn load(store: Store, known: &KnownLake) -> Result<Self, Error> {
         let load = |table| newest(&store, table, known);

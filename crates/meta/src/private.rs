@@ -10,7 +10,7 @@ use std::path::Path;
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 
-/// Permissions of everybody but the owner.
+/// The permission bits of group and others.
 #[cfg(unix)]
 const OF_OTHERS: u32 = 0o077;
 

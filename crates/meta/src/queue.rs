@@ -39,7 +39,7 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// The number of this claim.
     pub fence: i64,
-    /// How many of those who claimed it before never came back: their process may have ended by it.
+    /// Earlier claims that ended with their lease: the job may have ended their process.
     pub lost: u32,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct NewJob<'a> {
     pub(crate) run_at: Timestamp,
 }
 
-/// Who claims, and within which bounds.
+/// The process that claims, and its bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claimant {
     /// The process.

@@ -105,7 +105,7 @@ pub(crate) async fn list(
     rows.iter().map(token).collect()
 }
 
-/// Takes a token back and gives whose it is. The first time counts.
+/// Takes a token back and gives its organisation. The first time counts.
 pub(crate) async fn revoke(
     write: &mut SqliteConnection,
     id: TokenId,
@@ -178,7 +178,7 @@ pub(crate) async fn find(
     Ok(access)
 }
 
-/// Which token a secret is of that opens nothing, and whose: one that was revoked or has expired.
+/// The token of a secret that opens nothing, and its organisation: one that was revoked or has expired.
 pub(crate) async fn find_closed(
     read: impl SqliteExecutor<'_>,
     secret: &str,

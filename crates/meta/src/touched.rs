@@ -61,8 +61,8 @@ const SELECT_TAKEN: &str = "SELECT event_id, earliest, number FROM touched_event
 const SELECT_WAITING_SINCE: &str = "SELECT min(touched_at) AS touched_at FROM touched_events
     WHERE org = ?1 AND earliest < ?2";
 
-/// The events come as a JSON array of `[event, number]`. Only what was looked at: who took more
-/// meanwhile changed the number.
+/// The events come as a JSON array of `[event, number]`. Only what was looked at: a later call
+/// that took more has changed the number.
 const DELETE: &str = "DELETE FROM touched_events
     WHERE org = ?1 AND taken = 1
         AND (event_id, number) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";

@@ -98,7 +98,7 @@ const DOWNLOADS: Bounds = Bounds {
     wait: Duration::from_secs(5),
 };
 
-/// Of one report, whose link anybody may have.
+/// Of one report: its link opens without a token.
 const DOWNLOADS_OF_LINK: Bounds = Bounds {
     all_max: usize::MAX,
     each_max: 4,
@@ -242,7 +242,7 @@ impl App {
         &self.0.downloads
     }
 
-    /// Permits to be sent a file of a report, whoever asks.
+    /// Permits for downloads of one report, by any caller.
     pub(crate) fn downloads_of_link(&self) -> &FairPermits<ReportId> {
         &self.0.downloads_of_link
     }

@@ -43,8 +43,8 @@ impl WriterSlot {
         }
     }
 
-    /// A connection without a transaction, out of its slot: whoever is dropped
-    /// before putting it back leaves the next one to open another.
+    /// A connection without a transaction, out of its slot. If the future is dropped before it
+    /// puts the connection back, the next call opens another.
     async fn take(&mut self) -> Result<SqliteConnection, Error> {
         if let Some(mut connection) = self.connection.take() {
             // The answer comes after the rollback of whatever was dropped.
@@ -119,8 +119,8 @@ impl WriterSlot {
     /// Moves the log into the database file, as far as readers let it.
     pub(super) async fn checkpoint(&mut self) -> Result<(), Error> {
         let mut connection = self.take().await?;
-        // Emptying the log waits for readers, and meanwhile nobody could
-        // write. One process that was stopped while it read would stop us all.
+        // Emptying the log waits for readers, and nothing is written meanwhile: without this, a
+        // process that is stopped in the middle of a read stops all writes.
         set_busy_timeout(&mut connection, 0).await?;
         fail_point!("checkpoint-before", |_| std::process::abort());
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -61,7 +61,7 @@ impl Journal {
     /// of a request and its last record minutes may pass, and a revoked token stores nothing.
     ///
     /// The commit happens elsewhere: dropping this future loses only the
-    /// answer and what is left of a large request, and harms nobody who shares the commit.
+    /// answer and what is left of a large request, and leaves the other requests of the commit as they are.
     pub async fn append(&self, token: TokenId, sent: impl Into<Batches>) -> Result<(), Error> {
         let answer = self.queue.push(token, sent.into()).await?;
         // The control of the tests that kill: answering here must be seen to lose records.

@@ -25,7 +25,7 @@ const GROUP_EVENTS: usize = 4_096;
 /// Memory of a group, past which it takes no more: encoding it takes a few times as much.
 const GROUP_BYTES: usize = 16 << 20;
 
-/// The queue between those who append and the writer.
+/// The queue between requests and the writer.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,

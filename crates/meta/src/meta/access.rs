@@ -1,4 +1,4 @@
-//! Who may come in: organisations, tokens, the keys of links.
+//! Access: organisations, tokens, the keys of links.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,7 +55,7 @@ impl Meta {
     }
 
     /// Takes a token back for good, here at once and in other processes within a
-    /// second. Doing it twice is fine. Gives whose it was.
+    /// second. Doing it twice is fine. Gives the organisation that it was of.
     pub async fn revoke_token(&self, id: TokenId) -> Result<OrgId, Error> {
         let database = &self.shared.database;
         let write = || async move {

@@ -342,8 +342,8 @@ impl Meta {
         queue::queued_since(self.shared.database.readers(), MAKE_BULK_REPORT).await
     }
 
-    /// The events of which something was said, at most `limit`. They are the caller's to look at,
-    /// until it says that it has; whoever asks next gets them too.
+    /// The events of which something was said, at most `limit`. They are given again
+    /// at the next call, until the caller says that it has looked at them.
     pub async fn take_touched(&self, org: &OrgId, limit: u32) -> Result<Vec<TouchedEvent>, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;

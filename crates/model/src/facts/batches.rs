@@ -37,7 +37,7 @@ impl Batches {
         &mut self.filling
     }
 
-    /// Whose facts they are.
+    /// The organisation of the facts.
     pub const fn org(&self) -> &OrgId {
         self.filling.org()
     }

@@ -34,7 +34,7 @@ pub(crate) fn joined() -> ScalarUDF {
 }
 
 /// `divided(text)`: what a joined text chose, a row an option: its `option_id`, and whether it `leads`,
-/// so that who chose can be counted once. Of a withdrawal one row, with an empty id.
+/// so that each voter can be counted once. Of a withdrawal one row, with an empty id.
 pub(crate) fn divided() -> ScalarUDF {
     let divided = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();

@@ -110,7 +110,7 @@ impl Follow {
     fn go(&mut self) -> Result<()> {
         while self.at < self.until && self.made.rows < BATCH_ROWS {
             if self.levels[0].sets() == 0 {
-                // Nobody watches before the next change.
+                // There is no viewer before the next change.
                 self.levels.iter_mut().for_each(Level::step);
                 self.at = self.until;
                 return Ok(());

@@ -58,7 +58,7 @@ impl DataDir {
     }
 
     /// Closes what an earlier version, or a copy, left open to others. Below `store` and `spill`
-    /// nothing has to be looked at: nobody else can enter them.
+    /// nothing has to be looked at: only the owner can enter them.
     fn close_to_others(&self) {
         for name in PRIVATE {
             let path = self.0.join(name);

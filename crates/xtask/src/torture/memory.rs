@@ -105,7 +105,7 @@ impl<'t> Site<'t> {
         Ok(())
     }
 
-    /// Polls with long options, a body a round; votes in them; and who watches round the clock.
+    /// Polls with long options, a body a round; votes in them; and a viewer round the clock.
     fn collect(&mut self) -> anyhow::Result<()> {
         self.watched("collecting", |site| {
             for round in 0..site.torment.rounds {
@@ -281,7 +281,7 @@ impl<'t> Site<'t> {
         Ok(())
     }
 
-    /// The report of the day of the votes, or of a day that somebody watched.
+    /// The report of the day of the votes, or of a day with a view.
     fn bulk_report(&self, report_type: &str) -> anyhow::Result<()> {
         let job = json!({"reportTypeId": format!("event_{report_type}_a1"), "name": "daily"});
         let job = self

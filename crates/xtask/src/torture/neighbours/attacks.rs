@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::rig::{Answer, Connection, Server, head};
 use crate::torture::audit::REPORTS;
 
-/// An attack: so many clients who do one thing again and again.
+/// An attack: so many clients that repeat one request.
 pub(super) struct Attack {
     /// What there is too much of.
     pub(super) name: &'static str,
