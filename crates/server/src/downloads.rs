@@ -6,6 +6,7 @@ mod range;
 mod negotiate;
 mod stream;
 mod edition;
+mod answer;
 mod serve;
 
 use showreport_model::ReportId;

@@ -10,13 +10,16 @@ mod surround;
 mod unread;
 
 use axum::http::Method;
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{
+    ACCEPT_RANGES, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER,
+};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
@@ -102,8 +105,12 @@ fn public_routes() -> OpenApiRouter<App> {
     let collect = OpenApiRouter::new()
         .routes(routes!(collect::collect))
         .layer(open_to_pages());
+    let links = OpenApiRouter::new()
+        .routes(routes!(downloads::download))
+        .layer(links_open_to_pages());
     OpenApiRouter::with_openapi(document::base())
         .merge(collect)
+        .merge(links)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
         .routes(routes!(blendvision::get_watch_time))
@@ -114,7 +121,6 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(youtube::list_reports))
         .routes(routes!(youtube::get_report))
         .routes(routes!(youtube::download_media))
-        .routes(routes!(downloads::download))
         .routes(routes!(api::list_events))
         .routes(routes!(api::get_event))
         .routes(routes!(api::get_figures))
@@ -134,6 +140,30 @@ fn open_to_pages() -> CorsLayer {
         .allow_methods([Method::POST, Method::OPTIONS])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, CONTENT_ENCODING])
         .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .max_age(Duration::from_hours(2))
+}
+
+/// Pages of any origin may read what a link opens: a link is a right of its holder, and nothing that
+/// a browser adds by itself opens more.
+fn links_open_to_pages() -> CorsLayer {
+    let exposed = [
+        ACCEPT_RANGES,
+        CONTENT_DISPOSITION,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_RANGE,
+        ETAG,
+        REQUEST_ID,
+        RETRY_AFTER,
+    ];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
+        // Readers of ranges add headers of their own; each of them is ignored, or one of RFC 9110.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed)
+        // Only the preflight depends on what it asks for, and no cache keeps that.
+        .vary([])
         .max_age(Duration::from_hours(2))
 }
 

@@ -1,12 +1,24 @@
-//! Headers by which a client says which form it takes and what it has already.
+//! Headers by which a client says which form it takes and what it has already (RFC 9110).
 
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE};
+use axum::http::header::{ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
+use axum::http::{HeaderMap, HeaderName};
 
-/// Whether the client asks for gzip, and no less gladly than for plain bytes.
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+/// How the bytes of a file are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// As they are; `identity` in `Accept-Encoding`.
+    Plain,
+    /// Packed.
+    Gzip,
+}
+
+/// The codings that the client accepts, the preferred one first; never none.
+///
+/// A file that packing does not make smaller is packed only for a client that excludes plain bytes. A
+/// client that excludes both gets plain bytes, since 406 would help it no more.
+pub(super) fn acceptable(headers: &HeaderMap, shrinks: bool) -> &'static [Coding] {
     let mut gzip = None;
-    let mut identity = None;
+    let mut plain = None;
     let mut any = None;
     for value in headers.get_all(ACCEPT_ENCODING) {
         let Ok(text) = value.to_str() else { continue };
@@ -15,14 +27,25 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
             let weight = weight(parameters);
             match name.trim().to_ascii_lowercase().as_str() {
                 "gzip" | "x-gzip" => gzip = Some(weight),
-                "identity" => identity = Some(weight),
+                "identity" => plain = Some(weight),
                 "*" => any = Some(weight),
                 _ => {}
             }
         }
     }
     let gzip = gzip.or(any).unwrap_or(0);
-    gzip > 0 && gzip >= identity.unwrap_or(0)
+    // Plain bytes are acceptable unless they are excluded.
+    let plain = plain.or(any);
+    let is_excluded = plain == Some(0);
+    if gzip == 0 || !(shrinks || is_excluded) {
+        &[Coding::Plain]
+    } else if is_excluded {
+        &[Coding::Gzip]
+    } else if gzip >= plain.unwrap_or(0) {
+        &[Coding::Gzip, Coding::Plain]
+    } else {
+        &[Coding::Plain, Coding::Gzip]
+    }
 }
 
 /// A quality in thousandths: 1000 without one, nought where it is malformed.
@@ -47,15 +70,24 @@ fn weight(parameters: &str) -> u32 {
     }
 }
 
-/// Whether the client has these bytes already.
+/// Whether the client wants these bytes: they are those that it knows, or it does not say which.
+///
+/// Tags are compared strongly, so that a weak one never matches.
+pub(super) fn is_expected(headers: &HeaderMap, etag: &str) -> bool {
+    !headers.contains_key(IF_MATCH) || tags(headers, &IF_MATCH).any(|tag| tag == "*" || tag == etag)
+}
+
+/// Whether the client has these bytes already. Tags are compared weakly.
 pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().any(|value| {
-        value.to_str().is_ok_and(|text| {
-            text.split(',')
-                .map(str::trim)
-                .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-        })
-    })
+    tags(headers, &IF_NONE_MATCH)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The tags of a header. One that holds a comma comes in parts, none of which is a tag of ours.
+fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',').map(str::trim))
 }
 
 /// Whether a range may be taken of these bytes: it goes on with a download of the same ones.
@@ -72,38 +104,47 @@ mod tests {
 
     use super::*;
 
-    fn accepts(text: &str) -> bool {
+    use Coding::{Gzip, Plain};
+
+    fn accepted(text: &str, shrinks: bool) -> &'static [Coding] {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap());
-        takes_gzip(&headers)
+        acceptable(&headers, shrinks)
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_ask() {
-        assert!(!takes_gzip(&HeaderMap::new()));
-        for text in [
-            "gzip",
-            "gzip, deflate, br",
-            "br;q=1.0, gzip;q=0.8, *;q=0.1",
-            "*",
-            "GZIP;Q=0.001",
-            "gzip;q=0.5, identity;q=0.5",
+    fn the_preferred_coding_of_those_that_are_accepted_comes_first() {
+        assert_eq!(acceptable(&HeaderMap::new(), true), [Plain]);
+        for (text, codings) in [
+            ("gzip", &[Gzip, Plain][..]),
+            ("gzip, deflate, br", &[Gzip, Plain]),
+            ("br;q=1.0, gzip;q=0.8, *;q=0.1", &[Gzip, Plain]),
+            ("*", &[Gzip, Plain]),
+            ("GZIP;Q=0.001", &[Gzip, Plain]),
+            ("gzip;q=0.5, identity;q=0.5", &[Gzip, Plain]),
+            ("identity;q=1, gzip;q=0.5", &[Plain, Gzip]),
+            ("gzip;q=0.2, *;q=0.5", &[Plain, Gzip]),
+            ("gzip, identity;q=0", &[Gzip]),
+            ("gzip;q=0.1, *;q=0", &[Gzip]),
+            ("", &[Plain]),
+            ("identity", &[Plain]),
+            ("br", &[Plain]),
+            ("gzip;q=0", &[Plain]),
+            ("gzip;q=0.000", &[Plain]),
+            ("gzip;q=0, *", &[Plain]),
+            ("gzip;q=x", &[Plain]),
+            ("*;q=0", &[Plain]),
+            ("br, identity;q=0", &[Plain]),
         ] {
-            assert!(accepts(text), "{text}");
+            assert_eq!(accepted(text, true), codings, "{text}");
         }
-        for text in [
-            "",
-            "identity",
-            "br",
-            "gzip;q=0",
-            "gzip;q=0.000",
-            "*;q=0",
-            "gzip;q=0, *",
-            "identity;q=1, gzip;q=0.5",
-            "gzip;q=x",
-        ] {
-            assert!(!accepts(text), "{text}");
-        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_packed_only_where_plain_bytes_are_excluded() {
+        assert_eq!(accepted("gzip", false), [Plain]);
+        assert_eq!(accepted("identity;q=0.1, gzip", false), [Plain]);
+        assert_eq!(accepted("identity;q=0, gzip", false), [Gzip]);
     }
 
     #[test]
@@ -118,5 +159,21 @@ mod tests {
         }
         assert!(!has_already(&headers(r#""b""#), r#""a""#));
         assert!(!has_already(&HeaderMap::new(), r#""a""#));
+    }
+
+    #[test]
+    fn only_a_strong_tag_says_which_bytes_are_expected() {
+        let expects = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, HeaderValue::from_static(text));
+            is_expected(&headers, r#""a""#)
+        };
+        assert!(is_expected(&HeaderMap::new(), r#""a""#));
+        for text in [r#""a""#, r#""b", "a""#, "*"] {
+            assert!(expects(text), "{text}");
+        }
+        for text in [r#"W/"a""#, r#""b""#, "a", "", r#""a,b""#] {
+            assert!(!expects(text), "{text}");
+        }
     }
 }

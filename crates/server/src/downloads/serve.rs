@@ -5,11 +5,8 @@ use std::ops::Range;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -18,11 +15,11 @@ use showreport_lake::{ReportPath, Variant};
 use showreport_model::report::{Format, ReportFile};
 use showreport_model::{OrgId, ReportId};
 
+use super::answer::{Answer, Content, Representation, set};
 use super::edition::Edition;
 use super::link::{Link, LinkParts};
 use super::name::content_disposition;
-use super::negotiate::{has_already, range_applies, takes_gzip};
-use super::range::{Wanted, wanted};
+use super::negotiate::Coding;
 use super::stream::{Chunks, exactly, gzip};
 use crate::app::App;
 use crate::auth::within;
@@ -37,9 +34,9 @@ pub(crate) struct VariantQuery {
 /// Download a report's file.
 ///
 /// The link comes from a report's `uri` and opens without a token until it
-/// expires. Answers Range, If-Range and If-None-Match; packs text by gzip when
-/// asked for it and no range is honoured. `HEAD` describes the plain file, of
-/// which ranges are taken.
+/// expires. Answers Range, If-Range, If-Match and If-None-Match; packs text by
+/// gzip when asked for it and no range is honoured. `HEAD` answers as `GET`
+/// without a range. Pages of any origin may read it.
 #[utoipa::path(
     method(get, head),
     path = "/downloads/{report}/{expires}/{signature}/{file_name}",
@@ -64,6 +61,7 @@ pub(crate) struct VariantQuery {
         (status = 403, description = "the link has expired: ask for the report again"),
         (status = 404, description = "no such link"),
         (status = 410, description = "the file is no longer kept"),
+        (status = 412, description = "the file is another than If-Match expects"),
         (status = 416, description = "the file has no such range"),
         (status = 429, description = "the organisation's files were asked for too often"),
         (status = 503, description = "too many files are downloaded at the moment"),
@@ -133,8 +131,15 @@ pub(crate) async fn send_file(
 ) -> Result<Response, ApiError> {
     let copy = Copy::of(stored, variant)?;
     copy.check(app).await?;
-    let answer = copy.answer(method, headers)?;
-    answer.send(app, &copy, file_name).await
+    let answer = Answer::to(&copy.representation(), method, headers)?;
+    let body = body(app, &copy, &answer).await?;
+    let mut headers = answer.headers(copy.size_bytes());
+    if answer.content != Content::NotModified {
+        let name = content_disposition(file_name);
+        set(&mut headers, CONTENT_TYPE, copy.format.media_type());
+        set(&mut headers, CONTENT_DISPOSITION, &name);
+    }
+    Ok((answer.status(), headers, body).into_response())
 }
 
 fn no_such_link() -> ApiError {
@@ -203,9 +208,12 @@ impl Copy {
         self.stored_bytes + self.lead.len() as u64
     }
 
-    /// Whether packing makes it smaller.
-    fn is_text(&self) -> bool {
-        matches!(self.format, Format::Csv | Format::Ndjson)
+    fn representation(&self) -> Representation<'_> {
+        Representation {
+            tag: &self.tag,
+            size_bytes: self.size_bytes(),
+            shrinks: matches!(self.format, Format::Csv | Format::Ndjson),
+        }
     }
 
     /// A file of another size than was published is not served as if it were that one.
@@ -218,37 +226,6 @@ impl Copy {
             "a report's file has {stored_bytes} bytes and was published with {}",
             self.stored_bytes
         ))))
-    }
-
-    /// Decides what to send.
-    fn answer(&self, method: &Method, headers: &HeaderMap) -> Result<Answer, ApiError> {
-        let size = self.size_bytes();
-        let plain_tag = format!("\"{}\"", self.tag);
-        let is_head = *method == Method::HEAD;
-        let range = headers
-            .get(RANGE)
-            // Only GET has ranges (RFC 9110).
-            .filter(|_| !is_head && range_applies(headers, &plain_tag))
-            .and_then(|value| value.to_str().ok())
-            .map_or(Wanted::Whole, |range| wanted(range, size));
-        let packed = !is_head && range == Wanted::Whole && self.is_text() && takes_gzip(headers);
-        let etag = if packed {
-            format!("\"{}-gzip\"", self.tag)
-        } else {
-            plain_tag
-        };
-        let content = if has_already(headers, &etag) {
-            Content::NotModified
-        } else {
-            match range {
-                Wanted::Unsatisfiable => return Err(unsatisfiable(size)),
-                Wanted::Part(part) => Content::Part(part),
-                Wanted::Whole if is_head => Content::Description,
-                Wanted::Whole if packed => Content::Packed,
-                Wanted::Whole => Content::Whole,
-            }
-        };
-        Ok(Answer { etag, content })
     }
 
     /// The bytes of the range. Permits are held until the last of them is sent, or the client has
@@ -282,87 +259,23 @@ fn broken_off(error: showreport_lake::Error) -> io::Error {
     io::Error::other(error)
 }
 
-fn unsatisfiable(size_bytes: u64) -> ApiError {
-    let range = HeaderValue::try_from(format!("bytes */{size_bytes}"))
-        .expect("digits are fit for a header");
-    ApiError::new(
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        "RANGE_NOT_SATISFIABLE",
-        format!("the file has {size_bytes} bytes; the range begins after them"),
-    )
-    .with_header(CONTENT_RANGE, range)
+/// What is read of a file for an answer, once it is decided.
+async fn body(app: &App, copy: &Copy, answer: &Answer) -> Result<Body, ApiError> {
+    let range = match &answer.content {
+        _ if answer.is_head => return Ok(no_bytes()),
+        Content::NotModified => return Ok(no_bytes()),
+        Content::Whole(_) => 0..copy.size_bytes(),
+        Content::Part(part) => part.clone(),
+    };
+    let length = range.end - range.start;
+    let chunks = exactly(copy.read(app, range).await?, length);
+    Ok(match answer.content {
+        Content::Whole(Coding::Gzip) => Body::from_stream(gzip(chunks)),
+        _ => Body::from_stream(chunks),
+    })
 }
 
-/// What to send, decided before the first byte is read.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    etag: String,
-    content: Content,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Content {
-    NotModified,
-    /// The headers of the whole file, for `HEAD`.
-    Description,
-    Whole,
-    Packed,
-    Part(Range<u64>),
-}
-
-impl Answer {
-    async fn send(self, app: &App, copy: &Copy, file_name: &str) -> Result<Response, ApiError> {
-        let size = copy.size_bytes();
-        let mut headers = common_headers(&self.etag);
-        if self.content != Content::NotModified {
-            set(&mut headers, CONTENT_TYPE, copy.format.media_type());
-            set(
-                &mut headers,
-                CONTENT_DISPOSITION,
-                &content_disposition(file_name),
-            );
-        }
-        let (status, body) = match self.content {
-            Content::NotModified => (StatusCode::NOT_MODIFIED, Body::empty()),
-            Content::Description => {
-                headers.insert(CONTENT_LENGTH, size.into());
-                (StatusCode::OK, Body::empty())
-            }
-            Content::Whole => {
-                headers.insert(CONTENT_LENGTH, size.into());
-                let chunks = exactly(copy.read(app, 0..size).await?, size);
-                (StatusCode::OK, Body::from_stream(chunks))
-            }
-            Content::Packed => {
-                set(&mut headers, CONTENT_ENCODING, "gzip");
-                let chunks = exactly(copy.read(app, 0..size).await?, size);
-                (StatusCode::OK, Body::from_stream(gzip(chunks)))
-            }
-            Content::Part(part) => {
-                let length = part.end - part.start;
-                headers.insert(CONTENT_LENGTH, length.into());
-                let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-                set(&mut headers, CONTENT_RANGE, &range);
-                let chunks = exactly(copy.read(app, part).await?, length);
-                (StatusCode::PARTIAL_CONTENT, Body::from_stream(chunks))
-            }
-        };
-        Ok((status, headers, body).into_response())
-    }
-}
-
-fn common_headers(etag: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    set(&mut headers, ETAG, etag);
-    set(&mut headers, ACCEPT_RANGES, "bytes");
-    set(&mut headers, VARY, "accept-encoding");
-    // A link is a right of its holder; no cache on the way may hand the file on.
-    set(&mut headers, CACHE_CONTROL, "private");
-    set(&mut headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    headers
-}
-
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    let value = HeaderValue::from_str(value).expect("made of ASCII without control characters");
-    headers.insert(name, value);
+/// No byte, without a length: the router would say `content-length: 0` of an answer that describes a file.
+fn no_bytes() -> Body {
+    Body::from_stream(stream::empty::<io::Result<Bytes>>())
 }

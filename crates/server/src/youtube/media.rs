@@ -29,8 +29,9 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
 /// Download a bulk report.
 ///
 /// The address is a report's `downloadUrl`, and needs the token. Answers Range,
-/// If-Range and If-None-Match; packs by gzip when asked for it and no range is
-/// honoured. A range that is none is passed over.
+/// If-Range, If-Match and If-None-Match; packs by gzip when asked for it and no
+/// range is honoured. A range that is none is passed over. `HEAD` answers as
+/// `GET` without a range.
 #[utoipa::path(
     method(get, head),
     path = "/v1/media/{*resourceName}",
@@ -49,6 +50,7 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such file"),
         (status = 410, description = "the file is no longer kept"),
+        (status = 412, description = "the file is another than If-Match expects"),
         (status = 416, description = "the file has no such range"),
         (status = 503, description = "too many files are downloaded at the moment"),
     ),

@@ -14,6 +14,7 @@ mod isolation;
 mod ordering;
 mod listing;
 mod downloading;
+mod conditions;
 mod formats;
 mod takeover;
 mod failing;
