@@ -17,7 +17,7 @@ pub(crate) use edition::Edition;
 pub(crate) use link::Link;
 #[cfg(any(test, fuzzing))]
 pub(crate) use link::LinkParts;
-pub(crate) use name::file_name;
+pub(crate) use name::{FileName, title};
 #[cfg(any(test, fuzzing))]
 pub(crate) use range::{Wanted, wanted};
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};
@@ -26,13 +26,13 @@ pub(crate) use serve::{__path_download, StoredFile, download, send_file};
 pub(crate) async fn signed_url(
     app: &App,
     report: ReportId,
-    file_name: String,
+    last_part: String,
 ) -> Result<String, ApiError> {
     let (config, now) = (app.config(), app.now());
     let link = Link {
         report,
         expires_at: now.saturating_add_millis(config.link_lifetime_ms),
-        file_name,
+        file_name: last_part,
     };
     let keys = app.meta().signing_keys().await?;
     Ok(format!(

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use showreport_model::report::{GroupBy, Report, ReportFailure, ReportOrder, ReportStatus};
-use showreport_model::{ErrorKind, EventId, Failure, OrgId};
+use showreport_model::{EventId, OrgId};
 use utoipa::ToSchema;
 
 use super::enums::WireEnum;
 use crate::app::App;
-use crate::downloads::{file_name, signed_url};
+use crate::downloads::{FileName, signed_url, title};
 use crate::error::ApiError;
 
 /// A report: what was asked for and what became of it.
@@ -117,20 +117,11 @@ pub(crate) async fn describe_one(
     Ok(EventReport::new(&report, uri))
 }
 
-async fn title(app: &App, org: &OrgId, event: &EventId) -> Result<Option<String>, ApiError> {
-    match app.meta().event(org, event).await {
-        Ok(event) => Ok(event.title),
-        // The name of a file is not worth a refusal.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 async fn uri(app: &App, report: &Report, title: Option<&str>) -> Result<String, ApiError> {
     if report.status != ReportStatus::Succeeded || report.file.is_none() {
         return Ok(String::new());
     }
-    signed_url(app, report.id, file_name(&report.order, title)).await
+    signed_url(app, report.id, FileName::of_link(&report.order, title)).await
 }
 
 impl EventReport {

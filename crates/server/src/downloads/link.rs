@@ -19,7 +19,7 @@ pub(crate) struct Link {
     pub(crate) report: ReportId,
     /// When the link stops opening.
     pub(crate) expires_at: Timestamp,
-    /// The name that the file is saved under.
+    /// The last part, under which `curl -O` saves the file.
     pub(crate) file_name: String,
 }
 

@@ -18,7 +18,7 @@ use showreport_model::{OrgId, ReportId};
 use super::answer::{Answer, Content, Representation, set};
 use super::edition::Edition;
 use super::link::{Link, LinkParts};
-use super::name::content_disposition;
+use super::name::{FileName, title};
 use super::negotiate::Coding;
 use super::stream::{Chunks, exactly, gzip};
 use crate::app::App;
@@ -45,7 +45,7 @@ pub(crate) struct VariantQuery {
         ("report" = String, Path, description = "the report's id"),
         ("expires" = String, Path, description = "when the link stops opening, in milliseconds since 1970"),
         ("signature" = String, Path, description = "over every other part"),
-        ("file_name" = String, Path, description = "the name the file is saved under"),
+        ("file_name" = String, Path, description = "a short name of the file in ASCII; the header `content-disposition` has the one with the event's title"),
         ("variant" = inline(Option<Edition>), Query, description = "for CSV: `raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
     ),
     responses(
@@ -94,7 +94,8 @@ pub(crate) async fn download(
             format: Format::Csv,
         };
         within(stored.org)?;
-        return send_file(&app, &stored, variant, &link.file_name, asked).await;
+        let name = FileName::of_ascii(&link.file_name);
+        return send_file(&app, &stored, variant, &name, asked).await;
     }
     let task = app.meta().report_task(link.report).await?;
     let report = task.ok_or_else(no_such_link)?.report;
@@ -105,7 +106,9 @@ pub(crate) async fn download(
         format: report.order.format,
     };
     within(stored.org)?;
-    send_file(&app, &stored, variant, &link.file_name, asked).await
+    let title = title(&app, stored.org, &report.order.event).await?;
+    let name = FileName::of_report(&report.order, title.as_deref());
+    send_file(&app, &stored, variant, &name, asked).await
 }
 
 /// A file that was made, and where it lies.
@@ -126,7 +129,7 @@ pub(crate) async fn send_file(
     app: &App,
     stored: &StoredFile<'_>,
     variant: Option<&str>,
-    file_name: &str,
+    name: &FileName,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, ApiError> {
     let copy = Copy::of(stored, variant)?;
@@ -135,9 +138,12 @@ pub(crate) async fn send_file(
     let body = body(app, &copy, &answer).await?;
     let mut headers = answer.headers(copy.size_bytes());
     if answer.content != Content::NotModified {
-        let name = content_disposition(file_name);
         set(&mut headers, CONTENT_TYPE, copy.format.media_type());
-        set(&mut headers, CONTENT_DISPOSITION, &name);
+        set(
+            &mut headers,
+            CONTENT_DISPOSITION,
+            &name.content_disposition(),
+        );
     }
     Ok((answer.status(), headers, body).into_response())
 }

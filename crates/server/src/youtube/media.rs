@@ -13,7 +13,7 @@ use super::parameters::Given;
 use super::reports::report_id;
 use crate::app::App;
 use crate::auth::Asker;
-use crate::downloads::{Edition, StoredFile, send_file};
+use crate::downloads::{Edition, FileName, StoredFile, send_file};
 use crate::error::ApiError;
 use crate::extract::Segments;
 
@@ -59,7 +59,7 @@ pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
 pub(crate) async fn download_media(
     State(app): State<App>,
     reader: Asker,
-    Segments(name): Segments<String>,
+    Segments(resource): Segments<String>,
     given: Given,
     request: Parts,
 ) -> Result<Response, ApiError> {
@@ -69,7 +69,7 @@ pub(crate) async fn download_media(
             format!("is {alt:?}; a file is had with alt=media, as in the report's downloadUrl"),
         ));
     }
-    let (job, report) = parse(&name, &reader.org).ok_or_else(no_such_file)?;
+    let (job, report) = parse(&resource, &reader.org).ok_or_else(no_such_file)?;
     let order = app.meta().standing_order(&reader.org, job_id(job)?).await?;
     let report = app
         .meta()
@@ -81,10 +81,10 @@ pub(crate) async fn download_media(
         file: &report.file,
         format: Format::Csv,
     };
-    let file_name = format!("{}-{}.csv", order.report_type, report.day.digits());
+    let name = format!("{}-{}.csv", order.report_type, report.day.digits());
     let variant = given.word("variant");
     let asked = (&request.method, &request.headers);
-    let answer = send_file(&app, &stored, variant, &file_name, asked).await?;
+    let answer = send_file(&app, &stored, variant, &FileName::of_ascii(&name), asked).await?;
     if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {
         app.meta().note_fetched(&order.org, order.id).await?;
     }

@@ -71,6 +71,83 @@ async fn a_link_opens_without_a_header() {
     assert!(answer.text().contains("'=1+1"));
 }
 
+/// The name that a browser saves the file under, and the one that old clients read.
+fn names(answer: &Answer) -> (String, String) {
+    let header = answer.header("content-disposition");
+    let ascii = header.split('"').nth(1).expect("a name in quotes");
+    let encoded = header.split("filename*=UTF-8''").nth(1);
+    let full = encoded.map_or_else(|| ascii.to_owned(), percent_decoded);
+    (full, ascii.to_owned())
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at(2);
+        bytes.push(u8::from_str_radix(digits, 16).expect("two digits"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+#[tokio::test]
+async fn names_of_files_fit_every_file_system() {
+    let fields = [
+        "WATCH_TIMESTAMP",
+        "CUSTOMER_ID",
+        "DEVICE_ID",
+        "DEVICE_OS",
+        "GEO_REGION",
+    ];
+    let fields = fields.map(|field| format!("GROUP_BY_FIELD_{field}"));
+    let show = Show::new().await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    for title in [
+        "あ".repeat(55),
+        "株主総会".repeat(20),
+        "हिन्दी में कार्यक्रम ".repeat(10),
+        "การประชุมผู้ถือหุ้น".repeat(9),
+        "🎉".to_owned(),
+    ] {
+        let event = json!({"type": "event", "event_id": "keynote", "kind": "live", "title": title,
+            "updated_at": show.app.now().as_millis()});
+        show.send([event]).await;
+        show.app.clock.advance_millis(1);
+        for fields in [&fields[..], &[]] {
+            let entry =
+                json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": fields});
+            let made = show
+                .app
+                .make(&show.org, "keynote", &[entry])
+                .await
+                .remove(0);
+            let path = link(&made.report);
+            let last = path.rsplit('/').next().expect("a last part");
+            let safe = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+            assert!(last.len() <= 64 && last.chars().all(safe), "{last}");
+            assert_eq!(last, "keynote-watch-time.csv", "{title}");
+            let (full, ascii) = names(&get(&show, path, &[]).await);
+            assert!(full.len() <= 120 && ascii.len() <= 120, "{full} {ascii}");
+            assert!(
+                ascii.chars().all(safe) && ascii.starts_with("keynote-watch-time"),
+                "{ascii}"
+            );
+            assert!(
+                full.contains("-watch-time") && full.rsplit('.').next() == Some("csv"),
+                "{full}"
+            );
+            if title != "🎉" {
+                let room = full.find("-watch-time").expect("the dimension");
+                assert!(
+                    room > 30 && title.replace(' ', "-").starts_with(&full[..room]),
+                    "{full}"
+                );
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_head_is_a_get_without_a_body() {
     let (show, report) = made().await;
