@@ -19,13 +19,13 @@ import openpyxl
 import pyarrow.parquet
 from deltalake import DeltaTable
 
-ORG, EVENT = "demo", "demo-keynote"
+ORG, EVENT = "demo", "keynote-200"
 
 
 def main():
     showreport, data = sys.argv[1], Path(sys.argv[2])
     tables = {name: facts(data, name) for name in ("spans", "chat", "polls", "votes")}
-    reports = [read_csv(path) for path in sorted((data / "reports").glob("*.csv"))]
+    reports = [read_csv(path) for path in sorted((data / "reports" / EVENT).glob("*.csv"))]
     views = report_with(reports, "started_at,ended_at,playback_id")
     check_views(tables["spans"], views)
     check_messages(tables["chat"], report_with(reports, "sent_at,message_id"))

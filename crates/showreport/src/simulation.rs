@@ -1,13 +1,14 @@
 //! One whole live event, made up: who watched, what was said, what was voted.
 //!
-//! The same show every time: for a number of viewers and a seed the records are
+//! The same show every time: for a start, a number of viewers and a seed the records are
 //! the same on every machine, byte for byte. Viewers come in a rush, pause, lose
 //! the network, come back on another device and leave as it ends; they chat and
-//! vote in three polls; and some of what is sent is sent twice, or late. Nothing
-//! here sends anything, and memory grows with viewers, not with records.
+//! vote in three polls; later some watch the recording; and some of what is sent is sent twice,
+//! or late. Nothing here sends anything, and memory grows with viewers, not with records.
 
 mod random;
 mod wire;
+mod recording;
 mod audience;
 mod chat;
 mod polls;
@@ -19,47 +20,78 @@ pub use delivery::{BATCH_RECORDS, Batch, Batches, Delivery};
 pub use stream::{Records, SimulatedRecord};
 pub use tally::Tally;
 
+use showreport_model::Timestamp;
+
 use random::Random;
 
-/// The event's id.
-pub const EVENT: &str = "demo-keynote";
 /// The event's title.
-pub const TITLE: &str = "Northlight Spring Keynote";
+pub const TITLE: &str = "Northlight Keynote";
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 /// How often a player says that it is playing.
 const BEAT: i64 = 10 * SECOND;
-/// 2026-03-12T18:00:00Z.
-const STARTS_AT: i64 = 1_773_338_400_000;
+/// Instants in here count from the start of the show; a record gets the date when it is taken.
+const STARTS_AT: i64 = 0;
 /// A quarter of an hour before, a countdown begins to play.
 const DOORS_AT: i64 = STARTS_AT - 15 * MINUTE;
-const ENDS_AT: i64 = STARTS_AT + 90 * MINUTE;
+const DURATION: i64 = 90 * MINUTE;
+const ENDS_AT: i64 = STARTS_AT + DURATION;
+/// When the recording is there.
+const PUBLISHED_AT: i64 = ENDS_AT + 60 * MINUTE;
+/// When its last viewer has left.
+const RECORDING_ENDS_AT: i64 = STARTS_AT + 6 * 60 * MINUTE;
 
 /// Numbers of the streams that belong to no viewer: above any number of viewers.
 const CHAT_STREAM: u64 = 1 << 40;
 const POLLS_STREAM: u64 = CHAT_STREAM + 1;
 const DELIVERY_STREAM: u64 = CHAT_STREAM + 2;
 
+/// What is watched: the live show, or its recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The show as it happens.
+    Live,
+    /// The video on demand that is made of it.
+    Recording,
+}
+
 /// Which show is made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Show {
+    starts_at: Timestamp,
     viewers: u32,
     seed: u64,
 }
 
 impl Show {
     /// The show that so many people come to; at least one does.
-    pub fn new(viewers: u32) -> Self {
-        Self::seeded(viewers, 20_260_312)
+    ///
+    /// Everything happens from an hour and a quarter before its start until six hours after it.
+    pub fn new(starts_at: Timestamp, viewers: u32) -> Self {
+        Self {
+            starts_at,
+            viewers: viewers.max(1),
+            seed: 20_260_312,
+        }
     }
 
-    /// Another evening with as many.
-    pub fn seeded(viewers: u32, seed: u64) -> Self {
-        Self {
-            viewers: viewers.max(1),
-            seed,
+    /// The id of an event. Shows with other numbers of viewers are other events.
+    pub fn event(self, program: Program) -> String {
+        match program {
+            Program::Live => format!("keynote-{}", self.viewers),
+            Program::Recording => format!("keynote-{}-vod", self.viewers),
         }
+    }
+
+    /// The date of the show, in UTC.
+    pub fn day(self) -> String {
+        self.starts_at.to_string().chars().take(10).collect()
+    }
+
+    /// How many people come.
+    pub const fn viewers(self) -> u32 {
+        self.viewers
     }
 
     /// Every record once, in the order of their instants.
@@ -81,9 +113,15 @@ impl Show {
 mod tests {
     use std::collections::BTreeSet;
 
-    use showreport_model::Timestamp;
-
     use super::*;
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().expect("a time")
+    }
+
+    fn show(viewers: u32) -> Show {
+        Show::new(at("2026-03-12T18:00:00Z"), viewers)
+    }
 
     fn lines(show: Show) -> Vec<String> {
         show.records()
@@ -95,19 +133,49 @@ mod tests {
     fn the_same_show_sends_the_same_bytes() {
         let bodies =
             |show: Show| -> Vec<Vec<u8>> { show.batches().map(|batch| batch.body).collect() };
-        assert_eq!(bodies(Show::new(50)), bodies(Show::new(50)));
-        assert_ne!(bodies(Show::new(50)), bodies(Show::seeded(50, 1)));
+        let other = Show {
+            seed: 1,
+            ..show(50)
+        };
+        assert_eq!(bodies(show(50)), bodies(show(50)));
+        assert_ne!(bodies(show(50)), bodies(other));
     }
 
     #[test]
-    fn it_starts_when_it_says() {
-        let start: Timestamp = "2026-03-12T18:00:00Z".parse().expect("a time");
-        assert_eq!(start.as_millis(), STARTS_AT);
+    fn it_happens_within_the_day_on_which_it_starts() {
+        let mut ends = Vec::new();
+        for line in lines(show(300)) {
+            let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            for (field, value) in record.as_object().expect("an object") {
+                let Some(time) = value
+                    .as_str()
+                    .filter(|_| field == "to" || field.ends_with("_at"))
+                else {
+                    continue;
+                };
+                let time = at(time);
+                assert!(time >= at("2026-03-12T16:45:00Z"), "{line}");
+                assert!(time <= at("2026-03-13T00:00:00Z"), "{line}");
+                if field == "to" {
+                    ends.push((record["event_id"].clone(), time));
+                }
+            }
+        }
+        let events: BTreeSet<_> = ends.iter().map(|(event, _)| event.to_string()).collect();
+        assert_eq!(events.len(), 2, "{events:?}");
+    }
+
+    #[test]
+    fn another_number_of_viewers_is_another_event() {
+        let events =
+            |viewers| [Program::Live, Program::Recording].map(|it| show(viewers).event(it));
+        let all: BTreeSet<_> = [events(20), events(30)].concat().into_iter().collect();
+        assert_eq!(all.len(), 4, "{all:?}");
     }
 
     #[test]
     fn what_is_sent_is_what_happened_some_of_it_twice() {
-        let show = Show::new(600);
+        let show = show(600);
         let happened: BTreeSet<String> = lines(show).into_iter().collect();
         let mut sent = BTreeSet::new();
         let mut again = 0;
@@ -129,7 +197,7 @@ mod tests {
 
     #[test]
     fn it_is_known_how_many_records_there_will_be() {
-        let mut records = Show::new(30).records();
+        let mut records = show(30).records();
         let announced = records.left();
         assert!(records.by_ref().take(1000).count() == 1000);
         assert_eq!(records.left(), announced - 1000);
@@ -141,21 +209,20 @@ mod tests {
 
     #[test]
     fn one_viewer_is_a_show() {
-        assert!(Show::new(0).records().count() > 10);
+        assert!(show(0).records().count() > 10);
     }
 
     #[test]
     fn a_beat_is_ten_seconds_at_most() {
-        for line in lines(Show::new(40)) {
+        for line in lines(show(40)) {
             let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             if record["type"] != "playback" {
                 continue;
             }
-            let at = |field: &str| -> i64 {
-                let text = record[field].as_str().expect("a time");
-                text.parse::<Timestamp>().expect("a time").as_millis()
-            };
-            assert!((1..=BEAT).contains(&(at("to") - at("from"))), "{line}");
+            let millis = |field: &str| at(record[field].as_str().expect("a time")).as_millis();
+            let length = millis("to") - millis("from");
+            assert!((1..=BEAT).contains(&length), "{line}");
+            assert!(record["name"].is_string(), "{line}");
             assert!(
                 record["position_ms"]
                     .as_i64()

@@ -4,6 +4,7 @@ mod step;
 mod python;
 mod supply;
 mod clients;
+mod first_hour;
 mod rig;
 mod bench;
 mod torture;
@@ -16,11 +17,13 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   check     everything that must hold: format, lints, supply chain, documentation, tests, real clients,
-            small benchmarks, small torture
+            the first hour, small benchmarks, small torture
   advisories
             asks RustSec's database, which it fetches, for known holes in what we use
   clients   only real clients: real readers open the lake and the files of reports, and
             Google's clients have bulk reports made and fetched
+  first-hour
+            only what a new user does first: the demo on terminals
   bench [--records N] [--binary PATH] [--small] [PART…]
             measures us beside others, and writes docs/benchmarks.md if no part is named.
             N is 22,600,000 unless given, and needs 30 GB of disk; PATH is a program to measure
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         ["check"] => check::run(),
         ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
+        ["first-hour"] => first_hour::run(),
         ["bench", rest @ ..] => match bench::Wish::read(rest) {
             Some(wish) => bench::run(&wish),
             None => return wrong_usage(),

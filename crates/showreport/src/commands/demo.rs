@@ -8,30 +8,34 @@ mod reports;
 mod polls;
 mod summary;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use indicatif::MultiProgress;
 use showreport_model::Clock;
 
 use super::output::print_line;
 use super::serve::stop;
 use crate::shutdown::Shutdown;
-use crate::simulation::{EVENT, Show};
+use crate::simulation::{Program, Show};
 use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
 use access::{SentShows, demo_token};
 use client::Client;
 use polls::read_polls;
 use reports::make_reports;
 use send::send_show;
-use summary::Summary;
+use summary::{Figures, Summary};
+
+/// Another one than `serve` takes, so that a server can be started beside the demo.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
 
 /// Simulates one whole live event and makes every report of it
 ///
 /// Viewers come, pause, lose the network and return on another device; they chat and vote in three
-/// polls. Their records go to a server that the demo starts, every report is asked for over HTTP
-/// and its file fetched, and what came of it is shown. Then it keeps serving.
+/// polls, and some watch the recording afterwards. It was all on the day before the first run in this
+/// directory. Their records go to a server that the demo starts, every report is asked for over
+/// HTTP and its file fetched, and what came of it is shown. Then it keeps serving.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Demo {
@@ -58,10 +62,12 @@ Examples:
 
 Everything lies in ./showreport-demo: the data, the report files in reports/, and in demo.token a
 token with which to ask further. Run again, it sends the same records, which adds nothing, and
-takes the reports it has. Delete the directory to begin anew.";
+takes the reports it has. With another number of viewers it is another event. Delete the directory
+to begin anew.";
 
 impl Demo {
-    pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(mut self, data_dir: &Path) -> anyhow::Result<ExitCode> {
+        self.doors.listen.get_or_insert(LISTEN);
         let mut shutdown = Shutdown::listen()?;
         let directory = DataDir::create(data_dir)?;
         let parts = Parts::open_server(&directory, &self.limits).await?;
@@ -95,23 +101,25 @@ impl Demo {
         directory: &DataDir,
         clock: &dyn Clock,
     ) -> anyhow::Result<Summary> {
-        let bars = MultiProgress::new();
-        let shows = SentShows::begin(directory, self.viewers)?;
-        let sent = send_show(client, Show::new(self.viewers), &bars)
-            .await
-            .context("send the show")?;
-        let since = shows.finish(directory, self.viewers, clock.now())?;
-        let files = make_reports(client, directory, (since, clock.now()), &bars)
+        let mut shows = SentShows::open(directory, clock.now())?;
+        let show = shows.show(self.viewers);
+        let before = if shows.has(show) {
+            Some(ask_figures(client, show).await?)
+        } else {
+            None
+        };
+        let sent = send_show(client, show).await.context("send the show")?;
+        let since = shows.finish(directory, show, clock.now())?;
+        let files = make_reports(client, directory, show, (since, clock.now()))
             .await
             .context("make the reports")?;
-        let figures = client
-            .get(&format!("/api/v1/events/{EVENT}/figures"))
-            .await
-            .context("ask for the figures")?;
+        let [live, recording] = ask_figures(client, show).await?;
         Ok(Summary {
-            viewers: self.viewers,
+            show,
+            added_nothing: before.as_ref() == Some(&[live.clone(), recording.clone()]),
             sent,
-            figures: serde_json::from_value(figures).context("read the figures")?,
+            live,
+            recording,
             polls: read_polls(&files).context("read the report of the polls")?,
             files,
         })
@@ -126,4 +134,16 @@ impl Demo {
             failure = running.failed() => Err(failure),
         }
     }
+}
+
+/// The figures of the show and of its recording.
+async fn ask_figures(client: &Client, show: Show) -> anyhow::Result<[Figures; 2]> {
+    let mut all = Vec::new();
+    for program in [Program::Live, Program::Recording] {
+        let path = format!("/api/v1/events/{}/figures", show.event(program));
+        let answer = client.get(&path).await.context("ask for the figures")?;
+        all.push(serde_json::from_value(answer).context("read the figures")?);
+    }
+    let [live, recording] = all.try_into().expect("one for each of two programs");
+    Ok([live, recording])
 }

@@ -48,7 +48,7 @@ impl Serve {
             parts = Parts::open_server(&directory, &self.limits) => parts?,
             () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
         };
-        if self.doors.listen.ip().is_unspecified() && self.public_url.is_none() {
+        if self.doors.listen().ip().is_unspecified() && self.public_url.is_none() {
             tracing::warn!(
                 "files will have addresses that work on this machine only; set --public-url"
             );

@@ -5,7 +5,8 @@
 //! beats are cut from these when they are due.
 
 use super::random::Random;
-use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
+use super::recording::draw_recording;
+use super::{DOORS_AT, ENDS_AT, MINUTE, Program, SECOND, STARTS_AT};
 
 /// One person, or one device of nobody known.
 #[derive(Debug, Clone)]
@@ -23,12 +24,36 @@ pub(super) struct Viewer {
 /// One playback.
 #[derive(Debug, Clone)]
 pub(super) struct View {
+    /// What is played.
+    pub(super) program: Program,
     /// The playback.
     pub(super) playback: String,
     /// On which device.
     pub(super) device: Device,
     /// When it was playing: ascending, disjoint and not empty.
-    pub(super) stretches: Vec<(i64, i64)>,
+    pub(super) stretches: Vec<Stretch>,
+}
+
+/// A time of uninterrupted play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// Where in the content it begins, in milliseconds.
+    pub(super) position: i64,
+    /// How fast it plays, in percent.
+    pub(super) rate_percent: i16,
+}
+
+impl Stretch {
+    /// Where in the content an instant is.
+    pub(super) fn position_at(self, at: i64) -> i64 {
+        self.position + (at - self.from) * i64::from(self.rate_percent) / 100
+    }
+
+    const fn holds(self, at: i64) -> bool {
+        self.from <= at && at < self.to
+    }
 }
 
 /// A device.
@@ -51,21 +76,24 @@ impl Viewer {
             format!("Guest {}", random.below(9000) + 1000)
         };
         let region = (!random.chance(25)).then(|| random.weighted(&REGIONS));
+        let mut views = draw_views(&mut random, customer.is_some());
+        // Somebody always does, however few there are.
+        if number == 0 || random.chance(RECORDING_PER_MILLE) {
+            let device = views[0].device.clone();
+            views.push(draw_recording(&mut random, device));
+        }
         Self {
+            customer,
             name,
             region,
-            views: draw_views(&mut random, customer.is_some()),
-            customer,
+            views,
         }
     }
 
     /// The playback in which they watch at that instant.
     pub(super) fn watching(&self, at: i64) -> Option<&View> {
-        self.views.iter().find(|view| {
-            view.stretches
-                .iter()
-                .any(|&(from, to)| from <= at && at < to)
-        })
+        let mut views = self.views.iter();
+        views.find(|view| view.stretches.iter().any(|stretch| stretch.holds(at)))
     }
 }
 
@@ -127,9 +155,20 @@ fn draw_device(random: &mut Random) -> Device {
     }
 }
 
-/// A playback between two instants, with what interrupts it.
+/// The name of a new playback.
+pub(super) fn draw_playback(random: &mut Random) -> String {
+    format!("playback-{:016x}", random.next())
+}
+
+/// A playback of the live stream between two instants, with what interrupts it.
 fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> View {
-    let playback = format!("playback-{:016x}", random.next());
+    let playback = draw_playback(random);
+    let live = |from, to| Stretch {
+        from,
+        to,
+        position: from - DOORS_AT,
+        rate_percent: 100,
+    };
     let mut stretches = Vec::new();
     let mut playing_from = from;
     loop {
@@ -137,7 +176,7 @@ fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> Vie
         if stops_at >= to {
             break;
         }
-        stretches.push((playing_from, stops_at));
+        stretches.push(live(playing_from, stops_at));
         // They pause, or the network does.
         let away = if random.chance(600) {
             10 * SECOND + random.wait(20 * SECOND, 5)
@@ -147,14 +186,18 @@ fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> Vie
         playing_from = stops_at + away;
     }
     if playing_from < to {
-        stretches.push((playing_from, to));
+        stretches.push(live(playing_from, to));
     }
     View {
+        program: Program::Live,
         playback,
         device,
         stretches,
     }
 }
+
+/// Of a thousand viewers so many watch the recording, too.
+const RECORDING_PER_MILLE: u64 = 300;
 
 const SYSTEMS: [(&str, u64); 9] = [
     ("Android", 26),
@@ -218,8 +261,13 @@ mod tests {
     fn stretches_are_ascending_and_disjoint() {
         for view in crowd().iter().flat_map(|viewer| &viewer.views) {
             assert!(!view.stretches.is_empty());
-            assert!(view.stretches.iter().all(|&(from, to)| from < to));
-            assert!(view.stretches.windows(2).all(|pair| pair[0].1 < pair[1].0));
+            assert!(
+                view.stretches
+                    .iter()
+                    .all(|stretch| stretch.from < stretch.to)
+            );
+            let mut pairs = view.stretches.windows(2);
+            assert!(pairs.all(|pair| pair[0].to < pair[1].from));
         }
     }
 
@@ -246,10 +294,9 @@ mod tests {
         let overlap = |viewer: &Viewer| {
             viewer.views.iter().skip(1).any(|view| {
                 view.device.id == viewer.views[0].device.id
-                    && viewer.views[0].stretches.iter().any(|&(from, to)| {
-                        view.stretches
-                            .iter()
-                            .any(|&(other_from, other_to)| from < other_to && other_from < to)
+                    && viewer.views[0].stretches.iter().any(|stretch| {
+                        let mut others = view.stretches.iter();
+                        others.any(|other| stretch.from < other.to && other.from < stretch.to)
                     })
             })
         };

@@ -5,7 +5,7 @@ use showreport_model::record::Role;
 use super::audience::Viewer;
 use super::random::Random;
 use super::wire::{At, ChatRecord, Record};
-use super::{DOORS_AT, ENDS_AT, EVENT, MINUTE, SECOND, STARTS_AT};
+use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
 
 /// How often we look for somebody who is watching just then.
 const TRIES_MAX: u32 = 24;
@@ -48,7 +48,6 @@ fn draw_message(crowd: &[Viewer], random: &mut Random, sent_at: i64) -> Option<C
     });
     let (viewer, view) = speaker?;
     Some(ChatRecord {
-        event_id: EVENT,
         message_id: String::new(),
         sent_at: At(sent_at),
         text: random.pick(&TEXTS).to_owned(),
@@ -94,7 +93,6 @@ fn draw_versions(random: &mut Random, message: ChatRecord) -> Vec<(i64, Record)>
 
 fn announcement(number: u32, sent_at: i64, text: &str) -> ChatRecord {
     ChatRecord {
-        event_id: EVENT,
         message_id: format!("announcement-{number}"),
         sent_at: At(sent_at),
         text: text.to_owned(),

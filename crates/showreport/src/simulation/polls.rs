@@ -6,7 +6,7 @@ use showreport_model::record::{Choice, PollStatus};
 use super::audience::Viewer;
 use super::random::Random;
 use super::wire::{At, PollOption, PollRecord, Record, VoteRecord};
-use super::{DOORS_AT, ENDS_AT, EVENT, MINUTE, SECOND, STARTS_AT};
+use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
 
 /// Every version of every poll and every vote, with the instant at which it is sent.
 pub(super) fn draw_polls(crowd: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
@@ -86,7 +86,6 @@ const POLLS: [Poll; 3] = [
 fn versions(poll: &Poll) -> Vec<(i64, Record)> {
     let version = |at: i64, status, started_at, ended_at| {
         let record = PollRecord {
-            event_id: EVENT,
             poll_id: poll.id,
             question: poll.question,
             choice: poll.choice,
@@ -208,7 +207,6 @@ fn vote(
 ) -> Option<VoteRecord> {
     let view = viewer.watching(voted_at)?;
     Some(VoteRecord {
-        event_id: EVENT,
         poll_id: poll.id,
         option_ids,
         voted_at: At(voted_at),

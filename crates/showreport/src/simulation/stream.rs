@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use showreport_model::record::EventKind;
 
@@ -12,18 +13,22 @@ use super::polls::draw_polls;
 use super::tally::Tally;
 use super::wire::{At, EventRecord, PlaybackRecord, Record};
 use super::{
-    BEAT, CHAT_STREAM, DOORS_AT, ENDS_AT, EVENT, MINUTE, POLLS_STREAM, STARTS_AT, Show, TITLE,
+    BEAT, CHAT_STREAM, DOORS_AT, DURATION, ENDS_AT, MINUTE, POLLS_STREAM, PUBLISHED_AT, Program,
+    STARTS_AT, Show, TITLE,
 };
 
 /// One simulated record; it serializes as one line of NDJSON.
 #[derive(Debug, Clone, serde::Serialize)]
-#[serde(transparent)]
-pub struct SimulatedRecord(Record);
+pub struct SimulatedRecord {
+    event_id: Arc<str>,
+    #[serde(flatten)]
+    record: Record,
+}
 
 impl SimulatedRecord {
     pub(super) fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        let count = match self.0 {
+        let count = match self.record {
             Record::Event(_) => &mut tally.events,
             Record::Playback(_) => &mut tally.playbacks,
             Record::Chat(_) => &mut tally.messages,
@@ -38,9 +43,12 @@ impl SimulatedRecord {
 /// The records of a show, each once, in the order of their instants.
 #[derive(Debug)]
 pub struct Records {
+    starts_at: i64,
+    live: Arc<str>,
+    recording: Arc<str>,
     crowd: Vec<Viewer>,
     /// What is said once, latest first, so that the next one is taken from the end.
-    once: Vec<(i64, Record)>,
+    once: Vec<(i64, Program, Record)>,
     /// The beat that each stretch of playing sends next.
     beats: BinaryHeap<Reverse<Beat>>,
 }
@@ -60,51 +68,62 @@ impl Records {
         let crowd: Vec<Viewer> = (0..u64::from(show.viewers))
             .map(|number| Viewer::draw(number, show.seed))
             .collect();
-        let mut once = event_records();
-        once.extend(draw_chat(&crowd, &mut show.random(CHAT_STREAM)));
-        once.extend(draw_polls(&crowd, &mut show.random(POLLS_STREAM)));
-        once.sort_by_key(|&(at, _)| Reverse(at));
+        let mut said = event_records();
+        said.extend(draw_chat(&crowd, &mut show.random(CHAT_STREAM)));
+        said.extend(draw_polls(&crowd, &mut show.random(POLLS_STREAM)));
+        let mut once: Vec<(i64, Program, Record)> = said
+            .into_iter()
+            .map(|(at, record)| (at, Program::Live, record))
+            .collect();
+        once.push(recording_record());
+        once.sort_by_key(|&(at, ..)| Reverse(at));
         let mut beats = BinaryHeap::new();
         for (viewer, person) in crowd.iter().enumerate() {
             for (view, playback) in person.views.iter().enumerate() {
-                for (stretch, &(from, until)) in playback.stretches.iter().enumerate() {
+                for (stretch, plays) in playback.stretches.iter().enumerate() {
                     beats.push(Reverse(Beat {
-                        to: until.min(from + BEAT),
+                        to: plays.to.min(plays.from + BEAT),
                         viewer,
                         view,
                         stretch,
-                        from,
+                        from: plays.from,
                     }));
                 }
             }
         }
-        Self { crowd, once, beats }
+        Self {
+            starts_at: show.starts_at.as_millis(),
+            live: show.event(Program::Live).into(),
+            recording: show.event(Program::Recording).into(),
+            crowd,
+            once,
+            beats,
+        }
     }
 
     /// How many records are still to come.
     pub fn left(&self) -> u64 {
         let beats = self.beats.iter().map(|Reverse(beat)| {
-            let (_, until) = self.crowd[beat.viewer].views[beat.view].stretches[beat.stretch];
+            let stretch = self.crowd[beat.viewer].views[beat.view].stretches[beat.stretch];
             // The beat that is due, and those that follow it.
-            1 + (until - beat.to + BEAT - 1) / BEAT
+            1 + (stretch.to - beat.to + BEAT - 1) / BEAT
         });
         self.once.len() as u64 + beats.sum::<i64>().unsigned_abs()
     }
 
-    fn next_beat(&mut self) -> Option<Record> {
+    fn next_beat(&mut self) -> Option<(Program, Record)> {
         let Reverse(beat) = self.beats.pop()?;
         let viewer = &self.crowd[beat.viewer];
         let view = &viewer.views[beat.view];
-        let (_, until) = view.stretches[beat.stretch];
-        if beat.to < until {
+        let stretch = view.stretches[beat.stretch];
+        if beat.to < stretch.to {
             self.beats.push(Reverse(Beat {
                 from: beat.to,
-                to: until.min(beat.to + BEAT),
+                to: stretch.to.min(beat.to + BEAT),
                 ..beat
             }));
         }
-        Some(Record::Playback(PlaybackRecord {
-            event_id: EVENT,
+        let record = Record::Playback(PlaybackRecord {
             playback_id: view.playback.clone(),
             from: At(beat.from),
             to: At(beat.to),
@@ -112,8 +131,12 @@ impl Records {
             customer_id: viewer.customer.clone(),
             device_os: view.device.os,
             geo_region: viewer.region,
-            position_ms: beat.from - DOORS_AT,
-        }))
+            name: viewer.name.clone(),
+            position_ms: stretch.position_at(beat.from),
+            // A player that plays at its usual speed tells none.
+            rate: (stretch.rate_percent != 100).then(|| f64::from(stretch.rate_percent) / 100.0),
+        });
+        Some((view.program, record))
     }
 }
 
@@ -122,32 +145,52 @@ impl Iterator for Records {
 
     fn next(&mut self) -> Option<SimulatedRecord> {
         let beat_at = self.beats.peek().map_or(i64::MAX, |Reverse(beat)| beat.to);
-        let once_is_next = self.once.last().is_some_and(|&(at, _)| at <= beat_at);
-        let record = if once_is_next {
-            self.once.pop().map(|(_, record)| record)
+        let once_is_next = self.once.last().is_some_and(|&(at, ..)| at <= beat_at);
+        let (program, record) = if once_is_next {
+            let (_, program, record) = self.once.pop()?;
+            (program, record)
         } else {
-            self.next_beat()
+            self.next_beat()?
         };
-        record.map(SimulatedRecord)
+        let event_id = match program {
+            Program::Live => &self.live,
+            Program::Recording => &self.recording,
+        };
+        Some(SimulatedRecord {
+            event_id: event_id.clone(),
+            record: record.moved(self.starts_at),
+        })
     }
 }
 
 /// The event as it was announced, and under the title it got when it began.
 fn event_records() -> Vec<(i64, Record)> {
-    let version = |at, title| {
+    let version = |at, title: &str| {
         let record = EventRecord {
-            event_id: EVENT,
             kind: EventKind::Live,
-            title,
-            starts_at: At(STARTS_AT),
-            ends_at: At(ENDS_AT),
-            duration_ms: ENDS_AT - STARTS_AT,
+            title: title.to_owned(),
+            starts_at: Some(At(STARTS_AT)),
+            ends_at: Some(At(ENDS_AT)),
+            duration_ms: ENDS_AT - DOORS_AT,
             updated_at: At(at),
         };
         (at, Record::Event(record))
     };
     vec![
-        version(DOORS_AT - 60 * MINUTE, "Spring Keynote (working title)"),
+        version(DOORS_AT - 60 * MINUTE, "Keynote (working title)"),
         version(STARTS_AT, TITLE),
     ]
+}
+
+/// The recording as it is published.
+fn recording_record() -> (i64, Program, Record) {
+    let record = EventRecord {
+        kind: EventKind::Vod,
+        title: format!("{TITLE} (recording)"),
+        starts_at: None,
+        ends_at: None,
+        duration_ms: DURATION,
+        updated_at: At(PUBLISHED_AT),
+    };
+    (PUBLISHED_AT, Program::Recording, Record::Event(record))
 }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use showreport_model::Timestamp;
 use showreport_model::record::{Choice, EventKind, PollStatus, Role};
 
-/// An instant, written as RFC 3339.
+/// An instant, written as RFC 3339. Until [`Record::moved`] it counts from the start of the show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct At(pub(super) i64);
 
@@ -27,20 +27,45 @@ pub(super) enum Record {
     Vote(VoteRecord),
 }
 
+impl Record {
+    /// The same, so many milliseconds later.
+    pub(super) fn moved(mut self, millis: i64) -> Self {
+        let mut times: Vec<Option<&mut At>> = match &mut self {
+            Self::Event(event) => vec![
+                event.starts_at.as_mut(),
+                event.ends_at.as_mut(),
+                Some(&mut event.updated_at),
+            ],
+            Self::Playback(playback) => vec![Some(&mut playback.from), Some(&mut playback.to)],
+            Self::Chat(message) => vec![Some(&mut message.sent_at), message.updated_at.as_mut()],
+            Self::Poll(poll) => vec![
+                poll.started_at.as_mut(),
+                poll.ended_at.as_mut(),
+                Some(&mut poll.updated_at),
+            ],
+            Self::Vote(vote) => vec![Some(&mut vote.voted_at)],
+        };
+        for time in times.iter_mut().flatten() {
+            time.0 += millis;
+        }
+        self
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct EventRecord {
-    pub(super) event_id: &'static str,
     pub(super) kind: EventKind,
-    pub(super) title: &'static str,
-    pub(super) starts_at: At,
-    pub(super) ends_at: At,
+    pub(super) title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) starts_at: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ends_at: Option<At>,
     pub(super) duration_ms: i64,
     pub(super) updated_at: At,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct PlaybackRecord {
-    pub(super) event_id: &'static str,
     pub(super) playback_id: String,
     pub(super) from: At,
     pub(super) to: At,
@@ -50,12 +75,14 @@ pub(super) struct PlaybackRecord {
     pub(super) device_os: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) geo_region: Option<&'static str>,
+    pub(super) name: String,
     pub(super) position_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ChatRecord {
-    pub(super) event_id: &'static str,
     pub(super) message_id: String,
     pub(super) sent_at: At,
     pub(super) text: String,
@@ -72,7 +99,6 @@ pub(super) struct ChatRecord {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct PollRecord {
-    pub(super) event_id: &'static str,
     pub(super) poll_id: &'static str,
     pub(super) question: &'static str,
     pub(super) choice: Choice,
@@ -95,7 +121,6 @@ pub(super) struct PollOption {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct VoteRecord {
-    pub(super) event_id: &'static str,
     pub(super) poll_id: &'static str,
     pub(super) option_ids: Vec<&'static str>,
     pub(super) voted_at: At,

@@ -16,9 +16,10 @@ use super::threads::Threads;
 /// Where a server is found, and how often.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Doors {
-    /// The address to listen on; port 0 takes any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470", value_parser = address)]
-    pub listen: SocketAddr,
+    /// The address to listen on; port 0 takes any free one [default: 127.0.0.1:8470; of demo
+    /// 127.0.0.1:8480]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub listen: Option<SocketAddr>,
 
     /// An address for `/metrics` alone, which the other then does not have
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -35,6 +36,16 @@ pub struct Doors {
     /// Records that may come with one token in a minute
     #[arg(long, value_name = "COUNT", default_value = "3000000", value_parser = clap::value_parser!(u32).range(1..))]
     pub token_records_per_minute: u32,
+}
+
+impl Doors {
+    /// The address to listen on where nothing names one.
+    const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
+
+    /// The address to listen on.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(Self::LISTEN)
+    }
 }
 
 /// Connections that the system keeps until they are accepted. A crowd comes within milliseconds, and
@@ -61,7 +72,7 @@ impl Running {
         doors: &Doors,
         public_url: Option<String>,
     ) -> anyhow::Result<Self> {
-        let listener = listen(doors.listen, "--listen")?;
+        let listener = listen(doors.listen(), "--listen")?;
         let metrics_listener = doors
             .metrics_listen
             .map(|address| listen(address, "--metrics-listen"))

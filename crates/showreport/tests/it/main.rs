@@ -35,6 +35,7 @@ mod maintaining;
 mod filling;
 mod wrong_clock;
 mod command_line;
+mod first_hour;
 mod hardening;
 mod rotten;
 mod killing;

@@ -1,5 +1,6 @@
 //! What the demo keeps beside its data: its token, and which shows it has sent.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use showreport_meta::{Meta, Scope, Scopes, private};
+use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, Zone};
 
+use crate::simulation::Show;
 use crate::wiring::DataDir;
 
 /// The organisation of the demo.
@@ -50,45 +53,57 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
     Ok(secret.expose().to_owned())
 }
 
-/// Which shows were sent whole, so that reports made before the last of them are not taken for
-/// reports of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which shows were sent, so that each is the same when it is sent again, and reports that were made
+/// before a show was there whole are not taken for reports of all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SentShows {
-    /// By their numbers of viewers.
-    viewers: Vec<u32>,
-    /// Since when all of them are there; nothing while another one is being sent.
-    since: Option<Timestamp>,
+    /// When the shows of this directory start: on the day before its first run.
+    starts_at: Timestamp,
+    /// Since when a show is there whole, by its number of viewers.
+    whole_since: BTreeMap<u32, Timestamp>,
 }
 
+/// When on its day a show starts.
+const STARTS_AFTER_MS: i64 = 18 * 3_600_000;
+
 impl SentShows {
-    /// Notes that a show is going to be sent.
-    pub(super) fn begin(directory: &DataDir, viewers: u32) -> anyhow::Result<Self> {
-        // Where nothing can be read, nothing is known to be there.
-        let mut shows: Self = fs::read(Self::path(directory))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        if !shows.viewers.contains(&viewers) {
-            shows.since = None;
-            shows.write(directory)?;
+    /// What was sent before. The first run of a directory chooses the day.
+    pub(super) fn open(directory: &DataDir, now: Timestamp) -> anyhow::Result<Self> {
+        let kept = fs::read(Self::path(directory)).ok();
+        if let Some(shows) = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Ok(shows);
         }
+        let yesterday = (now.as_millis() / MILLIS_PER_DAY - 1) * MILLIS_PER_DAY;
+        let shows = Self {
+            starts_at: Timestamp::from_millis(yesterday + STARTS_AFTER_MS)
+                .context("find the day of the show")?,
+            whole_since: BTreeMap::new(),
+        };
+        shows.write(directory)?;
         Ok(shows)
     }
 
-    /// Notes that the show was sent whole, and says since when all shows are there.
+    /// The show for so many viewers.
+    pub(super) fn show(&self, viewers: u32) -> Show {
+        Show::new(self.starts_at, viewers)
+    }
+
+    /// Whether the show was sent whole before.
+    pub(super) fn has(&self, show: Show) -> bool {
+        self.whole_since.contains_key(&show.viewers())
+    }
+
+    /// Notes that the show was sent whole, and says since when it is there.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         directory: &DataDir,
-        viewers: u32,
+        show: Show,
         now: Timestamp,
     ) -> anyhow::Result<Timestamp> {
-        if let Some(since) = self.since {
+        if let Some(&since) = self.whole_since.get(&show.viewers()) {
             return Ok(since);
         }
-        if !self.viewers.contains(&viewers) {
-            self.viewers.push(viewers);
-        }
-        self.since = Some(now);
+        self.whole_since.insert(show.viewers(), now);
         self.write(directory)?;
         Ok(now)
     }
@@ -104,17 +119,19 @@ impl SentShows {
     }
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner may read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    // A file that is there already may be readable by others.
-    match fs::remove_file(path) {
+    let new = path.with_extension("new");
+    // One that a run left which was stopped may be readable by others.
+    match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
     let mut options = private::options();
-    let mut file = options.write(true).create_new(true).open(path)?;
+    let mut file = options.write(true).create_new(true).open(&new)?;
     writeln!(file, "{text}")?;
-    file.sync_all()
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 #[cfg(test)]
@@ -122,23 +139,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_show_is_on_the_day_before_the_first_run_whenever_it_is_sent_again() {
+        let outside = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDir::create(outside.path()).expect("made");
+        let at = |time: &str| time.parse::<Timestamp>().expect("a time");
+        let show = |now| {
+            let shows = SentShows::open(&directory, at(now)).expect("read");
+            shows.show(20)
+        };
+        let first = show("2026-03-01T00:00:00Z");
+        assert_eq!(first, Show::new(at("2026-02-28T18:00:00Z"), 20));
+        assert_eq!(show("2026-03-09T12:00:00Z"), first);
+    }
+
+    #[test]
     fn a_show_that_was_sent_before_changes_nothing() {
         let outside = tempfile::tempdir().expect("a temporary directory");
         let directory = DataDir::create(outside.path()).expect("made");
-        let early = Timestamp::MIN;
+        let early = Timestamp::MIN.saturating_add_millis(MILLIS_PER_DAY);
         let late = early.saturating_add_millis(1);
-        let begin = |viewers| SentShows::begin(&directory, viewers).expect("noted");
         let send = |viewers, now| {
-            let shows = begin(viewers);
-            shows.finish(&directory, viewers, now).expect("noted")
+            let mut shows = SentShows::open(&directory, now).expect("read");
+            let show = shows.show(viewers);
+            let was_there = shows.has(show);
+            let since = shows.finish(&directory, show, now).expect("noted");
+            (was_there, since)
         };
-        assert_eq!(send(2000, early), early);
-        assert_eq!(send(2000, late), early);
-        assert_eq!(send(100, late), late);
-        assert_eq!(send(2000, early), late);
-        // One that is interrupted has left something all the same.
-        drop(begin(300));
-        assert_eq!(send(2000, early), early);
+        assert_eq!(send(2000, early), (false, early));
+        assert_eq!(send(2000, late), (true, early));
+        // Another number of viewers is another show.
+        assert_eq!(send(100, late), (false, late));
+        assert_eq!(send(2000, late), (true, early));
     }
 
     #[cfg(unix)]

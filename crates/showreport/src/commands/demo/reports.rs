@@ -1,19 +1,17 @@
 //! Every report of the show: asked for, waited for, fetched and checked.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use indicatif::MultiProgress;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use showreport_model::Timestamp;
 
 use super::client::{Client, sha256_of};
-use super::send::progress_bar;
+use super::send::bar;
 use super::wanted::{Report, WANTED, Wanted};
-use crate::simulation::EVENT;
+use crate::simulation::{Program, Show};
 use crate::wiring::DataDir;
 
 const CREATE: &str = "/bv/analytics/v1/events/reports";
@@ -42,19 +40,25 @@ struct Reports {
 pub(super) async fn make_reports(
     client: &Client,
     directory: &DataDir,
+    show: Show,
     (since, now): (Timestamp, Timestamp),
-    bars: &MultiProgress,
 ) -> anyhow::Result<Vec<ReportFile>> {
-    let ids = find_or_create(client, since, now).await?;
-    let reports = wait(client, &ids, bars).await?;
-    let folder = directory
-        .make_private("reports")
-        .context("make the folder of the files")?;
-    let bar = bars.add(progress_bar("fetching", reports.len() as u64));
-    let mut names = BTreeSet::new();
+    let mut asked: Vec<&'static Wanted> = Vec::new();
+    let mut ids = Vec::new();
+    for program in [Program::Live, Program::Recording] {
+        let wanted: Vec<_> = WANTED.iter().filter(|it| it.program == program).collect();
+        let event = show.event(program);
+        ids.extend(find_or_create(client, (program, &event), &wanted, (since, now)).await?);
+        asked.extend(wanted);
+    }
+    let reports = wait(client, &ids).await?;
+    let bar = bar("fetching", reports.len() as u64);
     let mut files = Vec::new();
-    for (wanted, report) in WANTED.iter().zip(&reports) {
-        let path = folder.join(unique_name(report, &mut names)?);
+    for (wanted, report) in asked.into_iter().zip(&reports) {
+        let folder = directory
+            .make_private(&folder(show, wanted.program))
+            .context("make the folder of the files")?;
+        let path = folder.join(wanted.file_name());
         let file = fetch(client, wanted, report, path)
             .await
             .with_context(|| format!("fetch the file of report {}", report.id))?;
@@ -65,24 +69,30 @@ pub(super) async fn make_reports(
     Ok(files)
 }
 
-/// The ids of the wanted reports, in their order.
+/// Where in the data directory the files of an event lie.
+pub(super) fn folder(show: Show, program: Program) -> String {
+    format!("reports/{}", show.event(program))
+}
+
+/// The ids of the wanted reports of an event, in their order.
 async fn find_or_create(
     client: &Client,
-    since: Timestamp,
-    now: Timestamp,
+    (program, event): (Program, &str),
+    wanted: &[&Wanted],
+    (since, now): (Timestamp, Timestamp),
 ) -> anyhow::Result<Vec<String>> {
     // The newest come first.
-    let path = format!("/api/v1/reports?event_id={EVENT}&page_size=1000");
+    let path = format!("/api/v1/reports?event_id={event}&page_size=1000");
     let known: Reports = read(client.get(&path).await?)?;
     let (usable, stale): (Vec<Report>, Vec<Report>) = known
         .reports
         .into_iter()
         .partition(|report| report.is_usable(since, now));
-    let found: Vec<Option<&Report>> = WANTED
+    let found: Vec<Option<&Report>> = wanted
         .iter()
         .map(|wanted| usable.iter().find(|report| wanted.is(report)))
         .collect();
-    let missing: Vec<Value> = WANTED
+    let missing: Vec<Value> = wanted
         .iter()
         .zip(&found)
         .filter(|(_, found)| found.is_none())
@@ -91,8 +101,11 @@ async fn find_or_create(
     let mut created = Vec::new();
     if !missing.is_empty() {
         let body = json!({
-            "id": EVENT,
-            "type": "EVENT_TYPE_LIVE",
+            "id": event,
+            "type": match program {
+                Program::Live => "EVENT_TYPE_LIVE",
+                Program::Recording => "EVENT_TYPE_VOD",
+            },
             "dimension_with_conditions": missing,
         });
         // An interrupted demo that asks once more gets the same reports; one
@@ -123,12 +136,8 @@ async fn find_or_create(
 }
 
 /// Waits until every report is made.
-async fn wait(
-    client: &Client,
-    ids: &[String],
-    bars: &MultiProgress,
-) -> anyhow::Result<Vec<Report>> {
-    let bar = bars.add(progress_bar("making", 100 * ids.len() as u64));
+async fn wait(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Report>> {
+    let bar = bar("making", 100 * ids.len() as u64);
     let body = json!({"reports": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()});
     loop {
         let answer: Reports = read(client.post(BATCH_GET, &body, None).await?)?;
@@ -187,26 +196,6 @@ fn count_rows(path: &Path) -> anyhow::Result<u64> {
         count += 1;
     }
     Ok(count)
-}
-
-/// The name that the server gives the file, told apart from those before it.
-fn unique_name(report: &Report, names: &mut BTreeSet<String>) -> anyhow::Result<String> {
-    let link = report.uri.as_deref().context("a report has no link")?;
-    let name = link.rsplit('/').next().unwrap_or_default();
-    let name = name.split('?').next().unwrap_or_default();
-    ensure!(
-        !name.is_empty() && !name.starts_with('.') && !name.contains('\\'),
-        "the link of report {} ends in no file name",
-        report.id
-    );
-    let mut unique = name.to_owned();
-    for number in 2.. {
-        if names.insert(unique.clone()) {
-            break;
-        }
-        unique = format!("{number}-{name}");
-    }
-    Ok(unique)
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: Value) -> anyhow::Result<T> {

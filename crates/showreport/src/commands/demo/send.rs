@@ -1,12 +1,11 @@
 //! Sending the show, as players and back ends do: many requests at a time.
 
-use std::time::Duration;
-
 use anyhow::bail;
 use futures::{StreamExt, TryStreamExt, stream};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::client::Client;
+use crate::commands::output::progress_bar;
 use crate::simulation::{Batch, Delivery, Show, Tally};
 
 /// Requests under way at one time.
@@ -28,12 +27,8 @@ pub(super) struct Sent {
 }
 
 /// Sends every batch of the show.
-pub(super) async fn send_show(
-    client: &Client,
-    show: Show,
-    bars: &MultiProgress,
-) -> anyhow::Result<Sent> {
-    let bar = bars.add(progress_bar("sending", show.records().left()));
+pub(super) async fn send_show(client: &Client, show: Show) -> anyhow::Result<Sent> {
+    let bar = bar("sending", show.records().left());
     let sent = stream::iter(show.batches())
         .map(|batch| send(client, batch))
         .buffer_unordered(IN_FLIGHT)
@@ -47,12 +42,9 @@ pub(super) async fn send_show(
     Ok(sent)
 }
 
-/// A bar with a name; it is seen only on a terminal.
-pub(super) fn progress_bar(name: &'static str, length: u64) -> ProgressBar {
-    let style = "{prefix:>10} {bar:40} {percent:>3} %  {eta} left";
-    let bar = ProgressBar::new(length).with_prefix(name);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar.with_style(ProgressStyle::with_template(style).expect("a literal of the right form"))
+/// A bar with a name.
+pub(super) fn bar(name: &'static str, length: u64) -> ProgressBar {
+    progress_bar(length, "{prefix:>10} {bar:40} {percent:>3} %  {eta} left").with_prefix(name)
 }
 
 async fn send(client: &Client, batch: Batch) -> anyhow::Result<Sent> {

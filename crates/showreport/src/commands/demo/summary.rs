@@ -1,30 +1,34 @@
 //! What the demo prints when it is done.
 
 use std::fmt::{self, Display, Write};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Number;
 
-use super::access::token_path;
+use super::access::{ORG, token_path};
 use super::polls::OptionRow;
-use super::reports::ReportFile;
+use super::reports::{ReportFile, folder};
 use super::send::Sent;
-use crate::commands::output::grouped;
-use crate::simulation::{EVENT, TITLE};
+use crate::commands::output::{counted, grouped, program, quoted};
+use crate::simulation::{Program, Show, TITLE};
 use crate::wiring::DataDir;
 
 /// Everything that the demo made.
 #[derive(Debug)]
 pub(super) struct Summary {
-    pub(super) viewers: u32,
+    pub(super) show: Show,
     pub(super) sent: Sent,
-    pub(super) figures: Figures,
+    /// The show was there before, and its figures are what they were.
+    pub(super) added_nothing: bool,
+    pub(super) live: Figures,
+    pub(super) recording: Figures,
     pub(super) files: Vec<ReportFile>,
     pub(super) polls: Vec<Vec<OptionRow>>,
 }
 
 /// The figures of an event, as the server answers them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Figures {
     views: u64,
     viewers: u64,
@@ -57,17 +61,39 @@ impl Summary {
         directory: &DataDir,
         stops: bool,
     ) -> fmt::Result {
-        writeln!(text, "{TITLE}")?;
-        let viewers = grouped(self.viewers.into());
-        writeln!(
-            text,
-            "{EVENT}, a simulated live event with {viewers} viewers"
-        )?;
+        writeln!(text, "{TITLE}, a simulated show")?;
+        self.write_events(text)?;
         self.write_collected(text)?;
-        self.write_figures(text)?;
+        writeln!(text, "\nFigures of the show")?;
+        write_figures(text, &self.live)?;
+        let messages = counted(self.live.messages, "message");
+        let senders = grouped(self.live.senders);
+        line(text, "chat", format_args!("{messages} by {senders}"))?;
+        line(text, "votes", grouped(self.live.votes))?;
+        writeln!(text, "\nFigures of the recording")?;
+        write_figures(text, &self.recording)?;
         self.write_polls(text)?;
-        self.write_files(text, directory)?;
-        write_onward(text, base_url, directory, stops)
+        self.write_files(text, directory, Program::Live)?;
+        self.write_files(text, directory, Program::Recording)?;
+        let onward = Onward {
+            event: self.show.event(Program::Live),
+            base_url,
+            data_dir: directory.path(),
+            token: token_path(directory),
+        };
+        if stops {
+            onward.write_stopped(text)
+        } else {
+            onward.write_serving(text)
+        }
+    }
+
+    fn write_events(&self, text: &mut String) -> fmt::Result {
+        let viewers = counted(self.show.viewers().into(), "viewer");
+        let live = format!("live on {} with {viewers}", self.show.day());
+        line(text, &self.show.event(Program::Live), live)?;
+        let recording = "its recording, watched later that day";
+        line(text, &self.show.event(Program::Recording), recording)
     }
 
     fn write_collected(&self, text: &mut String) -> fmt::Result {
@@ -84,46 +110,23 @@ impl Summary {
         line(text, "votes", grouped(tally.votes))?;
         line(
             text,
-            "polls and the event",
+            "polls and events",
             grouped(tally.polls + tally.events),
         )?;
         line(text, "records", grouped(tally.total()))?;
-        line(text, "… sent again", grouped(again))?;
+        line(text, "… sent twice", grouped(again))?;
         line(text, "… sent late", grouped(late))?;
+        let requests = counted(requests, "request");
         line(
             text,
             "accepted",
-            format_args!("{} in {} requests", grouped(accepted), grouped(requests)),
-        )
-    }
-
-    fn write_figures(&self, text: &mut String) -> fmt::Result {
-        let figures = &self.figures;
-        writeln!(text, "\nFigures")?;
-        line(text, "views", grouped(figures.views))?;
-        line(text, "viewers", grouped(figures.viewers))?;
-        line(text, "watch time", hours(&figures.watch_seconds))?;
-        line(text, "attended", hours(&figures.attended_seconds))?;
-        let peak_at = figures.peak_at.as_deref().unwrap_or("-");
-        line(
-            text,
-            "peak",
-            format_args!("{} at {peak_at}", grouped(figures.peak_viewers)),
+            format_args!("{} in {requests}", grouped(accepted)),
         )?;
-        if let Some(audience) = figures.average_minute_audience {
-            line(
-                text,
-                "average minute",
-                format_args!("{audience:.1} viewers"),
-            )?;
+        if self.added_nothing {
+            let nothing = "all of it was here before, so nothing was added";
+            line(text, "run again", nothing)?;
         }
-        let messages = grouped(figures.messages);
-        line(
-            text,
-            "messages",
-            format_args!("{messages} by {}", grouped(figures.senders)),
-        )?;
-        line(text, "votes", grouped(figures.votes))
+        Ok(())
     }
 
     fn write_polls(&self, text: &mut String) -> fmt::Result {
@@ -132,12 +135,8 @@ impl Summary {
             let Some(first) = options.first() else {
                 continue;
             };
-            writeln!(
-                text,
-                "  {} ({} voters)",
-                first.question,
-                grouped(first.voters)
-            )?;
+            let voters = counted(first.voters, "voter");
+            writeln!(text, "  {} ({voters})", first.question)?;
             let most = first.votes.max(1);
             for option in options {
                 let width = usize::try_from(option.votes * BAR_WIDTH / most).unwrap_or(0);
@@ -154,59 +153,91 @@ impl Summary {
         Ok(())
     }
 
-    fn write_files(&self, text: &mut String, directory: &DataDir) -> fmt::Result {
-        let folder = directory.path().join("reports");
-        let titles: Vec<String> = self.files.iter().map(|file| file.wanted.title()).collect();
-        let width = titles.iter().map(String::len).max().unwrap_or(0);
+    fn write_files(&self, text: &mut String, directory: &DataDir, program: Program) -> fmt::Result {
+        let folder = directory.path().join(folder(self.show, program));
         writeln!(text, "\nReports, in {}", folder.display())?;
-        writeln!(
-            text,
-            "  {:<width$} {:>9} {:>11}  file",
-            "report", "rows", "bytes"
-        )?;
-        for (file, title) in self.files.iter().zip(titles) {
-            writeln!(
-                text,
-                "  {title:<width$} {:>9} {:>11}  {}",
-                grouped(file.rows),
-                grouped(file.size_bytes),
-                file.path.file_name().unwrap_or_default().display()
-            )?;
+        writeln!(text, "  {:>10} {:>13}  file", "rows", "bytes")?;
+        for file in self.files.iter().filter(|it| it.wanted.program == program) {
+            let (rows, bytes) = (grouped(file.rows), grouped(file.size_bytes));
+            let name = file.wanted.file_name();
+            writeln!(text, "  {rows:>10} {bytes:>13}  {name}")?;
         }
         Ok(())
     }
 }
 
-fn write_onward(
-    text: &mut String,
-    base_url: &str,
-    directory: &DataDir,
-    stops: bool,
-) -> fmt::Result {
-    let token = token_path(directory);
-    let data_dir = directory.path().display();
-    writeln!(text, "\nGo on")?;
-    if stops {
-        let address = base_url.trim_start_matches("http://");
-        writeln!(
-            text,
-            "  showreport serve --data-dir {data_dir} --listen {address}"
-        )?;
-    }
-    writeln!(text, "  open {base_url}")?;
-    writeln!(
-        text,
-        "  curl -H \"Authorization: Bearer $(cat {})\" {base_url}/api/v1/events/{EVENT}",
-        token.display()
-    )?;
-    write!(
-        text,
-        "  showreport report --data-dir {data_dir} --org demo --event {EVENT} --dimension watch-time"
-    )?;
-    if !stops {
-        write!(text, "\n\nServing until Ctrl-C.")?;
+fn write_figures(text: &mut String, figures: &Figures) -> fmt::Result {
+    line(text, "views", grouped(figures.views))?;
+    line(text, "viewers", grouped(figures.viewers))?;
+    line(text, "watch time", hours(&figures.watch_seconds))?;
+    line(text, "attended", hours(&figures.attended_seconds))?;
+    let peak_at = figures.peak_at.as_deref().unwrap_or("-");
+    let peak = grouped(figures.peak_viewers);
+    line(text, "peak", format_args!("{peak} at {peak_at}"))?;
+    if let Some(audience) = figures.average_minute_audience {
+        let audience = format!("{} viewers", tenths(audience));
+        line(text, "average minute", audience)?;
     }
     Ok(())
+}
+
+/// Commands with which to go on, as they can be pasted.
+struct Onward<'a> {
+    event: String,
+    base_url: &'a str,
+    data_dir: &'a Path,
+    token: PathBuf,
+}
+
+impl Onward<'_> {
+    fn write_serving(&self, text: &mut String) -> fmt::Result {
+        writeln!(
+            text,
+            "\nGo on, in this directory and another terminal; the last line gives the figures"
+        )?;
+        self.write_report(text)?;
+        self.write_figures(text, "")?;
+        write!(text, "\nServing at {} until Ctrl-C.", self.base_url)
+    }
+
+    fn write_stopped(&self, text: &mut String) -> fmt::Result {
+        writeln!(
+            text,
+            "\nGo on, in this directory; the last line gives the figures"
+        )?;
+        self.write_report(text)?;
+        let address = self.base_url.trim_start_matches("http://");
+        writeln!(
+            text,
+            "  {} serve --data-dir {} \\\n    --listen {address} &",
+            program(),
+            quoted(self.data_dir)
+        )?;
+        self.write_figures(text, " --retry 9 --retry-connrefused")?;
+        text.truncate(text.trim_end().len());
+        Ok(())
+    }
+
+    fn write_report(&self, text: &mut String) -> fmt::Result {
+        let data_dir = quoted(self.data_dir);
+        let event = &self.event;
+        writeln!(
+            text,
+            "  {} report --data-dir {data_dir} \\\n    --org {ORG} --event {event} \
+             --dimension watch-time --group-by device-os",
+            program()
+        )
+    }
+
+    fn write_figures(&self, text: &mut String, retry: &str) -> fmt::Result {
+        let token = quoted(&self.token);
+        writeln!(
+            text,
+            "  curl -sS{retry} -w '\\n' \\\n    -H \"Authorization: Bearer $(cat {token})\" \\\n    \
+             {}/api/v1/events/{}/figures",
+            self.base_url, self.event
+        )
+    }
 }
 
 fn line(text: &mut String, name: &str, value: impl Display) -> fmt::Result {
@@ -226,6 +257,14 @@ fn hours(seconds: &Number) -> String {
     format!("{}:{minutes:02}:{seconds:02}", grouped(hours))
 }
 
+/// A number with one decimal: 12,345.6.
+fn tenths(number: f64) -> String {
+    let text = format!("{number:.1}");
+    let (whole, decimal) = text.split_once('.').unwrap_or((&text, "0"));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    format!("{whole}.{decimal}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,5 +275,11 @@ mod tests {
         assert_eq!(hours("59.999"), "0:00:59");
         assert_eq!(hours("3723"), "1:02:03");
         assert_eq!(hours("36000000.000"), "10,000:00:00");
+    }
+
+    #[test]
+    fn decimals_have_thousands_set_apart_too() {
+        assert_eq!(tenths(0.04), "0.0");
+        assert_eq!(tenths(12_345.67), "12,345.7");
     }
 }

@@ -4,9 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use showreport_model::Timestamp;
 
+use crate::simulation::Program;
+
 /// A report that is asked for.
 #[derive(Debug)]
 pub(super) struct Wanted {
+    pub(super) program: Program,
     dimension: &'static str,
     group_by: &'static [&'static str],
     granularity_seconds: u32,
@@ -15,6 +18,7 @@ pub(super) struct Wanted {
 
 const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Wanted {
     Wanted {
+        program: Program::Live,
         dimension,
         group_by,
         granularity_seconds: 60,
@@ -22,8 +26,15 @@ const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Want
     }
 }
 
+const fn of_recording(group_by: &'static [&'static str]) -> Wanted {
+    Wanted {
+        program: Program::Recording,
+        ..csv("WATCH_TIME", group_by)
+    }
+}
+
 /// Every dimension, as it is and gathered; most of them as CSV.
-pub(super) static WANTED: [Wanted; 14] = [
+pub(super) static WANTED: [Wanted; 17] = [
     csv("WATCH_TIME", &[]),
     csv("WATCH_TIME", &["DEVICE_OS"]),
     csv("WATCH_TIME", &["GEO_REGION"]),
@@ -47,6 +58,9 @@ pub(super) static WANTED: [Wanted; 14] = [
         format: "xlsx",
         ..csv("POLL_SUMMARIES", &[])
     },
+    of_recording(&[]),
+    of_recording(&["DEVICE_OS"]),
+    of_recording(&["WATCH_TIMESTAMP"]),
 ];
 
 /// A report as the server tells of it.
@@ -117,14 +131,15 @@ impl Wanted {
         self.dimension == "POLL_SUMMARIES" && self.group_by.is_empty() && self.format == "csv"
     }
 
-    /// What it is about, for a table.
-    pub(super) fn title(&self) -> String {
-        let mut title = self.dimension.to_lowercase().replace('_', " ");
+    /// What to call its file.
+    pub(super) fn file_name(&self) -> String {
+        let mut name = self.dimension.to_owned();
         for (index, field) in self.group_by.iter().enumerate() {
-            title.push_str(if index == 0 { " by " } else { ", " });
-            title.push_str(&field.to_lowercase().replace('_', " "));
+            name.push_str(if index == 0 { "-by-" } else { "-" });
+            name.push_str(field);
         }
-        title
+        let name = name.to_lowercase().replace('_', "-");
+        format!("{name}.{}", self.format)
     }
 
     /// Whether the report answers this, over the whole event.
@@ -175,5 +190,26 @@ impl Filter {
     fn is_open(&self) -> bool {
         let is_absent = |time: &Option<String>| time.as_deref().unwrap_or_default().is_empty();
         is_absent(&self.start_time) && is_absent(&self.end_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_report_has_a_file_of_its_own() {
+        let files = WANTED.iter().map(|wanted| {
+            let is_live = wanted.program == Program::Live;
+            (is_live, wanted.file_name())
+        });
+        let files: BTreeSet<_> = files.collect();
+        assert_eq!(files.len(), WANTED.len());
+        assert!(files.contains(&(
+            true,
+            "watch-time-by-watch-timestamp-device-os.csv".to_owned()
+        )));
     }
 }
