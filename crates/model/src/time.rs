@@ -1,6 +1,7 @@
 //! Instants, clocks and zones. The only module that names the calendar crate.
 
 mod report_day;
+mod rfc3339;
 
 use std::fmt;
 use std::str::FromStr;
@@ -73,15 +74,9 @@ impl Timestamp {
     ///
     /// A bound before all time or after it is one that bounds nothing.
     pub fn nearest(text: &str) -> Result<Self, TimeError> {
-        const LAST_DAYS: &str = "9999-12-3";
         match text.parse() {
             Err(TimeError::TooEarly) => Ok(Self::MIN),
             Err(TimeError::TooLate) => Ok(Self::MAX),
-            // The calendar crate ends a day before the year 9999 does.
-            Err(TimeError::Form) if text.starts_with(LAST_DAYS) => {
-                let days_before = text.replacen(LAST_DAYS, "9999-12-2", 1);
-                days_before.parse::<Self>().map(|_| Self::MAX)
-            }
             read => read,
         }
     }
@@ -110,14 +105,10 @@ pub const MILLIS_PER_DAY: i64 = 86_400_000;
 impl FromStr for Timestamp {
     type Err = TimeError;
 
-    /// Reads an RFC 3339 time with an offset, floored to whole milliseconds.
+    /// Reads an RFC 3339 time with an offset, floored to whole milliseconds. A leap second is the
+    /// last millisecond of its minute.
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        // The calendar crate reads more than RFC 3339; the separator tells them apart.
-        if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
-            return Err(TimeError::Form);
-        }
-        let instant: jiff::Timestamp = text.parse().map_err(|_| TimeError::Form)?;
-        Self::from_millis(instant.as_millisecond())
+        Self::from_millis(rfc3339::millis(text).ok_or(TimeError::Form)?)
     }
 }
 
@@ -310,6 +301,14 @@ mod tests {
         assert_eq!(
             Timestamp::nearest("9999-12-31T23:59:59Z"),
             Ok(Timestamp::MAX)
+        );
+        assert_eq!(
+            Timestamp::nearest("9999-12-31T23:59:59-23:59"),
+            Ok(Timestamp::MAX)
+        );
+        assert_eq!(
+            Timestamp::nearest("0000-01-01T00:00:00+23:59"),
+            Ok(Timestamp::MIN)
         );
         assert_eq!(Timestamp::nearest("yesterday"), Err(TimeError::Form));
     }

@@ -4,7 +4,6 @@ use serde_json::Value;
 use showreport_model::buckets::Granularity;
 use showreport_model::record::EventKind;
 use showreport_model::report::{Dimension, Event, Format, GroupBy, ReportOrder};
-use showreport_model::time::TimeError;
 use showreport_model::{EventId, OrgId, ReportId, Timestamp, Window};
 
 use super::enums::WireEnum;
@@ -210,24 +209,15 @@ fn read_window(entry: &Object<'_>, wrong: &mut Violations) -> Window {
 
 fn read_time(filter: &Object<'_>, name: &str, wrong: &mut Violations) -> Option<Timestamp> {
     let text = filter.text(&[name], wrong)?;
-    match text.parse() {
+    // No fact lies outside the times we keep, so such a bound loses none: clients write the year
+    // 1970 or 9999 and mean "everything".
+    match Timestamp::nearest(text) {
         Ok(time) => Some(time),
-        // No fact lies outside the times we keep, so such a bound loses none:
-        // clients write the year 1970 or 9999 and mean "everything".
-        Err(TimeError::TooEarly) => Some(Timestamp::MIN),
-        Err(TimeError::TooLate) => Some(Timestamp::MAX),
-        Err(TimeError::Form) if is_end_of_calendar(text) => Some(Timestamp::MAX),
-        Err(error @ TimeError::Form) => {
+        Err(error) => {
             wrong.add(filter.path(name), error.to_string());
             None
         }
     }
-}
-
-/// Whether it is a time of the last days of 9999, which the calendar does not reach in every zone.
-fn is_end_of_calendar(text: &str) -> bool {
-    text.strip_prefix("9999-")
-        .is_some_and(|rest| format!("9998-{rest}").parse::<Timestamp>().is_ok())
 }
 
 fn read_granularity(entry: &Object<'_>, wrong: &mut Violations) -> Option<Granularity> {
