@@ -6,13 +6,14 @@
 mod google;
 mod document;
 mod host;
+mod pages;
 mod surround;
 mod unread;
 
 use axum::http::Method;
 use axum::http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG,
+    RETRY_AFTER,
 };
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
@@ -65,6 +66,7 @@ fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
                 .on_failure(()),
         )
         .layer(from_fn_with_state(app.clone(), surround::count))
+        .layer(from_fn_with_state(app.clone(), pages::open))
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
         .layer(from_fn_with_state(unread::turns(), unread::discard))
@@ -102,14 +104,11 @@ fn metrics_route() -> OpenApiRouter<App> {
 }
 
 fn public_routes() -> OpenApiRouter<App> {
-    let collect = OpenApiRouter::new()
-        .routes(routes!(collect::collect))
-        .layer(open_to_pages());
     let links = OpenApiRouter::new()
         .routes(routes!(downloads::download))
         .layer(links_open_to_pages());
     OpenApiRouter::with_openapi(document::base())
-        .merge(collect)
+        .routes(routes!(collect::collect))
         .merge(links)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
@@ -131,16 +130,6 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::show_openapi))
         .routes(routes!(operations::home))
-}
-
-/// Pages of any origin may collect: a token that can do nothing else stands in them.
-fn open_to_pages() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::POST, Method::OPTIONS])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, CONTENT_ENCODING])
-        .expose_headers([REQUEST_ID, RETRY_AFTER])
-        .max_age(Duration::from_hours(2))
 }
 
 /// Pages of any origin may read what a link opens: a link is a right of its holder, and nothing that

@@ -1,6 +1,8 @@
 //! Real clients: programs that others wrote open what we made, and ask a server of ours.
 
+mod server;
 mod youtube;
+mod pages;
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +25,7 @@ const PACKAGES: [&str; 4] = [
 const VIEWERS: &str = "200";
 
 /// Opens the lake and the reports of a show with other people's readers, and has bulk reports
-/// fetched by Google's clients.
+/// fetched by Google's clients, and records sent by a browser.
 pub(crate) fn run() -> anyhow::Result<()> {
     let folder = root().join("target/clients");
     let python = folder.join("venv/bin/python");
@@ -43,6 +45,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 .args([built_beside()?, data]),
         )
     })?;
+    pages::run(&folder, &python)?;
     youtube::run(&folder, &python)
 }
 

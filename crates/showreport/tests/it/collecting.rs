@@ -315,49 +315,83 @@ async fn a_beacon_signs_in_by_its_address() {
         .refused(401);
 }
 
+/// A page of this origin can read the answer, and may have sent credentials.
+fn is_open_to(answer: &Answer, origin: &str) {
+    assert_eq!(answer.header("access-control-allow-origin"), origin);
+    assert_eq!(answer.header("access-control-allow-credentials"), "true");
+    assert_eq!(answer.header("vary"), "origin");
+    let exposed = answer.header("access-control-expose-headers");
+    for header in ["x-request-id", "retry-after", "x-showreport-time"] {
+        assert!(exposed.contains(header), "{exposed}");
+    }
+}
+
 #[tokio::test]
 async fn a_page_of_any_origin_may_collect() {
     let show = Show::new().await;
-    let preflight = Request::options("/collect")
-        .header("origin", "https://player.example")
-        .header("access-control-request-method", "POST")
-        .header(
-            "access-control-request-headers",
-            "authorization,content-type,content-encoding",
-        )
-        .body(Body::empty());
-    let answer = show.app.send(preflight.expect("a request")).await;
-    assert!((200..300).contains(&answer.status), "{}", answer.status);
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert!(
-        answer
-            .header("access-control-allow-methods")
-            .contains("POST")
-    );
-    let allowed = answer.header("access-control-allow-headers").to_lowercase();
-    for header in ["authorization", "content-type", "content-encoding"] {
-        assert!(allowed.contains(header), "{allowed}");
+    let (app, org) = (&show.app, &show.org);
+    for origin in ["https://player.example", "null"] {
+        let preflight = Request::options("/collect")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type,content-encoding,x-bv-org-id,x-request-id",
+            )
+            .body(Body::empty());
+        let answer = app.send(preflight.expect("a request")).await;
+        answer.is(204);
+        is_open_to(&answer, origin);
+        assert_eq!(answer.header("access-control-allow-methods"), "POST");
+        let allowed = answer.header("access-control-allow-headers");
+        let allowed: Vec<&str> = allowed.split(',').collect();
+        for header in [
+            "authorization",
+            "content-type",
+            "content-encoding",
+            "x-bv-org-id",
+            "x-request-id",
+        ] {
+            assert!(allowed.contains(&header), "{allowed:?}");
+        }
+        let headers = [("content-type", NDJSON), ("origin", origin)];
+        let answer = post(app, org, &headers, lines(&["m1"])).await;
+        answer.is(202);
+        is_open_to(&answer, origin);
+        let time: i64 = answer.header("x-showreport-time").parse().expect("a time");
+        assert_eq!(time, app.now().as_millis());
     }
-    let origin = ("origin", "https://player.example");
-    let answer = post(
-        &show.app,
-        &show.org,
-        &[("content-type", NDJSON), origin],
-        lines(&["m1"]),
-    )
-    .await;
-    answer.is(202);
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
-    // A refusal can be read by the page as well.
-    let answer = post(
-        &show.app,
-        &show.org,
-        &[("content-type", NDJSON), origin],
-        "",
-    )
-    .await;
+}
+
+#[tokio::test]
+async fn a_page_can_read_every_refusal() {
+    let show = Show::new().await;
+    let origin = "https://player.example";
+    let page = || Request::post("/collect").header("origin", origin);
+    let with_two_hosts = page().header("host", "a").header("host", "b");
+    for (request, status) in [
+        (page().body(Body::empty()), 401),
+        (with_two_hosts.body(Body::empty()), 400),
+        (page().method("PUT").body(Body::empty()), 405),
+        (page().uri("/collect/nowhere").body(Body::empty()), 404),
+    ] {
+        let answer = show.app.send(request.expect("a request")).await;
+        answer.is(status);
+        is_open_to(&answer, origin);
+    }
+    let headers = [("content-type", NDJSON), ("origin", origin)];
+    let answer = post(&show.app, &show.org, &headers, "").await;
     answer.refused(400);
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    is_open_to(&answer, origin);
+    // Nothing else is open to pages.
+    for path in ["/api/v1/events", "/collection"] {
+        let request = Request::get(path).header("origin", origin);
+        let answer = show
+            .app
+            .send(request.body(Body::empty()).expect("a request"))
+            .await;
+        assert!(answer.headers.get("access-control-allow-origin").is_none());
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! Google's own clients for bulk reports, in three languages, unchanged, against a server of ours.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 
-use crate::step::{built_beside, cargo, execute, root, step};
+use super::server::Server;
+use crate::step::{cargo, execute, root, step};
 
 /// The package for Node, at the version that was read and run.
 const NODE_PACKAGE: &str = "googleapis@188.0.0";
@@ -34,7 +34,7 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
         build_rust(&rust)
     })?;
     step("Google's clients: the whole flow", || {
-        let server = Server::start(&folder.join("bulk"))?;
+        let server = Server::start(&folder.join("bulk"), &ORGS)?;
         let scripts = root().join("tests/clients");
         let mut ask_python = Command::new(python);
         ask_python.arg(scripts.join("youtube.py"));
@@ -44,7 +44,7 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
             .arg(scripts.join("youtube.cjs"));
         let ask_rust = Command::new(rust.join("debug/youtube-rust"));
         for (org, mut client) in ORGS.iter().zip([ask_python, ask_node, ask_rust]) {
-            let token = server.token(org)?;
+            let token = server.token(org, "report,collect")?;
             let reports = first_reports()?.to_string();
             client.args([&server.address, &token, &settled_day()?, &reports]);
             execute_silently(&mut client, org)?;
@@ -109,64 +109,4 @@ fn settled_day() -> anyhow::Result<String> {
     let printed = Command::new("python3").args(["-c", program]).output();
     let printed = printed.context("ask for the date")?.stdout;
     Ok(String::from_utf8(printed)?.trim().to_owned())
-}
-
-/// A server on a fresh directory, which ends with this value.
-struct Server {
-    process: Child,
-    address: String,
-    data: PathBuf,
-}
-
-impl Server {
-    fn start(data: &Path) -> anyhow::Result<Self> {
-        if data.exists() {
-            fs::remove_dir_all(data).context("remove the last directory")?;
-        }
-        for org in ORGS {
-            printed(data, &["org", "create", org])?;
-        }
-        let mut serve = Command::new(built_beside()?);
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
-        serve.arg("--data-dir").arg(data).stdout(Stdio::piped());
-        let mut process = serve.spawn().context("start the server")?;
-        let mut line = String::new();
-        let stdout = process
-            .stdout
-            .take()
-            .context("read what the server prints")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on ");
-        let address = address.with_context(|| format!("the server printed {line:?}"))?;
-        Ok(Self {
-            address: address.to_owned(),
-            process,
-            data: data.to_owned(),
-        })
-    }
-
-    fn token(&self, org: &str) -> anyhow::Result<String> {
-        let create = ["token", "create", "--scope", "report,collect", "--org", org];
-        printed(&self.data, &create)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; whatever is left goes with the directory.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn printed(data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let mut command = Command::new(built_beside()?);
-    let output = command.args(arguments).arg("--data-dir").arg(data).output();
-    let output = output.context("start showreport")?;
-    let problem = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(
-        output.status.success(),
-        "showreport {arguments:?}: {problem}"
-    );
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
