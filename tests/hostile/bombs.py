@@ -49,13 +49,13 @@ write(413, "gzip", "spaces", packed(b" ", 64 * MIB))
 write(413, "gzip", "lines that are none", packed(b"{\n", 64 * MIB))
 write(413, "x-gzip", "zeros", zeros)
 write(413, "zstd", "zeros", zstd(64 * MIB, 17))
-write(413, "zstd", "widest window", zstd(64 * MIB, 24))
+# A window is no memory, whatever it says: what came out is all that is looked back at.
+write(413, "zstd", "window of a body", zstd(64 * MIB, 24))
+write(413, "zstd", "window of the usual decoder", zstd(64 * MIB, 27))
+write(413, "zstd", "window of two gigabytes", zstd(64 * MIB, 31))
 write(413, "zstd", "many frames", zstd(MIB, 20) * 64)
 write(413, "br", "zeros", BROTLI)
 
-# A window that no body needs is refused before anything is unpacked.
-write(400, "zstd", "window of the usual decoder", zstd(64 * MIB, 27))
-write(400, "zstd", "window of two gigabytes", zstd(64 * MIB, 31))
 write(400, "zstd", "cut short", zstd(8 * MIB, 23, last=False))
 write(400, "br", "cut short", BROTLI[:8])
 
@@ -74,3 +74,4 @@ write(400, "gzip", "arrays in arrays that fit", packed(b"[", fits))
 write(400, "gzip", "objects in objects that fit", packed(b'{"a":', fits))
 write(400, "gzip", "one text that fits", gzip.compress(b'{"type":"' + b"a" * (fits - 11) + b'"}', 9))
 write(400, "zstd", "zeros that fit", zstd(fits, 24))
+write(400, "zstd", "zeros in a window of two gigabytes that fit", zstd(fits, 31))

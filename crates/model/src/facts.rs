@@ -8,6 +8,7 @@ mod rows;
 mod spans;
 mod registrations;
 mod merger;
+mod deletion;
 mod earliest;
 mod batches;
 mod watched;
@@ -30,6 +31,7 @@ use crate::ids::{CustomerId, DeviceId, EventId, OrgId, VoteId};
 use crate::record::{Beat, ChatRecord, PollRecord, Record, Role, VoteRecord, named};
 use crate::time::Timestamp;
 pub use batches::Batches;
+pub use deletion::NEVER_SENT_MS;
 pub use merger::FactsMerger;
 pub use registrations::Registrations;
 use rows::{Columns, Rows};
@@ -299,6 +301,7 @@ impl FactsBuilder {
             Record::Event(record) => self.registrations.push(record),
             Record::Playback(record) => return self.spans.push(&record.beat()),
             Record::Chat(record) => self.chat.building().push(org, &record),
+            Record::ChatDeletion(record) => self.chat.building().push_deletion(org, &record),
             Record::Poll(record) => self.polls.building().push(org, &record),
             Record::Vote(record) => self.votes.building().push(org, &record),
         }
@@ -425,7 +428,6 @@ macro_rules! columns {
 }
 
 // Builders begin without room: most requests hold one record or one kind of them.
-
 fn texts() -> StringBuilder {
     StringBuilder::with_capacity(0, 0)
 }

@@ -17,6 +17,8 @@ pub enum Record {
     Playback(PlaybackRecord),
     /// Somebody said something.
     Chat(ChatRecord),
+    /// A message was deleted, whatever it said.
+    ChatDeletion(ChatDeletion),
     /// What a poll is.
     Poll(PollRecord),
     /// Somebody voted.
@@ -30,6 +32,7 @@ impl Record {
             Self::Event(record) => &record.event,
             Self::Playback(record) => &record.event,
             Self::Chat(record) => &record.event,
+            Self::ChatDeletion(record) => &record.event,
             Self::Poll(record) => &record.event,
             Self::Vote(record) => &record.event,
         }
@@ -258,6 +261,17 @@ pub struct ChatRecord {
     pub updated_at: Option<Timestamp>,
 }
 
+/// A deletion of a chat message by its id alone: platforms that send it do not repeat the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatDeletion {
+    /// The event.
+    pub event: EventId,
+    /// The message.
+    pub message: MessageId,
+    /// It deletes the versions that are not later than this; absent, all of them, for good.
+    pub updated_at: Option<Timestamp>,
+}
+
 /// An option of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollOption {
@@ -280,7 +294,7 @@ pub struct PollRecord {
     pub question: String,
     /// How many options a vote may choose.
     pub choice: Choice,
-    /// What can be chosen: two or more, no id twice.
+    /// What can be chosen: one or more, no id twice.
     pub options: Vec<PollOption>,
     /// Where it is in its life.
     pub status: PollStatus,

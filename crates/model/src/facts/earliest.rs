@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 impl Collected {
     /// The earliest instant that the facts of each event say something about.
     ///
-    /// What says what a poll is speaks about all of its time.
+    /// What says what a poll is speaks about all of its time, and a deletion of a message by its id about
+    /// whenever that was sent.
     pub fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
         self.facts.earliest()
     }
@@ -77,8 +78,8 @@ fn note<'a>(least: &mut BTreeMap<&'a str, i64>, run: Option<(&'a str, i64)>) {
 mod tests {
     use super::*;
     use crate::facts::FactsBuilder;
-    use crate::ids::{OrgId, PlaybackId, PollId};
-    use crate::record::{Choice, PlaybackRecord, PollRecord, PollStatus, Record};
+    use crate::ids::{MessageId, OrgId, PlaybackId, PollId};
+    use crate::record::{ChatDeletion, Choice, PlaybackRecord, PollRecord, PollStatus, Record};
     use crate::span::Span;
 
     fn event(id: &str) -> EventId {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_of_each_event_is_known_and_a_poll_reaches_back_for_ever() {
+    fn the_earliest_of_each_event_is_known_and_a_poll_or_a_deletion_reaches_back_for_ever() {
         let base = 1_800_000_000_000;
         let mut builder = FactsBuilder::new(OrgId::new("acme").expect("id"));
         for (id, from) in [("a", 7), ("b", 5), ("a", 3), ("a", 4), ("c", 1)] {
@@ -115,11 +116,17 @@ mod tests {
             ended_at: None,
             updated_at: None,
         }));
+        builder.push(Record::ChatDeletion(ChatDeletion {
+            event: event("d"),
+            message: MessageId::new("m").expect("id"),
+            updated_at: None,
+        }));
         let at = |millis| Timestamp::from_millis(millis).expect("an instant");
         let expected = BTreeMap::from([
             (event("a"), at(base + 3)),
             (event("b"), at(base + 5)),
             (event("c"), Timestamp::MIN),
+            (event("d"), Timestamp::MIN),
         ]);
         assert_eq!(builder.finish().earliest(), expected);
     }

@@ -1,13 +1,13 @@
 //! What was said.
 
-use arrow::datatypes::Fields;
+use arrow::datatypes::{DataType, Fields};
 use datafusion::error::Result as EngineResult;
-use datafusion::functions::core::expr_fn::get_field;
+use datafusion::functions::core::expr_fn::{coalesce, get_field};
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
-use datafusion::logical_expr::{Expr, lit, not};
+use datafusion::logical_expr::{Expr, cast, lit, not, when};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
-use showreport_model::facts::Table;
+use showreport_model::facts::{NEVER_SENT_MS, Table};
 use showreport_model::report::ReportOrder;
 
 use super::answer::{Answer, Column};
@@ -55,6 +55,9 @@ const VERSION: [&str; 8] = [
 ];
 
 /// The version of each message that holds, deleted ones included, sent inside the window.
+///
+/// A deletion by id alone is no version: it flags what it is not older than. A message of which
+/// nothing else is known has no row.
 pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let versions = facts.frame(Table::Chat).await?;
     let fields: Fields = VERSION
@@ -63,22 +66,50 @@ pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame,
         .collect::<EngineResult<_>>()?;
     // Each step has a name of its own: the engine confuses equal names when it
     // moves the reading of a field to where the fields are made.
-    let field = |name: &&str| get_field(col("holds"), *name).alias(*name);
+    let field = |name: &&str| match *name {
+        "deleted" => {
+            let by_id = col("deleted_until").gt_eq(get_field(col("holds"), "updated_at"));
+            let by_id = coalesce(vec![by_id, lit(false)]);
+            get_field(col("holds"), "deleted")
+                .or(by_id)
+                .alias("deleted")
+        }
+        name => get_field(col("holds"), name).alias(name),
+    };
     let keys = || facts.key_columns(&["message_id"]);
-    let with = |more: Expr| keys().into_iter().chain([more]).collect::<Vec<_>>();
+    let with = |more: Vec<Expr>| keys().into_iter().chain(more).collect::<Vec<_>>();
     let mut columns = keys();
     columns.extend(VERSION.iter().map(field));
-    let said = version(fields.clone()).call(VERSION.map(col).to_vec());
+    // A deletion by id alone is older than any version, so one that holds is all that is known.
+    let updated_at = when(was_sent(), col("updated_at")).otherwise(col("sent_at"))?;
+    let fields_of_version = VERSION.map(|name| match name {
+        "updated_at" => updated_at.clone(),
+        name => col(name),
+    });
+    let said = version(fields.clone()).call(fields_of_version.to_vec());
+    let until = when(not(was_sent()), col("updated_at")).end()?;
     let holds = version_fields(fields).call(vec![col("greatest")]);
     let messages = versions
-        .select(with(said.alias("said")))?
-        .aggregate(keys(), vec![max(col("said")).alias("greatest")])?
-        .select(with(holds.alias("holds")))?
-        .select(columns)?;
+        .select(with(vec![said.alias("said"), until.alias("until")]))?
+        .aggregate(
+            keys(),
+            vec![
+                max(col("said")).alias("greatest"),
+                max(col("until")).alias("deleted_until"),
+            ],
+        )?
+        .select(with(vec![holds.alias("holds"), col("deleted_until")]))?
+        .select(columns)?
+        .filter(was_sent())?;
     Ok(match groups::inside(window, "sent_at") {
         Some(inside) => messages.filter(inside)?,
         None => messages,
     })
+}
+
+/// Whether a row of the table is a version of a message, and no deletion by id alone.
+pub(super) fn was_sent() -> Expr {
+    cast(col("sent_at"), DataType::Int64).not_eq(lit(NEVER_SENT_MS))
 }
 
 /// Messages and their distinct senders in each group.

@@ -13,6 +13,7 @@ use showreport_model::facts::Table;
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{EventId, Timestamp, Window};
 
+use super::chat_histories::was_sent;
 use crate::error::Error;
 use crate::facts::Facts;
 
@@ -58,6 +59,14 @@ fn times(table: Table) -> (Expr, Expr) {
         Table::Spans => (millis("from_time"), millis("to_time") - lit(1_i64)),
         Table::Chat => (millis("sent_at"), millis("sent_at")),
         Table::Polls | Table::Votes => (millis("voted_at"), millis("voted_at")),
+    }
+}
+
+/// Whether a row has a time: of messages, all have but deletions by id alone.
+fn has_time(table: Table) -> Expr {
+    match table {
+        Table::Chat => was_sent(),
+        Table::Spans | Table::Polls | Table::Votes => lit(true),
     }
 }
 
@@ -115,6 +124,7 @@ async fn intervals(
     let things = facts
         .frame(table)
         .await?
+        .filter(has_time(table))?
         .select(keys.iter().cloned().chain(ends).collect::<Vec<_>>())?
         .aggregate(
             keys,

@@ -12,7 +12,7 @@ use showreport_model::record::Beat;
 use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId, Timestamp};
 
 use super::fields::{Field, TEXT_BYTES_MAX, is_region};
-use super::records::{check_position, check_rate, span};
+use super::records::{check_number, span};
 use super::value::Value;
 
 static PLAYBACK_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"playback_id\""));
@@ -56,8 +56,8 @@ pub(super) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
     let from = Field::new("from", &plain.from);
     let to = Field::new("to", &plain.to);
     let span = span(from, to, now).ok()?;
-    check_position(Field::new("position_ms", &plain.position_ms)).ok()?;
-    check_rate(Field::new("rate", &plain.rate)).ok()?;
+    check_number(Field::new("position_ms", &plain.position_ms)).ok()?;
+    check_number(Field::new("rate", &plain.rate)).ok()?;
     let beat = Beat {
         event: plain.event_id,
         playback: plain.playback_id,

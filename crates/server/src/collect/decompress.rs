@@ -1,17 +1,23 @@
-//! Packed bodies, unpacked whole and within a bound.
+//! Packed bodies, unpacked whole and within a bound, and packed files.
+//!
+//! Both take what the ordinary tools unpack: gzip of several members, zstd of several frames, with
+//! any window that `zstd -d` takes, brotli.
 //!
 //! A few bytes can unpack to gigabytes. So a body is measured before it is
-//! unpacked to be kept, which takes no more memory than the encoding's window.
+//! unpacked to be kept, which takes no more memory than the encoding's window,
+//! or for zstd than the bound.
 //!
 //! A body that ends early, or that something follows, is broken: what came
 //! out of it so far is dropped.
 
 mod brotli_reader;
+mod gzip_reader;
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use brotli_reader::BrotliReader;
-use flate2::bufread::MultiGzDecoder;
+use gzip_reader::GzipReader;
+use zstd::zstd_safe;
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,24 +49,65 @@ impl Encoding {
         matches!(self, Self::Zstd | Self::Brotli)
     }
 
-    fn reader(self, body: &[u8], window: Window) -> io::Result<Box<dyn Read + '_>> {
-        Ok(match self {
-            Self::Identity => Box::new(body),
-            Self::Gzip => Box::new(MultiGzDecoder::new(body)),
-            Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
-                decoder.window_log_max(window.log_max())?;
-                Box::new(decoder)
-            }
-            Self::Brotli if brotli_reader::window_log(body) > window.log_max() => {
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            Self::Brotli => Box::new(BrotliReader::new(body)),
-        })
+    /// What a packed body or file begins with; brotli has no such mark.
+    pub(super) fn from_head(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // A frame, or one to be skipped: programs of many threads begin with such a one.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Brotli => "br",
+        }
     }
 }
 
-/// How much of what came out of a body may be kept at hand to unpack the rest.
+/// Packers whose files are not read: what those begin with, and what unpacks them.
+const FOREIGN: [(&[u8], &str, &str); 5] = [
+    (b"BZh", "bzip2", "bunzip2"),
+    (b"\xfd7zXZ\0", "xz", "unxz"),
+    (b"PK\x03\x04", "a zip archive or a workbook", "unzip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z", "7z x"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4 -d"),
+];
+
+/// Bytes that are read of a file at a time.
+const FILE_BUFFER_BYTES: usize = 256 << 10;
+
+/// Unpacks a file if it is packed. Gzip and zstd show that by their first bytes; a file of brotli has
+/// to be named one.
+pub fn unpack_file(mut input: Box<dyn BufRead>, is_brotli: bool) -> io::Result<Box<dyn BufRead>> {
+    let head = input.fill_buf()?;
+    let unpacked: Box<dyn Read> = match Encoding::from_head(head) {
+        Some(Encoding::Gzip) => Box::new(GzipReader::new(input)),
+        Some(Encoding::Zstd) => Box::new(zstd::Decoder::with_buffer(input)?),
+        _ if is_brotli => Box::new(BrotliReader::new(input)),
+        _ => {
+            let foreign = FOREIGN.iter().find(|(mark, ..)| head.starts_with(mark));
+            return match foreign {
+                Some((_, name, tool)) => Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("the file is {name}; unpack it first, with `{tool}`"),
+                )),
+                None => Ok(input),
+            };
+        }
+    };
+    Ok(Box::new(BufReader::with_capacity(
+        FILE_BUFFER_BYTES,
+        unpacked,
+    )))
+}
+
+/// How much of what came out of a body of brotli may be kept at hand to unpack the rest. Of zstd all
+/// is, since it is unpacked at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Window {
     /// 4 MiB, which the usual levels of all encoders stay below.
@@ -93,6 +140,9 @@ pub(crate) fn unpacked_bytes(
     encoding: Encoding,
     bytes_max: usize,
 ) -> Result<usize, Unpackable> {
+    if encoding == Encoding::Zstd {
+        return unpack_zstd(body, bytes_max).map(|unpacked| unpacked.len());
+    }
     let mut reader = bounded(body, encoding, Window::Large, bytes_max)?;
     let bytes = io::copy(&mut reader, &mut io::sink()).map_err(broken)?;
     within(bytes, bytes_max)
@@ -105,12 +155,30 @@ pub(crate) fn unpack(
     window: Window,
     bytes_max: usize,
 ) -> Result<Vec<u8>, Unpackable> {
+    if encoding == Encoding::Zstd {
+        return unpack_zstd(body, bytes_max);
+    }
     let mut reader = bounded(body, encoding, window, bytes_max)?;
     let mut unpacked = Vec::with_capacity(bytes_max + 1);
     let bytes = reader.read_to_end(&mut unpacked).map_err(broken)?;
     within(bytes as u64, bytes_max)?;
     Ok(unpacked)
 }
+
+/// Unpacks in one go, for which what came out is all the window that is needed. In pieces a frame
+/// could demand 128 MiB beside it, as those of `zstd --ultra -22` do that come from a pipe.
+fn unpack_zstd(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
+    let mut unpacked = Vec::with_capacity(bytes_max.max(1));
+    let mut context = zstd_safe::DCtx::try_create().ok_or(Unpackable::Broken)?;
+    match context.decompress(&mut unpacked, body) {
+        Ok(bytes) => within(bytes as u64, bytes_max).map(|_| unpacked),
+        Err(code) if zstd_safe::get_error_name(code) == ZSTD_NO_ROOM => Err(Unpackable::TooLarge),
+        Err(_) => Err(Unpackable::Broken),
+    }
+}
+
+/// How the library says that more comes out than there is room for; the code itself is not public.
+const ZSTD_NO_ROOM: &str = "Destination buffer is too small";
 
 /// One byte more tells a body that is too large from one that just fits.
 fn bounded(
@@ -119,7 +187,14 @@ fn bounded(
     window: Window,
     bytes_max: usize,
 ) -> Result<impl Read + '_, Unpackable> {
-    let reader = encoding.reader(body, window).map_err(broken)?;
+    let reader: Box<dyn Read> = match encoding {
+        Encoding::Gzip => Box::new(GzipReader::new(body)),
+        Encoding::Brotli if brotli_reader::window_log(body) > window.log_max() => {
+            return Err(Unpackable::Broken);
+        }
+        Encoding::Brotli => Box::new(BrotliReader::new(body)),
+        Encoding::Identity | Encoding::Zstd => Box::new(body),
+    };
     Ok(reader.take(bytes_max as u64 + 1))
 }
 
@@ -246,25 +321,81 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_window_beyond_any_body_is_refused() {
+    fn zstd_with_window(bytes: &[u8], log: u32) -> Vec<u8> {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
-        encoder.window_log(27).unwrap();
-        encoder.write_all(&noise(100)).unwrap();
-        let packed = encoder.finish().unwrap();
-        assert_eq!(
-            unpack(&packed, Encoding::Zstd, Window::Large, BYTES_MAX),
-            Err(Unpackable::Broken)
-        );
+        encoder.window_log(log).unwrap();
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_window_of_zstd_takes_no_memory() {
+        let bytes = noise(100);
+        for log in [10, 22, 24, 27, 30] {
+            let packed = zstd_with_window(&bytes, log);
+            for window in [Window::Usual, Window::Large] {
+                let unpacked = unpack(&packed, Encoding::Zstd, window, BYTES_MAX);
+                assert_eq!(unpacked, Ok(bytes.clone()), "{log}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_unpacked_as_a_body_is() {
+        let bytes = noise(300_000);
+        let mut files = packed(&bytes).to_vec();
+        files.push((Encoding::Zstd, zstd_with_window(&bytes, 27)));
+        let halves = bytes.split_at(100_000);
+        files.push((Encoding::Gzip, [gzip(halves.0), gzip(halves.1)].concat()));
+        let zeros = vec![0; 70_000];
+        files.push((
+            Encoding::Gzip,
+            [gzip(halves.0), gzip(halves.1), zeros].concat(),
+        ));
+        let frames = [zstd::encode_all(halves.0, 1), zstd::encode_all(halves.1, 1)];
+        let [first, second] = frames.map(|frame| frame.unwrap());
+        // As pzstd writes before each of its frames.
+        let skipped = [&b"\x50\x2a\x4d\x18\x04\0\0\0"[..], b"size"].concat();
+        files.push((
+            Encoding::Zstd,
+            [&skipped[..], &first, &skipped, &second].concat(),
+        ));
+        for (encoding, packed) in files {
+            let unpacked = unpack(&packed, encoding, Window::Large, BYTES_MAX);
+            assert!(unpacked.as_ref() == Ok(&bytes), "{encoding:?}");
+            let input = Box::new(io::Cursor::new(packed));
+            let mut file = unpack_file(input, encoding == Encoding::Brotli).unwrap();
+            let mut read = Vec::new();
+            file.read_to_end(&mut read).unwrap();
+            assert!(read == bytes, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_end_a_gzip_body_and_nothing_follows_them() {
+        let with_zeros = [gzip(b"{}"), vec![0; 1000]].concat();
+        let unpacked = |body: &[u8]| unpack(body, Encoding::Gzip, Window::Large, BYTES_MAX);
+        assert_eq!(unpacked(&with_zeros), Ok(b"{}".to_vec()));
+        let after = [with_zeros, gzip(b"{}")].concat();
+        assert_eq!(unpacked(&after), Err(Unpackable::Broken));
+    }
+
+    #[test]
+    fn a_file_of_another_packer_is_named() {
+        let open = |bytes: &'static [u8]| unpack_file(Box::new(bytes), false);
+        for (mark, name, tool) in FOREIGN {
+            let problem = open(mark).err().expect("it is refused").to_string();
+            assert!(
+                problem.contains(name) && problem.contains(tool),
+                "{problem}"
+            );
+        }
+        assert!(open(b"{}").is_ok());
     }
 
     #[test]
     fn a_large_window_is_taken_only_where_it_may_be() {
         let bytes = noise(100);
-        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
-        encoder.window_log(23).unwrap();
-        encoder.write_all(&bytes).unwrap();
-        let large_zstd = encoder.finish().unwrap();
         let brotli_of = |lgwin| {
             let mut packed = Vec::new();
             let params = BrotliEncoderParams {
@@ -275,7 +406,6 @@ mod tests {
             packed
         };
         for (encoding, packed) in [
-            (Encoding::Zstd, large_zstd),
             (Encoding::Brotli, brotli_of(23)),
             (Encoding::Brotli, brotli_of(24)),
         ] {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use showreport_model::Timestamp;
 use showreport_model::ids::IdError;
+use showreport_model::time::TimeError;
 
 use super::value::Value;
 
@@ -51,7 +52,10 @@ pub(super) const TEXT_BYTES_MAX: usize = 1024;
 /// How far a time may lie ahead of the clock: senders' clocks are not ours.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 
-const ID: &str = "a string of 1 to 128 characters";
+/// The first number that is no 64-bit integer.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
+const ID: &str = "a string of 1 to 128 characters, or an integer";
 const TIME: &str = "an RFC 3339 time with an offset, or integer milliseconds since 1970";
 const TEXT: &str = "a string";
 
@@ -76,15 +80,20 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
+    /// An id: a text, or an integer, which is its digits.
     pub(super) fn id<I: FromStr<Err = IdError>>(self) -> Result<I, Fault> {
-        self.text_as(ID)?
-            .parse()
-            .map_err(|error| Fault::new("INVALID_ID", self.name, error))
+        let id = match self.value {
+            Value::Integer(number) => number.to_string().parse(),
+            Value::Unsigned(number) => number.to_string().parse(),
+            _ => self.text_as(ID)?.parse(),
+        };
+        id.map_err(|error| Fault::new("INVALID_ID", self.name, error))
     }
 
     pub(super) fn time(self) -> Result<Timestamp, Fault> {
         let time = match self.value {
             Value::Integer(millis) => Timestamp::from_millis(*millis),
+            Value::Unsigned(_) => Err(TimeError::TooLate),
             Value::Text(text) => text.parse(),
             _ => return Err(self.wrong_type(TIME)),
         };
@@ -149,35 +158,38 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    /// Milliseconds that count from nought.
+    /// Milliseconds that count from nought, floored: players give seconds with many decimals.
     pub(super) fn millis(self) -> Result<i64, Fault> {
+        self.check_not_negative()?;
         match self.value {
-            Value::Integer(millis) if *millis >= 0 => Ok(*millis),
-            Value::Integer(_) => Err(Fault::new(
+            Value::Integer(millis) => Ok(*millis),
+            // From 2^63 on; up to there the conversion only drops the fraction.
+            #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+            Value::Number(millis) if *millis < TWO_TO_63 => Ok(*millis as i64),
+            _ => Err(Fault::new(
                 "OUT_OF_RANGE",
                 self.name,
-                "is negative; it must be 0 or more",
+                "is too large; it is a number of milliseconds",
             )),
-            _ => Err(self.wrong_type("an integer of milliseconds")),
         }
     }
 
-    /// A factor of playing speed.
-    pub(super) fn rate(self) -> Result<(), Fault> {
-        let positive = match self.value {
-            Value::Integer(rate) => *rate > 0,
-            Value::Number(rate) => rate.is_finite() && *rate > 0.0,
-            _ => return Err(self.wrong_type("a number above 0")),
+    /// Checks a number that counts from nought.
+    pub(super) fn check_not_negative(self) -> Result<(), Fault> {
+        let is_negative = match self.value {
+            Value::Integer(number) => *number < 0,
+            Value::Unsigned(_) => false,
+            Value::Number(number) => *number < 0.0,
+            _ => return Err(self.wrong_type("a number from 0, such as 1 or 1.5")),
         };
-        if positive {
-            Ok(())
-        } else {
-            Err(Fault::new(
+        if is_negative {
+            return Err(Fault::new(
                 "OUT_OF_RANGE",
                 self.name,
-                "must be a number above 0, such as 1 or 1.5",
-            ))
+                "is negative; it must be 0 or more",
+            ));
         }
+        Ok(())
     }
 
     /// An ISO 3166 code in form, in upper case.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::decompress::Encoding;
+use super::fields::shortened;
 use super::parse::{Form, Rejected, Rejections};
 use super::sift::{Records, Sifted, Writing, sift};
 use crate::app::App;
@@ -147,24 +148,52 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
         "application/x-ndjson" => Some(Form::Ndjson),
         _ => None,
     };
-    form.filter(|_| types.next().is_none()).ok_or_else(|| {
-        ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_TYPE",
-            "the content type must be application/x-ndjson, application/json or text/plain, or \
-             be left out",
-        )
+    if types.next().is_some() {
+        return Err(unsupported_type("there are several content types"));
+    }
+    form.ok_or_else(|| {
+        let hint = match first.as_str() {
+            "application/x-www-form-urlencoded" => {
+                ", which is what `curl -d` sends (`--data-binary` with \
+                 `-H 'Content-Type: application/x-ndjson'` sends records)"
+            }
+            "multipart/form-data" => ", which is what forms and `curl -F` send",
+            "text/csv" => ", which `showreport import` takes",
+            "application/gzip" | "application/x-gzip" | "application/zstd" => {
+                " (of a packed body, send the type of what it holds, and `Content-Encoding`)"
+            }
+            other => {
+                let other = shortened(other);
+                return unsupported_type(&format!("the content type is {other}"));
+            }
+        };
+        unsupported_type(&format!("the content type is \"{first}\"{hint}"))
     })
+}
+
+/// Says what came and what to send.
+fn unsupported_type(what_came: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UNSUPPORTED_TYPE",
+        format!(
+            "{what_came}; send application/x-ndjson (a record a line), application/json (an array of \
+             records, or one), text/plain (either), or none"
+        ),
+    )
 }
 
 /// How the body is packed: at most once.
 fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let unsupported = || {
+        let all = headers.get_all(CONTENT_ENCODING).iter();
+        let all: Vec<_> = all.map(|value| value.to_str().unwrap_or("?")).collect();
         ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_ENCODING",
             format!(
-                "the content encoding must be one of {}, once",
+                "the content encoding is {}; send one of {}, once, or none",
+                shortened(&all.join(", ")),
                 Encoding::NAMES
             ),
         )
@@ -211,6 +240,44 @@ mod tests {
             &["gzip, deflate"],
         ] {
             assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_came_and_what_to_send() {
+        let of_type = |values: &[&'static str]| form(&headers(&CONTENT_TYPE, values)).err();
+        let of_encoding = |value| encoding(&headers(&CONTENT_ENCODING, &[value])).err();
+        for (refusal, came, send) in [
+            (
+                of_type(&["application/x-www-form-urlencoded"]),
+                "`curl -d`",
+                "--data-binary",
+            ),
+            (
+                of_type(&["multipart/form-data; boundary=x"]),
+                "multipart/form-data",
+                "x-ndjson",
+            ),
+            (of_type(&["text/csv"]), "text/csv", "showreport import"),
+            (
+                of_type(&["application/gzip"]),
+                "application/gzip",
+                "Content-Encoding",
+            ),
+            (of_type(&["image/png"]), "image/png", "application/json"),
+            (
+                of_type(&["text/plain", "text/plain"]),
+                "several",
+                "text/plain",
+            ),
+            (of_encoding("deflate"), "deflate", "gzip, zstd, br"),
+            (of_encoding("gzip, br"), "gzip, br", "once"),
+        ] {
+            let message = format!("{:?}", refusal.expect("a refusal"));
+            assert!(
+                message.contains(came) && message.contains(send),
+                "{message}"
+            );
         }
     }
 

@@ -7,16 +7,20 @@ use std::fmt;
 use std::mem;
 
 use serde::Serialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use showreport_model::Timestamp;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{Beat, Record};
 
 use super::beat::beat;
+use super::charset::Wide;
+use super::decompress::Encoding;
 use super::depth::{DEPTH_MAX, is_too_deep};
+use super::diagnosis::{Unreadable, diagnose};
 use super::fields::Fault;
 use super::records;
-use super::value::{Element, Fields, FromObject};
+use super::scan::Parts;
+use super::value::{Element, Fields};
 
 /// What a body is said to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +67,18 @@ pub enum Broken {
     #[error("the body is empty; send records as NDJSON, or as a JSON array or object")]
     Empty,
     /// It is not JSON from its beginning to its end.
-    #[error("the body is no whole JSON value ({0}); nothing of it was stored")]
-    Json(String),
+    #[error("the body is no whole JSON value: {0}; nothing of it was stored")]
+    Json(&'static str),
+    /// It is another code than UTF-8.
+    #[error(
+        "the body is {name}; records are UTF-8: convert it with `iconv -f {name} -t UTF-8`, in PowerShell \
+         write it with `-Encoding utf8`; nothing of it was stored",
+        name = .0.name()
+    )]
+    Wide(Wide),
+    /// It is packed, and its headers do not say so.
+    #[error("the body is packed; send `Content-Encoding: {0}` with it; nothing of it was stored")]
+    Packed(&'static str),
     /// It has more records than a body of good ones can.
     #[error("the body has more than {RECORDS_MAX} records; nothing of it was stored")]
     TooMany,
@@ -74,8 +88,13 @@ pub enum Broken {
 /// bad ones may be packed to nothing, and each takes time.
 const RECORDS_MAX: usize = 400_000;
 
-fn too_deep() -> String {
-    format!("it nests deeper than {DEPTH_MAX} levels")
+fn too_deep(index: usize) -> Rejected {
+    Rejected {
+        index,
+        reason: "MALFORMED_JSON",
+        message: format!("the record nests deeper than {DEPTH_MAX} levels"),
+        field: None,
+    }
 }
 
 /// A good record.
@@ -97,24 +116,31 @@ impl Parsed<'_> {
     }
 }
 
-/// Reads one line of NDJSON.
+/// Reads one line of NDJSON, or one element of an array.
 pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Parsed<'_>, Rejected> {
-    let malformed = |problem: &dyn fmt::Display| Rejected {
-        index,
-        reason: "MALFORMED_JSON",
-        message: format!("the line is no JSON object: {problem}"),
-        field: None,
+    let line = without_mark(line);
+    let unreadable = |problem: &dyn fmt::Display| {
+        let Unreadable {
+            reason,
+            message,
+            field,
+        } = diagnose(line, problem);
+        Rejected {
+            index,
+            reason,
+            message,
+            field,
+        }
     };
-    let line = if index == 0 { without_mark(line) } else { line };
     // The whole line, since JSON skips the texts of unknown fields unread.
-    let text = str::from_utf8(line).map_err(|_| malformed(&"it is not UTF-8"))?;
+    let text = str::from_utf8(line).map_err(|_| unreadable(&"it is not UTF-8"))?;
     if is_too_deep(line) {
-        return Err(malformed(&too_deep()));
+        return Err(too_deep(index));
     }
     if let Some(beat) = beat(text, now) {
         return Ok(Parsed::Beat(beat));
     }
-    let element = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let element = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     check(element, index, now).map(Parsed::Record)
 }
 
@@ -127,12 +153,18 @@ pub fn parse_body(
     now: Timestamp,
     keep: impl FnMut(Parsed<'_>),
 ) -> Result<Rejections, Broken> {
+    if let Some(wide) = Wide::of(body) {
+        return Err(Broken::Wide(wide));
+    }
+    if let Some(encoding) = Encoding::from_head(body) {
+        return Err(Broken::Packed(encoding.name()));
+    }
     let body = without_mark(body);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Broken::Empty);
     }
     let form = match form {
-        Form::Either if !is_too_deep(body) && is_one_value(body) => Form::Json,
+        Form::Either if is_one_value(body) => Form::Json,
         Form::Either => Form::Ndjson,
         other => other,
     };
@@ -150,13 +182,17 @@ pub fn parse_body(
     Ok(mem::take(&mut sieve.rejections))
 }
 
-/// Some editors begin a file with a byte-order mark.
-fn without_mark(bytes: &[u8]) -> &[u8] {
+/// The bytes without the byte-order mark that some editors begin a file with.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
+/// Whether a body in either form is JSON. An array whose elements cannot all be read is one, too.
 fn is_one_value(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    match Parts::of_array(body) {
+        Some(elements) => elements.are_all(),
+        None => !is_too_deep(body) && serde_json::from_slice::<IgnoredAny>(body).is_ok(),
+    }
 }
 
 fn check(element: Element<Fields<'_>>, index: usize, now: Timestamp) -> Result<Record, Rejected> {
@@ -194,6 +230,8 @@ struct Sieve<F> {
 impl<F: FnMut(Parsed<'_>)> Sieve<F> {
     fn lines(&mut self, body: &[u8]) -> Result<(), Broken> {
         for (index, line) in body.split(|&byte| byte == b'\n').enumerate() {
+            // Of files that were joined, each may begin with a mark.
+            let line = without_mark(line);
             if !line.iter().all(u8::is_ascii_whitespace) {
                 self.sort(parse_line(line, index, self.now));
             }
@@ -205,17 +243,40 @@ impl<F: FnMut(Parsed<'_>)> Sieve<F> {
     }
 
     fn json(&mut self, body: &[u8]) -> Result<(), Broken> {
-        let text = str::from_utf8(body).map_err(|_| Broken::Json("it is not UTF-8".to_owned()))?;
-        if is_too_deep(body) {
-            return Err(Broken::Json(too_deep()));
+        if let Some(elements) = Parts::of_array(body) {
+            return self.elements(elements);
         }
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = Whole(&mut *self).deserialize(&mut deserializer);
-        let read = read.and_then(|()| deserializer.end());
-        if self.records > RECORDS_MAX {
-            return Err(Broken::TooMany);
+        match Parts::of_object(body).map(Parts::end) {
+            Some(None) => return Err(Broken::Json("it is cut short")),
+            Some(Some(rest)) if !rest.trim_ascii().is_empty() => {
+                return Err(Broken::Json(
+                    "something follows the record; send records a line each as \
+                     application/x-ndjson, or all in one array",
+                ));
+            }
+            // A value that is no object is named as a record; what is no value is none.
+            None if serde_json::from_slice::<IgnoredAny>(body).is_err() => {
+                return Err(Broken::Json("it is no JSON"));
+            }
+            _ => {}
         }
-        read.map_err(|error| Broken::Json(error.to_string()))
+        self.sort(parse_line(body.trim_ascii(), 0, self.now));
+        Ok(())
+    }
+
+    /// Sorts elements as they are found, so that the array is never in memory twice.
+    fn elements(&mut self, mut elements: Parts<'_>) -> Result<(), Broken> {
+        for (index, element) in elements.by_ref().enumerate() {
+            self.sort(parse_line(element, index, self.now));
+            if self.records > RECORDS_MAX {
+                return Err(Broken::TooMany);
+            }
+        }
+        match elements.end() {
+            None => Err(Broken::Json("the array is cut short")),
+            Some(rest) if rest.trim_ascii().is_empty() => Ok(()),
+            Some(_) => Err(Broken::Json("something follows the array")),
+        }
     }
 
     fn sort(&mut self, outcome: Result<Parsed<'_>, Rejected>) {
@@ -229,84 +290,6 @@ impl<F: FnMut(Parsed<'_>)> Sieve<F> {
                 }
             }
         }
-    }
-
-    fn element(&mut self, index: usize, element: Element<Fields<'_>>) {
-        self.sort(check(element, index, self.now).map(Parsed::Record));
-    }
-}
-
-/// A whole JSON body: an array of records, or what stands for the only one.
-/// Elements are sorted as they come, so that the array is never in memory twice.
-struct Whole<'s, F>(&'s mut Sieve<F>);
-
-impl<F: FnMut(Parsed<'_>)> Whole<'_, F> {
-    fn only(self, is: &'static str) {
-        self.0.element(0, Element::Other(is));
-    }
-}
-
-impl<'de, F: FnMut(Parsed<'_>)> DeserializeSeed<'de> for Whole<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: FnMut(Parsed<'_>)> Visitor<'de> for Whole<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records, or one record")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut index = 0;
-        while let Some(element) = list.next_element()? {
-            self.0.element(index, element);
-            index += 1;
-            if index > RECORDS_MAX {
-                return Err(A::Error::custom("too many records"));
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let fields = Fields::from_object(map)?;
-        self.0.element(0, Element::Object(fields));
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.only("null");
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.only("a boolean");
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.only("a number");
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.only("a number");
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.only("a number");
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.only("a string");
-        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use showreport_model::record::{
-    ChatRecord, Choice, EventKind, EventRecord, PlaybackRecord, PollOption, PollRecord, PollStatus,
-    Record, Role, VoteRecord, Voter,
+    ChatDeletion, ChatRecord, Choice, EventKind, EventRecord, PlaybackRecord, PollOption,
+    PollRecord, PollStatus, Record, Role, VoteRecord, Voter,
 };
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{OptionId, Span, Timestamp};
@@ -25,7 +25,7 @@ pub(super) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Faul
         Value::Text(name) => match name.as_ref() {
             "event" => event(fields).map(Record::Event),
             "playback" => playback(fields, now).map(Record::Playback),
-            "chat" => chat(fields, now).map(Record::Chat),
+            "chat" => chat(fields, now),
             "poll" => poll(fields).map(Record::Poll),
             "vote" => vote(fields, now).map(Record::Vote),
             other => Err(Fault::new(
@@ -67,8 +67,8 @@ fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault
     // No figure needs these yet: they are checked, so that senders learn the form, then dropped.
     optional_text(field!(fields.user_agent))?;
     optional_text(field!(fields.ip))?;
-    check_position(field!(fields.position_ms))?;
-    check_rate(field!(fields.rate))?;
+    check_number(field!(fields.position_ms))?;
+    check_number(field!(fields.rate))?;
     Ok(PlaybackRecord {
         event,
         playback,
@@ -103,22 +103,30 @@ pub(super) fn span(from: Field<'_, '_>, to: Field<'_, '_>, now: Timestamp) -> Re
     Ok(span)
 }
 
-pub(super) fn check_position(field: Field<'_, '_>) -> Result<(), Fault> {
-    field
-        .present()
-        .map_or(Ok(()), |position| position.millis().map(drop))
+/// A position or a rate. One above all bounds says nothing, and is no error: players of live streams
+/// give the wall clock as position.
+pub(super) fn check_number(field: Field<'_, '_>) -> Result<(), Fault> {
+    field.present().map_or(Ok(()), Field::check_not_negative)
 }
 
-pub(super) fn check_rate(field: Field<'_, '_>) -> Result<(), Fault> {
-    field.present().map_or(Ok(()), Field::rate)
-}
-
-fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<ChatRecord, Fault> {
-    Ok(ChatRecord {
+fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Fault> {
+    let deleted = optional_flag(field!(fields.deleted))?;
+    let sent_at = field!(fields.sent_at);
+    let text = field!(fields.text);
+    // A deletion may leave out both.
+    let is_by_id = deleted && sent_at.present().is_none();
+    let text = if deleted { text.present() } else { Some(text) };
+    let record = ChatRecord {
         event: field!(fields.event_id).id()?,
         message: field!(fields.message_id).id()?,
-        sent_at: field!(fields.sent_at).time_until(now)?,
-        text: field!(fields.text).text(CHAT_TEXT_BYTES_MAX)?.to_owned(),
+        sent_at: if is_by_id {
+            Timestamp::MIN
+        } else {
+            sent_at.time_until(now)?
+        },
+        text: text
+            .map_or(Ok(""), |text| text.text(CHAT_TEXT_BYTES_MAX))?
+            .to_owned(),
         customer: optional_id(field!(fields.customer_id))?,
         device: optional_id(field!(fields.device_id))?,
         name: optional_text(field!(fields.name))?,
@@ -126,8 +134,17 @@ fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<ChatRecord, Fault> {
             .present()
             .map(|role| role.named(Role::from_name, Role::names))
             .transpose()?,
-        deleted: optional_flag(field!(fields.deleted))?,
+        deleted,
         updated_at: optional_time(field!(fields.updated_at))?,
+    };
+    Ok(if is_by_id {
+        Record::ChatDeletion(ChatDeletion {
+            event: record.event,
+            message: record.message,
+            updated_at: record.updated_at,
+        })
+    } else {
+        Record::Chat(record)
     })
 }
 
@@ -149,7 +166,7 @@ fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
     let elements = list(
         "options",
         &fields.options,
-        "an array of two or more options {\"id\", \"text\", \"correct\"}",
+        "an array of one or more options {\"id\", \"text\", \"correct\"}",
     )?;
     let mut seen = BTreeSet::new();
     let mut options = Vec::with_capacity(elements.len());
@@ -170,11 +187,11 @@ fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
         }
         options.push(option);
     }
-    if options.len() < 2 {
+    if options.is_empty() {
         return Err(Fault::new(
             "TOO_FEW_OPTIONS",
             "options",
-            format!("has {}; a poll has two or more", options.len()),
+            format!("is empty; a poll has 1 to {ELEMENTS_MAX}"),
         ));
     }
     Ok(options)
@@ -234,7 +251,7 @@ fn list<'f, T>(
         Value::List(Elements { more: true, .. }) => Err(Fault::new(
             "TOO_LONG",
             name,
-            format!("has more than {ELEMENTS_MAX} elements"),
+            format!("has more than {ELEMENTS_MAX} elements, which is the most"),
         )),
         Value::List(elements) => Ok(&elements.kept),
         Value::Absent => Err(Fault::missing(name, wanted)),

@@ -261,6 +261,8 @@ fn parse(
             let reason = match broken {
                 Broken::Empty => "EMPTY_BODY",
                 Broken::Json(_) => "BROKEN_BODY",
+                Broken::Wide(_) => "NOT_UTF8",
+                Broken::Packed(_) => "PACKED_BODY",
                 Broken::TooMany => "TOO_MANY_RECORDS",
             };
             Err(ApiError::bad_request(reason, broken.to_string()))

@@ -21,6 +21,8 @@ pub(super) enum Value<'a, L = Skipped> {
     Bool(bool),
     /// A number written as an integer, within 64 bits.
     Integer(i64),
+    /// One that needs the 64th bit.
+    Unsigned(u64),
     /// Any other number.
     Number(f64),
     /// A string.
@@ -37,7 +39,7 @@ impl<L> Value<'_, L> {
         match self {
             Self::Absent => "null",
             Self::Bool(_) => "a boolean",
-            Self::Integer(_) => "an integer",
+            Self::Integer(_) | Self::Unsigned(_) => "an integer",
             Self::Number(_) => "a number that is no 64-bit integer",
             Self::Text(_) => "a string",
             Self::List(_) => "an array",
@@ -117,8 +119,7 @@ impl<'de, L: FromList<'de>> Visitor<'de> for ValueVisitor<L> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        #[expect(clippy::cast_precision_loss, reason = "it is only ever refused")]
-        Ok(i64::try_from(value).map_or(Value::Number(value as f64), Value::Integer))
+        Ok(i64::try_from(value).map_or(Value::Unsigned(value), Value::Integer))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
@@ -243,6 +244,11 @@ macro_rules! object {
         #[derive(Debug, Default)]
         pub(super) struct $name<'a> { $(pub(super) $field: $type,)* }
 
+        impl $name<'_> {
+            /// The name of each field.
+            pub(super) const NAMES: &'static [&'static str] = &[$($key,)*];
+        }
+
         impl<'de> FromObject<'de> for $name<'de> {
             fn from_object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
                 let mut object = Self::default();
@@ -307,3 +313,6 @@ object! {
         voted_at: Value<'a> = "voted_at",
     }
 }
+
+/// The name of every field that a record of any type can have.
+pub const FIELD_NAMES: &[&str] = Fields::NAMES;

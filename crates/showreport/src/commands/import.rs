@@ -2,6 +2,9 @@
 
 mod blocks;
 mod source;
+mod csv_blocks;
+mod wide;
+mod content;
 mod outcome;
 mod gather;
 mod reader;
@@ -24,16 +27,16 @@ use crate::wiring::{DataDir, open_lake, open_meta};
 use gather::Gatherer;
 use outcome::Outcome;
 use reader::Reader;
-use source::Source;
+use source::{Source, named};
 
 /// Loads files of records
 ///
-/// NDJSON, one record a line, as it is or packed with gzip or zstd. Loading a file twice changes
-/// nothing.
+/// NDJSON, one record a line, or CSV with a header of the names of fields; as it is or packed with
+/// gzip, zstd or brotli, in UTF-8 or UTF-16. Loading a file twice changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Import {
-    /// The files: .ndjson or .jsonl, also .gz or .zst; `-` is stdin
+    /// The files: .ndjson, .jsonl or .csv, also .gz, .zst or .br; `-` is NDJSON from stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -49,10 +52,11 @@ pub(super) struct Import {
 const EXAMPLES: &str = "\
 Examples:
   showreport import keynote.ndjson --org acme
-  showreport import 2026-*.ndjson.gz chat.jsonl.zst --org acme
+  showreport import 2026-*.ndjson.gz chat.jsonl.zst votes.csv --org acme
   zcat old.ndjson.gz | grep '\"playback\"' | showreport import - --org acme --event keynote
 
-Records are those of `POST /collect`. Good ones are loaded, bad ones are counted and the first
+Records are those of `POST /collect`. A CSV file needs a column `type`; lists stand in their cells as
+JSON, columns that records do not have are left out. Good ones are loaded, bad ones are counted and the first
 ten are explained on stderr with file and line. The exit code is 1 if there was any, or if a
 file holds no record. It works beside a running server, and every report made afterwards knows
 the records. Interrupted or failed, it can be run again: what was loaded before is not counted
@@ -142,30 +146,20 @@ const EVENTS_WITHOUT_PAUSE: usize = 1_000;
 /// queue: one that waits looks again after up to 100 ms, and finds it free only in a longer pause.
 const PAUSE: Duration = Duration::from_millis(120);
 
-/// How the names of files of records end.
-const NAME_ENDS: [&str; 6] = [
-    ".ndjson",
-    ".jsonl",
-    ".ndjson.gz",
-    ".jsonl.gz",
-    ".ndjson.zst",
-    ".jsonl.zst",
-];
-
 /// Opens the file, so that a missing one is known before anything is loaded.
 fn source(path: &Path) -> anyhow::Result<Source> {
     let name = path.to_string_lossy();
     if name == "-" {
         return Ok(Source::stdin());
     }
-    if !NAME_ENDS.iter().any(|end| name.ends_with(end)) {
+    let Some((form, packing)) = named(&name) else {
         return Err(Usage(format!(
-            "{name} is no file of records by its name; those end in .ndjson or .jsonl, packed ones \
-             in .ndjson.gz or .ndjson.zst, and `-` is stdin"
+            "{name} is no file of records by its name; those end in .ndjson, .jsonl or .csv, packed ones \
+             in .gz, .zst or .br after that, and `-` is stdin"
         ))
         .into());
-    }
-    Source::open(path).with_context(|| format!("open {name}"))
+    };
+    Source::open(path, form, packing).with_context(|| format!("open {name}"))
 }
 
 /// A bar over the bytes of all files; it is seen only on a terminal.

@@ -3,28 +3,24 @@
 //! The library's own reader takes windows of a gigabyte and overlooks what
 //! follows the stream, so the stream is driven here.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, HeapAlloc, HuffmanCode};
 
 type State = BrotliState<HeapAlloc<u8>, HeapAlloc<u32>, HeapAlloc<HuffmanCode>>;
 
-/// A whole packed body. It keeps a window of 16 MiB at most.
-pub(super) struct BrotliReader<'a> {
-    body: &'a [u8],
-    left: usize,
-    read: usize,
+/// A whole packed body or file. It keeps a window of 16 MiB at most.
+pub(super) struct BrotliReader<R> {
+    input: R,
     written_total: usize,
     state: State,
     is_over: bool,
 }
 
-impl<'a> BrotliReader<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Self {
+impl<R: BufRead> BrotliReader<R> {
+    pub(super) fn new(input: R) -> Self {
         Self {
-            body,
-            left: body.len(),
-            read: 0,
+            input,
             written_total: 0,
             state: State::new_strict(
                 HeapAlloc::new(0),
@@ -47,24 +43,32 @@ pub(super) fn window_log(body: &[u8]) -> u32 {
     }
 }
 
-impl Read for BrotliReader<'_> {
+impl<R: BufRead> Read for BrotliReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut written = 0;
         while written == 0 && !self.is_over && !buffer.is_empty() {
+            let body = self.input.fill_buf()?;
+            let mut left = body.len();
+            let mut read = 0;
             let mut room = buffer.len();
             let result = BrotliDecompressStream(
-                &mut self.left,
-                &mut self.read,
-                self.body,
+                &mut left,
+                &mut read,
+                body,
                 &mut room,
                 &mut written,
                 buffer,
                 &mut self.written_total,
                 &mut self.state,
             );
+            let is_end = body.is_empty();
+            self.input.consume(read);
             match result {
-                BrotliResult::ResultSuccess if self.left == 0 => self.is_over = true,
+                BrotliResult::ResultSuccess if self.input.fill_buf()?.is_empty() => {
+                    self.is_over = true;
+                }
                 BrotliResult::NeedsMoreOutput => {}
+                BrotliResult::NeedsMoreInput if !is_end => {}
                 BrotliResult::ResultSuccess
                 | BrotliResult::NeedsMoreInput
                 | BrotliResult::ResultFailure => {

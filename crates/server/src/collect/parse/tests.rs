@@ -6,6 +6,7 @@ use super::*;
 mod bodies;
 mod plain;
 mod records;
+mod numbers;
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -92,4 +93,47 @@ fn no_text_holds_nul() {
     }
     let options = json!([{"id": "a", "text": "A\0"}, {"id": "b", "text": "B"}]);
     refused(&with(poll(), "options", options), "options[0].text");
+}
+
+#[test]
+fn a_deletion_may_name_the_message_alone() {
+    let by_id = json!({"type": "chat", "event_id": "e", "message_id": 7, "deleted": true});
+    let later = "2026-11-22T10:00:00Z";
+    for (record, updated_at) in [
+        (by_id.clone(), None),
+        (with(by_id.clone(), "sent_at", json!("")), None),
+        (with(by_id.clone(), "customer_id", json!("moderator")), None),
+        (
+            with(by_id.clone(), "updated_at", json!(later)),
+            later.parse().ok(),
+        ),
+    ] {
+        let Ok(Record::ChatDeletion(read)) = parse(&record) else {
+            panic!("a deletion: {record}");
+        };
+        assert_eq!((read.message.as_str(), read.updated_at), ("7", updated_at));
+    }
+    // With its time it is a version of the message, which may leave out the text.
+    let version = with(by_id.clone(), "sent_at", json!(later));
+    assert!(
+        matches!(parse(&version), Ok(Record::Chat(read)) if read.deleted && read.text.is_empty())
+    );
+    records::rejected(&[
+        (
+            with(by_id.clone(), "deleted", json!(false)),
+            "MISSING_FIELD",
+            "sent_at",
+        ),
+        (
+            with(version, "deleted", json!(false)),
+            "MISSING_FIELD",
+            "text",
+        ),
+        (with(by_id.clone(), "name", json!(7)), "WRONG_TYPE", "name"),
+        (
+            with(by_id, "text", json!("x".repeat(4097))),
+            "TOO_LONG",
+            "text",
+        ),
+    ]);
 }

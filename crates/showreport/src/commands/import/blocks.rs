@@ -1,8 +1,7 @@
-//! The text of a file, packed or not, in blocks of whole lines and bounded memory.
+//! The text of a file in blocks of whole lines and bounded memory.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// The longest line: as long as the longest body that `POST /collect` takes.
@@ -10,7 +9,7 @@ pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// A block is about so long, unless its line is longer: a thousand records, so
 /// that handing it to a thread costs nothing, and it stays in a processor's cache.
-const BLOCK_BYTES: usize = 256 << 10;
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
 
 /// Some lines that follow each other.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +25,8 @@ pub(super) enum Text {
     Lines(Vec<u8>),
     /// One line, longer than [`LINE_BYTES_MAX`]; it was skipped.
     TooLong,
+    /// One line that is no record, and why.
+    Bad(String),
 }
 
 /// Reads blocks one after the other.
@@ -37,26 +38,12 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Unpacks what is packed: gzip and zstd tell themselves by their first bytes.
-    pub(super) fn open(input: impl Read + 'static) -> io::Result<Self> {
-        let mut input = BufReader::with_capacity(BLOCK_BYTES, input);
-        // A pipe may give less than asked for, but never nothing before its end.
-        let head = input.fill_buf()?;
-        let mut input: Box<dyn BufRead> = if head.starts_with(&[0x1f, 0x8b]) {
-            let unpacked = MultiGzDecoder::new(input);
-            Box::new(BufReader::with_capacity(BLOCK_BYTES, unpacked))
-        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            let unpacked = zstd::Decoder::with_buffer(input)?;
-            Box::new(BufReader::with_capacity(BLOCK_BYTES, unpacked))
-        } else {
-            Box::new(input)
-        };
-        skip_mark(&mut input)?;
-        Ok(Self {
+    pub(super) fn new(input: Box<dyn BufRead>) -> Self {
+        Self {
             input,
             rest: Vec::new(),
             next_line: 0,
-        })
+        }
     }
 
     /// The next block, or nothing at the end.
@@ -99,24 +86,15 @@ impl Blocks {
     }
 }
 
-/// Editors of some systems put a byte-order mark at the beginning.
-fn skip_mark(input: &mut dyn BufRead) -> io::Result<()> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    if input.fill_buf()?.starts_with(MARK) {
-        input.consume(MARK.len());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Write};
+    use std::io::Cursor;
 
     use super::*;
 
     /// All lines with their numbers; nothing for one that is too long.
     fn lines(bytes: Vec<u8>) -> io::Result<Vec<(usize, Option<String>)>> {
-        let mut blocks = Blocks::open(Cursor::new(bytes))?;
+        let mut blocks = Blocks::new(Box::new(Cursor::new(bytes)));
         let mut all = Vec::new();
         while let Some(Block { first_line, text }) = blocks.next()? {
             match text {
@@ -125,42 +103,15 @@ mod tests {
                     let lines = text.lines().map(|line| Some(line.to_owned()));
                     all.extend((first_line..).zip(lines));
                 }
-                Text::TooLong => all.push((first_line, None)),
+                Text::TooLong | Text::Bad(_) => all.push((first_line, None)),
             }
         }
         Ok(all)
     }
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packer.write_all(bytes).expect("memory");
-        packer.finish().expect("memory")
-    }
-
     fn numbered<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<(usize, Option<String>)> {
         let lines = lines.into_iter().map(|line| Some(line.to_owned()));
         lines.enumerate().collect()
-    }
-
-    #[test]
-    fn packed_or_not_the_lines_are_the_same() {
-        let text = b"\xef\xbb\xbfone\n\ntwo\r\nthree".to_vec();
-        let wanted = numbered(["one", "", "two", "three"]);
-        assert_eq!(lines(text.clone()).expect("whole"), wanted);
-        assert_eq!(lines(gzip(&text)).expect("whole"), wanted);
-        let zstd = zstd::encode_all(&text[..], 1).expect("memory");
-        assert_eq!(lines(zstd).expect("whole"), wanted);
-        // Files that were packed in parts are one file.
-        let parts = [gzip(&text[..4]), gzip(&text[4..])].concat();
-        assert_eq!(lines(parts).expect("whole"), wanted);
-        assert!(lines(Vec::new()).expect("empty").is_empty());
-    }
-
-    #[test]
-    fn a_packed_file_that_is_cut_short_is_an_error() {
-        let mut packed = gzip(b"one\ntwo\n");
-        packed.truncate(packed.len() - 5);
-        assert!(lines(packed).is_err());
     }
 
     #[test]

@@ -13,9 +13,10 @@ use indicatif::ProgressBar;
 use memchr::memchr_iter;
 use serde_json::Value;
 use showreport_model::{Clock, EventId};
-use showreport_server::collect::{Rejected, parse_line};
+use showreport_server::collect::{Rejected, parse_line, without_mark};
 
-use super::blocks::{Block, Blocks, LINE_BYTES_MAX, Text};
+use super::blocks::{Block, LINE_BYTES_MAX, Text};
+use super::content::Content;
 use super::gather::{Closed, Gatherer, Sorted};
 use super::outcome::Outcome;
 use super::source::Source;
@@ -85,10 +86,17 @@ impl Reader {
     fn make_block(&self, work: &Work, gatherer: &Gatherer) -> Result<Outcome, Closed> {
         let mut outcome = Outcome::default();
         let (file, first) = (work.file, work.block.first_line);
-        let Text::Lines(text) = &work.block.text else {
-            let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-            outcome.reject(file, first, why);
-            return Ok(outcome);
+        let text = match &work.block.text {
+            Text::Lines(text) => text,
+            Text::TooLong => {
+                let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+                outcome.reject(file, first, why);
+                return Ok(outcome);
+            }
+            Text::Bad(why) => {
+                outcome.reject(file, first, format!("MALFORMED_CSV: {why}"));
+                return Ok(outcome);
+            }
         };
         let now = self.clock.now();
         let mut sorted = Sorted::of_block(work.number);
@@ -96,7 +104,7 @@ impl Reader {
         let completed = self.completed(text);
         let text = completed.as_deref().unwrap_or(text);
         for (line, text) in (first..).zip(lines(text)) {
-            let text = text.trim_ascii();
+            let text = record_of(text);
             if text.is_empty() {
                 continue;
             }
@@ -119,7 +127,7 @@ impl Reader {
         let event = self.event.as_ref()?;
         let mut completed = Vec::with_capacity(text.len());
         for line in lines(text) {
-            match with_event(line.trim_ascii(), event) {
+            match with_event(record_of(line), event) {
                 Some(line) => completed.extend(line),
                 None => completed.extend(line),
             }
@@ -127,6 +135,11 @@ impl Reader {
         }
         Some(completed)
     }
+}
+
+/// The line without spaces around it, and without the byte-order mark of a file that was joined to others.
+fn record_of(line: &[u8]) -> &[u8] {
+    without_mark(line.trim_ascii()).trim_ascii()
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -150,8 +163,9 @@ fn read_blocks(
         let name = source.name().display().to_string();
         bar.set_message(name.clone());
         let give_out = || -> io::Result<bool> {
-            let mut blocks = Blocks::open(bar.wrap_read(source.input()))?;
-            while let Some(block) = blocks.next()? {
+            let (form, packing) = (source.form, source.packing);
+            let mut content = Content::open(bar.wrap_read(source.input()), form, packing)?;
+            while let Some(block) = content.next()? {
                 let next = Work {
                     file,
                     block,

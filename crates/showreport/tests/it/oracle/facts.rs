@@ -90,6 +90,8 @@ pub(crate) struct VoteDetails {
 pub(crate) struct Facts {
     pub(crate) views: BTreeMap<String, View>,
     pub(crate) messages: BTreeMap<String, Message>,
+    /// Until when versions of a message are deleted by its id alone.
+    deletions: BTreeMap<String, i64>,
     pub(crate) polls: BTreeMap<String, Poll>,
     pub(crate) votes: BTreeMap<VoteKey, VoteDetails>,
 }
@@ -105,6 +107,11 @@ impl Facts {
                 Some("poll") => facts.add_poll(record),
                 Some("vote") => facts.add_vote(record),
                 other => panic!("no such type: {other:?}"),
+            }
+        }
+        for (id, until) in &facts.deletions {
+            if let Some(message) = facts.messages.get_mut(id) {
+                message.deleted |= message.updated_at <= *until;
             }
         }
         facts
@@ -123,7 +130,11 @@ impl Facts {
     }
 
     fn add_message(&mut self, record: &Value) {
-        let sent_at = millis(&record["sent_at"]);
+        let Some(sent_at) = time(record, "sent_at") else {
+            let until = time(record, "updated_at").unwrap_or(i64::MAX);
+            keep_greatest(&mut self.deletions, text(record, "message_id"), until);
+            return;
+        };
         let version = Message {
             updated_at: time(record, "updated_at").unwrap_or(sent_at),
             deleted: record["deleted"] == true,

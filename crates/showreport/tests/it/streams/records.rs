@@ -55,7 +55,8 @@ impl Records {
     pub(crate) fn record(&self, random: &mut Random, event: &str) -> Value {
         let mut record = match random.below(100) {
             0..52 => self.playback(random),
-            52..66 => self.chat(random),
+            52..64 => self.chat(random),
+            64..66 => self.deletion(random),
             66..76 => self.poll(random),
             76..97 => self.vote(random),
             _ => self.event(random),
@@ -71,6 +72,7 @@ impl Records {
     pub(crate) fn variant(&self, random: &mut Random, record: &Value) -> Value {
         let fields: &[&str] = match record["type"].as_str() {
             Some("playback") => &["customer_id", "device_id", "device_os", "geo_region"],
+            Some("chat") if record["sent_at"].is_null() => &["updated_at"],
             Some("chat") => &[
                 "updated_at",
                 "deleted",
@@ -171,6 +173,17 @@ impl Records {
         if random.percent(30) {
             record["deleted"] = random.percent(70).into();
         }
+        self.maybe_time(random, &mut record, "updated_at");
+        record
+    }
+
+    /// Of a message by its id alone.
+    fn deletion(&self, random: &mut Random) -> Value {
+        let mut record = json!({
+            "type": "chat",
+            "message_id": random.pick(&MESSAGES),
+            "deleted": true,
+        });
         self.maybe_time(random, &mut record, "updated_at");
         record
     }

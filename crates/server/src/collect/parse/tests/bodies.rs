@@ -35,9 +35,17 @@ fn a_body_has_no_more_records_than_good_ones_could_be() {
 fn a_long_body_of_brackets_is_not_read() {
     let deep = "[".repeat(100_000);
     let read = |form| parse_body(deep.as_bytes(), form, Timestamp::MIN, |_| {});
-    assert!(matches!(read(Form::Json), Err(Broken::Json(why)) if why.contains("deeper")));
+    assert!(matches!(read(Form::Json), Err(Broken::Json(_))));
     for form in [Form::Ndjson, Form::Either] {
         assert_eq!(read(form).unwrap().named[0].reason, "MALFORMED_JSON");
+    }
+    // One that ends is only an element that is not read.
+    let closed = format!("[{}, {deep}{}]", chat(), "]".repeat(deep.len()));
+    for form in [Form::Json, Form::Either] {
+        let mut good = 0;
+        let read = parse_body(closed.as_bytes(), form, now(), |_| good += 1).unwrap();
+        assert_eq!((good, read.total), (1, 1), "{form:?}");
+        assert!(read.named[0].message.contains("deeper"), "{:?}", read.named);
     }
 }
 
@@ -81,8 +89,119 @@ fn an_array_is_taken_whole_or_not_at_all() {
         );
     }
     assert!(body(format!("{whole}]").as_bytes(), Form::Json).is_err());
-    assert!(body(b"[{\"extra\":\"\xff\"}]", Form::Json).is_err());
+    assert!(body(format!("{whole},{{}}").as_bytes(), Form::Json).is_err());
     assert_eq!(body(b"[]", Form::Json), Ok((0, vec![])));
+}
+
+/// Records that no JSON reader takes: the reason and the field of their rejections.
+const UNREADABLE: [(&[u8], &str, Option<&str>); 19] = [
+    (
+        br#"{"type":"chat","text":"great \ud83d"}"#,
+        "INVALID_TEXT",
+        Some("text"),
+    ),
+    (
+        br#"{"text":"\ud83d\u0041","type":"chat"}"#,
+        "INVALID_TEXT",
+        Some("text"),
+    ),
+    (br#"{"text":"\ude00"}"#, "INVALID_TEXT", Some("text")),
+    (
+        br#"{"options":[{"id":"a"},{"text":"\ud83d"}]}"#,
+        "INVALID_TEXT",
+        Some("options[1].text"),
+    ),
+    (
+        br#"{"option_ids":["a","\ud83d"]}"#,
+        "INVALID_TEXT",
+        Some("option_ids[1]"),
+    ),
+    (br#"{"rate":1e999}"#, "OUT_OF_RANGE", Some("rate")),
+    (
+        br#"{"position_ms":-1e999}"#,
+        "OUT_OF_RANGE",
+        Some("position_ms"),
+    ),
+    (br#"{"rate":NaN}"#, "MALFORMED_JSON", Some("rate")),
+    (br#"{"rate":.5}"#, "MALFORMED_JSON", Some("rate")),
+    (br#"{"rate":}"#, "MALFORMED_JSON", Some("rate")),
+    (br#"{"name":'ada'}"#, "MALFORMED_JSON", Some("name")),
+    (br#"{"text":"said "hi""}"#, "MALFORMED_JSON", Some("text")),
+    (br#"{"text":"C:\data"}"#, "MALFORMED_JSON", Some("text")),
+    (b"{\"text\":\"a\tb\"}", "MALFORMED_JSON", Some("text")),
+    (b"{\"text\":\"caf\xe9\"}", "MALFORMED_JSON", Some("text")),
+    (b"{\"extra\":\"\xff\"}", "MALFORMED_JSON", None),
+    (br#"{"ada@example.com":NaN}"#, "MALFORMED_JSON", None),
+    (
+        br#"{"type":"chat"} {"type":"chat"}"#,
+        "MALFORMED_JSON",
+        None,
+    ),
+    (br#"{type:"chat"}"#, "MALFORMED_JSON", None),
+];
+
+#[test]
+fn a_record_that_cannot_be_read_is_one_rejection_in_each_form_of_body() {
+    let good = chat().to_string();
+    for (bad, reason, field) in UNREADABLE {
+        let lines = [good.as_bytes(), b"\n", bad, b"\n", good.as_bytes()].concat();
+        let array = [
+            b"[",
+            good.as_bytes(),
+            b",",
+            bad,
+            b" , ",
+            good.as_bytes(),
+            b"]",
+        ]
+        .concat();
+        for (text, form) in [
+            (&lines, Form::Ndjson),
+            (&lines, Form::Either),
+            (&array, Form::Json),
+            (&array, Form::Either),
+        ] {
+            let mut kept = 0;
+            let read = parse_body(text, form, now(), |_| kept += 1).unwrap();
+            let bad = String::from_utf8_lossy(bad);
+            assert_eq!((kept, read.total), (2, 1), "{bad}, {form:?}");
+            let named = &read.named[0];
+            let found = (named.index, named.reason, named.field.as_deref());
+            assert_eq!(
+                found,
+                (1, reason, field),
+                "{bad}, {form:?}: {}",
+                named.message
+            );
+            if let Some(field) = field {
+                assert!(
+                    named.message.starts_with(&format!("`{field}` ")),
+                    "{named:?}"
+                );
+            }
+            assert!(!named.message.contains("ada"), "{named:?}");
+        }
+    }
+}
+
+#[test]
+fn one_record_that_cannot_be_read_is_rejected_as_one() {
+    for (bad, reason, _) in UNREADABLE {
+        if bad.ends_with(br#"} {"type":"chat"}"#) {
+            assert!(matches!(body(bad, Form::Json), Err(Broken::Json(_))));
+        } else {
+            assert_eq!(body(bad, Form::Json), Ok((0, vec![(0, reason)])));
+        }
+    }
+}
+
+#[test]
+fn a_comma_too_many_is_one_rejection() {
+    let rejection = vec![(1, "MALFORMED_JSON")];
+    let end = format!("[{},]", chat());
+    assert_eq!(body(end.as_bytes(), Form::Json), Ok((1, rejection.clone())));
+    let middle = format!("[{} , ,{}]", chat(), chat());
+    assert_eq!(body(middle.as_bytes(), Form::Json), Ok((2, rejection)));
 }
 
 #[test]
@@ -117,6 +236,9 @@ fn nothing_is_an_empty_body() {
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_body() {
     let text = format!("\u{feff}{}\n{}", chat(), event());
+    assert_eq!(body(text.as_bytes(), Form::Ndjson), Ok((2, vec![])));
+    // Of files that were joined, each begins with one.
+    let text = format!("\u{feff}{}\n\u{feff}{}\r\n\u{feff}\n", chat(), event());
     assert_eq!(body(text.as_bytes(), Form::Ndjson), Ok((2, vec![])));
     let text = format!("\u{feff}[{}]", chat());
     assert_eq!(body(text.as_bytes(), Form::Json), Ok((1, vec![])));

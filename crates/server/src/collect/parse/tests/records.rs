@@ -8,7 +8,7 @@ use showreport_model::record::{Choice, EventKind, Role, Voter};
 use super::*;
 
 /// Each line: a record, and the reason and field of its rejection.
-fn rejected(cases: &[(Value, &str, &str)]) {
+pub(super) fn rejected(cases: &[(Value, &str, &str)]) {
     for (record, reason, field) in cases {
         match parse(record) {
             Ok(_) => panic!("taken: {record}"),
@@ -28,7 +28,7 @@ fn rejected(cases: &[(Value, &str, &str)]) {
     }
 }
 
-fn taken(cases: &[Value]) {
+pub(super) fn taken(cases: &[Value]) {
     for record in cases {
         if let Err(rejected) = parse(record) {
             panic!("{record}: {rejected:?}");
@@ -97,7 +97,7 @@ fn times_are_texts_with_an_offset_or_integers_and_are_floored() {
             "INVALID_TIME",
             "sent_at",
         ),
-        (at(json!(u64::MAX)), "WRONG_TYPE", "sent_at"),
+        (at(json!(u64::MAX)), "INVALID_TIME", "sent_at"),
         (at(Value::Null), "MISSING_FIELD", "sent_at"),
     ]);
 }
@@ -292,7 +292,12 @@ fn ids_have_1_to_128_characters() {
         (id(&"x".repeat(129)), "INVALID_ID", "playback_id"),
         (id("a\nb"), "INVALID_ID", "playback_id"),
         (
-            with(playback(), "playback_id", json!(7)),
+            with(playback(), "playback_id", json!(7.5)),
+            "WRONG_TYPE",
+            "playback_id",
+        ),
+        (
+            with(playback(), "playback_id", json!(true)),
             "WRONG_TYPE",
             "playback_id",
         ),
@@ -339,9 +344,6 @@ fn closed_lists_of_values_are_closed() {
 fn numbers_and_booleans_are_what_they_are() {
     taken(&[
         with(event(), "duration_ms", json!(0)),
-        with(playback(), "position_ms", json!(0)),
-        with(playback(), "rate", json!(0.25)),
-        with(playback(), "rate", json!(2)),
         with(chat(), "deleted", json!(true)),
     ]);
     rejected(&[
@@ -351,8 +353,13 @@ fn numbers_and_booleans_are_what_they_are() {
             "duration_ms",
         ),
         (
-            with(event(), "duration_ms", json!(1.5)),
-            "WRONG_TYPE",
+            with(event(), "duration_ms", json!(1e19)),
+            "OUT_OF_RANGE",
+            "duration_ms",
+        ),
+        (
+            with(event(), "duration_ms", json!(u64::MAX)),
+            "OUT_OF_RANGE",
             "duration_ms",
         ),
         (
@@ -366,11 +373,11 @@ fn numbers_and_booleans_are_what_they_are() {
             "position_ms",
         ),
         (
-            with(playback(), "position_ms", json!(0.5)),
-            "WRONG_TYPE",
+            with(playback(), "position_ms", json!(-0.5)),
+            "OUT_OF_RANGE",
             "position_ms",
         ),
-        (with(playback(), "rate", json!(0)), "OUT_OF_RANGE", "rate"),
+        (with(playback(), "rate", json!(-1)), "OUT_OF_RANGE", "rate"),
         (
             with(playback(), "rate", json!(-1.5)),
             "OUT_OF_RANGE",
@@ -387,12 +394,11 @@ fn numbers_and_booleans_are_what_they_are() {
 }
 
 #[test]
-fn a_poll_has_two_options_of_their_own() {
+fn a_poll_has_options_of_their_own() {
     let options = |options: Value| with(poll(), "options", options);
     let option = json!({"id": "a", "text": "A"});
     rejected(&[
         (options(json!([])), "TOO_FEW_OPTIONS", "options"),
-        (options(json!([option])), "TOO_FEW_OPTIONS", "options"),
         (
             options(json!([option, option])),
             "REPEATED_OPTION",
@@ -422,9 +428,12 @@ fn a_poll_has_two_options_of_their_own() {
             "options",
         ),
     ]);
-    taken(&[options(
-        json!([option, {"id": "b", "text": "B", "correct": null}]),
-    )]);
+    let many: Vec<Value> = (0..1000).map(|id| json!({"id": id, "text": "A"})).collect();
+    taken(&[
+        options(json!([option, {"id": "b", "text": "B", "correct": null}])),
+        options(json!([option])),
+        options(json!(many)),
+    ]);
 }
 
 #[test]
@@ -437,7 +446,7 @@ fn a_vote_needs_somebody() {
     rejected(&[
         (nobody, "MISSING_VOTER", "customer_id"),
         (
-            with(vote(), "option_ids", json!([1])),
+            with(vote(), "option_ids", json!([1.5])),
             "WRONG_TYPE",
             "option_ids[0]",
         ),

@@ -1,0 +1,176 @@
+//! JSON divided without being read: where its elements begin and end.
+//!
+//! Only strings and brackets are looked at. So an element that no JSON reader takes (half a
+//! surrogate pair, a number out of range) still has an end, and the next one is found.
+
+use memchr::memchr2;
+
+/// The parts of an array or an object between its commas, without the spaces around them.
+///
+/// A comma before the closing bracket makes one more part, which is empty.
+pub(super) struct Parts<'a> {
+    text: &'a [u8],
+    next: usize,
+    close: u8,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    First,
+    Inside,
+    /// The closing bracket was found; what follows it begins there.
+    Closed(usize),
+    /// The text ended first, or another bracket closes.
+    Cut,
+}
+
+impl<'a> Parts<'a> {
+    /// The elements of the array that the text begins with.
+    pub(super) fn of_array(text: &'a [u8]) -> Option<Self> {
+        Self::of(text, b'[', b']')
+    }
+
+    /// The members of the object that the text begins with.
+    pub(super) fn of_object(text: &'a [u8]) -> Option<Self> {
+        Self::of(text, b'{', b'}')
+    }
+
+    fn of(text: &'a [u8], open: u8, close: u8) -> Option<Self> {
+        let text = text.trim_ascii_start();
+        (text.first() == Some(&open)).then_some(Self {
+            text,
+            next: 1,
+            close,
+            state: State::First,
+        })
+    }
+
+    /// What follows the closing bracket; nothing where there is none.
+    pub(super) fn end(mut self) -> Option<&'a [u8]> {
+        self.by_ref().for_each(drop);
+        match self.state {
+            State::Closed(end) => Some(&self.text[end..]),
+            _ => None,
+        }
+    }
+
+    /// Whether the text is one array or object and nothing else.
+    pub(super) fn are_all(self) -> bool {
+        self.end().is_some_and(|rest| rest.trim_ascii().is_empty())
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let is_first = self.state == State::First;
+        if !is_first && self.state != State::Inside {
+            return None;
+        }
+        let Some(end) = part_end(self.text, self.next) else {
+            self.state = State::Cut;
+            return None;
+        };
+        let part = self.text[self.next..end].trim_ascii();
+        self.next = end + 1;
+        self.state = match self.text[end] {
+            b',' => State::Inside,
+            byte if byte == self.close => State::Closed(end + 1),
+            _ => State::Cut,
+        };
+        let is_none = self.state == State::Cut
+            || (is_first && part.is_empty() && self.state != State::Inside);
+        (!is_none).then_some(part)
+    }
+}
+
+/// The key and the value of a member, as they are.
+pub(super) fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = member.strip_prefix(b"\"")?;
+    let end = string_end(rest, 0)?;
+    let value = rest[end + 1..].trim_ascii_start().strip_prefix(b":")?;
+    Some((&rest[..end], value.trim_ascii()))
+}
+
+/// Where the part that begins at `start` ends: at a comma or a closing bracket that is not inside
+/// of a string or of further brackets.
+fn part_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = start;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' | b',' if depth == 0 => return Some(at),
+            b']' | b'}' => depth -= 1,
+            b'"' => at = string_end(text, at + 1)?,
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The closing quote of the string whose text begins at `start`.
+pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(text: &str) -> (Vec<&str>, Option<&str>) {
+        let mut parts = Parts::of_array(text.as_bytes()).expect("an array");
+        let utf8 = |bytes| str::from_utf8(bytes).expect("UTF-8");
+        let found = parts.by_ref().map(utf8).collect();
+        (found, parts.end().map(utf8))
+    }
+
+    #[test]
+    fn elements_end_at_commas_outside_of_strings_and_brackets() {
+        for (text, found, rest) in [
+            ("[]", vec![], ""),
+            (" [ ] \n", vec![], " \n"),
+            ("[1]x", vec!["1"], "x"),
+            (
+                r#"[{"a":[1,2]}, "],\"," ,nope]"#,
+                vec![r#"{"a":[1,2]}"#, r#""],\",""#, "nope"],
+                "",
+            ),
+            ("[1,]", vec!["1", ""], ""),
+            ("[,1]", vec!["", "1"], ""),
+            (r#"["\\",2]"#, vec![r#""\\""#, "2"], ""),
+        ] {
+            assert_eq!(elements(text), (found, Some(rest)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_that_is_cut_short_has_no_end() {
+        let whole = r#"[{"a":[1,"]\""]},{},"b"]"#;
+        for end in 1..whole.len() {
+            assert_eq!(elements(&whole[..end]).1, None, "{end}");
+        }
+        assert_eq!(elements("[1}").1, None);
+        assert!(Parts::of_array(b"{}").is_none());
+    }
+
+    #[test]
+    fn a_member_is_a_key_and_a_value() {
+        let mut members = Parts::of_object(br#"{"a" : "b:c", "d\"":{"e":1}, f:2}"#).expect("one");
+        let mut next = || members.next().map(key_and_value);
+        assert_eq!(next(), Some(Some((&b"a"[..], &br#""b:c""#[..]))));
+        assert_eq!(next(), Some(Some((&br#"d\""#[..], &br#"{"e":1}"#[..]))));
+        assert_eq!(next(), Some(None));
+        assert_eq!(next(), None);
+    }
+}

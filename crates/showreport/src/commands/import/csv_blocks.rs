@@ -1,0 +1,324 @@
+//! CSV with a header of the names of fields, as lines of NDJSON.
+//!
+//! RFC 4180, with commas, semicolons or tabs. A row that has several lines is one line of JSON and
+//! blank lines after it, so that numbers of lines stay those of the file.
+
+use std::io::{self, BufRead, Read};
+
+use serde::de::IgnoredAny;
+use showreport_server::collect::{FIELD_NAMES, without_mark};
+
+use super::blocks::{BLOCK_BYTES, Block, LINE_BYTES_MAX, Text};
+
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+
+/// Fields whose cells are lists, as JSON.
+const LISTS: [&str; 2] = ["options", "option_ids"];
+const NUMBERS: [&str; 3] = ["position_ms", "rate", "duration_ms"];
+const FLAGS: [&str; 1] = ["deleted"];
+/// Times are texts, or integers of milliseconds.
+const TIMES: [&str; 9] = [
+    "from",
+    "to",
+    "sent_at",
+    "voted_at",
+    "updated_at",
+    "starts_at",
+    "ends_at",
+    "started_at",
+    "ended_at",
+];
+
+/// Reads blocks one after the other.
+pub(super) struct CsvBlocks {
+    input: Box<dyn BufRead>,
+    separator: u8,
+    /// The field of each column; nothing where records have no such field.
+    columns: Vec<Option<&'static str>>,
+    next_line: usize,
+    /// The block after the one that was given out.
+    next: Option<Block>,
+}
+
+impl CsvBlocks {
+    /// Reads the header.
+    pub(super) fn open(mut input: Box<dyn BufRead>) -> io::Result<Self> {
+        let mut header = Vec::new();
+        let mut lines = 0;
+        // Blank lines before the header are skipped.
+        while header.trim_ascii().is_empty() {
+            header.clear();
+            let mut line = (&mut input).take(LINE_BYTES_MAX as u64);
+            if line.read_until(b'\n', &mut header)? == 0 {
+                break;
+            }
+            lines += 1;
+        }
+        let is_empty = header.is_empty();
+        let (separator, cells) = header_cells(&header);
+        let columns = columns(&cells)?;
+        if !is_empty && !columns.contains(&Some("type")) {
+            return Err(invalid(
+                "the first line has no column `type`; it must be a header of the names of fields",
+            ));
+        }
+        Ok(Self {
+            input,
+            separator,
+            columns,
+            next_line: lines,
+            next: None,
+        })
+    }
+
+    /// The next block, or nothing at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
+        let first_line = self.next_line;
+        let mut text = Vec::new();
+        while text.len() < BLOCK_BYTES {
+            let row_line = self.next_line;
+            let alone = match self.read_row()? {
+                None => break,
+                Some(Ok(row)) => match self.record(&row.cells) {
+                    Ok(record) => {
+                        text.extend(record);
+                        text.resize(text.len() + self.next_line - row_line, b'\n');
+                        continue;
+                    }
+                    Err(problem) => Text::Bad(problem),
+                },
+                Some(Err(TooLong)) => Text::TooLong,
+            };
+            let alone = Block {
+                first_line: row_line,
+                text: alone,
+            };
+            if text.is_empty() {
+                return Ok(Some(alone));
+            }
+            self.next = Some(alone);
+            break;
+        }
+        let text = Text::Lines(text);
+        let is_end = text == Text::Lines(Vec::new());
+        Ok((!is_end).then_some(Block { first_line, text }))
+    }
+
+    /// The next row, or nothing at the end.
+    fn read_row(&mut self) -> io::Result<Option<Result<Row, TooLong>>> {
+        let mut row = Row::default();
+        let mut line = Vec::new();
+        let mut bytes = 0;
+        loop {
+            line.clear();
+            let room = LINE_BYTES_MAX + 1 - bytes;
+            let read = (&mut self.input)
+                .take(room as u64)
+                .read_until(b'\n', &mut line)?;
+            bytes += read;
+            if read == 0 {
+                return Ok((bytes > 0).then(|| {
+                    row.end();
+                    Ok(row)
+                }));
+            }
+            self.next_line += 1;
+            if bytes > LINE_BYTES_MAX {
+                if line.last() != Some(&b'\n') {
+                    self.input.skip_until(b'\n')?;
+                }
+                return Ok(Some(Err(TooLong)));
+            }
+            // Files that were joined have a mark at the beginning of each.
+            let line = if row.is_new() {
+                without_mark(&line)
+            } else {
+                &line
+            };
+            if row.feed(line, self.separator) {
+                return Ok(Some(Ok(row)));
+            }
+        }
+    }
+
+    /// The record of a row, as JSON without the end of its line. A blank row has none, and neither has a
+    /// header that is repeated where files were joined.
+    fn record(&self, cells: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+        if cells.iter().all(|cell| cell.trim_ascii().is_empty()) || self.is_header(cells) {
+            return Ok(Vec::new());
+        }
+        if cells.len() != self.columns.len() {
+            return Err(format!(
+                "the row has {} cells and the header has {}; a cell with a separator, a quote or a new \
+                 line in it stands in quotes",
+                cells.len(),
+                self.columns.len()
+            ));
+        }
+        let mut record = vec![b'{'];
+        for (field, cell) in self.columns.iter().zip(cells) {
+            let Some(field) = field else { continue };
+            if cell.is_empty() && !is_text(field) {
+                continue;
+            }
+            if record.len() > 1 {
+                record.push(b',');
+            }
+            record.extend(format!("\"{field}\":").into_bytes());
+            push_value(&mut record, field, cell);
+        }
+        record.push(b'}');
+        Ok(record)
+    }
+
+    fn is_header(&self, cells: &[Vec<u8>]) -> bool {
+        let mut named = self.columns.iter().zip(cells);
+        cells.len() == self.columns.len()
+            && named.all(|(field, cell)| {
+                field.is_none_or(|field| field.as_bytes() == cell.trim_ascii())
+            })
+    }
+}
+
+/// The cells of the header, by the separator that gives a column `type`.
+fn header_cells(header: &[u8]) -> (u8, Vec<Vec<u8>>) {
+    let by = |separator| {
+        let mut row = Row::default();
+        if !row.feed(without_mark(header), separator) {
+            row.end();
+        }
+        (separator, row.cells)
+    };
+    let is_type = |cell: &Vec<u8>| cell.trim_ascii() == b"type";
+    let mut all = SEPARATORS.map(by).into_iter();
+    let found = all.find(|(_, cells)| cells.iter().any(is_type));
+    found.unwrap_or_else(|| by(SEPARATORS[0]))
+}
+
+/// The field of each column; nothing where records have no such field.
+fn columns(cells: &[Vec<u8>]) -> io::Result<Vec<Option<&'static str>>> {
+    let field = |cell: &Vec<u8>| {
+        let mut fields = FIELD_NAMES.iter().copied();
+        fields.find(|field| field.as_bytes() == cell.trim_ascii())
+    };
+    let columns: Vec<_> = cells.iter().map(field).collect();
+    for (index, field) in columns.iter().enumerate() {
+        if field.is_some() && columns[..index].contains(field) {
+            return Err(invalid("the header has two columns of one name"));
+        }
+    }
+    Ok(columns)
+}
+
+/// A row that is longer than a line may be.
+struct TooLong;
+
+fn invalid(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+fn is_text(field: &str) -> bool {
+    let others = [&LISTS[..], &NUMBERS, &FLAGS, &TIMES].concat();
+    !others.contains(&field)
+}
+
+/// The cell as the type of its field; what it cannot be becomes a text, which is rejected by name.
+fn push_value(record: &mut Vec<u8>, field: &str, cell: &[u8]) {
+    let trimmed = cell.trim_ascii();
+    let is_json = || serde_json::from_slice::<IgnoredAny>(trimmed).is_ok();
+    let is_number = || trimmed.last().is_some_and(u8::is_ascii_digit) && is_json();
+    let is_integer = || trimmed.iter().all(u8::is_ascii_digit) && is_json();
+    if (LISTS.contains(&field) && trimmed.starts_with(b"[") && is_json())
+        || (NUMBERS.contains(&field) && is_number())
+        || (TIMES.contains(&field) && is_integer())
+    {
+        // New lines between the elements of a list would end the line.
+        record.extend(trimmed.iter().map(|byte| match byte {
+            b'\n' | b'\r' => b' ',
+            byte => *byte,
+        }));
+    } else if FLAGS.contains(&field) && trimmed.eq_ignore_ascii_case(b"true") {
+        record.extend(b"true");
+    } else if FLAGS.contains(&field) && trimmed.eq_ignore_ascii_case(b"false") {
+        record.extend(b"false");
+    } else {
+        push_text(record, cell);
+    }
+}
+
+/// A JSON string of bytes, also of such as are not UTF-8: the reader of records names those.
+fn push_text(record: &mut Vec<u8>, text: &[u8]) {
+    record.push(b'"');
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => record.extend([b'\\', *byte]),
+            0..b' ' => record.extend(format!("\\u{byte:04x}").into_bytes()),
+            byte => record.push(*byte),
+        }
+    }
+    record.push(b'"');
+}
+
+/// A row, as far as it was read.
+#[derive(Default)]
+struct Row {
+    cells: Vec<Vec<u8>>,
+    cell: Vec<u8>,
+    place: Place,
+}
+
+/// Where in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    #[default]
+    Start,
+    Plain,
+    Quoted,
+    /// After a quote that closes the cell, or is the first of two.
+    AfterQuote,
+}
+
+impl Row {
+    fn is_new(&self) -> bool {
+        self.cells.is_empty() && self.place == Place::Start
+    }
+
+    /// Adds a line with its end. Tells whether the row ends with it.
+    fn feed(&mut self, line: &[u8], separator: u8) -> bool {
+        let mut bytes = line.iter().peekable();
+        while let Some(&byte) = bytes.next() {
+            match (self.place, byte) {
+                (Place::Quoted, b'"') => self.place = Place::AfterQuote,
+                (Place::Quoted, byte) => self.cell.push(byte),
+                (Place::Start, b'"') => self.place = Place::Quoted,
+                (Place::AfterQuote, b'"') => {
+                    self.cell.push(b'"');
+                    self.place = Place::Quoted;
+                }
+                (_, b'\r') if bytes.peek() == Some(&&b'\n') => {}
+                (_, b'\n') => {
+                    self.end();
+                    return true;
+                }
+                (_, byte) if byte == separator => self.end(),
+                (_, byte) => {
+                    self.cell.push(byte);
+                    self.place = Place::Plain;
+                }
+            }
+        }
+        false
+    }
+
+    /// Ends a cell.
+    fn end(&mut self) {
+        self.cells.push(std::mem::take(&mut self.cell));
+        self.place = Place::Start;
+    }
+}
+
+#[cfg(test)]
+mod tests;
