@@ -174,6 +174,16 @@ pub enum Error {
         /// Why it failed.
         source: Arc<sqlx::Error>,
     },
+    /// A newer version of the program has migrated the database.
+    #[error(
+        "a newer version of showreport has changed the database, by its migration {migration}, \
+         which this version does not know; start that version, or put back the copy of the whole \
+         directory from before the upgrade"
+    )]
+    NewerDatabase {
+        /// The number of the first migration that is not known.
+        migration: i64,
+    },
     /// The database is of another version of the program, or broken.
     #[error("migrate the database")]
     Migrate(#[source] Arc<MigrateError>),
@@ -254,6 +264,7 @@ impl Error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 Self::from_sqlx("migrate the database", error)
             }
+            MigrateError::VersionMissing(migration) => Self::NewerDatabase { migration },
             error => Self::Migrate(Arc::new(error)),
         }
     }
@@ -358,6 +369,7 @@ impl Failure for Error {
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::HeadMovedBack { .. }
             | Self::Database { .. }
+            | Self::NewerDatabase { .. }
             | Self::Migrate(_)
             | Self::Watermark(_)
             | Self::Random(_) => ErrorKind::Internal,

@@ -1,15 +1,114 @@
-//! The first hour of a new user, tried.
+//! The first hour of a new user, tried: the demo on terminals, and what pages of the documentation say to run.
 
-use std::process::Command;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::step::{built_beside, cargo, execute, root, step};
+use anyhow::{Context, bail};
 
-/// Looks at what the demo leaves on a terminal.
+use crate::python::{MISSING, can_make_environments, environment};
+use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+
+/// What the programs of docs/nightly.md need.
+const PACKAGES: [&str; 2] = ["psycopg[binary]", "duckdb"];
+
+/// Where Debian's `PostgreSQL` lies, by version. It is not on the path.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
+const NO_POSTGRES: &str = "PostgreSQL is not installed; on Debian, `apt-get install postgresql`";
+const NO_CHROMIUM: &str = "Chromium is not installed; on Debian, `apt-get install chromium`";
+const NO_NGINX: &str = "nginx is not installed; on Debian, `apt-get install nginx-light`";
+
+/// Tries each; what cannot be tried here is left out, loudly, but never on CI.
 pub(crate) fn run() -> anyhow::Result<()> {
     step("first hour: the demo on a terminal", || {
-        // As the tests build it, so that nothing is built twice.
+        // As the tests build it, so that nothing is built twice. It has fail points.
         execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
-        let script = root().join("tests/first_hour/terminal.py");
-        execute(Command::new("python3").arg(script).arg(built_beside()?))
+        let terminal = script("terminal.py");
+        execute(Command::new("python3").arg(terminal).arg(built_beside()?))
+    })?;
+    playback_of_a_page()?;
+    behind_nginx()?;
+    nightly_load()
+}
+
+fn behind_nginx() -> anyhow::Result<()> {
+    if !is_there("nginx")? {
+        return leave_out("behind nginx", NO_NGINX);
+    }
+    step("first hour: behind nginx", || {
+        execute(&mut python("nginx.py", Path::new("python3"))?)
     })
+}
+
+fn playback_of_a_page() -> anyhow::Result<()> {
+    if !is_there("chromium")? {
+        return leave_out("playback of a page", NO_CHROMIUM);
+    }
+    step("first hour: playback of a page", || {
+        let mut python = python("playback.py", Path::new("python3"))?;
+        execute(python.arg("chromium"))
+    })
+}
+
+fn nightly_load() -> anyhow::Result<()> {
+    let venv = folder("venv");
+    if !venv.join("bin/python").exists() && !can_make_environments() {
+        return leave_out("a nightly load", MISSING);
+    }
+    let Some(postgres) = postgres() else {
+        return leave_out("a nightly load", NO_POSTGRES);
+    };
+    step("first hour: install", || {
+        environment(&venv, &PACKAGES).map(drop)
+    })?;
+    step("first hour: a nightly load", || {
+        let mut python = python("nightly.py", &venv.join("bin/python"))?;
+        execute(python.arg(postgres))
+    })
+}
+
+/// The programs of the newest version that is installed.
+fn postgres() -> Option<PathBuf> {
+    let versions = fs::read_dir(POSTGRES).ok()?.flatten();
+    let programs = versions.map(|version| version.path().join("bin"));
+    let complete = programs.filter(|programs| programs.join("initdb").exists());
+    complete.max_by_key(|programs| version(programs))
+}
+
+fn version(programs: &Path) -> Option<u32> {
+    programs.parent()?.file_name()?.to_str()?.parse().ok()
+}
+
+/// A program of ours for the product, the documentation and a folder of its own.
+fn python(name: &str, interpreter: &Path) -> anyhow::Result<Command> {
+    let mut python = Command::new(interpreter);
+    python.arg(script(name)).arg(built_beside()?);
+    let own = Path::new(name).with_extension("");
+    python.arg(root().join("docs")).arg(folder(&own));
+    Ok(python)
+}
+
+/// Whether a program is installed; Debian has those for administrators off the path of others.
+fn is_there(program: &str) -> anyhow::Result<bool> {
+    let mut shell = Command::new("sh");
+    let line = format!("PATH=$PATH:/usr/sbin; command -v {program}");
+    let found = shell.args(["-c", &line]).stdout(Stdio::null()).status();
+    Ok(found.context("start a shell")?.success())
+}
+
+fn script(name: &str) -> PathBuf {
+    root().join("tests/first_hour").join(name)
+}
+
+fn folder(name: impl AsRef<Path>) -> PathBuf {
+    root().join("target/first-hour").join(name)
+}
+
+fn leave_out(what: &str, why: &str) -> anyhow::Result<()> {
+    if is_ci() {
+        bail!("{why}");
+    }
+    eprintln!("\n== first hour: {what}: LEFT OUT. {why}");
+    Ok(())
 }

@@ -23,7 +23,8 @@ cargo xtask COMMAND
   clients   only real clients: real readers open the lake and the files of reports, and
             Google's clients have bulk reports made and fetched
   first-hour
-            only what a new user does first: the demo on terminals
+            only what a new user does first: the demo on terminals, and as the documentation has
+            them a page that sends playback, nginx, and a nightly load into PostgreSQL and DuckDB
   bench [--records N] [--binary PATH] [--small] [PART…]
             measures us beside others, and writes docs/benchmarks.md if no part is named.
             N is 22,600,000 unless given, and needs 30 GB of disk; PATH is a program to measure

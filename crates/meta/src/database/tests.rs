@@ -26,6 +26,29 @@ async fn a_transaction_that_the_database_undid_by_itself_does_not_stop_the_next(
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_and_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::new(directory.path().join("meta.sqlite"));
+    let database = open(&config).await.unwrap();
+    let mut writer = database.writer().await;
+    let mut write = writer.begin().await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of a later version', TRUE, x'00', 0)",
+    )
+    .execute(&mut *write)
+    .await
+    .unwrap();
+    write.commit().await.unwrap();
+    drop(writer);
+    database.close().await;
+    let error = open(&config).await.map(drop).unwrap_err();
+    assert!(matches!(error, Error::NewerDatabase { migration: 9999 }));
+    let message = error.to_string();
+    assert!(message.contains("newer version"), "{message}");
+}
+
+#[tokio::test]
 async fn every_connection_is_as_careful() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
