@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command_line::printed;
+use crate::harness::show::{Show, at, watches};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -159,4 +160,125 @@ fn the_show_of_a_demo_is_in_the_bulk_report_of_the_day_before() {
     let today = Command::new("date").args(["-u", "+%F"]).output();
     let today = String::from_utf8(today.expect("date runs").stdout).expect("UTF-8");
     assert!(day < today.trim(), "{day} is before {today}");
+}
+
+/// The example of docs/figures.md.
+#[tokio::test]
+async fn the_figures_of_the_example_are_those_of_the_page() {
+    let page = include_str!("../../../../docs/figures.md");
+    let show = Show::new().await;
+    let on = |device: &str, mut record: Value| {
+        record["device_id"] = json!(device);
+        record
+    };
+    let mut guest = watches("", "guest-1", "10:15..10:20");
+    guest["customer_id"] = json!(null);
+    show.send([
+        json!({"type": "event", "kind": "live", "title": "Keynote", "starts_at": at("10:00"), "ends_at": at("10:40")}),
+        on("phone", watches("ada", "ada-1", "10:00..10:30")),
+        on("laptop", watches("ada", "ada-2", "10:20..10:40")),
+        on("tab", watches("ben", "ben-1", "10:10..10:20")),
+        on("tab", watches("ben", "ben-1", "10:25..10:40")),
+        on("television", guest),
+    ])
+    .await;
+    let path = "/api/v1/events/keynote/figures";
+    let figures = show.app.get(&show.org, path).await.ok();
+    for (figure, value, told) in [
+        ("views", json!(4), "any watched time | 4 |"),
+        ("viewers", json!(3), "saw any of it? | 3 |"),
+        ("devices", json!(4), "known id count | 4 |"),
+        ("watch_seconds", json!(4800.0), ": 80 minutes |"),
+        ("attended_seconds", json!(4200.0), ": 70 minutes |"),
+        ("peak_viewers", json!(3), "| 3, at 10:15:00.000 |"),
+        ("peak_at", json!(at("10:15:00.000")), "at 10:15:00.000 |"),
+        ("average_minute_audience", json!(1.75), "70 ÷ 40 = 1.75"),
+    ] {
+        assert_eq!(figures[figure], value, "{figure}");
+        assert!(page.contains(told), "the page says {told:?}");
+    }
+}
+
+/// The documents for people, by their path in the repository.
+fn documents() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let names = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    ]
+    .map(str::to_owned);
+    let docs = fs::read_dir(root.join("docs")).expect("the folder");
+    let docs = docs.map(|entry| {
+        let name = entry.expect("readable").file_name();
+        format!("docs/{}", name.to_str().expect("UTF-8"))
+    });
+    let names = names.into_iter().chain(docs);
+    names
+        .map(|name| {
+            let text = fs::read_to_string(root.join(&name)).expect("readable");
+            (name, text)
+        })
+        .collect()
+}
+
+/// Where the links of a document lead that leave no repository: a file, and a heading or nothing.
+fn links(text: &str) -> Vec<(String, String)> {
+    let targets = text.split("](").skip(1);
+    let targets = targets.filter_map(|rest| rest.split(')').next());
+    let inside = targets.filter(|target| !target.contains("://") && !target.contains(' '));
+    inside
+        .map(|target| {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            (file.to_owned(), heading.to_owned())
+        })
+        .collect()
+}
+
+/// A heading as links name it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+        _ => None,
+    });
+    kept.collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere_and_the_readme_names_every_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let documents = documents();
+    let mut count = 0;
+    for (name, text) in &documents {
+        let folder = root.join(name).parent().expect("a folder").to_owned();
+        for (file, heading) in links(text) {
+            let path = if file.is_empty() {
+                root.join(name)
+            } else {
+                folder.join(&file)
+            };
+            assert!(path.exists(), "{name} links {file}");
+            count += 1;
+            if heading.is_empty() {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable");
+            let headings = text.lines().filter(|line| line.starts_with('#'));
+            let found = headings.map(|line| anchor(line.trim_start_matches('#').trim_start()));
+            assert!(
+                found.into_iter().any(|anchor| anchor == heading),
+                "{name} links {file}#{heading}"
+            );
+        }
+    }
+    assert!(count > 50, "{count} links");
+    for (name, _) in documents
+        .iter()
+        .filter(|(name, _)| name.starts_with("docs/"))
+    {
+        assert!(README.contains(&format!("]({name})")), "{name} is linked");
+    }
 }
