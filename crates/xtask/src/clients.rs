@@ -4,6 +4,8 @@ mod server;
 mod youtube;
 mod pages;
 
+pub(crate) use pages::{NO_BROWSER, browser};
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::clients::{NO_BROWSER, browser};
 use crate::python::{MISSING, can_make_environments, environment};
 use crate::step::{built_beside, cargo, execute, is_ci, root, step};
 
@@ -16,7 +17,6 @@ const PACKAGES: [&str; 2] = ["psycopg[binary]", "duckdb"];
 const POSTGRES: &str = "/usr/lib/postgresql";
 
 const NO_POSTGRES: &str = "PostgreSQL is not installed; on Debian, `apt-get install postgresql`";
-const NO_CHROMIUM: &str = "Chromium is not installed; on Debian, `apt-get install chromium`";
 const NO_NGINX: &str = "nginx is not installed; on Debian, `apt-get install nginx-light`";
 
 /// Tries each; what cannot be tried here is left out, loudly, but never on CI.
@@ -42,12 +42,12 @@ fn behind_nginx() -> anyhow::Result<()> {
 }
 
 fn playback_of_a_page() -> anyhow::Result<()> {
-    if !is_there("chromium")? {
-        return leave_out("playback of a page", NO_CHROMIUM);
-    }
+    let Some(browser) = browser() else {
+        return leave_out("playback of a page", NO_BROWSER);
+    };
     step("first hour: playback of a page", || {
         let mut python = python("playback.py", Path::new("python3"))?;
-        execute(python.arg("chromium"))
+        execute(python.arg(browser))
     })
 }
 

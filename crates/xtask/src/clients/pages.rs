@@ -11,15 +11,16 @@ use crate::step::{is_ci, root, step};
 /// Names of the browser's program: Debian's, Ubuntu's, Google's.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-const MISSING: &str = "no Chromium is installed (apt-get install chromium)";
+/// What to do where there is none.
+pub(crate) const NO_BROWSER: &str = "no Chromium is installed (apt-get install chromium)";
 
 /// Has the page send, and looks at what arrived.
 pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
     let Some(browser) = browser() else {
         if is_ci() {
-            bail!("{MISSING}");
+            bail!("{NO_BROWSER}");
         }
-        eprintln!("\n== a browser: LEFT OUT. {MISSING}");
+        eprintln!("\n== a browser: LEFT OUT. {NO_BROWSER}");
         return Ok(());
     };
     step("a browser: a page of another origin", || {
@@ -36,7 +37,8 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
     })
 }
 
-fn browser() -> Option<PathBuf> {
+/// Where a browser's program lies.
+pub(crate) fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let programs = BROWSERS.iter().flat_map(|name| {
