@@ -10,6 +10,7 @@ mod value;
 mod fields;
 mod records;
 mod scan;
+mod long_ids;
 mod diagnosis;
 mod beat;
 mod parse;

@@ -21,7 +21,7 @@ cargo xtask COMMAND
   advisories
             asks RustSec's database, which it fetches, for known holes in what we use
   clients   only real clients: real readers open the lake and the files of reports, and
-            Google's clients have bulk reports made and fetched
+            Google's clients have bulk reports made and fetched, and a browser sends from a page
   first-hour
             only what a new user does first: the demo on terminals, and as the documentation has
             them a page that sends playback, nginx, and a nightly load into PostgreSQL and DuckDB

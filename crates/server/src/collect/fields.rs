@@ -20,6 +20,8 @@ pub(super) struct Fault {
     pub(super) message: String,
     /// The field, with its path inside the record.
     pub(super) field: String,
+    /// Whether it is an id, and a number that may be an integer of more than 64 bits.
+    pub(super) is_long_integer: bool,
 }
 
 impl Fault {
@@ -29,6 +31,7 @@ impl Fault {
             reason,
             message: format!("`{field}` {problem}"),
             field: field.to_owned(),
+            is_long_integer: false,
         }
     }
 
@@ -85,6 +88,11 @@ impl<'f, 'a> Field<'f, 'a> {
         let id = match self.value {
             Value::Integer(number) => number.to_string().parse(),
             Value::Unsigned(number) => number.to_string().parse(),
+            Value::Number(_) => {
+                let mut fault = self.wrong_type(ID);
+                fault.is_long_integer = true;
+                return Err(fault);
+            }
             _ => self.text_as(ID)?.parse(),
         };
         id.map_err(|error| Fault::new("INVALID_ID", self.name, error))

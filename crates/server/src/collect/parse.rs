@@ -3,7 +3,6 @@
 //! A body that is whole gives records and rejections, in the order of the
 //! body. A body that is itself broken gives neither: nothing of it is stored.
 
-use std::fmt;
 use std::mem;
 
 use serde::Serialize;
@@ -18,6 +17,7 @@ use super::decompress::Encoding;
 use super::depth::{DEPTH_MAX, is_too_deep};
 use super::diagnosis::{Unreadable, diagnose};
 use super::fields::Fault;
+use super::long_ids::as_texts;
 use super::records;
 use super::scan::Parts;
 use super::value::{Element, Fields};
@@ -88,15 +88,6 @@ pub enum Broken {
 /// bad ones may be packed to nothing, and each takes time.
 const RECORDS_MAX: usize = 400_000;
 
-fn too_deep(index: usize) -> Rejected {
-    Rejected {
-        index,
-        reason: "MALFORMED_JSON",
-        message: format!("the record nests deeper than {DEPTH_MAX} levels"),
-        field: None,
-    }
-}
-
 /// A good record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
@@ -118,30 +109,69 @@ impl Parsed<'_> {
 
 /// Reads one line of NDJSON, or one element of an array.
 pub fn parse_line(line: &[u8], index: usize, now: Timestamp) -> Result<Parsed<'_>, Rejected> {
-    let line = without_mark(line);
-    let unreadable = |problem: &dyn fmt::Display| {
-        let Unreadable {
-            reason,
-            message,
-            field,
-        } = diagnose(line, problem);
+    read_record(line, now).map_err(|wrong| wrong.rejected(index))
+}
+
+/// Why a record is not taken. The words are only found where they are wanted.
+enum Wrong<'a> {
+    /// No JSON reader takes it; without an error, since it is no UTF-8.
+    Unreadable(&'a [u8], Option<serde_json::Error>),
+    TooDeep,
+    NotAnObject(&'static str),
+    Fault(Fault),
+}
+
+impl Wrong<'_> {
+    fn rejected(self, index: usize) -> Rejected {
+        let (reason, message, field) = match self {
+            Self::Unreadable(record, error) => {
+                let error = error.map_or("it is not UTF-8".to_owned(), |error| error.to_string());
+                let Unreadable {
+                    reason,
+                    message,
+                    field,
+                } = diagnose(record, &error);
+                (reason, message, field)
+            }
+            Self::TooDeep => {
+                let message = format!("the record nests deeper than {DEPTH_MAX} levels");
+                ("MALFORMED_JSON", message, None)
+            }
+            Self::NotAnObject(is) => {
+                let message = format!("the record is {is}; it must be a JSON object");
+                ("NOT_AN_OBJECT", message, None)
+            }
+            Self::Fault(fault) => (fault.reason, fault.message, Some(fault.field)),
+        };
         Rejected {
             index,
             reason,
             message,
             field,
         }
-    };
-    // The whole line, since JSON skips the texts of unknown fields unread.
-    let text = str::from_utf8(line).map_err(|_| unreadable(&"it is not UTF-8"))?;
-    if is_too_deep(line) {
-        return Err(too_deep(index));
+    }
+}
+
+fn read_record(record: &[u8], now: Timestamp) -> Result<Parsed<'_>, Wrong<'_>> {
+    let record = without_mark(record);
+    // All of it, since JSON skips the texts of unknown fields unread.
+    let text = str::from_utf8(record).map_err(|_| Wrong::Unreadable(record, None))?;
+    if is_too_deep(record) {
+        return Err(Wrong::TooDeep);
     }
     if let Some(beat) = beat(text, now) {
         return Ok(Parsed::Beat(beat));
     }
-    let element = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
-    check(element, index, now).map(Parsed::Record)
+    let unreadable = |error| Wrong::Unreadable(record, Some(error));
+    let element = serde_json::from_str(text).map_err(unreadable)?;
+    match check(element, now) {
+        Err(Wrong::Fault(fault)) if fault.is_long_integer => {
+            let texts = as_texts(text);
+            let element = serde_json::from_str(&texts).map_err(unreadable)?;
+            check(element, now).map(Parsed::Record)
+        }
+        checked => checked.map(Parsed::Record),
+    }
 }
 
 /// Reads a body, gives each good record to `keep`, and returns the bad ones.
@@ -195,27 +225,10 @@ fn is_one_value(body: &[u8]) -> bool {
     }
 }
 
-fn check(element: Element<Fields<'_>>, index: usize, now: Timestamp) -> Result<Record, Rejected> {
+fn check(element: Element<Fields<'_>>, now: Timestamp) -> Result<Record, Wrong<'static>> {
     match element {
-        Element::Object(fields) => records::record(&fields, now).map_err(|fault| {
-            let Fault {
-                reason,
-                message,
-                field,
-            } = fault;
-            Rejected {
-                index,
-                reason,
-                message,
-                field: Some(field),
-            }
-        }),
-        Element::Other(is) => Err(Rejected {
-            index,
-            reason: "NOT_AN_OBJECT",
-            message: format!("the record is {is}; it must be a JSON object"),
-            field: None,
-        }),
+        Element::Object(fields) => records::record(&fields, now).map_err(Wrong::Fault),
+        Element::Other(is) => Err(Wrong::NotAnObject(is)),
     }
 }
 
@@ -233,7 +246,7 @@ impl<F: FnMut(Parsed<'_>)> Sieve<F> {
             // Of files that were joined, each may begin with a mark.
             let line = without_mark(line);
             if !line.iter().all(u8::is_ascii_whitespace) {
-                self.sort(parse_line(line, index, self.now));
+                self.sort(read_record(line, self.now), index);
             }
             if self.records > RECORDS_MAX {
                 return Err(Broken::TooMany);
@@ -260,14 +273,14 @@ impl<F: FnMut(Parsed<'_>)> Sieve<F> {
             }
             _ => {}
         }
-        self.sort(parse_line(body.trim_ascii(), 0, self.now));
+        self.sort(read_record(body.trim_ascii(), self.now), 0);
         Ok(())
     }
 
     /// Sorts elements as they are found, so that the array is never in memory twice.
     fn elements(&mut self, mut elements: Parts<'_>) -> Result<(), Broken> {
         for (index, element) in elements.by_ref().enumerate() {
-            self.sort(parse_line(element, index, self.now));
+            self.sort(read_record(element, self.now), index);
             if self.records > RECORDS_MAX {
                 return Err(Broken::TooMany);
             }
@@ -279,14 +292,14 @@ impl<F: FnMut(Parsed<'_>)> Sieve<F> {
         }
     }
 
-    fn sort(&mut self, outcome: Result<Parsed<'_>, Rejected>) {
+    fn sort(&mut self, outcome: Result<Parsed<'_>, Wrong<'_>>, index: usize) {
         self.records += 1;
         match outcome {
             Ok(record) => (self.keep)(record),
-            Err(rejected) => {
+            Err(wrong) => {
                 self.rejections.total += 1;
                 if self.rejections.named.len() < REJECTIONS_NAMED_MAX {
-                    self.rejections.named.push(rejected);
+                    self.rejections.named.push(wrong.rejected(index));
                 }
             }
         }

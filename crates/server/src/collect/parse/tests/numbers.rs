@@ -1,5 +1,7 @@
 //! Numbers as ids and as positions, and seconds that clocks seldom show.
 
+use showreport_model::OptionId;
+
 use super::records::{rejected, taken};
 use super::*;
 
@@ -52,10 +54,44 @@ fn an_integer_is_an_id_by_its_digits() {
         "REPEATED_OPTION",
         "options[1].id",
     )]);
-    // A reader of numbers has lost digits of this one.
-    let line = br#"{"type":"chat","event_id":"e","message_id":18446744073709551616,"text":"","sent_at":1}"#;
-    let refused = parse_line(line, 0, now()).unwrap_err();
-    assert_eq!(refused.reason, "WRONG_TYPE");
+}
+
+#[test]
+fn an_id_may_have_more_digits_than_a_number() {
+    let line = |id: &str| {
+        format!(
+            r#"{{"type":"vote","event_id":{id},"poll_id":"q","customer_id":{id},"option_ids":[{id},{id}1],"voted_at":1795341600000}}"#
+        )
+    };
+    for digits in [
+        "18446744073709551616",
+        "-9223372036854775809",
+        &"9".repeat(127),
+    ] {
+        let Ok(Parsed::Record(Record::Vote(read))) = parse_line(line(digits).as_bytes(), 0, now())
+        else {
+            panic!("a vote: {digits}");
+        };
+        assert_eq!(read.event.as_str(), digits);
+        assert_eq!(
+            read.voter.customer().map(ToString::to_string).as_deref(),
+            Some(digits)
+        );
+        let options: Vec<&str> = read.options.iter().map(OptionId::as_str).collect();
+        assert_eq!(options, [digits, &format!("{digits}1")]);
+    }
+    for (digits, reason) in [
+        ("1e20", "WRONG_TYPE"),
+        ("7.5", "WRONG_TYPE"),
+        (&"9".repeat(129), "INVALID_ID"),
+    ] {
+        let line = line(digits);
+        let refused = parse_line(line.as_bytes(), 0, now()).unwrap_err();
+        assert_eq!(
+            (refused.reason, refused.field.as_deref()),
+            (reason, Some("event_id"))
+        );
+    }
 }
 
 #[test]

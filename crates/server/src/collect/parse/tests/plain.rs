@@ -5,14 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 /// The record as the general way reads it.
-fn general(text: &str) -> Result<Record, Rejected> {
-    let element = serde_json::from_str(text).map_err(|error| Rejected {
-        index: 0,
-        reason: "MALFORMED_JSON",
-        message: error.to_string(),
-        field: None,
-    })?;
-    check(element, 0, now())
+fn general(text: &str) -> Option<Record> {
+    check(serde_json::from_str(text).ok()?, now()).ok()
 }
 
 fn field() -> impl Strategy<Value = String> {
@@ -110,7 +104,7 @@ proptest! {
     #[test]
     fn what_is_read_in_short_is_what_is_read_in_full(text in line()) {
         if let Some(short) = beat(&text, now()) {
-            let Ok(Record::Playback(full)) = general(&text) else {
+            let Some(Record::Playback(full)) = general(&text) else {
                 return Err(TestCaseError::fail(format!("{text} is no playback")));
             };
             prop_assert_eq!(short, full.beat());
