@@ -12,7 +12,7 @@ import json
 import re
 import sys
 
-TRIGGERS = tuple("=+-@\t\r")
+TRIGGERS = tuple("=+-@\t\r\n＝＋－＠")
 # What a column that holds no text may hold.
 FIGURE = re.compile(r"|true|false|\d+(\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|viewer|guest|admin")
 

@@ -47,7 +47,7 @@ def read_csv(path):
 
 def unguarded(cell):
     """The exact text of a cell that is kept from running as a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@\t\r") else cell
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@\t\r\n＝＋－＠") else cell
 
 
 def report_with(reports, columns):

@@ -8,9 +8,9 @@ use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
 use crate::plans::answer::Column;
 
-/// First characters by which a spreadsheet takes a text for a formula
-/// (OWASP, "CSV Injection"; CWE-1236).
-const TRIGGERS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// First characters by which a spreadsheet takes a text for a formula: the list of OWASP
+/// ("CSV Injection"; CWE-1236). The last four are the full-width signs that East Asian keyboards type.
+const TRIGGERS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 pub(super) struct Csv {
     columns: Arc<[Column]>,

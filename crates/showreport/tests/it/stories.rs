@@ -247,16 +247,21 @@ async fn a_cell_that_would_run_as_a_formula_is_guarded() {
         "@x",
         "\tx",
         "\rx",
+        "\nx",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠x",
         "a=1",
         "two,\nlines \"so\"",
     ];
     let says = texts
         .iter()
         .enumerate()
-        .map(|(number, text)| says("-ada", &format!("m{number}"), "10:00", text));
+        .map(|(number, text)| says("-ada", &format!("m{number:02}"), "10:00", text));
     show.send(says.collect::<Vec<_>>()).await;
     let file = show.report(ChatHistories, &[]).await;
-    let tail = |number: usize| format!("2026-11-22T10:00:00.000Z,m{number},'-ada,,,,");
+    let tail = |number: usize| format!("2026-11-22T10:00:00.000Z,m{number:02},'-ada,,,,");
     let expected = [
         "sent_at,message_id,customer_id,device_id,name,role,text,deleted,device_os,geo_region\n"
             .to_owned(),
@@ -266,8 +271,13 @@ async fn a_cell_that_would_run_as_a_formula_is_guarded() {
         format!("{}'@x,false,,\n", tail(3)),
         format!("{}'\tx,false,,\n", tail(4)),
         format!("{}\"'\rx\",false,,\n", tail(5)),
-        format!("{}a=1,false,,\n", tail(6)),
-        format!("{}\"two,\nlines \"\"so\"\"\",false,,\n", tail(7)),
+        format!("{}\"'\nx\",false,,\n", tail(6)),
+        format!("{}'＝1+1,false,,\n", tail(7)),
+        format!("{}'＋1,false,,\n", tail(8)),
+        format!("{}'－1,false,,\n", tail(9)),
+        format!("{}'＠x,false,,\n", tail(10)),
+        format!("{}a=1,false,,\n", tail(11)),
+        format!("{}\"two,\nlines \"\"so\"\"\",false,,\n", tail(12)),
     ];
     assert_eq!(file, expected.concat());
 }

@@ -22,7 +22,7 @@ impl Table {
     /// The file: no cell runs as a formula.
     pub(crate) fn guarded(&self) -> String {
         self.csv(|cell| {
-            if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            if cell.starts_with(|first| "=+-@\t\r\n＝＋－＠".contains(first)) {
                 format!("'{cell}")
             } else {
                 cell.to_owned()

@@ -19,7 +19,7 @@ const DEVICES: [&str; 6] = ["tv-1", "phone", "-d", "ada", "+x", "d e"];
 const PLAYBACKS: [&str; 7] = ["p1", "p2", "p3", "@p4", "ada", "tv-1", "p,5"];
 const SYSTEMS: [&str; 5] = ["iOS", "Android", "=os", "Fire TV, 2nd", "\"Tizen\""];
 const REGIONS: [&str; 5] = ["TW", "tw-tpe", "DE", "us-ca", "JP-13"];
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 14] = [
     "hello",
     "=1+1",
     "",
@@ -29,6 +29,8 @@ const TEXTS: [&str; 12] = [
     "-",
     "\ttab",
     "\rreturn",
+    "\nfeed",
+    "＝1+1",
     "@all",
     "日本",
     "z\r\n",
