@@ -82,6 +82,7 @@ pub(crate) async fn draft_bulk_report(
     let written = jobs.write_day(&question, output).await?;
     let new = NewBulkReport {
         bounds: zone.bounds(task.day).context("find the ends of the day")?,
+        zone: zone.name().to_owned(),
         file: written.into_file(job.attempt),
         retention_ms: jobs.config.bulk_retention_ms,
     };

@@ -40,6 +40,8 @@ pub struct DayMade {
 pub struct NewBulkReport {
     /// When the day begins, and ends.
     pub bounds: (Timestamp, Timestamp),
+    /// The zone whose day it is, by its name.
+    pub zone: String,
     /// Its file.
     pub file: ReportFile,
     /// How long it is kept.
@@ -51,7 +53,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
-                supersedes, file_id, file, sum
+                supersedes, file_id, file, zone, sum
             FROM bulk_reports ",
             $rest
         )
@@ -83,11 +85,11 @@ const SELECT_DAYS: &str = "SELECT day, count(*) AS reports, max(id), created_at,
 /// listed them up to an instant will find it after that.
 const INSERT: &str = "INSERT INTO bulk_reports
         (org, standing_order, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
-        sum, file_bytes)
-    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0, ?10
+        sum, file_bytes, zone)
+    SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0, ?10, ?11
     FROM standing_orders WHERE id = ?1
     RETURNING id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
-        supersedes, file_id, file";
+        supersedes, file_id, file, zone";
 
 /// The number and the time of a report are only known once it is there.
 const SET_SUM: &str = "UPDATE bulk_reports SET sum = ?2 WHERE id = ?1";
@@ -118,6 +120,7 @@ pub(crate) async fn insert(
         .bind(file_id.to_string())
         .bind(to_json(&new.file))
         .bind(to_integer(new.file.stored_bytes()))
+        .bind(&new.zone)
         .fetch_one(&mut *write)
         .await
         .doing("publish a bulk report")?;
@@ -270,7 +273,7 @@ fn sum(row: &SqliteRow) -> Result<i64, Error> {
     let row = Stored(row);
     let text = |column| row.plain::<String>(column);
     let number = |column| row.plain::<i64>(column);
-    Ok(Sum::of("bulk_reports")
+    let sum = Sum::of("bulk_reports")
         .number(number("id")?)
         .text(&text("org")?)
         .text(&text("standing_order")?)
@@ -281,8 +284,10 @@ fn sum(row: &SqliteRow) -> Result<i64, Error> {
         .number(number("expires_at")?)
         .number_if_any(row.plain("supersedes")?)
         .text(&text("file_id")?)
-        .text(&text("file")?)
-        .finish())
+        .text(&text("file")?);
+    // Rows that were made before there was a zone have checksums without one.
+    let zone: Option<String> = row.plain("zone")?;
+    Ok(zone.iter().fold(sum, |sum, zone| sum.text(zone)).finish())
 }
 
 fn report(row: &SqliteRow) -> Result<BulkReport, Error> {
@@ -305,5 +310,6 @@ fn read(row: &SqliteRow) -> Result<BulkReport, Error> {
             .map(BulkReportId::new),
         file_id: row.parsed("file_id")?,
         file: row.json("file")?,
+        zone: row.plain("zone")?,
     })
 }

@@ -40,7 +40,7 @@ use log::Log;
 use reserve::{Released, Reserve};
 use room::Room;
 use slot::WriterSlot;
-pub(crate) use stored::{Stored, to_integer, to_json, to_sealed};
+pub(crate) use stored::{Stored, checked, to_integer, to_json, to_sealed};
 pub(crate) use sum::Sum;
 pub(crate) use timekeeper::{NewDoubt, Timekeeper, is_after};
 use watermark::Watermark;
@@ -441,6 +441,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             9,
             "quotas",
             include_str!("../migrations/sqlite/0009_quotas.sql"),
+        ),
+        migration(
+            13,
+            "bulk zones",
+            include_str!("../migrations/sqlite/0013_bulk_zones.sql"),
         ),
     ])
     .run_direct(None, &mut *write, false)

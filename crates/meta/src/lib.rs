@@ -37,6 +37,7 @@ pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
+pub use orgs::Org;
 pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
 pub use quotas::{Quota, Quotas};
 pub use reports::{Idempotency, ReportTask};

@@ -311,6 +311,8 @@ pub struct BulkReport {
     pub file_id: ReportId,
     /// Its file.
     pub file: ReportFile,
+    /// The zone whose day it is, by its name; not known of reports of earlier versions.
+    pub zone: Option<String>,
 }
 
 /// Which days of a standing order have their reports.

@@ -1,5 +1,6 @@
 //! Instants, clocks and zones. The only module that names the calendar crate.
 
+mod zone;
 mod report_day;
 mod rfc3339;
 
@@ -7,12 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, ToSpan, Unit};
+use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use report_day::{NoDate, ReportDay};
+pub use zone::{UnknownZone, Zone};
 
 /// An instant in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -159,98 +159,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// A time zone of the IANA database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zone {
-    name: String,
-    zone: TimeZone,
-}
-
-/// A name that the time zone database does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time zone of the IANA database, such as UTC or Asia/Taipei")]
-pub struct UnknownZone(String);
-
-impl Zone {
-    /// Coordinated universal time.
-    pub fn utc() -> Self {
-        Self {
-            name: "UTC".to_owned(),
-            zone: TimeZone::UTC,
-        }
-    }
-
-    /// The name it was given by.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The first instant of each date of this zone, ascending, so that every
-    /// instant from `from` to `to` lies in or after the first of them.
-    ///
-    /// A date that the zone skips whole is absent.
-    pub fn day_starts(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-        let first = self.date(from).saturating_sub(1.day());
-        let last = self.date(to).saturating_add(1.day());
-        let mut starts = Vec::new();
-        let mut date = first;
-        while date <= last {
-            if let Some(start) = self.first_instant(date) {
-                starts.push(start);
-            }
-            date = date.saturating_add(1.day());
-        }
-        starts.dedup();
-        starts
-    }
-
-    fn date(&self, at: Timestamp) -> Date {
-        jiff::Timestamp::from_millisecond(at.0)
-            .expect("a Timestamp is within the calendar's range")
-            .to_zoned(self.zone.clone())
-            .date()
-    }
-
-    fn first_instant(&self, date: Date) -> Option<Timestamp> {
-        let start = date.to_zoned(self.zone.clone()).ok()?.start_of_day().ok()?;
-        // In a zone that skips the whole date, its start belongs to the next one.
-        if start.date() != date {
-            return None;
-        }
-        let instant = start.timestamp().round(Unit::Millisecond).ok()?;
-        Timestamp::from_millis(instant.as_millisecond()).ok()
-    }
-}
-
-impl FromStr for Zone {
-    type Err = UnknownZone;
-
-    fn from_str(name: &str) -> Result<Self, UnknownZone> {
-        if name == "UTC" {
-            return Ok(Self::utc());
-        }
-        let zone = TimeZone::get(name).map_err(|_| UnknownZone(name.to_owned()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            zone,
-        })
-    }
-}
-
-impl Serialize for Zone {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Zone {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
 /// Reads a length of time as people type it, such as `90d`, `1h 30m` or `PT12H`, in milliseconds.
 pub fn parse_duration_millis(text: &str) -> Option<i64> {
     let span: jiff::Span = text.parse().ok()?;
@@ -328,42 +236,6 @@ mod tests {
             "1999-12-31T23:59:59Z".parse::<Timestamp>(),
             Err(TimeError::TooEarly)
         );
-    }
-
-    #[test]
-    fn a_day_is_23_or_25_hours_long_when_the_clocks_change() {
-        let zone: Zone = "Europe/Berlin".parse().expect("zone");
-        let starts = zone.day_starts(at("2026-10-25T00:00:00Z"), at("2026-10-25T12:00:00Z"));
-        let hours: Vec<i64> = starts
-            .windows(2)
-            .map(|pair| (pair[1].as_millis() - pair[0].as_millis()) / 3_600_000)
-            .collect();
-        assert_eq!(hours, [24, 25]);
-    }
-
-    #[test]
-    fn a_date_that_the_zone_skips_has_no_day() {
-        let zone: Zone = "Pacific/Apia".parse().expect("zone");
-        let starts = zone.day_starts(at("2011-12-29T12:00:00Z"), at("2011-12-31T12:00:00Z"));
-        let texts: Vec<String> = starts.iter().map(Timestamp::to_string).collect();
-        // 29 December, then 31 December: the 30th never was.
-        assert!(
-            texts.contains(&"2011-12-29T10:00:00.000Z".to_owned()),
-            "{texts:?}"
-        );
-        assert!(
-            texts.contains(&"2011-12-30T10:00:00.000Z".to_owned()),
-            "{texts:?}"
-        );
-        assert!(starts.windows(2).all(|pair| pair[0] < pair[1]));
-    }
-
-    #[test]
-    fn a_day_begins_with_the_first_instant_of_its_date() {
-        // At 00:01 on 7 November 2010 the clocks of St. John's went back to 23:01.
-        let zone: Zone = "America/St_Johns".parse().expect("zone");
-        let starts = zone.day_starts(at("2010-11-07T01:00:00Z"), at("2010-11-07T12:00:00Z"));
-        assert!(starts.contains(&at("2010-11-07T02:30:00Z")), "{starts:?}");
     }
 
     #[test]

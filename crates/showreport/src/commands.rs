@@ -4,8 +4,8 @@
 
 mod output;
 mod file;
-mod org;
 mod token;
+mod org;
 mod keys;
 mod clock;
 mod serve;

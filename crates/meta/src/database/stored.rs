@@ -135,6 +135,6 @@ pub(crate) fn to_integer(count: u64) -> i64 {
     i64::try_from(count).expect("no count of ours comes near 2^63")
 }
 
-fn checked<T>(what: &'static str, value: Result<T, impl Display>) -> Result<T, Error> {
+pub(crate) fn checked<T>(what: &'static str, value: Result<T, impl Display>) -> Result<T, Error> {
     value.map_err(|problem| Error::damaged(&format!("{what} cannot be read: {problem}")))
 }

@@ -7,9 +7,10 @@ use showreport_model::{OrgId, Timestamp, TokenId, Zone};
 
 use super::{Meta, Shared};
 use crate::error::Error;
+use crate::orgs::Org;
 use crate::signing::{SIGNS_AFTER_MS, SigningKey, SigningKeys};
 use crate::tokens::{Access, Scopes, Token, TokenSecret};
-use crate::{orgs, signing, tokens};
+use crate::{bulk_reports, due_days, orgs, signing, standing_orders, tokens};
 
 impl Meta {
     /// Adds an organisation whose days are those of this zone.
@@ -18,6 +19,29 @@ impl Meta {
         let mut write = writer.begin().await?;
         orgs::insert(&mut write, org, zone, self.shared.clock.now()).await?;
         write.commit().await
+    }
+
+    /// Every organisation, oldest first.
+    pub async fn orgs(&self) -> Result<Vec<Org>, Error> {
+        orgs::all(self.shared.database.readers()).await
+    }
+
+    /// Gives an organisation another zone. False: it has that one already.
+    ///
+    /// Days begin elsewhere then, so every day of its bulk reports is made again: between a day of the old
+    /// zone and one of the new, facts would count twice or not at all.
+    pub async fn set_zone(&self, org: &OrgId, zone: &Zone) -> Result<bool, Error> {
+        let mut writer = self.shared.database.writer().await;
+        let mut write = writer.begin().await?;
+        let is_new = orgs::set_zone(&mut write, org, zone).await?;
+        if is_new {
+            for order in standing_orders::of_org(&mut *write, org).await? {
+                let made = bulk_reports::days(&mut *write, order.id).await?;
+                due_days::want(&mut write, made.into_keys().map(|day| (order.id, day))).await?;
+            }
+        }
+        write.commit().await?;
+        Ok(is_new)
     }
 
     /// The zone of an organisation.
@@ -151,6 +175,27 @@ mod tests {
         assert_eq!(show.meta.zone(&org("tp")).await.unwrap(), zone);
         let nobody = show.meta.zone(&org("nobody")).await;
         assert_eq!(nobody.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_organisation_can_be_given_another_zone() {
+        let show = Fixture::new().await;
+        let taipei: Zone = "Asia/Taipei".parse().unwrap();
+        let rival = org("rival");
+        show.meta.create_org(&rival, &Zone::utc()).await.unwrap();
+        assert!(show.meta.set_zone(&rival, &taipei).await.unwrap());
+        assert!(!show.meta.set_zone(&rival, &taipei).await.unwrap());
+        let orgs = show.meta.orgs().await.unwrap();
+        let zones: Vec<_> = orgs
+            .iter()
+            .map(|org| (org.id.as_str(), org.zone.name()))
+            .collect();
+        assert_eq!(
+            zones,
+            [(show.org.as_str(), "UTC"), ("rival", "Asia/Taipei")]
+        );
+        let unknown = show.meta.set_zone(&org("nobody"), &taipei).await;
+        assert_eq!(unknown.unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[tokio::test]

@@ -262,9 +262,11 @@ impl Meta {
             return Ok(Published::Unwanted);
         }
         let latest = bulk_reports::latest(&mut *write, order, day).await?;
-        let says_the_same = latest
-            .as_ref()
-            .is_some_and(|latest| latest.file.sha256 == new.file.sha256);
+        // Bytes alone do not tell: a day without facts is the same in every zone, and begins elsewhere.
+        let says_the_same = latest.as_ref().is_some_and(|latest| {
+            let bounds = (latest.starts_at, latest.ends_at);
+            latest.file.sha256 == new.file.sha256 && bounds == new.bounds
+        });
         let published = if says_the_same {
             Published::Unchanged
         } else {

@@ -37,7 +37,12 @@ pub(crate) struct ReportAnswer {
     id: String,
     /// Whose report it is.
     job_id: String,
-    /// When the day begins, in the organisation's zone.
+    /// The day, such as 20261122.
+    day: String,
+    /// The zone whose day it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
+    /// When the day begins, in its zone.
     start_time: String,
     /// When the day ends: the first instant after it.
     end_time: String,
@@ -161,6 +166,8 @@ fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnsw
     ReportAnswer {
         id: report.id.to_string(),
         job_id: order.id.to_string(),
+        day: report.day.digits(),
+        time_zone: report.zone.clone(),
         start_time: report.starts_at.to_proto(),
         end_time: report.ends_at.to_proto(),
         create_time: report.created_at.to_proto(),

@@ -1,6 +1,6 @@
 //! The law of restatement: the latest report of every settled day is what would be made now.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use showreport_model::bulk::ReportType;
 use showreport_model::{ReportDay, Zone};
 use showreport_query::Output;
@@ -45,6 +45,70 @@ async fn check(app: &TestApp, org: &Org, jobs: &[(&str, String)], days: &[&str])
         }
     }
     count
+}
+
+/// The latest report of each day, and the minutes that were watched in each, in the order of days.
+async fn days(app: &TestApp, org: &Org, job: &str) -> Vec<(String, String, f64)> {
+    let reports = app.bulk_reports(org, job, "?pageSize=1000").await;
+    let mut days = std::collections::BTreeMap::new();
+    // Newest first.
+    for report in reports.iter().rev() {
+        let file = app.bulk_file(org, report).await;
+        let mut rows = csv::Reader::from_reader(file.as_bytes());
+        let columns = rows.headers().expect("a header").clone();
+        let minutes = columns.iter().position(|name| name == "watch_time_minutes");
+        let minutes = minutes.expect("the column");
+        let rows: Vec<_> = rows.records().map(|row| row.expect("a row")).collect();
+        let watched: f64 = rows
+            .iter()
+            .map(|row| row[minutes].parse::<f64>().expect("minutes"))
+            .sum();
+        let bound = |name: &str| report[name].as_str().expect("a time").to_owned();
+        let day = bound("day");
+        assert!(rows.iter().all(|row| row[0] == day), "{report}");
+        days.insert(day, (bound("startTime"), bound("endTime"), watched));
+    }
+    days.into_values().collect()
+}
+
+#[tokio::test]
+async fn after_a_change_of_zone_no_fact_is_in_two_days_or_in_none() {
+    const HOUR: i64 = 3_600_000;
+    let app = TestApp::new().await;
+    let org = app.org("acme", "UTC").await;
+    // Every hour of the four days before the last midnight, and what there is of the day itself.
+    let watched = (-96..12).map(|hour| {
+        json!({"type": "playback", "event_id": "keynote", "playback_id": format!("p{hour}"),
+            "customer_id": "ada", "from": MIDNIGHT + hour * HOUR, "to": MIDNIGHT + (hour + 1) * HOUR})
+    });
+    app.collect(&org, &watched.collect::<Vec<_>>()).await;
+    let job = app.job(&org, "event_customers_a1").await;
+    app.keep_schedule().await;
+    for name in [
+        "UTC",
+        "Asia/Taipei",
+        "America/Los_Angeles",
+        "Asia/Kathmandu",
+        "UTC",
+    ] {
+        let zone: Zone = name.parse().expect("a zone");
+        let set = app.parts.meta.set_zone(&org.id, &zone).await;
+        set.expect("set the zone");
+        // Late enough for the last day to be over and settled in every zone.
+        app.clock.advance_hours(24);
+        app.keep_schedule().await;
+        let newest = app.bulk_reports(&org, &job, "").await.remove(0);
+        assert_eq!(newest["timeZone"], name);
+        let days = days(&app, &org, &job).await;
+        let total: f64 = days.iter().map(|(_, _, minutes)| minutes).sum();
+        assert!(
+            (total - 108.0 * 60.0).abs() < 0.001,
+            "{name}: {total} {days:?}"
+        );
+        for pair in days.windows(2) {
+            assert_eq!(pair[0].1, pair[1].0, "{name}: {days:?}");
+        }
+    }
 }
 
 #[tokio::test]

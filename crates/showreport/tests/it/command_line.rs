@@ -255,6 +255,39 @@ fn a_token_is_shown_once_and_can_be_revoked() {
 }
 
 #[test]
+fn organisations_are_listed_and_change_their_zone() {
+    let data = acme();
+    let data = data.path();
+    printed(data, "org create globex");
+    let zones = || {
+        let list = printed(data, "org list");
+        let lines = list.lines();
+        let words = lines.map(|line| line.split("  ").take(2).collect::<Vec<_>>().join(" "));
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(zones(), ["acme Asia/Taipei", "globex UTC"]);
+    write(data, "records.ndjson", records());
+    printed(data, "import records.ndjson --org acme");
+    let by_day = "report --org acme --event keynote --dimension watch-time \
+        --group-by watch-timestamp --granularity 86400";
+    let first_day = || {
+        printed(data, by_day)
+            .lines()
+            .nth(1)
+            .map(|line| line[..24].to_owned())
+    };
+    assert_eq!(first_day().as_deref(), Some("2025-02-28T16:00:00.000Z"));
+    for _ in 0..2 {
+        let said = printed(data, "org set acme --time-zone Europe/Berlin");
+        assert_eq!(said, "the days of acme are those of Europe/Berlin\n");
+    }
+    assert_eq!(zones(), ["acme Europe/Berlin", "globex UTC"]);
+    assert_eq!(first_day().as_deref(), Some("2025-02-28T23:00:00.000Z"));
+    let why = fails(data, "org create initech --time-zone asia/taipei", 2);
+    assert!(why.contains("Asia/Taipei is"), "{why}");
+}
+
+#[test]
 fn wrong_usage_is_2() {
     let data = acme();
     for typed in [
@@ -263,6 +296,11 @@ fn wrong_usage_is_2() {
         "org create",
         "org create a/b",
         "org create globex --time-zone Mars/Base",
+        "org create globex --time-zone Etc/Unknown",
+        "org create globex --time-zone Factory",
+        "org create globex --time-zone asia/taipei",
+        "org set acme",
+        "org set acme --time-zone Etc/Unknown",
         "token create --org acme",
         "token create --org acme --scope everything",
         "report --org acme --event keynote",
@@ -288,6 +326,7 @@ fn failure_is_1() {
     let data = acme();
     for typed in [
         "org create acme",
+        "org set nobody --time-zone UTC",
         "token create --org nobody --scope report",
         "import missing.ndjson --org acme",
         "import missing.ndjson --org nobody",
@@ -309,6 +348,8 @@ fn help_reads_like_a_manual() {
         "import",
         "report",
         "org create",
+        "org list",
+        "org set",
         "token create",
         "keys rotate",
         "clock confirm",

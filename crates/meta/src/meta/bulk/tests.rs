@@ -47,6 +47,7 @@ fn new(content: &str) -> NewBulkReport {
     let start = "2027-01-10T00:00:00Z".parse().unwrap();
     NewBulkReport {
         bounds: (start, start.saturating_add_millis(86_400_000)),
+        zone: "UTC".to_owned(),
         file: ReportFile {
             row_count: 1,
             size_bytes: 1,
