@@ -9,7 +9,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
 use showreport_model::bulk::DayOrder;
-use showreport_model::report::{Event, Format, Heads, Pins, ReportOrder};
+use showreport_model::report::{Event, Heads, Pins, ReportOrder};
 use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
@@ -23,7 +23,7 @@ use crate::plans::figures::{Figures, figures};
 use crate::plans::groups::Clockwork;
 use crate::plans::touched_days::{self, Reach, table_of};
 use crate::plans::{bulk, plan, started_views};
-use crate::render::{Output, Rendered, render};
+use crate::render::{Form, Output, Rendered, render};
 
 /// Told how far a report is, of a hundred.
 pub type Progress = Arc<dyn Fn(u8) + Send + Sync>;
@@ -81,6 +81,7 @@ impl Query {
         let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
         let order = order.clone();
         let clockwork = Clockwork::new(&order, &pins.zone);
+        let form = Form::of(&order, pins);
         self.on_cpu(async move {
             let answer = plan(&facts, &order, &clockwork).await?;
             // The frame's own session: it knows how many rows a batch may have.
@@ -91,7 +92,7 @@ impl Query {
             // Rows are merged on one thread while those before are written on another.
             let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
-            let rendered = render(order.format, answer.columns, rows, output, &written).await?;
+            let rendered = render(form, answer.columns, rows, output, &written).await?;
             let ran = DisplayableExecutionPlan::with_metrics(plan.as_ref());
             tracing::debug!(plan = %ran.indent(false), "plan of a report, as it ran");
             progress(99);
@@ -223,7 +224,7 @@ async fn write(answer: Answer, output: Output) -> Result<Rendered, Error> {
     let session = Arc::new(answer.frame.task_ctx());
     let plan = answer.frame.create_physical_plan().await?;
     let rows = execute_stream(plan, session)?;
-    render(Format::Csv, answer.columns, rows, output, &|_| {}).await
+    render(Form::Csv, answer.columns, rows, output, &|_| {}).await
 }
 
 /// Batches that may wait until those before are written.

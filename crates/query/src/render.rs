@@ -17,13 +17,14 @@ use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use showreport_model::report::{Format, ReportFile};
+use showreport_model::report::{Format, Pins, ReportFile, ReportOrder};
 use tokio::io::AsyncWrite;
 
 use crate::embedded::BATCH_ROWS;
 use crate::error::Error;
 use crate::plans::answer::Column;
 use hashed::Hashed;
+use xlsx::About;
 
 /// Where bytes go. Dropped before its shutdown, it must leave nothing behind.
 pub type Sink = Box<dyn AsyncWrite + Send + Unpin>;
@@ -62,6 +63,35 @@ impl Rendered {
     }
 }
 
+/// A form of file, with what it says beside the rows.
+pub(crate) enum Form {
+    Csv,
+    Ndjson,
+    Parquet,
+    Xlsx(Box<About>),
+}
+
+impl Form {
+    /// The form that an order asks for.
+    pub(crate) fn of(order: &ReportOrder, pins: &Pins) -> Self {
+        match order.format {
+            Format::Csv => Self::Csv,
+            Format::Ndjson => Self::Ndjson,
+            Format::Parquet => Self::Parquet,
+            Format::Xlsx => Self::Xlsx(Box::new(About::new(order, pins))),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Csv => Format::Csv,
+            Self::Ndjson => Format::Ndjson,
+            Self::Parquet => Format::Parquet,
+            Self::Xlsx(_) => Format::Xlsx,
+        }
+    }
+}
+
 /// Puts rows into one form.
 trait Renderer: Send {
     /// Appends a batch.
@@ -91,19 +121,20 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes all rows and shuts the sinks down, telling how many are written.
 pub(crate) async fn render(
-    format: Format,
+    form: Form,
     columns: Vec<Column>,
     mut rows: SendableRecordBatchStream,
     output: Output,
     written: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Rendered, Error> {
+    let format = form.format();
     let columns: Arc<[Column]> = columns.into();
     let mut bytes = Bytes::default();
     let failed = |source: Failure| match source.downcast::<Error>() {
         Ok(error) => *error,
         Err(source) => Error::Render { format, source },
     };
-    let mut renderer = open(format, &columns, &mut bytes).map_err(failed)?;
+    let mut renderer = open(form, &columns, &mut bytes).map_err(failed)?;
     let mut files = Files::new(format, output);
     let mut batches = BatchCoalescer::new(rows.schema(), BATCH_ROWS);
     let mut row_count = 0;
@@ -143,15 +174,15 @@ pub(crate) fn csv(columns: Vec<Column>, rows: &RecordBatch) -> Result<(Vec<u8>, 
 }
 
 fn open(
-    format: Format,
+    form: Form,
     columns: &Arc<[Column]>,
     bytes: &mut Bytes,
 ) -> Result<Box<dyn Renderer>, Failure> {
-    Ok(match format {
-        Format::Csv => Box::new(csv::Csv::new(Arc::clone(columns), bytes)?),
-        Format::Ndjson => Box::new(ndjson::Ndjson::new(Arc::clone(columns))),
-        Format::Parquet => Box::new(parquet::Parquet::new(columns)?),
-        Format::Xlsx => Box::new(xlsx::Xlsx::new(Arc::clone(columns))?),
+    Ok(match form {
+        Form::Csv => Box::new(csv::Csv::new(Arc::clone(columns), bytes)?),
+        Form::Ndjson => Box::new(ndjson::Ndjson::new(Arc::clone(columns))),
+        Form::Parquet => Box::new(parquet::Parquet::new(columns)?),
+        Form::Xlsx(about) => Box::new(xlsx::Xlsx::new(Arc::clone(columns), *about)?),
     })
 }
 

@@ -4,6 +4,7 @@ use crate::bench;
 use crate::clients;
 use crate::defects;
 use crate::first_hour;
+use crate::office;
 use crate::step::{cargo, execute, step};
 use crate::supply;
 use crate::torture;
@@ -38,6 +39,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
     clients::run()?;
+    office::run()?;
     first_hour::run()?;
     bench::check()?;
     torture::check()

@@ -4,6 +4,7 @@ mod step;
 mod python;
 mod supply;
 mod clients;
+mod office;
 mod first_hour;
 mod rig;
 mod bench;
@@ -22,6 +23,8 @@ cargo xtask COMMAND
             asks RustSec's database, which it fetches, for known holes in what we use
   clients   only real clients: real readers open the lake and the files of reports, and
             Google's clients have bulk reports made and fetched, and a browser sends from a page
+  spreadsheets
+            only LibreOffice, which opens spreadsheets that we made
   first-hour
             only what a new user does first: the demo on terminals, and as the documentation has
             them a page that sends playback, nginx, and a nightly load into PostgreSQL and DuckDB
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["check"] => check::run(),
         ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
+        ["spreadsheets"] => office::run(),
         ["first-hour"] => first_hour::run(),
         ["bench", rest @ ..] => match bench::Wish::read(rest) {
             Some(wish) => bench::run(&wish),

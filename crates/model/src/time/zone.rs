@@ -74,6 +74,15 @@ impl Zone {
         &self.name
     }
 
+    /// What a clock on the wall shows at an instant, in milliseconds since it showed 1970-01-01 00:00.
+    ///
+    /// Where clocks are set back, two instants show the same.
+    pub fn wall_millis(&self, at: Timestamp) -> i64 {
+        let instant = jiff::Timestamp::from_millisecond(at.0)
+            .expect("a Timestamp is within the calendar's range");
+        at.0 + i64::from(self.zone.to_offset(instant).seconds()) * 1_000
+    }
+
     /// The first instant of each date of this zone, ascending, so that every
     /// instant from `from` to `to` lies in or after the first of them.
     ///
@@ -156,6 +165,31 @@ mod tests {
             .map(|pair| (pair[1].as_millis() - pair[0].as_millis()) / 3_600_000)
             .collect();
         assert_eq!(hours, [24, 25]);
+    }
+
+    #[test]
+    fn clocks_on_the_wall_follow_the_zone() {
+        let shown = |zone: &str, instant: &str| {
+            let zone: Zone = zone.parse().expect("zone");
+            let wall = zone.wall_millis(at(instant));
+            Timestamp::from_millis(wall).expect("in range").to_string()
+        };
+        assert_eq!(
+            shown("UTC", "2026-11-22T18:30:00.123Z"),
+            "2026-11-22T18:30:00.123Z"
+        );
+        assert_eq!(
+            shown("Asia/Kathmandu", "2026-11-22T18:30:00Z"),
+            "2026-11-23T00:15:00.000Z"
+        );
+        assert_eq!(
+            shown("America/New_York", "2026-07-01T00:00:00Z"),
+            "2026-06-30T20:00:00.000Z"
+        );
+        // The hour that is shown twice.
+        for instant in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"] {
+            assert_eq!(shown("Europe/Berlin", instant), "2026-10-25T02:30:00.000Z");
+        }
     }
 
     #[test]

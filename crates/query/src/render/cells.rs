@@ -55,6 +55,15 @@ impl<'a> Cells<'a> {
         self.0.iter().map(move |values| values.cell(row))
     }
 
+    /// The texts of a column; none, if it holds something else.
+    pub(super) fn texts_of(&self, column: usize) -> impl Iterator<Item = &'a str> {
+        let texts = match &self.0[column] {
+            Values::Text(texts) => Some(texts.iter().flatten()),
+            _ => None,
+        };
+        texts.into_iter().flatten()
+    }
+
     /// All texts, column by column.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
         let texts = self.0.iter().filter_map(|values| match values {

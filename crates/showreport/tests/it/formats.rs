@@ -150,11 +150,58 @@ fn cell_text(column: &dyn Array, row: usize) -> String {
 async fn a_spreadsheet_opens() {
     for (made, table) in made_in("xlsx").await {
         let files: BTreeMap<String, Vec<u8>> = unzip(&made.file);
-        let sheet = String::from_utf8(files["xl/worksheets/sheet1.xml"].clone()).expect("UTF-8");
+        let part = |name: &str| String::from_utf8(files[name].clone()).expect("UTF-8");
+        let sheet = part("xl/worksheets/sheet1.xml");
         assert_eq!(sheet.matches("<row ").count(), table.rows.len() + 1);
         assert!(!sheet.contains("<f>"), "no cell is a formula");
         assert!(files.contains_key("[Content_Types].xml"));
+        // The frozen header, the filter, and a width for each column.
+        assert!(sheet.contains("state=\"frozen\"") && sheet.contains("<autoFilter "));
+        // Neighbours of one width are one element.
+        let last = format!(" max=\"{}\"", table.columns.len());
+        assert!(sheet.contains(&last), "{last}: {sheet}");
+        let dates = table.columns.iter().filter(|name| TIMES.contains(name));
+        assert_eq!(
+            sheet.matches(" (UTC)</t>").count(),
+            dates.count(),
+            "headers name the zone"
+        );
+        for (row, line) in sheet.split("<row ").skip(2).zip(&table.rows) {
+            let numbers = numbers(row);
+            for (place, (name, cell)) in table.columns.iter().zip(line).enumerate() {
+                if TIMES.contains(name) && !cell.is_empty() {
+                    assert_eq!(date(numbers[&place]), *cell, "{name}: {row}");
+                }
+            }
+        }
+        // What each column means is said on the other sheet.
+        let about = part("xl/worksheets/sheet2.xml");
+        let lines = about.matches("<row ").count();
+        assert!(lines > 8 + table.columns.len(), "{about}");
+        let explained = about.matches("<c r=\"B").count();
+        assert_eq!(explained, lines, "each line has two cells: {about}");
     }
+}
+
+/// The numbers of a row of a sheet, by the place of their column.
+fn numbers(row: &str) -> BTreeMap<usize, f64> {
+    let cells = row.split("<c r=\"").skip(1);
+    let numbers = cells.filter_map(|cell| {
+        let (_, rest) = cell.split_once("<v>")?;
+        let number = rest.split('<').next()?.parse().ok()?;
+        Some((usize::from(cell.as_bytes()[0] - b'A'), number))
+    });
+    numbers.collect()
+}
+
+/// A date of a sheet, which counts days since 30 December 1899.
+fn date(days: f64) -> String {
+    let millis = ((days - 25_569.0) * 86_400_000.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an instant of a test, in milliseconds"
+    )]
+    oracle::rfc3339(millis as i64)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
