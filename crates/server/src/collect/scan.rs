@@ -126,7 +126,54 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            r#"[\[\]{},:"\\ aé\n]{0,6}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let key = r#"[{},:"\\a]{0,3}"#;
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_are_what_a_reader_of_json_finds(
+            elements in prop::collection::vec(value(), 0..5), is_pretty: bool,
+        ) {
+            let array = Value::from(elements.clone());
+            let text = if is_pretty { format!("{array:#}") } else { array.to_string() };
+            let mut parts = Parts::of_array(text.as_bytes()).expect("an array");
+            let found: Vec<Value> = parts
+                .by_ref()
+                .map(|part| serde_json::from_slice(part).expect("an element"))
+                .collect();
+            prop_assert_eq!(found, elements);
+            prop_assert_eq!(parts.end(), Some(&b""[..]));
+        }
+
+        #[test]
+        fn any_bytes_have_parts_that_lie_in_them(bytes in prop::collection::vec(
+            prop::sample::select(b"[]{},:\"\\ a".to_vec()), 0..40,
+        )) {
+            for parts in [Parts::of_array(&bytes), Parts::of_object(&bytes)].into_iter().flatten() {
+                let lengths: Vec<usize> = parts.map(<[u8]>::len).collect();
+                prop_assert!(lengths.iter().map(|length| length + 1).sum::<usize>() <= bytes.len());
+            }
+        }
+    }
 
     fn elements(text: &str) -> (Vec<&str>, Option<&str>) {
         let mut parts = Parts::of_array(text.as_bytes()).expect("an array");

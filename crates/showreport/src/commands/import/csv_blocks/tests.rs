@@ -105,3 +105,50 @@ fn every_field_with_a_type_is_one_that_records_have() {
         assert!(FIELD_NAMES.contains(&field), "{field}");
     }
 }
+
+/// Texts that a writer of CSV must quote, and such as it need not.
+fn texts(seed: u64) -> Vec<String> {
+    let parts = [
+        "a", ",", ";", "\"", "\n", "\r\n", "\r", "é", " ", "'", "[", "\t",
+    ];
+    let mut state = seed;
+    let mut next = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from((state >> 33) % below).expect("a small number")
+    };
+    let mut text = || (0..next(6)).map(|_| parts[next(12)]).collect::<String>();
+    (0..3).map(|_| text()).collect()
+}
+
+#[test]
+fn what_a_writer_of_csv_wrote_is_read_back() {
+    for separator in SEPARATORS {
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(separator)
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
+        let rows: Vec<Vec<String>> = (0..3_000).map(texts).collect();
+        writer
+            .write_record(["type", "name", "text", "title"])
+            .expect("memory");
+        for row in &rows {
+            writer
+                .write_record(["x"].into_iter().chain(row.iter().map(String::as_str)))
+                .expect("memory");
+        }
+        let text = writer.into_inner().expect("memory");
+        let text = String::from_utf8(text).expect("UTF-8");
+        let read: Vec<Vec<String>> = lines(&text)
+            .into_iter()
+            .map(|(_, line)| {
+                let record: serde_json::Value =
+                    serde_json::from_str(&line.expect("a record")).expect("JSON");
+                let cell = |name: &str| record[name].as_str().expect("a text").to_owned();
+                ["name", "text", "title"].map(cell).to_vec()
+            })
+            .collect();
+        assert!(read == rows);
+    }
+}
