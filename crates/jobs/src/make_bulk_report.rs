@@ -174,7 +174,7 @@ impl Jobs {
         let known = self.meta.events_by_id(&question.org, &events).await;
         let known = known.context("read what the events are")?;
         self.query
-            .write_bulk_report(question, (&heads, events), &known, output)
+            .write_bulk_report(question, &heads, known, output)
             .await
             .context("write the file of the day")
     }

@@ -30,7 +30,7 @@ pub struct DataFile {
 pub struct Sought<'a> {
     /// Whose.
     pub org: &'a OrgId,
-    /// Of these events; without it of all.
+    /// Of these events, which are sorted; without it of all.
     pub events: Option<&'a [EventId]>,
     /// Of the UTC days that this touches. Polls have no day, and are found whatever it says.
     pub window: Window,
@@ -178,9 +178,10 @@ impl Known {
             bounds.as_ref().is_none_or(|bounds| bounds.can_hold(value))
         };
         holds(&self.org, sought.org.as_str())
-            && sought
-                .events
-                .is_none_or(|events| events.iter().any(|it| holds(&self.event, it.as_str())))
+            && sought.events.is_none_or(|events| {
+                let bounds = self.event.as_ref();
+                bounds.is_none_or(|bounds| bounds.can_hold_any(events))
+            })
             && self.day.as_ref().is_none_or(|bounds| days.meet(bounds))
     }
 }
@@ -218,6 +219,14 @@ impl Bounds {
     fn can_hold(&self, value: &str) -> bool {
         self.min.as_str() <= value
             && (value <= self.max.as_str() || value.starts_with(self.max.as_str()))
+    }
+
+    /// Whether a file within these bounds can hold one of these events, which are sorted. The first that
+    /// is not below the bounds decides: those after it are inside only if it is.
+    fn can_hold_any(&self, events: &[EventId]) -> bool {
+        let first = events.partition_point(|event| event.as_str() < self.min.as_str());
+        let first = events.get(first);
+        first.is_some_and(|event| self.can_hold(event.as_str()))
     }
 }
 
@@ -262,6 +271,31 @@ mod tests {
         assert!(bounds.can_hold("keynote-30-with-a-tail"));
         assert!(!bounds.can_hold("keynote-2"));
         assert!(!bounds.can_hold("keynote-31"));
+    }
+
+    #[test]
+    fn of_many_events_a_file_is_kept_as_if_each_were_asked_for() {
+        let ids = ["a", "b", "b-2", "b-20", "b-3", "c", "c1", "d"];
+        let ids = ids.map(|id| EventId::new(id).expect("an id"));
+        for (min, max) in [
+            ("a", "b"),
+            ("b", "b-2"),
+            ("b-1", "b-1"),
+            ("c", "c"),
+            ("c2", "c9"),
+        ] {
+            let bounds = Bounds {
+                min: min.to_owned(),
+                max: max.to_owned(),
+            };
+            for from in 0..ids.len() {
+                for to in from..=ids.len() {
+                    let asked = &ids[from..to];
+                    let each = asked.iter().any(|event| bounds.can_hold(event.as_str()));
+                    assert_eq!(bounds.can_hold_any(asked), each, "{min} {max} {asked:?}");
+                }
+            }
+        }
     }
 
     #[test]

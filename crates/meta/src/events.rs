@@ -8,7 +8,7 @@ use showreport_model::record::{EventKind, EventRecord};
 use showreport_model::report::Event;
 use showreport_model::{EventId, OrgId, Span, Timestamp};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, SqliteExecutor};
+use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
@@ -68,7 +68,7 @@ const REGISTER: &str = "INSERT INTO events
         ends_at = excluded.ends_at, duration_ms = excluded.duration_ms,
         updated_at = excluded.updated_at, record = excluded.record, sum = excluded.sum";
 
-/// Events that a statement writes: a statement an event would take most of its time in going to and
+/// Events that a statement writes or reads: a statement an event would take most of its time in going to and
 /// fro, and one for all of an import would need a text of many megabytes.
 const EVENTS_AT_ONCE: usize = 1_000;
 
@@ -173,19 +173,24 @@ pub(crate) async fn list(
 
 /// These events of an organisation, of which there are facts.
 pub(crate) async fn find_all(
-    read: impl SqliteExecutor<'_>,
+    readers: &SqlitePool,
     org: &OrgId,
     ids: &[EventId],
 ) -> Result<BTreeMap<EventId, Event>, Error> {
-    let rows = sqlx::query(SELECT_THESE)
-        .bind(org.as_str())
-        .bind(to_json(&ids))
-        .fetch_all(read)
-        .await
-        .doing("look up events")?;
-    let events = rows.iter().map(event);
-    let events = events.map(|event| event.map(|event| (event.id.clone(), event)));
-    let events: BTreeMap<EventId, Event> = events.collect::<Result<_, _>>()?;
+    let mut events = BTreeMap::new();
+    // A connection for a thousand at a time: there are few, and others wait for them.
+    for ids in ids.chunks(EVENTS_AT_ONCE) {
+        let rows = sqlx::query(SELECT_THESE)
+            .bind(org.as_str())
+            .bind(to_json(&ids))
+            .fetch_all(readers)
+            .await
+            .doing("look up events")?;
+        for row in &rows {
+            let event = event(row)?;
+            events.insert(event.id.clone(), event);
+        }
+    }
     // Facts and the row of their event came in one transaction.
     match ids.iter().find(|id| !events.contains_key(id)) {
         Some(missing) => Err(Error::damaged(&format!(

@@ -16,5 +16,6 @@ pub(crate) mod peak;
 pub(crate) mod spans;
 pub(crate) mod ballots;
 pub(crate) mod lookup;
+pub(crate) mod among;
 pub(crate) mod versions;
 pub(crate) mod owned;

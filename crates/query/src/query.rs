@@ -120,14 +120,15 @@ impl Query {
     pub async fn write_bulk_report(
         &self,
         order: &DayOrder,
-        (heads, events): (&Heads, Vec<EventId>),
-        known: &BTreeMap<EventId, Event>,
+        heads: &Heads,
+        events: BTreeMap<EventId, Event>,
         output: Output,
     ) -> Result<Rendered, Error> {
-        let facts = self.facts(&order.org, Scope::Events(events), heads)?;
-        let (order, known) = (order.clone(), known.clone());
+        let scope = Scope::Events(events.keys().cloned().collect());
+        let facts = self.facts(&order.org, scope, heads)?;
+        let order = order.clone();
         self.on_cpu(async move {
-            let answer = bulk::plan(&facts, &order, &known).await?;
+            let answer = bulk::plan(&facts, &order, &events).await?;
             write(answer, output).await
         })
         .await
@@ -167,10 +168,11 @@ impl Query {
     /// The times that are reached by what any of these events has facts of at or after `earliest`.
     pub async fn reach(
         &self,
-        (org, events): (&OrgId, Vec<EventId>),
+        (org, mut events): (&OrgId, Vec<EventId>),
         heads: &Heads,
         earliest: Timestamp,
     ) -> Result<Reach, Error> {
+        events.sort_unstable();
         let facts = self.facts(org, Scope::Events(events), heads)?;
         self.on_cpu(async move { touched_days::reach(&facts, earliest).await })
             .await
