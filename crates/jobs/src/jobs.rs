@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use showreport_lake::Lake;
-use showreport_meta::Meta;
+use showreport_meta::{Meta, Waiting};
 use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
 use showreport_model::{Damage, EventId, OrgId, StandingOrderId};
@@ -83,7 +83,7 @@ impl Jobs {
     /// Brings everything that has been acknowledged for the organisation so far into the lake.
     pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
         let last = self.meta.journal_last().await.context("read the journal")?;
-        self.flush_while(|| self.meta.journal_touches_org(org, last))
+        self.flush_while(|| self.meta.journal_waiting_of_org(org, last))
             .await
     }
 
@@ -101,16 +101,20 @@ impl Jobs {
         event: &EventId,
         last: i64,
     ) -> anyhow::Result<()> {
-        self.flush_while(|| self.meta.journal_touches(org, event, last))
+        self.flush_while(|| self.meta.journal_waiting(org, event, last))
             .await
     }
 
-    async fn flush_while<F>(&self, touches: impl Fn() -> F) -> anyhow::Result<()>
+    async fn flush_while<F>(&self, waiting: impl Fn() -> F) -> anyhow::Result<()>
     where
-        F: Future<Output = Result<bool, showreport_meta::Error>>,
+        F: Future<Output = Result<Option<Waiting>, showreport_meta::Error>>,
     {
-        while touches().await.context("read the journal")? {
-            self.lake.flush().await.context("flush the journal")?;
+        while let Some(waiting) = waiting().await.context("read the journal")? {
+            let flushed = match waiting {
+                Waiting::InOrder => self.lake.flush().await,
+                Waiting::Ahead(rows) => self.lake.flush_ahead(rows).await,
+            };
+            flushed.context("flush the journal")?;
         }
         Ok(())
     }

@@ -61,34 +61,54 @@ pub(crate) async fn flush(
     if taken.seqs.is_empty() {
         return Ok(Flushed::default());
     }
-    let Taken {
-        seqs,
-        bytes,
-        fact_rows,
-        merger,
-    } = taken;
-    let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
-    let known = meta.announce_versions().await?;
-    fail_point!("flush-after-taking", |_| std::process::abort());
-    let moved = append(newest, &known, vec![facts], metrics).await?;
+    let (moved, flushed, seqs) = taken.put(meta, newest, metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
+    flushed.tell(started, metrics, "flushed the journal");
+    Ok(flushed)
+}
 
-    let took = started.elapsed();
-    metrics.flush_seconds.observe(took.as_secs_f64());
-    metrics.rows_flushed.inc_by(fact_rows as u64);
-    tracing::info!(
-        journal.rows = seqs.len(),
-        fact.rows = fact_rows,
-        bytes,
-        duration_ms = took.as_millis(),
-        "flushed the journal"
-    );
-    Ok(Flushed {
-        journal_rows: seqs.len(),
-        fact_rows,
-        bytes,
-        last: seqs.last().copied(),
-    })
+/// Moves these rows to the tables as far as they are not in them, up to so many bytes in memory, and
+/// leaves them in the journal.
+pub(crate) async fn flush_ahead(
+    meta: &Meta,
+    newest: &mut Newest,
+    (rows, bytes_max): (&[i64], u64),
+    metrics: &Metrics,
+) -> Result<Flushed, Error> {
+    let started = Instant::now();
+    let mut taken = Taken::default();
+    for seq in meta.journal_unflushed(rows) {
+        // Gone, if another process has flushed it meanwhile.
+        let Some(row) = meta.journal_row(seq).await? else {
+            continue;
+        };
+        if !taken.has_room_for(&row, bytes_max) {
+            break;
+        }
+        taken.add(&row)?;
+    }
+    if taken.seqs.is_empty() {
+        return Ok(Flushed::default());
+    }
+    let (moved, flushed, seqs) = taken.put(meta, newest, metrics).await?;
+    meta.move_heads_ahead(&moved, &seqs).await?;
+    flushed.tell(started, metrics, "flushed some of the journal ahead");
+    Ok(flushed)
+}
+
+impl Flushed {
+    fn tell(&self, started: Instant, metrics: &Metrics, what: &str) {
+        let took = started.elapsed();
+        metrics.flush_seconds.observe(took.as_secs_f64());
+        metrics.rows_flushed.inc_by(self.fact_rows as u64);
+        tracing::info!(
+            journal.rows = self.journal_rows,
+            fact.rows = self.fact_rows,
+            bytes = self.bytes,
+            duration_ms = took.as_millis(),
+            "{what}"
+        );
+    }
 }
 
 /// Rows of the journal, merged.
@@ -101,6 +121,27 @@ struct Taken {
 }
 
 impl Taken {
+    /// Commits what was taken to the tables. The heads that came of it still have to be moved.
+    async fn put(
+        self,
+        meta: &Meta,
+        newest: &mut Newest,
+        metrics: &Metrics,
+    ) -> Result<(NewHeads, Flushed, Vec<i64>), Error> {
+        let of_orgs = self.merger.finish();
+        let facts = of_orgs.map(|(_, of_org)| of_org.facts).collect();
+        let known = meta.announce_versions().await?;
+        fail_point!("flush-after-taking", |_| std::process::abort());
+        let moved = append(newest, &known, vec![facts], metrics).await?;
+        let flushed = Flushed {
+            journal_rows: self.seqs.len(),
+            fact_rows: self.fact_rows,
+            bytes: self.bytes,
+            last: self.seqs.last().copied(),
+        };
+        Ok((moved, flushed, self.seqs))
+    }
+
     /// Whether a row may be taken after those that are. One must be, or nothing would ever be flushed.
     fn has_room_for(&mut self, row: &JournalRow, bytes_max: u64) -> bool {
         let held = self.merger.memory_bytes() as u64;

@@ -36,6 +36,9 @@ struct Shared {
     exclusive: Exclusive,
     /// Held while files are merged, so that none is merged twice at once.
     compacting: Mutex<()>,
+    /// Held by long work before it waits for `exclusive`, so that of all that wait there at most one is
+    /// long: a flush ahead waits for the one that is under way, and not for a queue of them.
+    long: Mutex<()>,
     files: Files,
     report_files: ReportFiles,
     metrics: Metrics,
@@ -77,6 +80,7 @@ impl Lake {
                 meta,
                 exclusive: Exclusive::new(config.lock.clone(), newest),
                 compacting: Mutex::default(),
+                long: Mutex::default(),
                 files: Files::new(store.clone()),
                 report_files: ReportFiles::new(store.clone()),
                 store,
@@ -111,6 +115,7 @@ impl Lake {
     ///
     /// Done again after a failure it loses nothing and doubles nothing.
     pub async fn flush(&self) -> Result<Flushed, Error> {
+        let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
         let work = move |mut newest: Held| async move {
             let bytes_max = shared.config.flush_bytes_max;
@@ -119,9 +124,21 @@ impl Lake {
         self.shared.exclusive.run(work).await
     }
 
+    /// Moves these journal rows to the tables, as many as one flush takes, ahead of those before them. They
+    /// stay in the journal until [`Lake::flush`] comes to them.
+    pub async fn flush_ahead(&self, rows: Vec<i64>) -> Result<Flushed, Error> {
+        let shared = self.shared.clone();
+        let work = move |mut newest: Held| async move {
+            let rows = (rows.as_slice(), shared.config.flush_bytes_max);
+            flush::flush_ahead(&shared.meta, &mut newest, rows, &shared.metrics).await
+        };
+        self.shared.exclusive.run(work).await
+    }
+
     /// Puts facts into the tables without the journal. They, and what the events
     /// are, appear together.
     pub async fn load(&self, org: &OrgId, collected: &[Collected]) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
         let (org, collected) = (org.clone(), collected.to_vec());
         let work = move |mut newest: Held| async move {
@@ -203,6 +220,7 @@ impl Lake {
     /// Removes the files that one table no longer needs, unless the clock is in doubt. Returns how
     /// many.
     pub async fn vacuum_table(&self, table: Table) -> Result<usize, Error> {
+        let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
         let work = move |mut newest: Held| async move {
             // Not before: the wait for the lock may be long.

@@ -102,16 +102,6 @@ impl Mentions {
         }
     }
 
-    /// The events that there are facts of.
-    pub(crate) fn touched(&self) -> &BTreeSet<(OrgId, EventId)> {
-        &self.touched
-    }
-
-    /// The same, as a JSON array of `[org, event]`.
-    pub(crate) fn touched_json(&self) -> String {
-        to_json(&self.touched)
-    }
-
     /// Bytes of the records of what events are.
     pub(crate) fn registered_bytes(&self) -> usize {
         let of_orgs = self.registrations.values();

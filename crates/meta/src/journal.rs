@@ -1,6 +1,7 @@
 //! The journal: what was acknowledged and is not yet in the lake.
 //!
-//! A row is a group commit: the facts that several requests brought, and the
+//! A group commit adds a row, or several: an organisation that brought much has one of its own, so that
+//! the few facts of another can be flushed without it. A row has the facts that requests brought, and the
 //! events that they are about. Rows are numbered in the order of their
 //! commits and go when the flush has moved the heads past them.
 //!
@@ -18,11 +19,12 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 pub(crate) use group::JournalReceiver;
 pub use group::{Journal, JournalWriter};
 pub(crate) use touches::Touches;
+pub use touches::Waiting;
 
 use crate::database::{Ledger, Stored, Sum, Write, to_integer};
 use crate::error::{Doing, Error};
 
-/// A group commit that waits for the flush.
+/// Facts that were committed together and wait for the flush.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRow {
     /// Its number; later ones are greater.
@@ -51,7 +53,7 @@ impl JournalRow {
 /// How much waits for the flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalDepth {
-    /// Group commits.
+    /// Rows.
     pub rows: u64,
     /// Bytes that they take in the journal, as in [`JournalRow::bytes`].
     pub bytes: u64,
@@ -93,6 +95,10 @@ const SELECT_ROWS: &str =
         FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal WHERE seq > ?1)
         WHERE total <= ?2 OR total = bytes)
     ORDER BY seq";
+
+const SELECT_ROW: &str =
+    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, touched, payload FROM journal
+    WHERE seq = ?1";
 
 const DELETE: &str = "DELETE FROM journal WHERE seq BETWEEN ?1 AND ?2 RETURNING bytes";
 
@@ -200,30 +206,52 @@ pub(crate) async fn oldest(
         .fetch_all(read)
         .await
         .doing("read the journal")?;
-    let mut checked = Vec::with_capacity(rows.len());
-    for (row, seq) in rows.iter().zip(first..) {
-        let head = RowHead::read(row, seq)?;
-        let payload: Vec<u8> = Stored(row).plain("payload")?;
-        if i64::from(crc32fast::hash(&payload)) != head.payload_sum {
-            let problem = format!("row {seq} of the journal does not match its checksum");
-            return Err(Error::damaged(&problem));
-        }
-        let unpacked_bytes = unpacked_bytes(&payload).ok_or_else(|| {
-            Error::damaged(&format!(
-                "row {seq} of the journal does not say how large it is"
-            ))
-        })?;
-        checked.push(JournalRow {
-            seq,
-            bytes: head.bytes.unsigned_abs(),
-            unpacked_bytes,
-            packed: payload,
-        });
-    }
+    let checked = rows.iter().zip(first..);
+    let checked = checked.map(|(row, seq)| whole(row, seq));
+    let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
     if checked.is_empty() && first <= ledger.journal_last {
         return Err(missing(first));
     }
     Ok(checked)
+}
+
+/// One row, if it still waits.
+pub(crate) async fn one(
+    read: &mut SqliteConnection,
+    seq: i64,
+) -> Result<Option<JournalRow>, Error> {
+    let ledger = Ledger::read(&mut *read).await?;
+    if seq < ledger.journal_first {
+        return Ok(None);
+    }
+    let row = sqlx::query(SELECT_ROW)
+        .bind(seq)
+        .fetch_optional(read)
+        .await
+        .doing("read the journal")?;
+    let row = row.ok_or_else(|| missing(seq))?;
+    whole(&row, seq).map(Some)
+}
+
+/// Reads a row that must be this one, and compares it with its checksums.
+fn whole(row: &SqliteRow, seq: i64) -> Result<JournalRow, Error> {
+    let head = RowHead::read(row, seq)?;
+    let payload: Vec<u8> = Stored(row).plain("payload")?;
+    if i64::from(crc32fast::hash(&payload)) != head.payload_sum {
+        let problem = format!("row {seq} of the journal does not match its checksum");
+        return Err(Error::damaged(&problem));
+    }
+    let unpacked_bytes = unpacked_bytes(&payload).ok_or_else(|| {
+        Error::damaged(&format!(
+            "row {seq} of the journal does not say how large it is"
+        ))
+    })?;
+    Ok(JournalRow {
+        seq,
+        bytes: head.bytes.unsigned_abs(),
+        unpacked_bytes,
+        packed: payload,
+    })
 }
 
 fn missing(seq: i64) -> Error {

@@ -34,7 +34,7 @@ pub use config::Config;
 pub use day_files::DayFile;
 pub use error::Error;
 pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
-pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter};
+pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, Waiting};
 pub use meta::{DueTask, Meta, Published};
 pub use metrics::Metrics;
 pub use orgs::Org;

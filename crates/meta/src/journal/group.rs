@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fail::fail_point;
-use showreport_model::facts::{Batches, Facts, FactsBuilder, FactsMerger};
-use showreport_model::{Clock, ErrorKind, Failure, Timestamp, TokenId};
+use showreport_model::facts::{Batches, Collected, Facts, FactsBuilder, FactsMerger};
+use showreport_model::{Clock, ErrorKind, EventId, Failure, OrgId, Timestamp, TokenId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{Batch, Queue};
 use super::{NewRow, Touches};
-use crate::database::{Database, Ledger, is_after};
+use crate::database::{Database, Ledger, is_after, to_json};
 use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::metrics::Metrics;
@@ -201,19 +201,19 @@ impl JournalWriter {
         }
         self.check_room(&encoded, write.ledger.journal_bytes)?;
         events::mention(&mut write, &encoded.mentions, now).await?;
-        // A group that only says what events are leaves nothing for the lake.
-        if encoded.rows > 0 {
-            super::insert(&mut write, encoded.row(), now).await?;
+        for row in &encoded.rows {
+            super::insert(&mut write, row.new_row(), now).await?;
         }
         let ledger = write.ledger.clone();
         fail_point!("journal-before-commit", |_| std::process::abort());
         write.commit().await?;
         fail_point!("journal-after-commit", |_| std::process::abort());
         // Still the only writer: this is told in the order of the commits.
-        if encoded.rows > 0 {
-            let touched = encoded.mentions.touched();
-            self.journal.touches.note(&ledger, touched);
-        }
+        let added = encoded.rows.iter();
+        let added: Vec<_> = added
+            .map(|row| (row.new_row().bytes(), &row.touched))
+            .collect();
+        self.journal.touches.note(&ledger, &added);
         self.journal.announce_size(ledger.journal_bytes);
         Ok(Outcome::Stored)
     }
@@ -222,12 +222,8 @@ impl JournalWriter {
     /// are waits for no flush, but is not to fill a disk that nothing else may fill.
     fn check_room(&self, encoded: &Encoded, waiting: u64) -> Result<(), Error> {
         let registered = encoded.mentions.registered_bytes() as u64;
-        let row = if encoded.rows > 0 {
-            encoded.row().bytes()
-        } else {
-            0
-        };
-        if waiting + row + registered > self.bytes_max {
+        let rows = encoded.rows.iter().map(|row| row.new_row().bytes());
+        if waiting + rows.sum::<u64>() + registered > self.bytes_max {
             return Err(Error::JournalFull {
                 bytes: waiting,
                 bytes_max: self.bytes_max,
@@ -278,12 +274,24 @@ fn ensure_clock(ledger: &Ledger, now: Timestamp) -> Result<(), Error> {
     }
 }
 
+/// Memory of an organisation's facts in a group from which on they have a row of their own. Smaller ones
+/// share a row: each has a checksum, a schema and a place in the table that cost more than they do.
+const OWN_ROW_BYTES: usize = 64 << 10;
+
 /// A group, ready for the database.
 #[derive(Debug)]
 struct Encoded {
-    payload: Vec<u8>,
-    rows: usize,
+    /// None where it only says what events are: that leaves nothing for the lake.
+    rows: Vec<EncodedRow>,
     mentions: Mentions,
+}
+
+/// A row of the journal.
+#[derive(Debug)]
+struct EncodedRow {
+    payload: Vec<u8>,
+    facts: usize,
+    touched: BTreeSet<(OrgId, EventId)>,
     touched_json: String,
 }
 
@@ -294,25 +302,46 @@ impl Encoded {
             merger.absorb(part);
         }
         let mut mentions = Mentions::default();
-        let mut facts = Vec::new();
+        let (mut rows, mut shared) = (Vec::new(), Vec::new());
         for (org, collected) in merger.finish() {
             mentions.add(&org, &collected);
+            if collected.facts.rows() == 0 {
+                continue;
+            }
+            if collected.facts.memory_bytes() < OWN_ROW_BYTES {
+                shared.push((org, collected));
+            } else {
+                rows.push(EncodedRow::new(vec![(org, collected)]));
+            }
+        }
+        if !shared.is_empty() {
+            rows.push(EncodedRow::new(shared));
+        }
+        Self { rows, mentions }
+    }
+}
+
+impl EncodedRow {
+    fn new(of_orgs: Vec<(OrgId, Collected)>) -> Self {
+        let (mut facts, mut touched) = (Vec::new(), BTreeSet::new());
+        for (org, collected) in of_orgs {
+            let events = collected.touched.into_iter();
+            touched.extend(events.map(|event| (org.clone(), event)));
             facts.push(collected.facts);
         }
         let facts = Facts::concat(&facts);
         Self {
             payload: super::pack(&facts.encode()),
-            rows: facts.rows(),
-            touched_json: mentions.touched_json(),
-            mentions,
+            facts: facts.rows(),
+            touched_json: to_json(&touched),
+            touched,
         }
     }
 
-    /// The row of the journal, where there are facts.
-    fn row(&self) -> NewRow<'_> {
+    fn new_row(&self) -> NewRow<'_> {
         NewRow {
             payload: &self.payload,
-            rows: self.rows,
+            rows: self.facts,
             touched_json: &self.touched_json,
         }
     }

@@ -5,6 +5,7 @@
 //! nobody, and a report would leave out what was acknowledged.
 
 use std::collections::hash_map::{Entry, HashMap, RandomState};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Mutex;
 
@@ -24,9 +25,26 @@ pub(crate) struct Touches {
     hasher: RandomState,
 }
 
+/// What has to be flushed before facts are in the lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// The rows of the journal in their order.
+    InOrder,
+    /// These rows, oldest first, ahead of far more that others have sent before them. They stay in the
+    /// journal until their turn comes: facts that are in the lake twice are the same facts.
+    Ahead(Vec<i64>),
+}
+
 /// Events that are kept apart. Those that come when there are as many are known by their organisation
 /// alone, so that the journal takes no more memory than this, whatever it holds: about 20 MB.
 const EVENTS_MAX: usize = 500_000;
+
+/// Bytes of the journal that are flushed in order whoever asks: that is soon done, and serves all that
+/// ask after it, too.
+const IN_ORDER_BYTES: u64 = 256 << 10;
+
+/// Bytes of the journal that are flushed ahead at once.
+const AHEAD_BYTES: u64 = 4 << 20;
 
 #[derive(Debug)]
 struct Waits {
@@ -34,6 +52,10 @@ struct Waits {
     known_to: i64,
     /// The oldest row that waits, as far as anybody has heard.
     first: i64,
+    /// Bytes of each row that waits.
+    rows: BTreeMap<i64, u64>,
+    /// Rows that were flushed ahead of their turn: they are in the lake, and wait only to be removed.
+    flushed: BTreeSet<i64>,
     /// By a keyed hash of organisation and event. Where two share one, both are taken to wait as
     /// long as either does: that costs a flush, and leaves nothing out.
     events: HashMap<u64, Rows>,
@@ -42,9 +64,10 @@ struct Waits {
 }
 
 /// Rows that have facts of an organisation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 struct OfOrg {
-    all: Rows,
+    /// All of them, in their order.
+    rows: VecDeque<i64>,
     /// Those that may have facts of events that are not kept apart.
     others: Option<Rows>,
 }
@@ -73,46 +96,66 @@ impl Default for Touches {
 }
 
 impl Touches {
-    /// Takes in a row that was just added, the newest of this ledger.
-    pub(crate) fn note<'e>(
+    /// Takes in rows that were just added, the newest of this ledger: of each its bytes and its events.
+    pub(crate) fn note<'r>(
         &self,
         ledger: &Ledger,
-        events: impl IntoIterator<Item = &'e (OrgId, EventId)>,
+        added: &[(u64, impl IntoIterator<Item = &'r (OrgId, EventId)> + Clone)],
     ) {
         let mut waits = self.waits();
         waits.forget_before(ledger.journal_first);
-        // Where rows before it are not known yet, it is read with them later.
-        if waits.next() == ledger.journal_last {
-            waits.add(ledger.journal_last, self.hashed(events));
+        let first = ledger.journal_last - added.len() as i64 + 1;
+        // Where rows before them are not known yet, they are read with those later.
+        if waits.next() != first {
+            return;
+        }
+        for (seq, (bytes, events)) in (first..).zip(added) {
+            waits.add((seq, *bytes), self.hashed(events.clone()));
         }
     }
 
-    /// Whether a row up to that number waits that has facts of the event. It may say so of an event
-    /// that has none, where there are too many to be kept apart.
+    /// What has to be flushed until no row up to that number waits that has facts of the event; nothing
+    /// if none does. It may name something for an event that has no facts, where there are too many
+    /// events to be kept apart, or its organisation has sent facts of others.
     pub(crate) async fn event(
         &self,
         read: &mut SqliteConnection,
         ledger: &Ledger,
         event: &(OrgId, EventId),
         up_to: i64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Waiting>, Error> {
         self.bring_up(read, ledger).await?;
-        let rows = self.waits().of_event(&event.0, self.hasher.hash_one(event));
-        let mut rows = rows.into_iter().flatten();
-        Ok(rows.any(|rows| rows.wait(ledger.journal_first, up_to)))
+        let waits = self.waits();
+        let hash = self.hasher.hash_one(event);
+        let rows = waits.of_event(&event.0, hash).into_iter().flatten();
+        // What is asked of the organisation's rows covers all that the event's may be.
+        let ends = rows.map(|rows| (rows.oldest, rows.newest.min(up_to)));
+        let ends = ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        Ok(ends.and_then(|(from, to)| waits.waiting(&event.0, from, to)))
     }
 
-    /// Whether a row up to that number waits that has facts of the organisation.
+    /// What has to be flushed until no row up to that number waits that has facts of the organisation.
     pub(crate) async fn org(
         &self,
         read: &mut SqliteConnection,
         ledger: &Ledger,
         org: &OrgId,
         up_to: i64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Waiting>, Error> {
         self.bring_up(read, ledger).await?;
-        let rows = self.waits().orgs.get(org).map(|of_org| of_org.all);
-        Ok(rows.is_some_and(|rows| rows.wait(ledger.journal_first, up_to)))
+        Ok(self.waits().waiting(org, 0, up_to))
+    }
+
+    /// Those of these rows that are not in the lake yet.
+    pub(crate) fn unflushed(&self, rows: &[i64]) -> Vec<i64> {
+        let waits = self.waits();
+        let unflushed = rows.iter().filter(|&&row| waits.waits(row));
+        unflushed.copied().collect()
+    }
+
+    /// Takes these rows for flushed. To be told once the heads have moved.
+    pub(crate) fn flushed_ahead(&self, rows: &[i64]) {
+        self.waits().flushed.extend(rows);
     }
 
     /// Reads the rows that are not known yet.
@@ -142,9 +185,10 @@ impl Touches {
         for seq in from..=to {
             let row = rows.try_next().await.doing(doing)?;
             let row = row.ok_or_else(|| super::missing(seq))?;
-            RowHead::read(&row, seq)?;
+            let head = RowHead::read(&row, seq)?;
             let events: Vec<(OrgId, EventId)> = Stored(&row).json("touched")?;
-            self.waits().add(seq, self.hashed(&events));
+            let bytes = head.bytes.unsigned_abs();
+            self.waits().add((seq, bytes), self.hashed(&events));
         }
         Ok(())
     }
@@ -167,6 +211,8 @@ impl Waits {
         Self {
             known_to: 0,
             first: 0,
+            rows: BTreeMap::new(),
+            flushed: BTreeSet::new(),
             events: HashMap::new(),
             events_max,
             orgs: HashMap::new(),
@@ -178,22 +224,25 @@ impl Waits {
         self.first.max(self.known_to + 1)
     }
 
-    fn add<'e>(&mut self, seq: i64, events: impl IntoIterator<Item = (&'e OrgId, u64)>) {
+    fn add<'e>(
+        &mut self,
+        (seq, bytes): (i64, u64),
+        events: impl IntoIterator<Item = (&'e OrgId, u64)>,
+    ) {
         // Two may have read the same row.
         if seq < self.next() {
             return;
         }
+        self.rows.insert(seq, bytes);
         for (org, event) in events {
             let is_kept_apart = self.note_event(event, seq);
-            let Some(of_org) = self.orgs.get_mut(org) else {
-                let of_org = OfOrg {
-                    all: Rows::of(seq),
-                    others: (!is_kept_apart).then(|| Rows::of(seq)),
-                };
-                self.orgs.insert(org.clone(), of_org);
-                continue;
-            };
-            of_org.all.newest = seq;
+            if !self.orgs.contains_key(org) {
+                self.orgs.insert(org.clone(), OfOrg::default());
+            }
+            let of_org = self.orgs.get_mut(org).expect("it was just added");
+            if of_org.rows.back() != Some(&seq) {
+                of_org.rows.push_back(seq);
+            }
             if !is_kept_apart {
                 of_org.others.get_or_insert(Rows::of(seq)).newest = seq;
             }
@@ -220,16 +269,52 @@ impl Waits {
         [self.events.get(&event).copied(), others]
     }
 
+    /// Whether a row is not in the lake yet.
+    fn waits(&self, row: i64) -> bool {
+        row >= self.first && !self.flushed.contains(&row)
+    }
+
+    /// What has to be flushed until none of an organisation's rows within these numbers waits.
+    fn waiting(&self, org: &OrgId, from: i64, to: i64) -> Option<Waiting> {
+        let of_org = self.orgs.get(org)?;
+        let begin = of_org.rows.partition_point(|&row| row < from);
+        let rows = of_org.rows.range(begin..).copied();
+        let rows = rows.take_while(|&row| row <= to);
+        let (mut ahead, mut bytes) = (Vec::new(), 0);
+        for row in rows.filter(|&row| self.waits(row)) {
+            let of_row = self.rows.get(&row).copied().unwrap_or(0);
+            if !ahead.is_empty() && bytes + of_row > AHEAD_BYTES {
+                break;
+            }
+            bytes += of_row;
+            ahead.push(row);
+        }
+        let &last = ahead.last()?;
+        // Where what waits before them is not much more, flushing in order does it once for all.
+        let mut room = 2 * bytes + IN_ORDER_BYTES;
+        for (_, &of_row) in self.rows.range(..=last) {
+            match room.checked_sub(of_row) {
+                Some(left) => room = left,
+                None => return Some(Waiting::Ahead(ahead)),
+            }
+        }
+        Some(Waiting::InOrder)
+    }
+
     fn forget_before(&mut self, first: i64) {
         if first <= self.first {
             return;
         }
         self.first = first;
+        self.rows = self.rows.split_off(&first);
+        self.flushed = self.flushed.split_off(&first);
         self.events.retain(|_, rows| rows.newest >= first);
-        self.orgs.retain(|_, of_org| of_org.all.newest >= first);
-        for of_org in self.orgs.values_mut() {
+        self.orgs.retain(|_, of_org| {
+            let flushed = of_org.rows.partition_point(|&row| row < first);
+            of_org.rows.drain(..flushed);
             of_org.others = of_org.others.filter(|rows| rows.newest >= first);
-        }
+            !of_org.rows.is_empty()
+        });
     }
 }
 
@@ -241,12 +326,6 @@ impl Rows {
             newest: seq,
         }
     }
-
-    /// Whether one of them waits and is not past `up_to`. Where only later ones do, it may still
-    /// say so; then a flush too many is made, until none up to there waits at all.
-    fn wait(self, first: i64, up_to: i64) -> bool {
-        self.newest >= first && self.oldest.max(first) <= up_to
-    }
 }
 
 #[cfg(test)]
@@ -257,9 +336,13 @@ mod tests {
         OrgId::new(name).unwrap()
     }
 
-    fn waits(waits: &Waits, org: &OrgId, event: u64, first: i64, up_to: i64) -> bool {
+    fn waiting(waits: &Waits, org: &OrgId, event: u64, up_to: i64) -> Option<Waiting> {
         let mut rows = waits.of_event(org, event).into_iter().flatten();
-        rows.any(|rows| rows.wait(first, up_to))
+        rows.find_map(|rows| waits.waiting(org, rows.oldest, rows.newest.min(up_to)))
+    }
+
+    fn waits(waits: &Waits, org: &OrgId, event: u64, up_to: i64) -> bool {
+        waiting(waits, org, event, up_to).is_some()
     }
 
     #[test]
@@ -268,18 +351,19 @@ mod tests {
         let acme = org("acme");
         all.forget_before(5);
         assert_eq!(all.next(), 5);
-        all.add(5, []);
-        all.add(6, [(&acme, 1)]);
-        all.add(6, []);
-        all.add(7, [(&acme, 1)]);
+        all.add((5, 1), []);
+        all.add((6, 1), [(&acme, 1)]);
+        all.add((6, 1), []);
+        all.add((7, 1), [(&acme, 1)]);
         assert_eq!(all.next(), 8);
-        assert!(!waits(&all, &acme, 1, 5, 5));
-        assert!(waits(&all, &acme, 1, 5, 6));
-        assert!(waits(&all, &acme, 1, 7, 7));
-        assert!(!waits(&all, &acme, 1, 7, 6), "no row up to there waits");
-        assert!(!waits(&all, &acme, 2, 5, 7), "another event");
+        assert!(!waits(&all, &acme, 1, 5));
+        assert!(waits(&all, &acme, 1, 6));
+        assert!(!waits(&all, &acme, 2, 7), "another event");
+        all.forget_before(7);
+        assert!(waits(&all, &acme, 1, 7));
+        assert!(!waits(&all, &acme, 1, 6), "no row up to there waits");
         all.forget_before(8);
-        assert!(all.events.is_empty() && all.orgs.is_empty());
+        assert!(all.events.is_empty() && all.orgs.is_empty() && all.rows.is_empty());
         assert_eq!(all.next(), 8);
     }
 
@@ -288,22 +372,47 @@ mod tests {
         let mut all = Waits::new(2);
         let (acme, rival) = (org("acme"), org("rival"));
         all.forget_before(1);
-        all.add(1, [(&acme, 1), (&acme, 2)]);
-        all.add(2, [(&acme, 3), (&acme, 4), (&acme, 5)]);
-        all.add(3, [(&rival, 6), (&acme, 1)]);
+        all.add((1, 1), [(&acme, 1), (&acme, 2)]);
+        all.add((2, 1), [(&acme, 3), (&acme, 4), (&acme, 5)]);
+        all.add((3, 1), [(&rival, 6), (&acme, 1)]);
         assert_eq!(all.events.len(), 2);
         for (org, event) in [(&acme, 3), (&acme, 5), (&rival, 6), (&acme, 1)] {
-            assert!(waits(&all, org, event, 1, 3), "{org} {event}");
+            assert!(waits(&all, org, event, 3), "{org} {event}");
         }
         // An event that has no facts waits for the others of its organisation, and no longer.
-        assert!(waits(&all, &acme, 9, 1, 3));
-        assert!(!waits(&all, &acme, 9, 1, 1));
+        assert!(waits(&all, &acme, 9, 3));
+        assert!(!waits(&all, &acme, 9, 1));
         all.forget_before(3);
-        assert!(!waits(&all, &acme, 3, 3, 3));
-        assert!(waits(&all, &rival, 6, 3, 3));
+        assert!(!waits(&all, &acme, 3, 3));
+        assert!(waits(&all, &rival, 6, 3));
         // There is room again.
-        all.add(4, [(&acme, 3)]);
-        assert!(waits(&all, &acme, 3, 3, 4));
-        assert!(!waits(&all, &acme, 9, 3, 4));
+        all.add((4, 1), [(&acme, 3)]);
+        assert!(waits(&all, &acme, 3, 4));
+        assert!(!waits(&all, &acme, 9, 4));
+    }
+
+    #[test]
+    fn few_rows_behind_many_of_others_go_ahead_of_them() {
+        let mut all = Waits::new(10);
+        let (small, large) = (org("small"), org("large"));
+        all.forget_before(1);
+        for row in 1..=40 {
+            let (of_row, event) = if row % 20 == 0 {
+                (&small, 2)
+            } else {
+                (&large, 1)
+            };
+            let bytes = if row % 20 == 0 { 1_000 } else { 100_000 };
+            all.add((row, bytes), [(of_row, event)]);
+        }
+        let ahead = |rows: &[i64]| Some(Waiting::Ahead(rows.to_vec()));
+        assert_eq!(waiting(&all, &small, 2, 40), ahead(&[20, 40]));
+        assert_eq!(waiting(&all, &large, 1, 40), Some(Waiting::InOrder));
+        all.flushed.insert(20);
+        assert_eq!(waiting(&all, &small, 2, 40), ahead(&[40]));
+        assert_eq!(waiting(&all, &small, 2, 39), None, "it is in the lake");
+        // What is left of the others is soon flushed.
+        all.forget_before(35);
+        assert_eq!(waiting(&all, &small, 2, 40), Some(Waiting::InOrder));
     }
 }

@@ -12,7 +12,7 @@ use crate::database::Ledger;
 use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::heads::{self, KnownLake, NewHeads};
-use crate::journal::{self, Journal, JournalDepth, JournalRow, JournalWriter};
+use crate::journal::{self, Journal, JournalDepth, JournalRow, JournalWriter, Waiting};
 use crate::orgs;
 
 impl Meta {
@@ -74,13 +74,20 @@ impl Meta {
         Ok(self.ledger().await?.journal_last)
     }
 
-    /// Whether a row up to number `up_to` still waits that has facts of the event.
-    pub async fn journal_touches(
+    /// A row of the journal, if it still waits.
+    pub async fn journal_row(&self, seq: i64) -> Result<Option<JournalRow>, Error> {
+        let mut read = self.shared.database.snapshot().await?;
+        journal::one(&mut read, seq).await
+    }
+
+    /// What has to be flushed until no row up to number `up_to` waits that has facts of the event. It is
+    /// asked again after each flush.
+    pub async fn journal_waiting(
         &self,
         org: &OrgId,
         event: &EventId,
         up_to: i64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Waiting>, Error> {
         let mut read = self.shared.database.snapshot().await?;
         let ledger = Ledger::read(&mut *read).await?;
         let event = (org.clone(), event.clone());
@@ -88,12 +95,21 @@ impl Meta {
         touches.event(&mut read, &ledger, &event, up_to).await
     }
 
-    /// Whether a row up to number `up_to` still waits that has facts of the organisation.
-    pub async fn journal_touches_org(&self, org: &OrgId, up_to: i64) -> Result<bool, Error> {
+    /// What has to be flushed until no row up to number `up_to` waits that has facts of the organisation.
+    pub async fn journal_waiting_of_org(
+        &self,
+        org: &OrgId,
+        up_to: i64,
+    ) -> Result<Option<Waiting>, Error> {
         let mut read = self.shared.database.snapshot().await?;
         let ledger = Ledger::read(&mut *read).await?;
         let touches = self.shared.journal.touches();
         touches.org(&mut read, &ledger, org, up_to).await
+    }
+
+    /// Those of these rows of the journal that are not in the lake yet, as far as this process knows.
+    pub fn journal_unflushed(&self, rows: &[i64]) -> Vec<i64> {
+        self.shared.journal.touches().unflushed(rows)
     }
 
     /// How much waits for the flush.
@@ -153,6 +169,14 @@ impl Meta {
             Ok(())
         };
         database.protect(write).await
+    }
+
+    /// Moves these heads to versions with the facts of these rows, which stay in the journal until the flush
+    /// comes to them: the ledger knows only rows without a gap.
+    pub async fn move_heads_ahead(&self, moved: &NewHeads, rows: &[i64]) -> Result<(), Error> {
+        self.move_heads(moved, &[]).await?;
+        self.shared.journal.touches().flushed_ahead(rows);
+        Ok(())
     }
 
     /// Moves these heads and registers the events of what was loaded past the journal.

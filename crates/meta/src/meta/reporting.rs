@@ -83,8 +83,8 @@ impl Meta {
             let last = ledger.journal_last;
             let report = reports::insert(&mut write, order, last, now).await?;
             let event_of = (org.clone(), order.event.clone());
-            let waits = touches.event(&mut write, &ledger, &event_of, last).await?;
-            if !waits {
+            let waiting = touches.event(&mut write, &ledger, &event_of, last).await?;
+            if waiting.is_none() {
                 // All there is lies in the lake: what the report is made from is known.
                 let zone = orgs::zone(&mut *write, org).await?;
                 let heads = ledger.heads.clone();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::show::watches;
-use crate::harness::{Answer, Org, Show};
+use crate::harness::{Answer, Org, Random, Show};
+use crate::oracle::{Dimension, Field, Question};
 
 /// When the day of the stories begins.
 const DAY: &str = "2026-11-22T00:00:00Z";
@@ -64,6 +65,64 @@ async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() 
     show.app.keep_schedule().await;
     let reports = show.app.reports_from(&show.org, &jobs[0], DAY).await;
     assert_eq!(reports[0]["rowCount"], EVENTS + 1, "{}", reports[0]);
+}
+
+#[tokio::test]
+async fn a_small_report_does_not_wait_until_all_that_others_sent_is_in_the_lake() {
+    let show = Show::new().await;
+    let rival = show.app.org("rival", "UTC").await;
+    let mut random = Random::new(1);
+    // Names that do not pack: 4 MB of journal.
+    for _ in 0..8 {
+        let records: Vec<Value> = (0..10_000)
+            .map(|_| {
+                let mut record = of_event("large", 0);
+                let name = || format!("{:016x}{:016x}", random.bits(), random.bits());
+                record["playback_id"] = json!(std::iter::repeat_with(name).next());
+                record
+            })
+            .collect();
+        show.app.accept(&rival, &records).await;
+    }
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    let depth = async || show.app.parts.meta.journal_depth().await.expect("a depth");
+    let waiting = depth().await;
+
+    let ask = async || {
+        show.report(Dimension::WatchTime, &[Field::CustomerId])
+            .await
+    };
+    let report = ask().await;
+    assert!(report.ends_with("\nada,1,1,0,60.000,60.000\n"), "{report}");
+    assert_eq!(depth().await.rows, waiting.rows, "the others still wait");
+    // In the lake already, it is not brought there again.
+    let heads = show.app.parts.meta.heads().await.expect("the heads");
+    assert_eq!(ask().await, report);
+    assert_eq!(show.app.parts.meta.heads().await.expect("the heads"), heads);
+
+    show.send([watches("ada", "tab", "10:01..10:02")]).await;
+    let longer = ask().await;
+    let question = Question::new(Dimension::WatchTime);
+    let large = show.app.csv(&rival, "large", &question).await;
+    assert!(large.contains("80000,"), "{large}");
+    while show
+        .app
+        .parts
+        .lake
+        .flush()
+        .await
+        .expect("flush")
+        .journal_rows
+        > 0
+    {}
+    assert_eq!(depth().await.rows, 0);
+    assert_eq!(
+        ask().await,
+        longer,
+        "facts that came twice are the same facts"
+    );
+    assert_ne!(longer, report);
+    assert_eq!(show.app.csv(&rival, "large", &question).await, large);
 }
 
 #[tokio::test]

@@ -128,9 +128,10 @@ async fn the_journal_knows_which_events_it_touches_until_the_heads_move() {
     let touches = async |org: &str, event_id: &str, up_to| {
         let (org, event) = (self::org(org), event(event_id));
         show.meta
-            .journal_touches(&org, &event, up_to)
+            .journal_waiting(&org, &event, up_to)
             .await
             .unwrap()
+            .is_some()
     };
     assert!(touches("acme", "keynote", last).await);
     assert!(!touches("acme", "keynote", last - 1).await);

@@ -37,6 +37,10 @@ pub(crate) enum Step {
         records: Vec<Value>,
     },
     Flush,
+    /// Every so many of the rows that wait go to the lake ahead of the others.
+    FlushAhead {
+        every: usize,
+    },
     Compact,
     Vacuum,
     Restart,
@@ -116,7 +120,7 @@ impl Case {
 
 /// What may happen between two batches.
 fn between(random: &mut Random, middle: i64) -> Option<Step> {
-    match random.below(12) {
+    match random.below(14) {
         0..3 => Some(Step::Flush),
         3 | 4 => Some(Step::Compact),
         5 => Some(Step::Vacuum),
@@ -127,6 +131,9 @@ fn between(random: &mut Random, middle: i64) -> Option<Step> {
             org: 0,
             event: EVENTS[0],
             questions: questions(random, middle, 3),
+        }),
+        10 | 11 => Some(Step::FlushAhead {
+            every: 1 + random.below(3),
         }),
         _ => None,
     }

@@ -37,6 +37,7 @@ pub(crate) async fn run(case: &Case) -> Result<(), Difference> {
                 told[*org].extend(records.iter().cloned());
             }
             Step::Flush => drop(app.parts.lake.flush().await.expect("flush")),
+            Step::FlushAhead { every } => flush_ahead(&app.parts, *every).await,
             Step::Compact => drop(app.parts.lake.compact().await.expect("compact")),
             Step::Vacuum => drop(app.parts.lake.vacuum().await.expect("vacuum")),
             Step::Restart => app.restart().await,
@@ -53,6 +54,13 @@ pub(crate) async fn run(case: &Case) -> Result<(), Difference> {
         }
     }
     Ok(())
+}
+
+async fn flush_ahead(parts: &Parts, every: usize) {
+    let waiting = parts.meta.journal_rows(0, u64::MAX).await;
+    let waiting = waiting.expect("read the journal");
+    let rows = waiting.iter().map(|row| row.seq).step_by(every).collect();
+    drop(parts.lake.flush_ahead(rows).await.expect("flush ahead"));
 }
 
 /// What `showreport import` does with a file.
