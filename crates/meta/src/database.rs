@@ -443,6 +443,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             include_str!("../migrations/sqlite/0009_quotas.sql"),
         ),
         migration(
+            10,
+            "org events",
+            include_str!("../migrations/sqlite/0010_org_events.sql"),
+        ),
+        migration(
             13,
             "bulk zones",
             include_str!("../migrations/sqlite/0013_bulk_zones.sql"),

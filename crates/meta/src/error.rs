@@ -88,6 +88,17 @@ pub enum Error {
         /// What may wait.
         bytes_max: u64,
     },
+    /// Too much of what waits in the journal is of one organisation.
+    #[error(
+        "{bytes} bytes of the organisation wait for the flush and at most {bytes_max} may; send the \
+         records again later"
+    )]
+    JournalShareFull {
+        /// What waits of it.
+        bytes: u64,
+        /// What may wait of it.
+        bytes_max: u64,
+    },
     /// So many reports wait to be made that further ones are refused.
     #[error(
         "{waiting} reports wait to be made and at most {waiting_max} may; ask for more when some \
@@ -113,8 +124,8 @@ pub enum Error {
     },
     /// The organisation keeps as much as it may.
     #[error(
-        "the organisation has {kept} {quota} and may have {max}; delete some, or wait until they \
-         expire"
+        "the organisation has {kept} {quota} and may have {max}; {}",
+        quota.remedy()
     )]
     QuotaExceeded {
         /// Of what.
@@ -360,6 +371,7 @@ impl Failure for Error {
             Self::UnknownToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
             Self::JournalFull { .. }
+            | Self::JournalShareFull { .. }
             | Self::ReportsFull { .. }
             | Self::ClockBehind { .. }
             | Self::QuotaExceeded { .. }

@@ -10,8 +10,9 @@ use showreport_model::{EventId, OrgId, Span, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
-use crate::database::{Stored, Sum, check_rows, to_json};
+use crate::database::{Stored, Sum, check_rows, to_integer, to_json};
 use crate::error::{Doing, Error};
+use crate::quotas::Quota;
 use crate::touched;
 
 /// The columns of an event, with what follows them.
@@ -40,7 +41,7 @@ const SELECT_ALL: &str = select!("");
 const TOUCH: &str = "INSERT INTO events (org, event_id, sum, watched_from, watched_to)
     SELECT value ->> 0, value ->> 1, value ->> 2, 9223372036854775807, -9223372036854775807
     FROM json_each(?1) WHERE true
-    ON CONFLICT (org, event_id) DO NOTHING";
+    ON CONFLICT (org, event_id) DO NOTHING RETURNING org";
 
 /// What was watched comes as a JSON array of `[org, event, from, to]`. Most of it was watched within an
 /// hour of which that is known, and changes nothing.
@@ -52,6 +53,10 @@ const WATCH: &str = "UPDATE events
         FROM json_each(?1)) AS heard
     WHERE events.org = heard.org AND events.event_id = heard.event_id
         AND (heard.watched_from < events.watched_from OR heard.watched_to > events.watched_to)";
+
+/// The organisations come as a JSON array.
+const SELECT_OVERRUN: &str = "SELECT org, events FROM org_events
+    WHERE events > ?1 AND org IN (SELECT value FROM json_each(?2)) LIMIT 1";
 
 const SELECT_WATCHED: &str =
     "SELECT watched_from, watched_to FROM events WHERE org = ?1 AND event_id = ?2";
@@ -196,20 +201,23 @@ pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> 
 }
 
 /// Adds events that are new, takes over records that hold from now on, and
-/// notes of which events something was said.
+/// notes of which events something was said. Gives how many of each organisation were new.
 pub(crate) async fn mention(
     write: &mut SqliteConnection,
     mentions: &Mentions,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<NewEvents, Error> {
+    let mut new = NewEvents::new();
     for events in mentions.unregistered().chunks(EVENTS_AT_ONCE) {
-        touch(write, events).await?;
+        touch(write, events, &mut new).await?;
     }
     let mut earliest = mentions.earliest.clone();
     for (org, registrations) in &mentions.registrations {
         let records: Vec<&EventRecord> = registrations.iter().collect();
         for records in records.chunks(EVENTS_AT_ONCE) {
-            for event in register(write, org, records).await? {
+            let (holding, count) = register(write, org, records).await?;
+            *new.entry(org.clone()).or_default() += count;
+            for event in holding {
                 // What an event is shows in everything that it ever was.
                 earliest.insert((org.clone(), event.clone()), Timestamp::MIN);
             }
@@ -223,7 +231,40 @@ pub(crate) async fn mention(
     for events in earliest.chunks(EVENTS_AT_ONCE) {
         touched::note(write, &to_json(&events), now).await?;
     }
-    Ok(())
+    new.retain(|_, count| *count > 0);
+    Ok(new)
+}
+
+/// How many events of an organisation a commit adds.
+pub(crate) type NewEvents = BTreeMap<OrgId, u64>;
+
+/// An organisation that has more events than it may, now that these were added, and the refusal that
+/// says so.
+pub(crate) async fn overrun(
+    read: &mut SqliteConnection,
+    new: &NewEvents,
+    events_max: u64,
+) -> Result<Option<(OrgId, Error)>, Error> {
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let orgs: Vec<&OrgId> = new.keys().collect();
+    let row = sqlx::query(SELECT_OVERRUN)
+        .bind(to_integer(events_max))
+        .bind(to_json(&orgs))
+        .fetch_optional(read)
+        .await
+        .doing("look how many events an organisation has")?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Stored(&row);
+    let org: OrgId = row.parsed("org")?;
+    let with_new: u64 = row.number("events")?;
+    let error = Error::QuotaExceeded {
+        quota: Quota::Events,
+        kept: with_new.saturating_sub(new.get(&org).copied().unwrap_or(0)),
+        max: events_max,
+    };
+    Ok(Some((org, error)))
 }
 
 /// Notes when events were watched.
@@ -243,29 +284,36 @@ async fn watch(write: &mut SqliteConnection, mentions: &Mentions) -> Result<(), 
     Ok(())
 }
 
-/// Adds those of these events that are new.
-async fn touch(write: &mut SqliteConnection, events: &[&(OrgId, EventId)]) -> Result<(), Error> {
+/// Adds those of these events that are new, and counts them.
+async fn touch(
+    write: &mut SqliteConnection,
+    events: &[&(OrgId, EventId)],
+    new: &mut NewEvents,
+) -> Result<(), Error> {
     let undescribed = Described::default();
     let rows: Vec<_> = events
         .iter()
         .map(|(org, event)| (org, event, undescribed.sum(org.as_str(), event.as_str())))
         .collect();
-    sqlx::query(TOUCH)
+    let added = sqlx::query(TOUCH)
         .bind(to_json(&rows))
-        .execute(write)
+        .fetch_all(write)
         .await
         .doing("add events")?;
+    for row in &added {
+        *new.entry(Stored(row).parsed("org")?).or_default() += 1;
+    }
     Ok(())
 }
 
 /// Writes those of these records, each of another event, that hold over what is stored. Returns
-/// their events.
+/// their events, and how many of all are new.
 async fn register<'r>(
     write: &mut SqliteConnection,
     org: &OrgId,
     records: &[&'r EventRecord],
-) -> Result<Vec<&'r EventId>, Error> {
-    let present = registered(write, org, records).await?;
+) -> Result<(Vec<&'r EventId>, u64), Error> {
+    let (present, new) = registered(write, org, records).await?;
     let holding: Vec<&EventRecord> = records
         .iter()
         .copied()
@@ -283,15 +331,16 @@ async fn register<'r>(
             .await
             .doing("register events")?;
     }
-    Ok(holding.iter().map(|record| &record.event).collect())
+    Ok((holding.iter().map(|record| &record.event).collect(), new))
 }
 
-/// The records that are stored of these events. What is compared with must be what was written.
+/// The records that are stored of these events, and how many of the events have no row yet. What is
+/// compared with must be what was written.
 async fn registered(
     write: &mut SqliteConnection,
     org: &OrgId,
     records: &[&EventRecord],
-) -> Result<BTreeMap<EventId, EventRecord>, Error> {
+) -> Result<(BTreeMap<EventId, EventRecord>, u64), Error> {
     let ids: Vec<&EventId> = records.iter().map(|record| &record.event).collect();
     let rows = sqlx::query(SELECT_THESE)
         .bind(org.as_str())
@@ -315,7 +364,7 @@ async fn registered(
             present.insert(event.id, record);
         }
     }
-    Ok(present)
+    Ok((present, (ids.len() - rows.len()) as u64))
 }
 
 /// The columns of an event that follow `org`.

@@ -11,6 +11,8 @@ pub struct Quotas {
     pub day_files_max: u64,
     /// Bytes of all files of reports of every kind.
     pub file_bytes_max: u64,
+    /// Events that there are facts or records of.
+    pub events_max: u64,
 }
 
 impl Default for Quotas {
@@ -19,6 +21,7 @@ impl Default for Quotas {
             reports_max: 50_000,
             day_files_max: 1_000,
             file_bytes_max: 50 << 30,
+            events_max: 1_000_000,
         }
     }
 }
@@ -32,6 +35,8 @@ pub enum Quota {
     DayFiles,
     /// Bytes of files.
     FileBytes,
+    /// Events.
+    Events,
 }
 
 impl Quota {
@@ -41,6 +46,19 @@ impl Quota {
             Self::Reports => "org_reports",
             Self::DayFiles => "org_day_files",
             Self::FileBytes => "org_files_size",
+            Self::Events => "org_events",
+        }
+    }
+
+    /// What can be done when it is used up.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Reports | Self::DayFiles | Self::FileBytes => {
+                "delete some, or wait until they expire"
+            }
+            Self::Events => {
+                "give shows that go on one id, or have the operator raise the setting org_events"
+            }
         }
     }
 }
@@ -51,6 +69,7 @@ impl fmt::Display for Quota {
             Self::Reports => "event reports",
             Self::DayFiles => "files of days that were made at a request",
             Self::FileBytes => "bytes of files of reports",
+            Self::Events => "events",
         })
     }
 }

@@ -304,7 +304,9 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
         Some(Meta::QuotaExceeded { .. }) => Some((StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")),
-        Some(Meta::JournalFull { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL")),
+        Some(Meta::JournalFull { .. } | Meta::JournalShareFull { .. }) => {
+            Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL"))
+        }
         Some(Meta::ClockBehind { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "CLOCK_BEHIND")),
         _ => None,
     }

@@ -121,6 +121,7 @@ pub struct JournalWriter {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) bytes_max: u64,
+    pub(crate) events_max: u64,
 }
 
 impl JournalWriter {
@@ -149,7 +150,7 @@ impl JournalWriter {
 
     async fn commit(&self, mut group: Vec<Batch>) -> Result<(), Error> {
         let started = Instant::now();
-        // Once for all, and once more each time that a token turns out to be revoked.
+        // Once for all, and once more each time that a part of it is refused.
         while !group.is_empty() {
             let encoded;
             (group, encoded) = encode(group).await;
@@ -158,8 +159,8 @@ impl JournalWriter {
                     self.count(&group, started);
                     Ok(())
                 }
-                Ok(Outcome::Refused { closed }) => {
-                    group = self.refuse(group, &closed);
+                Ok(Outcome::Refused(whose, refusal)) => {
+                    group = self.refuse(group, &whose, refusal);
                     continue;
                 }
                 Err(error) => Err(error),
@@ -170,12 +171,14 @@ impl JournalWriter {
         self.checkpoint_if_grown().await
     }
 
-    /// Answers those whose tokens are among these, and returns the others.
-    fn refuse(&self, group: Vec<Batch>, closed: &BTreeSet<TokenId>) -> Vec<Batch> {
-        let is_closed = |batch: &Batch| closed.contains(&batch.token);
-        let (refused, others) = group.into_iter().partition(is_closed);
-        let refusal = Err(Error::UnknownToken);
-        self.journal.queue.answer(refused, &refusal);
+    /// Answers those that are refused, and returns the others.
+    fn refuse(&self, group: Vec<Batch>, whose: &Whose, refusal: Error) -> Vec<Batch> {
+        let is_refused = |batch: &Batch| match whose {
+            Whose::Tokens(tokens) => tokens.contains(&batch.token),
+            Whose::Org(org) => batch.facts.org() == org,
+        };
+        let (refused, others) = group.into_iter().partition(is_refused);
+        self.journal.queue.answer(refused, &Err(refusal));
         others
     }
 
@@ -197,10 +200,18 @@ impl JournalWriter {
         ensure_clock(&write.ledger, now)?;
         let closed = tokens::closed(&mut write, &used, now).await?;
         if !closed.is_empty() {
-            return Ok(Outcome::Refused { closed });
+            return Ok(Outcome::Refused(Whose::Tokens(closed), Error::UnknownToken));
         }
         self.check_room(&encoded, write.ledger.journal_bytes)?;
-        events::mention(&mut write, &encoded.mentions, now).await?;
+        let ledger = write.ledger.clone();
+        self.journal.touches.bring_up(&mut write, &ledger).await?;
+        if let Some((org, refusal)) = self.check_shares(&encoded) {
+            return Ok(Outcome::Refused(Whose::Org(org), refusal));
+        }
+        let new = events::mention(&mut write, &encoded.mentions, now).await?;
+        if let Some((org, refusal)) = events::overrun(&mut write, &new, self.events_max).await? {
+            return Ok(Outcome::Refused(Whose::Org(org), refusal));
+        }
         for row in &encoded.rows {
             super::insert(&mut write, row.new_row(), now).await?;
         }
@@ -232,6 +243,21 @@ impl JournalWriter {
         Ok(())
     }
 
+    /// An organisation that would fill more of the journal than its share, and the refusal that says so. With
+    /// what it shares rows with others it may fill a little more.
+    fn check_shares(&self, encoded: &Encoded) -> Option<(OrgId, Error)> {
+        let bytes_max = share(self.bytes_max);
+        let mut own = encoded
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.org()?, row)));
+        own.find_map(|(org, row)| {
+            let bytes = self.journal.touches.bytes_of(org);
+            let has_room = bytes + row.new_row().bytes() <= bytes_max;
+            (!has_room).then(|| (org.clone(), Error::JournalShareFull { bytes, bytes_max }))
+        })
+    }
+
     async fn checkpoint_if_grown(&self) -> Result<(), Error> {
         match self.journal.database.checkpoint_if_grown().await {
             Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Busy) => {
@@ -248,8 +274,16 @@ impl JournalWriter {
 enum Outcome {
     /// All of it is durable.
     Stored,
-    /// None of it was stored: these tokens of the group were revoked or have expired.
-    Refused { closed: BTreeSet<TokenId> },
+    /// None of it was stored, because of some of it.
+    Refused(Whose, Error),
+}
+
+/// Which part of a group is refused.
+enum Whose {
+    /// What was sent with these tokens, which were revoked or have expired.
+    Tokens(BTreeSet<TokenId>),
+    /// What this organisation sent: it has used up its share.
+    Org(OrgId),
 }
 
 /// Copying and encoding megabytes is no work for a thread that serves requests. The group stays as it
@@ -272,6 +306,11 @@ fn ensure_clock(ledger: &Ledger, now: Timestamp) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// How much of the journal one organisation may fill.
+const fn share(bytes_max: u64) -> u64 {
+    bytes_max / 4 * 3
 }
 
 /// Memory of an organisation's facts in a group from which on they have a row of their own. Smaller ones
@@ -336,6 +375,13 @@ impl EncodedRow {
             touched_json: to_json(&touched),
             touched,
         }
+    }
+
+    /// The organisation, if there is but one.
+    fn org(&self) -> Option<&OrgId> {
+        let (first, _) = self.touched.first()?;
+        let (last, _) = self.touched.last()?;
+        (first == last).then_some(first)
     }
 
     fn new_row(&self) -> NewRow<'_> {

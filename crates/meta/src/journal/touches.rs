@@ -52,8 +52,8 @@ struct Waits {
     known_to: i64,
     /// The oldest row that waits, as far as anybody has heard.
     first: i64,
-    /// Bytes of each row that waits.
-    rows: BTreeMap<i64, u64>,
+    /// Each row that waits.
+    rows: BTreeMap<i64, RowOf>,
     /// Rows that were flushed ahead of their turn: they are in the lake, and wait only to be removed.
     flushed: BTreeSet<i64>,
     /// By a keyed hash of organisation and event. Where two share one, both are taken to wait as
@@ -63,11 +63,21 @@ struct Waits {
     orgs: HashMap<OrgId, OfOrg>,
 }
 
+/// A row that waits.
+#[derive(Debug, Clone, Copy)]
+struct RowOf {
+    bytes: u64,
+    /// Whether all its facts are of one organisation.
+    has_one_org: bool,
+}
+
 /// Rows that have facts of an organisation.
 #[derive(Debug, Clone, Default)]
 struct OfOrg {
     /// All of them, in their order.
     rows: VecDeque<i64>,
+    /// Bytes of those that have facts of no other.
+    own_bytes: u64,
     /// Those that may have facts of events that are not kept apart.
     others: Option<Rows>,
 }
@@ -144,6 +154,12 @@ impl Touches {
     ) -> Result<Option<Waiting>, Error> {
         self.bring_up(read, ledger).await?;
         Ok(self.waits().waiting(org, 0, up_to))
+    }
+
+    /// Bytes of the rows that have facts of an organisation and of no other, as far as they are known.
+    pub(crate) fn bytes_of(&self, org: &OrgId) -> u64 {
+        let waits = self.waits();
+        waits.orgs.get(org).map_or(0, |of_org| of_org.own_bytes)
     }
 
     /// Those of these rows that are not in the lake yet.
@@ -233,7 +249,7 @@ impl Waits {
         if seq < self.next() {
             return;
         }
-        self.rows.insert(seq, bytes);
+        let mut orgs = BTreeSet::new();
         for (org, event) in events {
             let is_kept_apart = self.note_event(event, seq);
             if !self.orgs.contains_key(org) {
@@ -246,7 +262,13 @@ impl Waits {
             if !is_kept_apart {
                 of_org.others.get_or_insert(Rows::of(seq)).newest = seq;
             }
+            orgs.insert(org);
         }
+        let has_one_org = orgs.len() == 1;
+        if has_one_org && let Some(of_org) = orgs.first().and_then(|&org| self.orgs.get_mut(org)) {
+            of_org.own_bytes += bytes;
+        }
+        self.rows.insert(seq, RowOf { bytes, has_one_org });
         self.known_to = seq;
     }
 
@@ -282,7 +304,7 @@ impl Waits {
         let rows = rows.take_while(|&row| row <= to);
         let (mut ahead, mut bytes) = (Vec::new(), 0);
         for row in rows.filter(|&row| self.waits(row)) {
-            let of_row = self.rows.get(&row).copied().unwrap_or(0);
+            let of_row = self.rows.get(&row).map_or(0, |row| row.bytes);
             if !ahead.is_empty() && bytes + of_row > AHEAD_BYTES {
                 break;
             }
@@ -292,8 +314,8 @@ impl Waits {
         let &last = ahead.last()?;
         // Where what waits before them is not much more, flushing in order does it once for all.
         let mut room = 2 * bytes + IN_ORDER_BYTES;
-        for (_, &of_row) in self.rows.range(..=last) {
-            match room.checked_sub(of_row) {
+        for (_, of_row) in self.rows.range(..=last) {
+            match room.checked_sub(of_row.bytes) {
                 Some(left) => room = left,
                 None => return Some(Waiting::Ahead(ahead)),
             }
@@ -306,12 +328,18 @@ impl Waits {
             return;
         }
         self.first = first;
-        self.rows = self.rows.split_off(&first);
+        let waiting = self.rows.split_off(&first);
+        let gone = std::mem::replace(&mut self.rows, waiting);
         self.flushed = self.flushed.split_off(&first);
         self.events.retain(|_, rows| rows.newest >= first);
         self.orgs.retain(|_, of_org| {
             let flushed = of_org.rows.partition_point(|&row| row < first);
-            of_org.rows.drain(..flushed);
+            let flushed = of_org
+                .rows
+                .drain(..flushed)
+                .filter_map(|row| gone.get(&row));
+            let own = flushed.filter(|row| row.has_one_org);
+            of_org.own_bytes -= own.map(|row| row.bytes).sum::<u64>();
             of_org.others = of_org.others.filter(|rows| rows.newest >= first);
             !of_org.rows.is_empty()
         });
@@ -412,7 +440,7 @@ mod tests {
         assert_eq!(waiting(&all, &small, 2, 40), ahead(&[40]));
         assert_eq!(waiting(&all, &small, 2, 39), None, "it is in the lake");
         // What is left of the others is soon flushed.
-        all.forget_before(35);
+        all.forget_before(39);
         assert_eq!(waiting(&all, &small, 2, 40), Some(Waiting::InOrder));
     }
 }

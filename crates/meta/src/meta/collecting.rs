@@ -59,6 +59,7 @@ impl Meta {
             clock: self.shared.clock.clone(),
             metrics: self.shared.metrics.clone(),
             bytes_max: self.shared.journal_bytes_max,
+            events_max: self.shared.quotas.events_max,
         }
     }
 
@@ -194,6 +195,7 @@ impl Meta {
         let mut write = writer.begin().await?;
         orgs::zone(&mut *write, org).await?;
         heads::advance(&mut write, moved).await?;
+        // The operator's own files are bound by no quota.
         events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
         fail_point!("load-before-commit", |_| std::process::abort());
         write.commit().await?;

@@ -55,6 +55,10 @@ pub struct ServerLimits {
     #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
     pub org_day_files: u64,
 
+    /// Events of one organisation
+    #[arg(long, value_name = "COUNT", default_value = "1000000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub org_events: u64,
+
     /// Bytes of all files of reports that one organisation keeps
     #[arg(long, value_name = "SIZE", default_value = "50GiB", value_parser = size_bytes)]
     pub org_files_size: u64,

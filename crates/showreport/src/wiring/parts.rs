@@ -60,6 +60,7 @@ impl Parts {
                 reports_max: limits.org_reports,
                 day_files_max: limits.org_day_files,
                 file_bytes_max: limits.org_files_size,
+                events_max: limits.org_events,
             },
             ..showreport_meta::Config::new(directory.database())
         };

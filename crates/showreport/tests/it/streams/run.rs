@@ -60,7 +60,7 @@ async fn flush_ahead(parts: &Parts, every: usize) {
     let waiting = parts.meta.journal_rows(0, u64::MAX).await;
     let waiting = waiting.expect("read the journal");
     let rows = waiting.iter().map(|row| row.seq).step_by(every).collect();
-    drop(parts.lake.flush_ahead(rows).await.expect("flush ahead"));
+    parts.lake.flush_ahead(rows).await.expect("flush ahead");
 }
 
 /// What `showreport import` does with a file.

@@ -1,6 +1,11 @@
 //! What is checked before a group is stored, and how its events are registered.
 
+use showreport_model::record::Record;
+use showreport_model::{TokenId, Zone};
+
 use super::*;
+use crate::quotas::{Quota, Quotas};
+use crate::tokens::Scope;
 
 #[tokio::test]
 async fn a_token_that_was_revoked_or_expired_while_it_waited_stores_nothing_and_harms_nobody() {
@@ -44,6 +49,114 @@ async fn a_token_that_was_revoked_or_expired_while_it_waited_stores_nothing_and_
         .map(|row| Facts::decode(&row.unpack().unwrap()).unwrap());
     let stored: Vec<_> = stored.collect();
     assert_eq!(Facts::concat(&stored).batch(Table::Spans).num_rows(), 2);
+}
+
+/// What another organisation sends with its own token, and an answer for each.
+async fn append_beside(
+    meta: &Meta,
+    (acme, rival): (TokenId, TokenId),
+    playbacks: Vec<Record>,
+) -> (Result<(), Error>, Result<(), Error>) {
+    let mut beside = FactsBuilder::new(org("rival"));
+    beside.push(playback("e", "p"));
+    let journal = meta.journal();
+    let shutdown = CancellationToken::new();
+    let story = async {
+        let both = futures::future::join(
+            journal.append(acme, sent(playbacks)),
+            journal.append(rival, beside),
+        );
+        let results = Box::pin(both).await;
+        shutdown.cancel();
+        results
+    };
+    let (ran, results) = tokio::join!(meta.journal_writer().run(shutdown.clone()), story);
+    ran.unwrap();
+    results
+}
+
+async fn with_rival(show: &Fixture) -> (TokenId, TokenId) {
+    let rival = org("rival");
+    show.meta.create_org(&rival, &Zone::utc()).await.unwrap();
+    let token = show.meta.create_token(&rival, Scope::Collect.into(), None);
+    (collector(&show.meta).await, token.await.unwrap().0)
+}
+
+#[tokio::test]
+async fn an_organisation_has_no_more_events_than_it_may_and_others_are_stored_all_the_same() {
+    let quotas = Quotas {
+        events_max: 3,
+        ..Quotas::default()
+    };
+    let show = Fixture::with_quotas(quotas).await;
+    let tokens = with_rival(&show).await;
+    let send = async |records| append_beside(&show.reopen().await, tokens, records).await;
+    let first = send(vec![playback("a", "p"), registration("b", "B", None)]).await;
+    assert!(first.0.is_ok() && first.1.is_ok(), "{first:?}");
+    // Two more are one too many, and none of them stays.
+    for records in [
+        vec![playback("c", "p"), playback("d", "p")],
+        vec![playback("c", "p"), registration("d", "D", None)],
+    ] {
+        let (refused, beside) = send(records).await;
+        assert!(
+            matches!(
+                refused,
+                Err(Error::QuotaExceeded {
+                    quota: Quota::Events,
+                    kept: 2,
+                    max: 3
+                })
+            ),
+            "{refused:?}"
+        );
+        beside.unwrap();
+        let events = show.meta.events(&show.org, None, 10).await.unwrap();
+        assert_eq!(events.len(), 2);
+    }
+    // Events that are there go on, and the third is taken.
+    let known = vec![
+        playback("a", "q"),
+        registration("b", "B!", None),
+        playback("c", "p"),
+    ];
+    let (taken, _) = send(known).await;
+    taken.unwrap();
+}
+
+#[tokio::test]
+async fn an_organisation_that_fills_its_share_of_the_journal_leaves_room_for_others() {
+    let bytes_max = 40_000;
+    let show = Fixture::with_journal_bytes_max(bytes_max).await;
+    let tokens = with_rival(&show).await;
+    let mut body = 0;
+    let (mut own, mut refused) = (0, 0);
+    while refused < 3 {
+        let records = (0..20).map(|number| playback("e", &format!("{body}-{number}")));
+        let meta = show.reopen().await;
+        // Alone, so that the row is its own.
+        let alone = append_all(&meta, vec![sent(records)]).await.remove(0);
+        match alone {
+            Ok(()) => own += 1,
+            Err(Error::JournalShareFull { bytes, bytes_max }) => {
+                assert_eq!(bytes_max, 30_000);
+                assert!((20_000..=30_000).contains(&bytes), "{bytes}");
+                refused += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+        body += 1;
+    }
+    assert!(own > 3);
+    let (_, beside) = append_beside(&show.reopen().await, tokens, vec![]).await;
+    beside.unwrap();
+    // Once it is flushed, there is room again.
+    let last = show.meta.journal_last().await.unwrap();
+    let flushed: Vec<i64> = (1..=last).collect();
+    let heads = moved(&Heads::from([(Table::Spans, 1)]));
+    show.meta.move_heads(&heads, &flushed).await.unwrap();
+    let again = append_all(&show.reopen().await, vec![sent([playback("e", "p")])]).await;
+    again.into_iter().next().unwrap().unwrap();
 }
 
 #[tokio::test]
