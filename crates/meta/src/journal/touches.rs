@@ -114,7 +114,8 @@ impl Touches {
     ) {
         let mut waits = self.waits();
         waits.forget_before(ledger.journal_first);
-        let first = ledger.journal_last - added.len() as i64 + 1;
+        let count = i64::try_from(added.len()).expect("a group is bounded");
+        let first = ledger.journal_last - count + 1;
         // Where rows before them are not known yet, they are read with those later.
         if waits.next() != first {
             return;
