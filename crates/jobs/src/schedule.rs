@@ -136,21 +136,40 @@ impl Jobs {
         let mut zones: BTreeMap<OrgId, Zone> = BTreeMap::new();
         let mut standing = Vec::new();
         for order in orders.context("list standing orders")? {
-            let zone = match zones.get(&order.org) {
-                Some(zone) => zone.clone(),
-                None => self.meta.zone(&order.org).await.context("read a zone")?,
-            };
-            zones.insert(order.org.clone(), zone.clone());
-            let made = self.meta.days_made(order.id).await;
-            let (oldest, last) = self.config.settling().days(&zone, now);
-            standing.push(Standing {
-                made: made.context("list the days of a standing order")?,
-                covered: (order.first_day.max(oldest), last),
-                order,
-                zone,
-            });
+            match self.standing_order(order, &mut zones, now).await {
+                Ok(order) => standing.push(order),
+                Err(error) => {
+                    self.note_damage(&error);
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "a standing order cannot be read; the others go on"
+                    );
+                }
+            }
         }
         Ok(standing)
+    }
+
+    async fn standing_order(
+        &self,
+        order: Result<StandingOrder, showreport_meta::Error>,
+        zones: &mut BTreeMap<OrgId, Zone>,
+        now: Timestamp,
+    ) -> anyhow::Result<Standing> {
+        let order = order.context("read a standing order")?;
+        let zone = match zones.get(&order.org) {
+            Some(zone) => zone.clone(),
+            None => self.meta.zone(&order.org).await.context("read a zone")?,
+        };
+        zones.insert(order.org.clone(), zone.clone());
+        let made = self.meta.days_made(order.id).await;
+        let (oldest, last) = self.config.settling().days(&zone, now);
+        Ok(Standing {
+            made: made.context("list the days of a standing order")?,
+            covered: (order.first_day.max(oldest), last),
+            order,
+            zone,
+        })
     }
 
     /// Queues the days that are to be made by now. Gives since when the first

@@ -225,22 +225,22 @@ impl<S: ObjectStore> CheckedStore<S> {
         Ok((found, sums))
     }
 
-    /// Damage of a file of this store, in the operator's words.
+    /// Damage of a file of this store, in the operator's words. It is noted, whatever asked for the file.
     pub(crate) fn damage(&self, location: &Path, problem: &str) -> Damage {
-        Damage {
+        let damage = Damage {
             file: self.name_of(location),
             problem: problem.to_owned(),
-        }
-    }
-
-    fn damaged(&self, location: &Path, problem: &str) -> Error {
-        let damage = self.damage(location, problem);
+        };
         if !is_hint(location) {
             self.shared.damaged.note(&damage);
         }
+        damage
+    }
+
+    fn damaged(&self, location: &Path, problem: &str) -> Error {
         Error::Generic {
             store: "CheckedStore",
-            source: damage.into(),
+            source: self.damage(location, problem).into(),
         }
     }
 

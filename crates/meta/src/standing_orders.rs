@@ -121,13 +121,15 @@ pub(crate) async fn all(read: impl SqliteExecutor<'_>) -> Result<Vec<StandingOrd
     rows.iter().map(order).collect()
 }
 
-/// The orders in force of all organisations.
-pub(crate) async fn in_force(read: impl SqliteExecutor<'_>) -> Result<Vec<StandingOrder>, Error> {
+/// The orders in force of all organisations, each by itself: one that is damaged keeps none of the others.
+pub(crate) async fn in_force(
+    read: impl SqliteExecutor<'_>,
+) -> Result<Vec<Result<StandingOrder, Error>>, Error> {
     let rows = sqlx::query(SELECT_IN_FORCE)
         .fetch_all(read)
         .await
         .doing("list standing orders")?;
-    rows.iter().map(order).collect()
+    Ok(rows.iter().map(order).collect())
 }
 
 /// Removes an order, and with it all that was made for it.

@@ -285,7 +285,7 @@ fn known_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
 
 /// Where the kind alone says too little.
 fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static str)> {
-    use showreport_meta::Error as Meta;
+    use showreport_meta::{Error as Meta, Quota};
     match error.downcast_ref::<Meta>() {
         Some(Meta::UnknownEvent { .. }) => Some((StatusCode::NOT_FOUND, "EVENT_NOT_FOUND")),
         Some(Meta::UnknownReport { .. } | Meta::UnknownBulkReport { .. }) => {
@@ -303,6 +303,10 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::ReportsFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
+        Some(Meta::QuotaExceeded {
+            quota: Quota::Events,
+            ..
+        }) => Some((StatusCode::TOO_MANY_REQUESTS, "EVENT_QUOTA")),
         Some(Meta::QuotaExceeded { .. }) => Some((StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")),
         Some(Meta::JournalFull { .. } | Meta::JournalShareFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL"))

@@ -98,7 +98,7 @@ impl Meta {
     }
 
     /// The standing orders in force of all organisations, those of one together.
-    pub async fn orders_in_force(&self) -> Result<Vec<StandingOrder>, Error> {
+    pub async fn orders_in_force(&self) -> Result<Vec<Result<StandingOrder, Error>>, Error> {
         standing_orders::in_force(self.shared.database.readers()).await
     }
 
@@ -230,17 +230,27 @@ impl Meta {
 
     /// What a worker needs to make the file of a day. None: there is no reason to, any more.
     pub async fn due_task(&self, due: &DueDay) -> Result<Option<DueTask>, Error> {
-        let mut orders = self.orders_in_force().await?;
-        orders.retain(|order| order.id == due.order);
+        let order = self.order_in_force(due.order).await?;
         let found = due_days::find(self.shared.database.readers(), due.order, due.day).await?;
-        Ok(found
-            .zip(orders.pop())
-            .map(|((number, file_id), order)| DueTask {
-                order,
-                day: due.day,
-                file_id,
-                number,
-            }))
+        Ok(found.zip(order).map(|((number, file_id), order)| DueTask {
+            order,
+            day: due.day,
+            file_id,
+            number,
+        }))
+    }
+
+    /// An order, if it is in force. Where it is not among those that can be read, one that cannot may be it.
+    async fn order_in_force(&self, id: StandingOrderId) -> Result<Option<StandingOrder>, Error> {
+        let mut damaged = None;
+        for order in self.orders_in_force().await? {
+            match order {
+                Ok(order) if order.id == id => return Ok(Some(order)),
+                Ok(_) => {}
+                Err(error) => damaged = Some(error),
+            }
+        }
+        damaged.map_or(Ok(None), Err)
     }
 
     /// Publishes the file of a day, if it says anything new, and finishes the job.

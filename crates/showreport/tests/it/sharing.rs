@@ -102,20 +102,15 @@ async fn a_small_report_does_not_wait_until_all_that_others_sent_is_in_the_lake(
 
     show.send([watches("ada", "tab", "10:01..10:02")]).await;
     let longer = ask().await;
-    let question = Question::new(Dimension::WatchTime);
+    let question = Question::new(Dimension::WatchTime).by(&[Field::DeviceOs]);
     let large = show.app.csv(&rival, "large", &question).await;
-    assert!(large.contains("80000,"), "{large}");
-    while show
-        .app
-        .parts
-        .lake
-        .flush()
-        .await
-        .expect("flush")
-        .journal_rows
-        > 0
-    {}
-    assert_eq!(depth().await.rows, 0);
+    assert!(
+        large.ends_with("\n,80000,1,0,4800000.000,60.000\n"),
+        "{large}"
+    );
+    while depth().await.rows > 0 {
+        show.app.parts.lake.flush().await.expect("flush");
+    }
     assert_eq!(
         ask().await,
         longer,

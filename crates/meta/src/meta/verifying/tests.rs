@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use showreport_model::bulk::{DueDay, ReportType};
 use showreport_model::report::Pins;
 use showreport_model::{Damage, SystemClock};
 use sqlx::AssertSqlSafe;
@@ -221,4 +222,37 @@ async fn a_table_that_describes_itself_in_other_words_is_damaged() {
         }
     }
     assert!(refused >= 3, "{refused} were refused");
+}
+
+#[tokio::test]
+async fn a_standing_order_that_is_damaged_keeps_none_of_the_others() {
+    let show = Fixture::new().await;
+    let meta = &show.meta;
+    let give = async |report_type| {
+        let given = meta.create_standing_order(&show.org, report_type, "daily");
+        let order = given.await.unwrap();
+        let day = order.first_day;
+        meta.want_days(order.id, &[day]).await.unwrap();
+        DueDay {
+            order: order.id,
+            day,
+        }
+    };
+    let damaged = give(ReportType::WatchTime).await;
+    let whole = give(ReportType::Customers).await;
+    damage(
+        meta,
+        "UPDATE standing_orders SET name = 'x' WHERE report_type = 'event_watch_time_a1'",
+    )
+    .await;
+    let (read, failed): (Vec<_>, Vec<_>) = meta
+        .orders_in_force()
+        .await
+        .unwrap()
+        .into_iter()
+        .partition(Result::is_ok);
+    assert_eq!(read.len(), 1);
+    names(failed.into_iter().next().unwrap(), "meta.sqlite");
+    assert!(meta.due_task(&whole).await.unwrap().is_some());
+    names(meta.due_task(&damaged).await, "meta.sqlite");
 }
