@@ -179,8 +179,7 @@ def check_looks(root, sheet, name, shape):
 def check_about(sheet, name, titles, count):
     rows = [[value for _, value in row] for row in rows_of(sheet)]
     about = {row[0]: row[1] for row in rows if len(row) == 2}
-    dimension = name[:-1].replace("-", "_")
-    said = {"event": EVENT, "dimension": dimension, "timezoneofalldates": ZONE, "rows": float(count), "title": "=Keynote,„2026“",
+    said = {"event": EVENT, "dimension": name[:-1], "timezoneofalldates": ZONE, "rows": float(count), "title": "=Keynote,„2026“",
             "filter:from,included": datetime(2026, 3, 1, 1), "filter:until,leftout": "nobound"}
     for label, value in said.items():
         assert about.get(label) == value, f"{name}: {label} is {about.get(label)!r}, not {value!r}"

@@ -82,7 +82,7 @@ pub(crate) async fn get_watch_time(
         .make_started_views(&reader.org, day, |kind| streaming.takes(kind), kept_ms)
         .await
         .map_err(ApiError::from_chain)?;
-    let url = signed_url(&app, made.id, format!("{}.csv", day.digits())).await?;
+    let url = signed_url(&app, made.id, format!("watch-time-{}.csv", day.digits())).await?;
     Ok(Json(WatchTimeAnswer { url }))
 }
 

@@ -102,7 +102,7 @@ async fn the_link_of_a_days_watch_time_lasts_an_hour() {
         open(&show, &answer)
             .await
             .header("content-disposition")
-            .contains("20261122.csv")
+            .contains("watch-time-20261122.csv")
     );
     show.app.clock.advance_hours(1);
     assert_eq!(open(&show, &answer).await.refused(403), "LINK_EXPIRED");

@@ -45,7 +45,8 @@ impl About {
         let left = Format::new().set_align(rust_xlsxwriter::FormatAlign::Left);
         let date = formats.date.clone().merge(&left);
         let by = self.grouping();
-        for (label, said) in self.lines(&by, rows) {
+        let dimension = self.order.dimension.name().replace('_', "-");
+        for (label, said) in self.lines((&dimension, &by), rows) {
             sheet.write_string_with_format(row, 0, label, &formats.bold)?;
             match said {
                 Said::Text(text) => sheet.write_string(row, 1, text)?,
@@ -74,13 +75,17 @@ impl About {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    fn lines<'a>(&'a self, by: &'a str, rows: u32) -> Vec<(&'static str, Said<'a>)> {
+    fn lines<'a>(
+        &'a self,
+        (dimension, by): (&'a str, &'a str),
+        rows: u32,
+    ) -> Vec<(&'static str, Said<'a>)> {
         let Self { order, event, zone } = self;
         let mut lines = vec![("event", Said::Text(event.id.as_str()))];
         if let Some(title) = &event.title {
             lines.push(("title", Said::Text(title)));
         }
-        lines.push(("dimension", Said::Text(order.dimension.name())));
+        lines.push(("dimension", Said::Text(dimension)));
         lines.push((
             "grouped by",
             Said::Text(if by.is_empty() { "nothing" } else { by }),
