@@ -128,8 +128,7 @@ pub(crate) fn day_order(
     zone: &Zone,
     day: ReportDay,
 ) -> anyhow::Result<DayOrder> {
-    let bounds = zone.bounds(day);
-    let (start, end) = bounds.with_context(|| format!("{} has no {day}", zone.name()))?;
+    let (start, end) = zone.day(day)?;
     Ok(DayOrder {
         org: org.clone(),
         report_type,
@@ -186,8 +185,5 @@ fn output(jobs: &Jobs, job: &ClaimedJob, task: &DueTask) -> Output {
         let path = ReportPath::new(&task.order.org, task.file_id, job.attempt, variant);
         Box::new(files.create(&path))
     };
-    Output {
-        main: create(Variant::Main),
-        raw: Some(create(Variant::Raw)),
-    }
+    Output::new(create(Variant::Main), Some(create(Variant::Raw)))
 }

@@ -77,17 +77,17 @@ fn output(jobs: &Jobs, job: &ClaimedJob, task: &ReportTask) -> Output {
         let path = ReportPath::new(&order.org, task.report.id, job.attempt, variant);
         Box::new(files.create(&path))
     };
-    Output {
-        main: create(Variant::Main),
-        // Only CSV has a guard, and so a text that differs from it.
-        raw: (order.format == Format::Csv).then(|| create(Variant::Raw)),
-    }
+    // Only CSV has a guard, and so a text that differs from it.
+    let raw = (order.format == Format::Csv).then(|| create(Variant::Raw));
+    Output::new(create(Variant::Main), raw)
 }
 
 /// How a failed attempt goes on.
 pub(crate) enum Verdict {
     /// It may work later.
     TryAgain,
+    /// More was asked for than any report may have.
+    Refuse(ReportFailure),
     /// It never will.
     Fail(ReportFailure),
 }
@@ -96,13 +96,13 @@ pub(crate) enum Verdict {
 pub(crate) fn judge(error: &anyhow::Error, attempt: u32) -> Verdict {
     let query = error.downcast_ref::<showreport_query::Error>();
     if let Some(full @ showreport_query::Error::SheetFull { .. }) = query {
-        return Verdict::Fail(ReportFailure {
+        return Verdict::Refuse(ReportFailure {
             reason: "XLSX_ROW_LIMIT".to_owned(),
             message: full.to_string(),
         });
     }
     if let Some(rows @ showreport_query::Error::TooManyRows(_)) = query {
-        return Verdict::Fail(ReportFailure {
+        return Verdict::Refuse(ReportFailure {
             reason: "REPORT_ROW_LIMIT".to_owned(),
             message: rows.to_string(),
         });
@@ -148,7 +148,7 @@ pub(crate) fn lost_too_often(job: &ClaimedJob) -> Option<ReportFailure> {
     })
 }
 
-fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
+pub(crate) fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     let query = error
         .downcast_ref::<showreport_query::Error>()
         .map(Failure::kind);
@@ -168,4 +168,34 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
 /// The report that a job is about.
 pub(crate) fn report_of(job: &ClaimedJob) -> anyhow::Result<ReportId> {
     job.payload.parse().context("read the job's report id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_too_much_is_refused_and_no_fault_of_ours() {
+        let too_much = [
+            (
+                showreport_query::Error::SheetFull { rows_max: 7 },
+                "XLSX_ROW_LIMIT",
+            ),
+            (
+                showreport_query::Error::TooManyRows(showreport_query::error::TooManyRows {
+                    rows_max: 7,
+                }),
+                "REPORT_ROW_LIMIT",
+            ),
+        ];
+        for (error, reason) in too_much {
+            match judge(&error.into(), 1) {
+                Verdict::Refuse(failure) => assert_eq!(failure.reason, reason),
+                Verdict::TryAgain | Verdict::Fail(_) => panic!("{reason} is no fault of ours"),
+            }
+        }
+        let ours = anyhow::anyhow!("something else");
+        assert!(matches!(judge(&ours, 1), Verdict::TryAgain));
+        assert!(matches!(judge(&ours, ATTEMPTS_MAX), Verdict::Fail(_)));
+    }
 }

@@ -8,13 +8,13 @@ use anyhow::Context;
 use fail::fail_point;
 use futures::future::try_join_all;
 use showreport_meta::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
-use showreport_model::Timestamp;
+use showreport_model::{ErrorKind, Timestamp};
 use showreport_query::Query;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
 use crate::make_bulk_report::{Made, draft_bulk_report, publish_bulk_report};
-use crate::make_report::{Verdict, judge, lost_too_often, make_report, report_of};
+use crate::make_report::{Verdict, judge, kind_of, lost_too_often, make_report, report_of};
 
 /// Jobs of another process on the same database wake nobody here, so the
 /// queue is looked at this often all the same.
@@ -109,12 +109,23 @@ impl Jobs {
             Err(error) => {
                 self.note_damage(&error);
                 let reason = format!("{error:#}");
-                tracing::error!(
-                    job.about = job.payload,
-                    attempt = job.attempt,
-                    error = reason,
-                    "a bulk report could not be made yet"
-                );
+                let (about, attempt) = (&job.payload, job.attempt);
+                // Busy is what the organisation keeps too much for, or another process holds up.
+                if kind_of(&error) == Some(ErrorKind::Busy) {
+                    tracing::warn!(
+                        job.about = about,
+                        attempt,
+                        error = reason,
+                        "a bulk report could not be made yet"
+                    );
+                } else {
+                    tracing::error!(
+                        job.about = about,
+                        attempt,
+                        error = reason,
+                        "a bulk report could not be made yet"
+                    );
+                }
                 self.metrics.bulk_failed();
                 self.try_again(job, &reason).await?;
             }
@@ -262,10 +273,10 @@ impl Jobs {
             () = shutdown.cancelled() => return self.give_back(job).await,
         };
         let seconds = began.elapsed().as_secs_f64();
-        let name = if outcome.is_ok() {
-            "succeeded"
-        } else {
-            "failed"
+        let name = match &outcome {
+            Ok(()) => "succeeded",
+            Err(error) if matches!(judge(error, job.attempt), Verdict::Refuse(_)) => "refused",
+            Err(_) => "failed",
         };
         self.metrics.report_ended(dimension, name, seconds);
         match outcome {
@@ -310,6 +321,10 @@ impl Jobs {
             Verdict::TryAgain => {
                 tracing::warn!(report.id = %id, attempt = job.attempt, error = reason, "a report could not be made yet");
                 self.try_again(job, &reason).await?;
+            }
+            Verdict::Refuse(failure) => {
+                tracing::info!(report.id = %id, reason = failure.reason, "a report asks for too much");
+                self.meta.fail_report(job, id, &failure).await?;
             }
             Verdict::Fail(failure) => {
                 tracing::error!(report.id = %id, attempt = job.attempt, error = reason, "a report failed");

@@ -40,10 +40,8 @@ impl Jobs {
         let id = ReportId::generate();
         let files = self.lake.report_files();
         let create = |variant| files.create(&ReportPath::new(org, id, ATTEMPT, variant));
-        let output = Output {
-            main: Box::new(create(Variant::Main)),
-            raw: Some(Box::new(create(Variant::Raw))),
-        };
+        let raw = Box::new(create(Variant::Raw));
+        let output = Output::new(Box::new(create(Variant::Main)), Some(raw));
         let written = self
             .query
             .write_started_views(&question, &heads, events, output)

@@ -124,7 +124,7 @@ pub enum Error {
     },
     /// The organisation keeps as much as it may.
     #[error(
-        "the organisation has {kept} {quota} and may have {max}; {}",
+        "the organisation keeps as many {quota} as it may ({kept}, and at most {max}); {}",
         quota.remedy()
     )]
     QuotaExceeded {
@@ -281,7 +281,6 @@ impl Error {
     }
 
     fn from_refused_write(doing: &'static str, error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the disk refused a write: {doing}");
         Self::WriteRefused {
             doing,
             source: Arc::new(error),

@@ -3,6 +3,7 @@
 mod zone;
 mod report_day;
 mod rfc3339;
+mod moment;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +12,8 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use report_day::{NoDate, ReportDay};
+pub use moment::{Moment, NoMoment, NotOneInstant};
+pub use report_day::{NoDate, NoSuchDay, ReportDay};
 pub use zone::{UnknownZone, Zone};
 
 /// An instant in whole milliseconds since 1970-01-01T00:00:00Z.

@@ -24,4 +24,4 @@ pub use plans::audience::{Audience, Viewers};
 pub use plans::figures::Figures;
 pub use plans::touched_days::{Interval, Reach};
 pub use query::{Progress, Query};
-pub use render::{Output, Rendered, Sink};
+pub use render::{Edition, Output, Rendered, Sink};

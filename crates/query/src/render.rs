@@ -31,11 +31,64 @@ pub type Sink = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Where a report is written to.
 pub struct Output {
-    /// The file.
-    pub main: Sink,
-    /// The exact text, kept only where the guard against formulas changed the file.
-    pub raw: Option<Sink>,
+    main: Sink,
+    raw: Option<Sink>,
+    /// Which of the texts that a report in CSV has the file is.
+    edition: Edition,
 }
+
+impl Output {
+    /// The guarded file, and the exact text, which is kept only where the guard changed the file.
+    pub fn new(main: Sink, raw: Option<Sink>) -> Self {
+        Self {
+            main,
+            raw,
+            edition: Edition::Guarded,
+        }
+    }
+
+    /// The file alone, in any edition.
+    pub fn alone(main: Sink, edition: Edition) -> Self {
+        Self {
+            main,
+            raw: None,
+            edition,
+        }
+    }
+}
+
+/// The texts of a report in CSV. The other forms have one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Edition {
+    /// Cells that a spreadsheet would run as formulas are guarded.
+    #[default]
+    Guarded,
+    /// The exact text.
+    Raw,
+    /// The guarded text after a byte-order mark, by which Excel knows that it is UTF-8.
+    Excel,
+}
+
+impl Edition {
+    const NAMES: [(&str, Self); 3] = [
+        ("guarded", Self::Guarded),
+        ("raw", Self::Raw),
+        ("excel", Self::Excel),
+    ];
+
+    /// The edition of this name.
+    pub fn from_name(text: &str) -> Option<Self> {
+        let mut known = Self::NAMES.iter();
+        known.find(|(name, _)| *name == text).map(|(_, it)| *it)
+    }
+
+    /// All names, as a message lists them.
+    pub fn names() -> String {
+        Self::NAMES.map(|(name, _)| name).join(", ")
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What was written. The sinks have been shut down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +187,9 @@ pub(crate) async fn render(
         Ok(error) => *error,
         Err(source) => Error::Render { format, source },
     };
+    if (format, output.edition) == (Format::Csv, Edition::Excel) {
+        bytes.main.extend_from_slice(BYTE_ORDER_MARK);
+    }
     let mut renderer = open(form, &columns, &mut bytes).map_err(failed)?;
     let mut files = Files::new(format, output);
     let mut batches = BatchCoalescer::new(rows.schema(), BATCH_ROWS);
@@ -191,6 +247,8 @@ struct Files {
     format: Format,
     main: Hashed,
     raw: Option<Hashed>,
+    /// Whether the file is the exact text.
+    is_exact: bool,
 }
 
 impl Files {
@@ -199,13 +257,19 @@ impl Files {
             format,
             main: Hashed::new(output.main),
             raw: output.raw.map(Hashed::new),
+            is_exact: (format, output.edition) == (Format::Csv, Edition::Raw),
         }
     }
 
     async fn write(&mut self, bytes: &mut Bytes) -> Result<(), Error> {
         let format = self.format;
         let failed = |source| Error::WriteFile { format, source };
-        self.main.write(&bytes.main).await.map_err(failed)?;
+        let file = if self.is_exact {
+            &bytes.raw
+        } else {
+            &bytes.main
+        };
+        self.main.write(file).await.map_err(failed)?;
         if let Some(raw) = &mut self.raw {
             raw.write(&bytes.raw).await.map_err(failed)?;
         }

@@ -6,6 +6,7 @@ mod reports;
 mod status;
 
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
+pub use figures::FiguresAnswer;
 pub(crate) use figures::{__path_get_figures, get_figures};
 pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,

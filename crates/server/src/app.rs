@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -43,6 +44,7 @@ struct Parts {
     download_limits: Limits<OrgId>,
     records_of_org: Limits<OrgId>,
     records_of_token: Limits<TokenId>,
+    fault_lines: Limits<Cow<'static, str>>,
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
@@ -105,6 +107,9 @@ const DOWNLOADS_OF_LINK: Bounds = Bounds {
     wait: DOWNLOADS.wait,
 };
 
+/// Lines of the log a minute about one reason for which many requests are refused.
+const FAULT_LINES_PER_MINUTE: u32 = 6;
+
 impl App {
     /// Wires the parts.
     pub fn new(config: Config, meta: Meta, lake: Lake, query: Query, jobs: Jobs) -> Self {
@@ -161,6 +166,7 @@ impl App {
             download_limits,
             records_of_org,
             records_of_token,
+            fault_lines: Limits::new("fault_lines", FAULT_LINES_PER_MINUTE),
         }))
     }
 
@@ -260,6 +266,11 @@ impl App {
     /// How many records may come with a token.
     pub(crate) fn records_of_token(&self) -> &Limits<TokenId> {
         &self.0.records_of_token
+    }
+
+    /// How many lines the log has of refusals of one reason.
+    pub(crate) fn fault_lines(&self) -> &Limits<Cow<'static, str>> {
+        &self.0.fault_lines
     }
 
     /// The files that were found damaged. Those of reports do not name their organisation, since

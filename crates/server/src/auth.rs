@@ -18,7 +18,7 @@ use tracing::field::display;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::{Held, read_body};
+use crate::extract::{Held, UnknownParameters, read_body};
 use crate::limits::Limits;
 use crate::permits::Permit;
 
@@ -115,6 +115,7 @@ impl FromRequestParts<App> for Asker {
         let access = authenticate(app, bearer(&parts.headers)?).await?;
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Report)?;
+        UnknownParameters::refuse(parts)?;
         within(app.limits(), app, &access.org)?;
         Ok(Self { org: access.org })
     }

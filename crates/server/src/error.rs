@@ -1,7 +1,7 @@
 //! The one door from failures to answers: a status code and google.rpc.Status as JSON.
 //!
 //! What the caller did wrong is explained; what went wrong on our side shows
-//! a fixed sentence, and its detail goes to the log, here and only here. A damaged file
+//! a fixed sentence, and its detail goes to the log ([`Fault`]) and nowhere else. A damaged file
 //! is named all the same.
 
 use std::borrow::Cow;
@@ -28,11 +28,25 @@ struct Refusal {
     beside: Map<String, Value>,
     headers: HeaderMap,
     source: Option<Box<dyn Error + Send + Sync>>,
+    is_load: bool,
 }
 
 /// The refusal that an answer carries, for who has to say it in another form.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused(pub(crate) Value);
+
+/// What the log says of a refusal that is no caller's mistake.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    /// The reason of the refusal.
+    pub(crate) reason: Cow<'static, str>,
+    /// Whether the server does what it should: it has too much to do, and bounds it.
+    pub(crate) is_load: bool,
+    /// Whether the same holds for each request until it is over, such as a full disk.
+    pub(crate) lasts: bool,
+    /// The error and what caused it.
+    pub(crate) error: Option<String>,
+}
 
 /// A field of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +95,7 @@ impl ApiError {
             beside: Map::new(),
             headers,
             source: None,
+            is_load: false,
         }))
     }
 
@@ -260,7 +275,8 @@ impl ApiError {
             _ => error.to_string(),
         };
         let (status, reason) = known_reason(error).unwrap_or((status, reason));
-        let refusal = Self::new(status, reason, message);
+        let mut refusal = Self::new(status, reason, message);
+        refusal.0.is_load = kind == ErrorKind::Busy;
         match error.downcast_ref() {
             Some(showreport_meta::Error::StandingOrderExists { order, name, .. }) => refusal
                 .with_metadata("jobId", order.to_string())
@@ -327,17 +343,7 @@ impl<E: Failure> From<E> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let refusal = *self.0;
-        // That there is too much to do is counted, and no fault to be told of each time.
-        let is_busy = refusal.status == StatusCode::SERVICE_UNAVAILABLE && refusal.source.is_none();
-        if refusal.status.is_server_error() && !is_busy {
-            let error = refusal.source.as_deref().map(error_chain);
-            tracing::error!(
-                http.status = refusal.status.as_u16(),
-                reason = %refusal.reason,
-                error,
-                "answer with a fault of ours"
-            );
-        }
+        let fault = refusal.fault();
         let mut details = vec![json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": refusal.reason,
@@ -363,7 +369,27 @@ impl IntoResponse for ApiError {
         let body = Value::Object(body);
         let mut response = (refusal.status, refusal.headers, Json(&body)).into_response();
         response.extensions_mut().insert(Refused(body));
+        if let Some(fault) = fault {
+            response.extensions_mut().insert(fault);
+        }
         response
+    }
+}
+
+impl Refusal {
+    /// What the log has to say of it. That there is too much to do, where no error says so, is counted
+    /// only.
+    fn fault(&self) -> Option<Fault> {
+        let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        if !self.status.is_server_error() || (is_unavailable && self.source.is_none()) {
+            return None;
+        }
+        Some(Fault {
+            reason: self.reason.clone(),
+            is_load: self.is_load,
+            lasts: is_unavailable || self.status == StatusCode::INSUFFICIENT_STORAGE,
+            error: self.source.as_deref().map(error_chain),
+        })
     }
 }
 

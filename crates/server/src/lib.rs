@@ -25,7 +25,9 @@ mod listener;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
+pub use api::FiguresAnswer;
 pub use app::App;
 pub use config::Config;
 pub use listener::serve;
 pub use router::{metrics_router, openapi, router};
+pub use youtube::PUBLIC_URL_BYTES_MAX;

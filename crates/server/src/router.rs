@@ -4,9 +4,11 @@
 //! **Invariant:** every refusal is JSON, whoever made it.
 
 mod google;
+mod parameters;
 mod document;
 mod host;
 mod pages;
+mod path;
 mod surround;
 mod unread;
 
@@ -49,7 +51,9 @@ pub fn metrics_router(app: App) -> Router {
 }
 
 fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
-    let document = openapi().to_json().expect("a document of texts and maps");
+    let openapi = openapi();
+    let known = parameters::Known::new(&openapi);
+    let document = openapi.to_json().expect("a document of texts and maps");
     let document = operations::Document(document.into_bytes().into());
     let surround = ServiceBuilder::new()
         .layer(from_fn(surround::forget_odd_request_id))
@@ -67,10 +71,12 @@ fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
         )
         .layer(from_fn_with_state(app.clone(), surround::count))
         .layer(from_fn_with_state(app.clone(), pages::open))
+        .layer(from_fn_with_state(app.clone(), surround::log_fault))
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
         .layer(from_fn_with_state(unread::turns(), unread::discard))
         .layer(from_fn(host::require_one))
+        .layer(from_fn_with_state(known, parameters::find_unknown))
         .layer(CatchPanicLayer::custom(surround::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
@@ -82,10 +88,11 @@ fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
         .layer(Extension(document))
         .layer(surround)
         .with_state(app.clone());
-    // Around all routes, since it decides which one is meant.
-    let overriding = from_fn_with_state(app, google::override_method);
-    let overriding = ServiceBuilder::new().layer(overriding);
-    Router::new().fallback_service(overriding.service(router))
+    // Around all routes, since they decide which one is meant.
+    let deciding = ServiceBuilder::new()
+        .layer(from_fn(path::normalize))
+        .layer(from_fn_with_state(app, google::override_method));
+    Router::new().fallback_service(deciding.service(router))
 }
 
 /// The description of every route.

@@ -4,6 +4,7 @@
 
 mod output;
 mod file;
+mod destination;
 mod token;
 mod org;
 mod keys;
@@ -11,6 +12,7 @@ mod clock;
 mod serve;
 mod import;
 mod report;
+mod figures;
 mod bulk;
 mod job;
 mod demo;
@@ -50,6 +52,7 @@ enum Command {
     Clock(clock::Clock),
     Import(import::Import),
     Report(report::Report),
+    Figures(figures::Figures),
     Job(job::Job),
     Bulk(bulk::Bulk),
 }
@@ -127,6 +130,7 @@ impl Command {
             Self::Clock(command) => command.run(data_dir).await,
             Self::Import(command) => command.run(data_dir).await,
             Self::Report(command) => command.run(data_dir).await,
+            Self::Figures(command) => command.run(data_dir).await,
             Self::Job(command) => command.run(data_dir).await,
             Self::Bulk(command) => command.run(data_dir).await,
         }
@@ -159,15 +163,17 @@ Examples:
   Load what was recorded before, and make a report without a server:
     showreport import 2026-*.ndjson.gz --org acme
     showreport report --org acme --event keynote --dimension watch-time --group-by device-os
+    showreport figures --org acme --event keynote
 
   Have a report of every day from now on, or one day's without a server:
     showreport job create --org acme --type event_watch_time_a1
     showreport bulk --org acme --type event_watch_time_a1 --day 2026-11-22
 
 Settings:
-  Every flag has an environment variable, SHOWREPORT_ and its name in capitals, and a key in
-  showreport.toml, its name with `_`. A flag beats the environment, which beats the file, which
-  beats the default.
+  What stays the same from call to call (the flags under `Server`, `Limits` and `Global options`)
+  has an environment variable, SHOWREPORT_ and the flag's name in capitals, and a key in
+  showreport.toml, the name with `_`. A flag beats the environment, which beats the file, which
+  beats the default. What one call asks for (such as --org, --day, --out) has neither.
 
 Exit codes:
   0 done; 1 failed; 2 wrong usage. Errors, the log and progress go to stderr.
@@ -186,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_file_names_every_flag_and_no_other() {
+    fn the_default_file_names_every_setting_and_no_other() {
         let (keys, defaults) = settings::keys_and_defaults(&command());
         let set = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
         assert_eq!(set(defaults), set(keys));

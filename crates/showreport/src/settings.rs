@@ -1,7 +1,9 @@
 //! Settings: flag over environment over `showreport.toml` over default.
 //!
-//! The rule holds for every flag of every command, because no command states
-//! it: the environment and the file are laid under the flags here, once.
+//! A flag is a setting if it stays the same from call to call. Its help stands under a heading of its
+//! own (Server, Limits, Global options); flags under the plain heading say what one call asks for, and
+//! have neither variable nor key: a variable that is left over would change every later command.
+//! No command lays the environment and the file under its flags; that is done here, once.
 
 mod file;
 pub(crate) mod values;
@@ -69,7 +71,7 @@ where
     file.apply(command).try_get_matches_from(args)
 }
 
-/// Gives every flag of every command its environment variable.
+/// Gives every setting of every command its environment variable.
 fn with_environment(command: Command, prefix: &str) -> Command {
     command
         .mut_args(|arg| match key_of(&arg) {
@@ -87,12 +89,15 @@ fn with_environment(command: Command, prefix: &str) -> Command {
         .mut_subcommands(|command| with_environment(command, prefix))
 }
 
-/// The key of a flag: its name with `_`. Positional arguments have none.
+/// The key of a setting: the name of its flag with `_`. What says what one call asks for has none.
 fn key_of(arg: &Arg) -> Option<String> {
-    match arg.get_long() {
-        None | Some("help" | "version") => None,
-        Some(long) => Some(long.replace('-', "_")),
-    }
+    arg.get_help_heading()?;
+    key_name(arg)
+}
+
+/// The name of a flag as a key would have it. Positional arguments have none.
+fn key_name(arg: &Arg) -> Option<String> {
+    Some(arg.get_long()?.replace('-', "_"))
 }
 
 /// The keys of a command's settings file, and those that the default file
@@ -123,16 +128,18 @@ mod tests {
 
     /// A command whose flags are named like variables that cargo sets for tests.
     fn command() -> Command {
-        let flag = |name| Arg::new(name).long(name);
+        let flag = |name| Arg::new(name).long(name).help_heading("Settings");
         Command::new("test")
             .arg(
                 Arg::new("config")
                     .long("config")
                     .global(true)
+                    .help_heading("Settings")
                     .value_parser(clap::value_parser!(PathBuf)),
             )
             .subcommand(
                 Command::new("go")
+                    .arg(Arg::new("version").long("version"))
                     .arg(flag("name").required(true))
                     .arg(flag("other-flag").required(true))
                     .arg(
@@ -175,6 +182,24 @@ mod tests {
         assert_eq!(
             one(&["--name", "from the flag"], "CARGO_PKG_"),
             (flag, from_file)
+        );
+    }
+
+    #[test]
+    fn what_one_call_asks_for_comes_from_its_flags_alone() {
+        let settings = "name='a'\nother_flag='b'";
+        // Cargo sets CARGO_PKG_VERSION where tests run.
+        let matches = parse_with(settings, &[], "CARGO_PKG_").expect("valid");
+        assert_eq!(matches.get_one::<String>("version"), None);
+        let flag = ["--version", "7"];
+        let matches = parse_with(settings, &flag, "CARGO_PKG_").expect("valid");
+        assert_eq!(matches.get_one::<String>("version"), Some(&"7".to_owned()));
+        let error = parse_with("version = '7'", &[], "NONE_").expect_err("no setting");
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("`version`") && text.contains("--version"),
+            "{text}"
         );
     }
 

@@ -18,6 +18,31 @@ pub struct ReportDay(Date);
 #[error("is no date such as 2026-11-22 or 20261122")]
 pub struct NoDate;
 
+/// Why a date is no day of a zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuchDay {
+    /// The zone's clocks went forward over the whole date.
+    #[error("{day} never was in {zone}, whose clocks went forward over it")]
+    Skipped {
+        /// The date.
+        day: ReportDay,
+        /// The zone's name.
+        zone: String,
+    },
+    /// It begins before the first instant that is kept.
+    #[error("{day} begins before {}, and no record is older", Timestamp::MIN)]
+    TooEarly {
+        /// The date.
+        day: ReportDay,
+    },
+    /// It ends after the last instant that is kept.
+    #[error("{day} ends after {}, and no record is newer", Timestamp::MAX)]
+    TooLate {
+        /// The date.
+        day: ReportDay,
+    },
+}
+
 impl ReportDay {
     /// The date that lies so many days later; earlier, where the number is negative.
     #[must_use]
@@ -93,6 +118,20 @@ impl Zone {
         Some((start, end))
     }
 
+    /// The bounds of a day, or why the date is none.
+    pub fn day(&self, day: ReportDay) -> Result<(Timestamp, Timestamp), NoSuchDay> {
+        self.bounds(day).ok_or_else(|| {
+            if day <= self.day_of(Timestamp::MIN) {
+                NoSuchDay::TooEarly { day }
+            } else if day >= self.day_of(Timestamp::MAX).plus(-1) {
+                NoSuchDay::TooLate { day }
+            } else {
+                let zone = self.name().to_owned();
+                NoSuchDay::Skipped { day, zone }
+            }
+        })
+    }
+
     fn day_start(&self, day: ReportDay) -> Option<Timestamp> {
         self.first_instant(day.0)
     }
@@ -127,6 +166,30 @@ mod tests {
         assert_eq!(hours(&apia, "2011-12-29"), Some(24));
         assert_eq!(hours(&apia, "2011-12-30"), None);
         assert_eq!(hours(&apia, "2011-12-31"), Some(24));
+    }
+
+    #[test]
+    fn why_a_date_is_no_day_is_said_truly() {
+        let why = |zone: &str, day: &str| {
+            let day = self::zone(zone).day(day.parse().expect(day));
+            day.map(drop).map_err(|why| why.to_string())
+        };
+        let early = "1999-01-01 begins before 2000-01-01T00:00:00.000Z, and no record is older";
+        assert_eq!(why("Asia/Taipei", "1999-01-01"), Err(early.to_owned()));
+        let early = early.replace("1999", "2000");
+        assert_eq!(why("Asia/Taipei", "2000-01-01"), Err(early));
+        assert_eq!(why("UTC", "2000-01-01"), Ok(()));
+        let skipped = "2011-12-30 never was in Pacific/Apia, whose clocks went forward over it";
+        assert_eq!(why("Pacific/Apia", "2011-12-30"), Err(skipped.to_owned()));
+        for day in ["9999-12-29", "9999-12-30", "9999-12-31"] {
+            for zone in ["UTC", "Asia/Taipei", "America/New_York"] {
+                let why = why(zone, day);
+                assert!(
+                    why.is_ok() || why.is_err_and(|it| it.contains("newer")),
+                    "{zone} {day}"
+                );
+            }
+        }
     }
 
     #[test]

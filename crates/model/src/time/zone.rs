@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{ToSpan, Unit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -100,6 +100,11 @@ impl Zone {
         }
         starts.dedup();
         starts
+    }
+
+    /// The offset at a time of the zone, or those before and after a change of its clocks.
+    pub(super) fn offset_of(&self, time: DateTime) -> AmbiguousOffset {
+        self.zone.to_ambiguous_timestamp(time).offset()
     }
 
     pub(super) fn date(&self, at: Timestamp) -> Date {

@@ -15,7 +15,7 @@ use crate::extract::Segments;
 
 /// An event in figures, over everything that was collected before the request.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct FiguresAnswer {
+pub struct FiguresAnswer {
     /// The event's id.
     event_id: String,
     /// Playbacks.
@@ -77,7 +77,8 @@ pub(crate) async fn get_figures(
 }
 
 impl FiguresAnswer {
-    fn new(event: &EventId, figures: &Figures) -> Self {
+    /// The figures of this event.
+    pub fn new(event: &EventId, figures: &Figures) -> Self {
         Self {
             event_id: event.to_string(),
             views: figures.views,

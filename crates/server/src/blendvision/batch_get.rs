@@ -62,12 +62,9 @@ pub(crate) async fn batch_get_reports(
 }
 
 fn unknown_reports(ids: &[String]) -> ApiError {
-    ApiError::not_found(
-        "REPORT_NOT_FOUND",
-        format!(
-            "{} of the reports do not exist; the metadata names them",
-            ids.len()
-        ),
-    )
-    .with_metadata("ids", ids.join(","))
+    let message = match ids.len() {
+        1 => "one of the reports does not exist; the metadata names it".to_owned(),
+        count => format!("{count} of the reports do not exist; the metadata names them"),
+    };
+    ApiError::not_found("REPORT_NOT_FOUND", message).with_metadata("ids", ids.join(","))
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Violation};
+use crate::extract::{lower_camel_case, read_json};
 
 /// Everything that is wrong with a request: of each field the first problem.
 #[derive(Debug, Default)]
@@ -14,13 +15,17 @@ const VIOLATIONS_MAX: usize = 200;
 impl Violations {
     pub(super) fn add(&mut self, path: impl Into<String>, description: impl Into<String>) {
         let field = path.into();
-        let is_known = self.0.iter().any(|violation| violation.field == field);
-        if !is_known && self.0.len() < VIOLATIONS_MAX {
+        if !self.names(&field) && self.0.len() < VIOLATIONS_MAX {
             self.0.push(Violation {
                 field,
                 description: description.into(),
             });
         }
+    }
+
+    /// Whether something is wrong with a field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        self.0.iter().any(|violation| violation.field == field)
     }
 
     /// The value, unless anything was wrong.
@@ -42,12 +47,7 @@ pub(super) struct Object<'a> {
 impl<'a> Object<'a> {
     /// The whole body.
     pub(super) fn root(body: &'a [u8], value: &'a mut Value) -> Result<Self, ApiError> {
-        *value = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request(
-                "MALFORMED_JSON",
-                format!("the body must be a JSON object: {error}"),
-            )
-        })?;
+        *value = read_json(body, "a JSON object")?;
         match value {
             Value::Object(fields) => Ok(Self {
                 fields,
@@ -128,22 +128,6 @@ impl<'a> Object<'a> {
     }
 }
 
-fn lower_camel_case(name: &str) -> String {
-    let mut camel = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        if c == '_' {
-            upper = true;
-        } else if upper {
-            camel.extend(c.to_uppercase());
-            upper = false;
-        } else {
-            camel.push(c);
-        }
-    }
-    camel
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -169,14 +153,5 @@ mod tests {
         }
         assert_eq!(get(&json!({"id": "a", "eventId": "b"})).1, 1);
         assert_eq!(get(&json!({"id": null})), (None, 0));
-    }
-
-    #[test]
-    fn camel_case() {
-        assert_eq!(
-            lower_camel_case("dimension_with_conditions"),
-            "dimensionWithConditions"
-        );
-        assert_eq!(lower_camel_case("id"), "id");
     }
 }

@@ -117,10 +117,14 @@ fn read_entries(root: &Object<'_>, wrong: &mut Violations) -> Vec<Entry> {
     } else {
         (DIMENSIONS[0], root.list(&DIMENSIONS, wrong))
     };
-    if elements.is_empty() {
+    // A list of another type was named when it was read.
+    if elements.is_empty() && !wrong.names(name) {
         wrong.add(
             CONDITIONS[0],
-            "is missing or empty; it must have at least one entry",
+            format!(
+                "is missing or empty, and so is `{}`; one of them must have at least one entry",
+                DIMENSIONS[0]
+            ),
         );
     }
     if elements.len() > ENTRIES_MAX {
@@ -264,14 +268,15 @@ pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, Api
     let root = Object::root(body, &mut value)?;
     let mut wrong = Violations::default();
     let elements = root.list(&["reports"], &mut wrong);
-    if elements.is_empty() || elements.len() > IDS_MAX {
-        wrong.add(
-            "reports",
-            format!(
-                "has {} entries; it must have 1 to {IDS_MAX}",
-                elements.len()
-            ),
-        );
+    if elements.is_empty() {
+        let problem = format!("is missing or empty; it must have 1 to {IDS_MAX} entries");
+        wrong.add("reports", problem);
+        return wrong.check(None);
+    }
+    if elements.len() > IDS_MAX {
+        let count = elements.len();
+        let problem = format!("has {count} entries; it must have 1 to {IDS_MAX}");
+        wrong.add("reports", problem);
         return wrong.check(None);
     }
     let ids = elements

@@ -67,10 +67,9 @@ pub(crate) async fn get_watch_time(
 ) -> Result<Json<WatchTimeAnswer>, ApiError> {
     let (streaming, day) = read(&query)?;
     let zone = app.meta().zone(&reader.org).await?;
-    let Some((_, end)) = zone.bounds(day) else {
-        let message = format!("{}, the organisation's zone, has no {day}", zone.name());
-        return Err(ApiError::not_found("NO_SUCH_DAY", message));
-    };
+    let (_, end) = zone
+        .day(day)
+        .map_err(|error| ApiError::not_found("NO_SUCH_DAY", error.to_string()))?;
     if app.now() < end {
         let message = format!("the day is not over; its report can be had from {end} on");
         return Err(ApiError::not_found("REPORT_NOT_AVAILABLE", message));
@@ -122,11 +121,11 @@ fn read(query: &WatchTimeQuery) -> Result<(Streaming, ReportDay), ApiError> {
     if streaming.is_none() {
         wrong(
             "streaming_type",
-            "is REPORT_STREAMING_TYPE_LIVE or REPORT_STREAMING_TYPE_VOD",
+            "must be REPORT_STREAMING_TYPE_LIVE or REPORT_STREAMING_TYPE_VOD, or be left out",
         );
     }
     if day.is_none() {
-        wrong("time", "is a date, such as 2026-11-22T00:00:00Z");
+        wrong("time", "must be a date, such as 2026-11-22T00:00:00Z");
     }
     match (streaming, day) {
         (Some(streaming), Some(day)) => Ok((streaming, day)),

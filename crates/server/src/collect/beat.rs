@@ -17,7 +17,10 @@ use super::value::Value;
 
 static PLAYBACK_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"playback_id\""));
 
+/// The fields that are plain. Of unknown ones only the general reading finds out whether any is there
+/// twice.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Plain<'a> {
     #[serde(rename = "type")]
     record_type: &'a str,
@@ -33,6 +36,11 @@ struct Plain<'a> {
     geo_region: Option<&'a str>,
     user_agent: Option<&'a str>,
     ip: Option<&'a str>,
+    #[expect(
+        dead_code,
+        reason = "players send it, and no figure needs it of a playback"
+    )]
+    name: Option<&'a str>,
     #[serde(borrow, default)]
     position_ms: Value<'a>,
     #[serde(borrow, default)]

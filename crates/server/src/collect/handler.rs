@@ -118,8 +118,11 @@ fn all_rejected(rejections: &Rejections) -> ApiError {
         })
         .collect();
     let message = match rejections.named.first() {
+        Some(only) if rejections.total == 1 => {
+            format!("the only record is not good: {}", only.message)
+        }
         Some(first) => format!(
-            "none of {} records is good; the first, number {}: {}",
+            "none of the {} records is good; the first, of index {}: {}",
             rejections.total, first.index, first.message
         ),
         None => "no record is good".to_owned(),

@@ -20,7 +20,8 @@ use super::fields::Fault;
 use super::long_ids::as_texts;
 use super::records;
 use super::scan::Parts;
-use super::value::{Element, Fields};
+use super::value::{Element, Fields, PollOptionFields};
+use crate::extract::repeated_field;
 
 /// What a body is said to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,8 @@ enum Wrong<'a> {
     Unreadable(&'a [u8], Option<serde_json::Error>),
     TooDeep,
     NotAnObject(&'static str),
+    /// The path of a field that it has twice.
+    Repeated(String),
     Fault(Fault),
 }
 
@@ -140,6 +143,14 @@ impl Wrong<'_> {
             Self::NotAnObject(is) => {
                 let message = format!("the record is {is}; it must be a JSON object");
                 ("NOT_AN_OBJECT", message, None)
+            }
+            Self::Repeated(path) => {
+                // A key may be anything that was sent, so only names of ours are repeated.
+                let field = is_of_ours(&path).then_some(path);
+                let named = field.as_ref().map(|field| format!("`{field}`"));
+                let named = named.unwrap_or_else(|| "a field that records do not have".to_owned());
+                let message = format!("{named} is given twice; give each field once");
+                ("REPEATED_FIELD", message, field)
             }
             Self::Fault(fault) => (fault.reason, fault.message, Some(fault.field)),
         };
@@ -164,6 +175,7 @@ fn read_record(record: &[u8], now: Timestamp) -> Result<Parsed<'_>, Wrong<'_>> {
     }
     let unreadable = |error| Wrong::Unreadable(record, Some(error));
     let element = serde_json::from_str(text).map_err(unreadable)?;
+    ensure_fields_once(&element, text)?;
     match check(element, now) {
         Err(Wrong::Fault(fault)) if fault.is_long_integer => {
             let texts = as_texts(text);
@@ -223,6 +235,22 @@ fn is_one_value(body: &[u8]) -> bool {
         Some(elements) => elements.are_all(),
         None => !is_too_deep(body) && serde_json::from_slice::<IgnoredAny>(body).is_ok(),
     }
+}
+
+/// Refuses a record that has a field twice: which of the two holds would be our guess.
+fn ensure_fields_once(element: &Element<Fields<'_>>, text: &str) -> Result<(), Wrong<'static>> {
+    match element {
+        Element::Object(_) => {
+            repeated_field(text).map_or(Ok(()), |path| Err(Wrong::Repeated(path)))
+        }
+        Element::Other(_) => Ok(()),
+    }
+}
+
+/// Whether each name of a path, such as `options[0].text`, is one that records have.
+fn is_of_ours(path: &str) -> bool {
+    let mut names = path.split('.').filter_map(|part| part.split('[').next());
+    names.all(|name| Fields::NAMES.contains(&name) || PollOptionFields::NAMES.contains(&name))
 }
 
 fn check(element: Element<Fields<'_>>, now: Timestamp) -> Result<Record, Wrong<'static>> {

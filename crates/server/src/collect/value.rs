@@ -237,7 +237,7 @@ fn skip_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     Ok(())
 }
 
-/// Defines an object by its fields; the last of two fields of one name holds.
+/// Defines an object by its fields. A record that has one twice is refused when it has been read.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
         $(#[$doc])*

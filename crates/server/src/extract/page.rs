@@ -43,7 +43,7 @@ impl<T: std::str::FromStr + ToString> Page<T> {
                 .unwrap_or_else(|| {
                     wrong(
                         "page_size",
-                        format!("is a whole number from 1 to {PAGE_SIZE_MAX}"),
+                        format!("must be a whole number from 1 to {PAGE_SIZE_MAX}"),
                     );
                     PAGE_SIZE_DEFAULT
                 }),
@@ -55,7 +55,7 @@ impl<T: std::str::FromStr + ToString> Page<T> {
                 if after.is_none() {
                     wrong(
                         "page_token",
-                        "is the next_page_token of the page before, unchanged".to_owned(),
+                        "must be the next_page_token of the page before, unchanged".to_owned(),
                     );
                 }
                 after

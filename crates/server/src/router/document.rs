@@ -6,6 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema};
 
 use super::google::YOUTUBE;
+use super::parameters::refuses_unknown;
 
 /// A refusal, in the form of google.rpc.Status.
 #[derive(Debug, Serialize, ToSchema)]
@@ -105,6 +106,11 @@ pub(super) fn complete(openapi: &mut OpenApi) {
                 let responses = &mut operation.responses.responses;
                 let limit = responses.entry("429".to_owned());
                 limit.or_insert_with(|| RefOr::T(Response::new(busy)));
+            }
+            if operation.security.is_some() && refuses_unknown(path) {
+                let unknown = "a parameter that the request does not have";
+                let refusal = operation.responses.responses.entry("400".to_owned());
+                refusal.or_insert_with(|| RefOr::T(Response::new(unknown)));
             }
             for (status, response) in &mut operation.responses.responses {
                 let is_refusal = status.starts_with(['4', '5']);

@@ -13,7 +13,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Fault};
 
 /// The header that every answer has, for asking the operator about it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,7 +52,7 @@ pub(super) fn span(request: &Request) -> Span {
     )
 }
 
-/// One line an answer; faults of ours were logged with their cause where they arose.
+/// One line an answer; faults of ours are logged with their cause by [`log_fault`].
 pub(super) fn log<B>(response: &Response<B>, after: Duration, _: &Span) {
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
@@ -61,6 +61,25 @@ pub(super) fn log<B>(response: &Response<B>, after: Duration, _: &Span) {
     } else {
         tracing::info!(http.status = status, duration_ms, "answered");
     }
+}
+
+/// Logs what was no caller's mistake. What lasts, such as a full disk, would be a line for each request
+/// until it is over, so of each reason there are a few lines a minute.
+pub(super) async fn log_fault(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(fault) = response.extensions_mut().remove::<Fault>() else {
+        return response;
+    };
+    if fault.lasts && app.fault_lines().take(&fault.reason, app.now()).is_err() {
+        return response;
+    }
+    let (status, reason, error) = (response.status().as_u16(), fault.reason, fault.error);
+    if fault.is_load {
+        tracing::warn!(http.status = status, %reason, error, "refuse what is too much");
+    } else {
+        tracing::error!(http.status = status, %reason, error, "answer with a fault of ours");
+    }
+    response
 }
 
 /// Counts answers and how long they took.

@@ -17,7 +17,7 @@ use super::status::{PeriodStatus, newest_period};
 use crate::app::App;
 use crate::auth::{Asker, Reader};
 use crate::error::{ApiError, Violation};
-use crate::extract::Segments;
+use crate::extract::{Segments, read_json};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -215,12 +215,7 @@ pub(super) fn job_id(text: &str) -> Result<StandingOrderId, ApiError> {
 
 /// The type and the name of a job to be made; whatever else it says is ours to say.
 fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
-    let job: Value = serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(
-            "MALFORMED_JSON",
-            format!("the body is no JSON: {error}; it is an object with `reportTypeId` and `name`"),
-        )
-    })?;
+    let job = read_json(body, "a JSON object with `reportTypeId` and `name`")?;
     let mut violations = Vec::new();
     let mut wrong = |field: &str, description: String| {
         violations.push(Violation {
@@ -228,38 +223,45 @@ fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
             description,
         });
     };
-    let text = |camel: &str, snake: &str| {
-        let value = job.get(camel).or_else(|| job.get(snake));
-        value.and_then(Value::as_str).unwrap_or_default()
+    let given = |camel: &str, snake: &str| job.get(camel).or_else(|| job.get(snake));
+    let report_type = match given("reportTypeId", "report_type_id") {
+        None | Some(Value::Null) => Err("is missing".to_owned()),
+        Some(Value::String(id)) if id.is_empty() => Err("is missing".to_owned()),
+        Some(Value::String(id)) => {
+            ReportType::from_name(id).ok_or_else(|| format!("{id:?} is no type of ours"))
+        }
+        Some(_) => Err("is no string".to_owned()),
     };
-    let type_id = text("reportTypeId", "report_type_id");
-    let report_type = ReportType::from_name(type_id);
-    if report_type.is_none() {
-        let problem = match type_id {
-            "" => "is missing".to_owned(),
-            unknown => format!("{unknown:?} is no type of ours"),
-        };
+    let report_type = report_type.map_err(|problem| {
+        let names = ReportType::names();
         wrong(
             "reportTypeId",
-            format!("{problem}; it is one of {}", ReportType::names()),
+            format!("{problem}; it must be one of {names}"),
         );
-    }
-    let name = text("name", "name");
-    let characters = name.chars().count();
-    if characters == 0 || characters > NAME_CHARACTERS_MAX {
-        wrong(
-            "name",
-            format!("has {characters} characters; it has 1 to {NAME_CHARACTERS_MAX}"),
-        );
-    } else if name.contains('\0') {
-        wrong(
-            "name",
-            "holds the character NUL (U+0000); leave it out".to_owned(),
-        );
-    }
-    match report_type {
-        Some(report_type) if violations.is_empty() => Ok((report_type, name.to_owned())),
+    });
+    let name = read_name(given("name", "name")).map_err(|problem| wrong("name", problem));
+    match (report_type, name) {
+        (Ok(report_type), Ok(name)) => Ok((report_type, name)),
         _ => Err(ApiError::violations(violations)),
+    }
+}
+
+fn read_name(given: Option<&Value>) -> Result<String, String> {
+    let must = format!("it must have 1 to {NAME_CHARACTERS_MAX} characters");
+    let name = match given {
+        None | Some(Value::Null) => return Err(format!("is missing; {must}")),
+        Some(Value::String(name)) => name,
+        Some(_) => return Err(format!("is no string; {must}")),
+    };
+    match name.chars().count() {
+        0 => Err(format!("is empty; {must}")),
+        characters if characters > NAME_CHARACTERS_MAX => {
+            Err(format!("has {characters} characters; {must}"))
+        }
+        _ if name.contains('\0') => {
+            Err("holds the character NUL (U+0000); leave it out".to_owned())
+        }
+        _ => Ok(name.clone()),
     }
 }
 
@@ -290,6 +292,12 @@ mod tests {
             ["reportTypeId"]
         );
         assert!(read_job(b"{").is_err());
+    }
+
+    #[test]
+    fn a_field_stands_once() {
+        let body = r#"{"name":"a","reportTypeId":"event_customers_a1","name":"b"}"#;
+        assert_eq!(wrong(body), ["name"]);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use axum::extract::State;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
-use showreport_model::bulk::{BulkReport, StandingOrder};
+use showreport_model::bulk::{BulkReportId, StandingOrder};
+use showreport_model::ids::ID_CHARS_MAX;
 use showreport_model::report::Format;
-use showreport_model::{OrgId, Timestamp};
+use showreport_model::{OrgId, StandingOrderId, Timestamp};
 
 use super::jobs::job_id;
 use super::parameters::Given;
@@ -22,9 +23,28 @@ const NOTE_AFTER_MS: i64 = 3_600_000;
 
 /// The name of a report's file: unreserved characters and slashes only, so that
 /// every client sends it alike.
-pub(super) fn resource_name(org: &OrgId, report: &BulkReport) -> String {
-    format!("orgs/{org}/jobs/{}/reports/{}", report.order, report.id)
+fn resource_name(org: &OrgId, order: StandingOrderId, report: BulkReportId) -> String {
+    format!("orgs/{org}/jobs/{order}/reports/{report}")
 }
+
+/// The address of a report's file.
+pub(super) fn download_url(
+    base_url: &str,
+    (org, order): (&OrgId, StandingOrderId),
+    report: BulkReportId,
+) -> String {
+    let name = resource_name(org, order, report);
+    format!("{base_url}/v1/media/{name}?alt=media")
+}
+
+/// How long the base of all addresses may be, in bytes: with the longest name of an organisation and the
+/// greatest number of a report, `downloadUrl` then has the 1,000 characters that clients expect at most.
+pub const PUBLIC_URL_BYTES_MAX: usize = 1_000 - DOWNLOAD_PATH_BYTES_MAX;
+
+const DOWNLOAD_PATH_BYTES_MAX: usize = "/v1/media/orgs//jobs//reports/?alt=media".len()
+    + ID_CHARS_MAX
+    + "00000000-0000-0000-0000-000000000000".len()
+    + "9223372036854775807".len();
 
 /// Download a bulk report.
 ///
@@ -111,6 +131,15 @@ fn is_worth_noting(order: &StandingOrder, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_address_has_a_thousand_characters() {
+        let base = "b".repeat(PUBLIC_URL_BYTES_MAX);
+        let org = OrgId::new("o".repeat(ID_CHARS_MAX)).unwrap();
+        let report = BulkReportId::new(i64::MAX);
+        let url = download_url(&base, (&org, StandingOrderId::generate()), report);
+        assert_eq!(url.len(), 1_000);
+    }
 
     #[test]
     fn a_name_is_of_one_organisation() {

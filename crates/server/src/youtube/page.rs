@@ -38,7 +38,7 @@ impl Page {
             _ => {
                 wrong(
                     "pageSize",
-                    "is a whole number from 1 on; at most 1000 are given",
+                    "must be a whole number from 1 on; at most 1000 are given",
                 );
                 PAGE_SIZE_DEFAULT
             }
@@ -48,7 +48,7 @@ impl Page {
             if after.is_none() {
                 wrong(
                     "pageToken",
-                    "is the nextPageToken of the page before, unchanged",
+                    "must be the nextPageToken of the page before, unchanged",
                 );
             }
             after

@@ -1,5 +1,5 @@
-//! Parameters after `?`, read as Google's services do: names that nobody knows
-//! are passed over, and of several values of one name the last holds.
+//! Parameters after `?`, read as Google's services do: names are `lowerCamelCase` or `snake_case`, and of
+//! several values of one name the last holds.
 
 use std::num::ParseIntError;
 
@@ -7,6 +7,34 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::error::ApiError;
+use crate::extract::lower_camel_case;
+
+/// What Google's services take with every request, and what its clients for Python add.
+pub(crate) const STANDARD_PARAMETERS: [&str; 23] = [
+    "$.xgafv",
+    "$alt",
+    "$callback",
+    "$fields",
+    "$key",
+    "$prettyPrint",
+    "$userProject",
+    "access_token",
+    "alt",
+    "callback",
+    "fields",
+    "includeSystemManaged",
+    "key",
+    "oauth_token",
+    "onBehalfOfContentOwner",
+    "pp",
+    "prettyPrint",
+    "quotaUser",
+    "strict",
+    "trace",
+    "uploadType",
+    "upload_protocol",
+    "userIp",
+];
 
 /// What a client appended to the path.
 #[derive(Debug, Default)]
@@ -35,7 +63,14 @@ impl<S: Sync> FromRequestParts<S> for Given {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Query::try_from_uri(&parts.uri)
-            .map(|Query(pairs)| Self(pairs))
+            .map(|Query(pairs): Query<Vec<(String, String)>>| {
+                let pairs = pairs.into_iter();
+                Self(
+                    pairs
+                        .map(|(name, value)| (lower_camel_case(&name), value))
+                        .collect(),
+                )
+            })
             .map_err(|_| {
                 ApiError::bad_request("INVALID_QUERY", "the parameters after `?` cannot be read")
             })
@@ -50,6 +85,13 @@ mod tests {
         let request = axum::http::Request::get(format!("/v1/jobs?{query}"));
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         Given::from_request_parts(&mut parts, &()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_name_is_written_in_one_of_two_ways() {
+        let given = given("page_size=2&startTimeBefore=x").await;
+        assert_eq!(given.number("pageSize"), Some(Ok(2)));
+        assert_eq!(given.text("startTimeBefore"), Some("x"));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use showreport_model::bulk::{BulkReport, BulkReportId, StandingOrder};
 use utoipa::ToSchema;
 
 use super::jobs::job_id;
-use super::media::resource_name;
+use super::media::download_url;
 use super::page::Page;
 use super::parameters::Given;
 use crate::app::App;
@@ -161,7 +161,6 @@ pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
 
 fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnswer {
     let base = app.config().base_url();
-    let name = resource_name(&order.org, report);
     let file = &report.file;
     ReportAnswer {
         id: report.id.to_string(),
@@ -172,7 +171,7 @@ fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnsw
         end_time: report.ends_at.to_proto(),
         create_time: report.created_at.to_proto(),
         job_expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
-        download_url: format!("{base}/v1/media/{name}?alt=media"),
+        download_url: download_url(base, (&order.org, order.id), report.id),
         row_count: file.row_count,
         size_bytes: file.size_bytes,
         sha256: file.sha256.clone(),

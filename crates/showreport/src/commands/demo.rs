@@ -44,7 +44,7 @@ pub(super) struct Demo {
     viewers: u32,
 
     /// Stop when everything is made, instead of serving on
-    #[arg(long, value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long)]
     exit: bool,
 
     #[command(flatten)]

@@ -21,7 +21,7 @@ use showreport_model::facts::Collected;
 use showreport_model::{EventId, OrgId};
 use tokio::sync::mpsc;
 
-use super::output::{Usage, grouped, print_line};
+use super::output::{Usage, counted, print_line};
 use super::token::known;
 use crate::wiring::{DataDir, open_lake, open_meta};
 use gather::Gatherer;
@@ -77,8 +77,14 @@ impl Import {
         let outcome = outcome?;
         outcome.explain(&names);
         print_line(format_args!(
-            "accepted {} records, rejected {}",
-            outcome.accepted, outcome.rejected
+            "accepted {} {}, rejected {}",
+            outcome.accepted,
+            if outcome.accepted == 1 {
+                "record"
+            } else {
+                "records"
+            },
+            outcome.rejected
         ))?;
         Ok(ExitCode::from(u8::from(!outcome.is_clean(&names))))
     }
@@ -107,8 +113,8 @@ impl Import {
         let records = loading?;
         outcome.map_err(|error| {
             anyhow!(
-                "{error:#}; {} records are loaded, and loading them again changes nothing",
-                grouped(records)
+                "{error:#}; loaded before: {}; loading them again changes nothing",
+                counted(records, "record")
             )
         })
     }
@@ -127,8 +133,8 @@ async fn load_groups(
         let is_long = events.sum::<usize>() > EVENTS_WITHOUT_PAUSE;
         lake.load(org, &group).await.with_context(|| {
             format!(
-                "load records; {} before them are loaded, and it can be run again",
-                grouped(records)
+                "load records; loaded before them: {}; it can be run again",
+                counted(records, "record")
             )
         })?;
         records += group.iter().map(|part| part.records as u64).sum::<u64>();

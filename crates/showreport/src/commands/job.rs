@@ -10,7 +10,7 @@ use showreport_model::bulk::{ReportType, StandingOrder};
 use showreport_model::{OrgId, StandingOrderId};
 
 use super::bulk::report_type;
-use super::output::print_line;
+use super::output::{counted, print_line};
 use super::token::known;
 use crate::wiring::{DataDir, open_lake, open_meta};
 
@@ -26,16 +26,16 @@ enum Action {
     /// Makes a job and prints its id; the server makes the reports
     #[command(after_long_help = CREATE)]
     Create {
-        /// Whose events
+        /// The organisation that the events belong to
         #[arg(long, value_name = "ORG")]
         org: OrgId,
 
-        /// What about: `event_watch_time_a1`, `event_customers_a1`, `event_chat_messages_a1`,
+        /// Report type: `event_watch_time_a1`, `event_customers_a1`, `event_chat_messages_a1`,
         /// `event_poll_summaries_a1`, `event_poll_votes_a1`
         #[arg(long, value_name = "TYPE", value_parser = report_type)]
         r#type: ReportType,
 
-        /// What to call it, at most 100 characters [default: the type]
+        /// Name of the job, at most 100 characters [default: the type]
         #[arg(long, value_name = "NAME", value_parser = name)]
         name: Option<String>,
     },
@@ -118,7 +118,7 @@ async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
         let made = meta.days_made(order.id).await?;
         let newest = made.last_key_value();
         let newest = newest.map_or_else(|| "none".to_owned(), |(day, _)| day.to_string());
-        let days = made.len();
+        let days = counted(made.len() as u64, "day");
         let StandingOrder {
             id,
             org,
@@ -133,7 +133,7 @@ async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
             (None, None) => "goes on".to_owned(),
         };
         print_line(format_args!(
-            "{id}  {org}  {report_type}  made {created_at}  {days} days  newest {newest}  {state}  {name}"
+            "{id}  {org}  {report_type}  made {created_at}  {days}  newest {newest}  {state}  {name}"
         ))?;
     }
     Ok(())
@@ -163,7 +163,7 @@ fn name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "has {characters} characters; a name has 1 to {CHARACTERS_MAX}"
+            "has {characters} characters; a name must have 1 to {CHARACTERS_MAX}"
         ))
     }
 }

@@ -1,20 +1,20 @@
 //! `showreport report`: one report without a server.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use showreport_meta::Meta;
 use showreport_model::buckets::Granularity;
 use showreport_model::report::{Dimension, Format, GroupBy, ReportOrder};
-use showreport_model::{ErrorKind, EventId, Failure, OrgId, Timestamp, Window};
-use showreport_query::{Output, Rendered, Sink};
+use showreport_model::time::Moment;
+use showreport_model::{ErrorKind, EventId, Failure, OrgId, Timestamp, Window, Zone};
+use showreport_query::{Edition, Output, Rendered};
 
-use super::file::{WholeFile, stdout_sink};
-use super::output::{Usage, grouped};
+use super::destination::{edition, ensure_readable, form, write_out};
+use super::output::Usage;
 use super::token::known;
-use crate::settings::values::instant;
 use crate::shutdown::Shutdown;
 use crate::wiring::{DataDir, Limits, Parts};
 
@@ -24,7 +24,7 @@ use crate::wiring::{DataDir, Limits, Parts};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Report {
-    /// Whose event
+    /// The organisation that the event belongs to
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
@@ -32,11 +32,11 @@ pub(super) struct Report {
     #[arg(long, value_name = "ID")]
     event: EventId,
 
-    /// What about: watch-time, chat-histories, poll-summaries, poll-votes
+    /// Dimension: watch-time, chat-histories, poll-summaries, poll-votes
     #[arg(long, value_name = "DIMENSION", value_parser = dimension)]
     dimension: Dimension,
 
-    /// Gathered by: watch-timestamp, customer-id, device-id, device-os, geo-region. May be
+    /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. May be
     /// repeated or hold a comma list; without it there is a row a view, message, option or vote
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = group_by)]
     group_by: Vec<GroupBy>,
@@ -45,17 +45,23 @@ pub(super) struct Report {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = granularity)]
     granularity: Granularity,
 
-    /// From this instant on (RFC 3339) [default: the beginning]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    from: Option<Timestamp>,
+    /// From this time on: RFC 3339, or a date or date and time of the organisation's zone, such as
+    /// 2026-03-12 or '2026-03-12 19:00' [default: the beginning]
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
 
-    /// Until this instant, itself left out (RFC 3339) [default: the end]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    to: Option<Timestamp>,
+    /// Until this time, itself left out; a date is its first instant [default: the end]
+    #[arg(long, value_name = "TIME")]
+    to: Option<Moment>,
 
-    /// In which form: csv, ndjson, parquet, xlsx
-    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = format)]
-    format: Format,
+    /// The file's form: csv, ndjson, parquet, xlsx [default: as the name of --out ends, else csv]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+
+    /// The text of a CSV file: guarded (cells that a spreadsheet would run as formulas begin with `'`),
+    /// raw (the exact text, for databases), excel (guarded, after a byte-order mark)
+    #[arg(long, value_name = "VARIANT", default_value = "guarded", value_parser = edition)]
+    variant: Edition,
 
     /// The file to write, which appears only when it is whole [default: stdout]
     #[arg(long, value_name = "FILE")]
@@ -73,38 +79,51 @@ Examples:
   The audience minute by minute and by system, of the first half hour, into a file:
     showreport report --org acme --event keynote --dimension watch-time \\
         --group-by watch-timestamp,device-os --granularity 60 \\
-        --from 2026-03-12T18:00:00Z --to 2026-03-12T18:30:00Z --out audience.csv
+        --from '2026-03-12 19:00' --to '2026-03-12 19:30' --out audience.csv
 
   The polls as a spreadsheet:
-    showreport report --org acme --event keynote --dimension poll-summaries \\
-        --format xlsx --out polls.xlsx
+    showreport report --org acme --event keynote --dimension poll-summaries --out polls.xlsx
+
+  The chat as it was written, for a database:
+    showreport report --org acme --event keynote --dimension chat-histories \\
+        --variant raw --out chat.csv
 
 It works beside a running server. The same facts give the same bytes.";
 
 impl Report {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
-        let order = self.order()?;
-        if self.out.is_none() && std::io::stdout().is_terminal() && !is_text(order.format) {
-            return Err(Usage(format!(
-                "{} is not for a terminal; name a file with --out, or send stdout to one",
-                order.format
-            ))
-            .into());
-        }
+        let out = self.out.as_deref();
+        let format = form(out, self.format)?;
+        ensure_readable(out, format)?;
         let mut shutdown = Shutdown::listen()?;
         let parts = Parts::open(&DataDir::existing(data_dir)?, &self.limits).await?;
         let outcome = tokio::select! {
-            outcome = make(&parts, &order, self.out.as_deref()) => outcome,
+            outcome = self.make(&parts, format) => outcome,
             () = shutdown.requested() => Err(anyhow::anyhow!("stopped before the report was whole")),
         };
         parts.close().await;
         outcome.map(|()| ExitCode::SUCCESS)
     }
 
-    fn order(&self) -> Result<ReportOrder, Usage> {
+    async fn make(&self, parts: &Parts, format: Format) -> anyhow::Result<()> {
+        let zone = known(&parts.meta, &self.org).await?;
+        let order = self.order(format, &zone)?;
+        known_event(&parts.meta, &self.org, &self.event).await?;
+        parts
+            .jobs
+            .flush_event(&order.org, &order.event)
+            .await
+            .context("take in what was accepted")?;
+        write_out(self.out.as_deref(), self.variant, |output| {
+            write(parts, &order, output)
+        })
+        .await
+    }
+
+    fn order(&self, format: Format, zone: &Zone) -> Result<ReportOrder, Usage> {
         let window = Window {
-            start: self.from,
-            end: self.to,
+            start: instant("--from", self.from, zone)?,
+            end: instant("--to", self.to, zone)?,
         };
         if !window.is_possible() {
             return Err(Usage("--to is not after --from".to_owned()));
@@ -123,60 +142,39 @@ impl Report {
             group_by,
             window,
             granularity: self.granularity,
-            format: self.format,
+            format,
         })
     }
 }
 
-async fn make(parts: &Parts, order: &ReportOrder, out: Option<&Path>) -> anyhow::Result<()> {
-    known(&parts.meta, &order.org).await?;
-    match parts.meta.event(&order.org, &order.event).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{error} in {}; its first record makes it known", order.org)
-        }
-        event => event.context("look for the event")?,
-    };
-    parts
-        .jobs
-        .flush_event(&order.org, &order.event)
-        .await
-        .context("take in what was accepted")?;
-    let Some(path) = out else {
-        let stdout = stdout_sink().context("open stdout")?;
-        write(parts, order, stdout).await?;
-        return Ok(());
-    };
-    let (file, sink) =
-        WholeFile::create(path).with_context(|| format!("make the file {}", path.display()))?;
-    let rendered = write(parts, order, sink).await?;
-    file.publish()
-        .with_context(|| format!("write the file {}", path.display()))?;
-    eprintln!(
-        "{}: {} rows, {} bytes, sha256 {}",
-        path.display(),
-        grouped(rendered.row_count),
-        grouped(rendered.size_bytes),
-        rendered.sha256
-    );
-    Ok(())
+fn instant(flag: &str, given: Option<Moment>, zone: &Zone) -> Result<Option<Timestamp>, Usage> {
+    let at = given.map(|moment| moment.in_zone(zone)).transpose();
+    at.map_err(|error| Usage(format!("{flag}: {error}")))
 }
 
-async fn write(parts: &Parts, order: &ReportOrder, main: Sink) -> anyhow::Result<Rendered> {
+/// Fails, and says what to do, where there is no such organisation or event.
+pub(super) async fn known_event(meta: &Meta, org: &OrgId, event: &EventId) -> anyhow::Result<()> {
+    known(meta, org).await?;
+    match meta.event(org, event).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("{error} in {org}; its first record makes it known")
+        }
+        Err(error) => Err(error).context("look for the event"),
+    }
+}
+
+async fn write(parts: &Parts, order: &ReportOrder, output: Output) -> anyhow::Result<Rendered> {
     let pins = parts
         .jobs
         .pins(&order.org, &order.event)
         .await
         .context("choose the facts")?;
-    let output = Output { main, raw: None };
     let rendered = parts
         .query
         .write_report(order, &pins, output, Arc::new(|_| {}))
         .await?;
     Ok(rendered)
-}
-
-const fn is_text(format: Format) -> bool {
-    matches!(format, Format::Csv | Format::Ndjson)
 }
 
 fn dimension(text: &str) -> Result<Dimension, String> {
@@ -201,7 +199,7 @@ fn granularity(text: &str) -> Result<Granularity, String> {
 }
 
 fn none_of(names: &str) -> String {
-    format!("it is one of {}", names.replace('_', "-"))
+    format!("it must be one of {}", names.replace('_', "-"))
 }
 
 #[cfg(test)]

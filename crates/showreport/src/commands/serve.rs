@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use showreport_server::PUBLIC_URL_BYTES_MAX;
+
 use super::output::print_line;
 use crate::shutdown::Shutdown;
 use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
@@ -19,7 +21,7 @@ pub(super) struct Serve {
 
     /// How the outside reaches the server, in the addresses of files [default: http:// and the
     /// address listened on]
-    #[arg(long, value_name = "URL", value_parser = public_url)]
+    #[arg(long, value_name = "URL", value_parser = public_url, help_heading = "Server")]
     public_url: Option<String>,
 
     #[command(flatten)]
@@ -80,16 +82,30 @@ pub(super) async fn stop(running: Running, shutdown: &mut Shutdown) -> anyhow::R
 }
 
 fn public_url(text: &str) -> Result<String, String> {
-    let url = text.trim_end_matches('/');
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .unwrap_or_default();
-    let is_plain = !host.is_empty() && !host.contains(['?', '#', ' ']);
-    is_plain.then(|| url.to_owned()).ok_or_else(|| {
-        "is no address such as https://reports.example.com or https://example.com/reports"
-            .to_owned()
-    })
+    let address = text.trim_end_matches('/');
+    let is_plain = reqwest::Url::parse(address).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    // The parser passes over blanks and reads other letters in their own way; addresses are given out as
+    // they are written here.
+    let is_ascii = address.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain || !is_ascii || address.contains(['?', '#', '\\']) {
+        return Err(
+            "is no address such as https://reports.example.com or https://example.com/reports"
+                .to_owned(),
+        );
+    }
+    if address.len() > PUBLIC_URL_BYTES_MAX {
+        return Err(format!(
+            "has {} characters; it may have {PUBLIC_URL_BYTES_MAX}, so that the addresses of bulk \
+             reports have at most 1,000",
+            address.len()
+        ));
+    }
+    Ok(address.to_owned())
 }
 
 #[cfg(test)]
@@ -105,8 +121,35 @@ mod tests {
             "ftp://example.com",
             "https://",
             "http://a?b",
+            "http://a?",
+            "http://a#b",
+            "http://a b",
+            " http://a",
+            "http://a\tb",
+            "http:\\\\a",
+            "https://user@a",
+            "https://:word@a",
+            "https://a:70000",
+            "https://[::1",
+            "https://münchen.example",
         ] {
             assert!(public_url(wrong).is_err(), "{wrong}");
         }
+        for good in [
+            "http://a",
+            "https://a:1/b/c",
+            "http://[::1]:8470",
+            "https://a/%20b",
+        ] {
+            assert_eq!(public_url(good), Ok(good.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_public_url_leaves_room_for_the_addresses_of_bulk_reports() {
+        let url = |length: usize| format!("https://a/{}", "b".repeat(length - 10));
+        assert!(public_url(&url(PUBLIC_URL_BYTES_MAX)).is_ok());
+        let error = public_url(&url(PUBLIC_URL_BYTES_MAX + 1)).expect_err("too long");
+        assert!(error.contains("1,000"), "{error}");
     }
 }

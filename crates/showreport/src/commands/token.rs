@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use showreport_meta::{Meta, Scopes, Token as Listed};
-use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, TokenId};
+use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, TokenId, Zone};
 
 use super::output::print_line;
 use crate::settings::values::duration_millis;
@@ -154,10 +154,10 @@ fn line(token: &Listed, now: Timestamp) -> String {
     format!("{id}  {org}  {scopes}  made {created_at}  {ends}  {state}")
 }
 
-/// Fails, and says what to do, where there is no such organisation.
-pub(super) async fn known(meta: &Meta, org: &OrgId) -> anyhow::Result<()> {
+/// The zone of an organisation. Fails, and says what to do, where there is no such organisation.
+pub(super) async fn known(meta: &Meta, org: &OrgId) -> anyhow::Result<Zone> {
     match meta.zone(org).await {
-        Ok(_) => Ok(()),
+        Ok(zone) => Ok(zone),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!("{error}; `showreport org create {org}` makes it")
         }

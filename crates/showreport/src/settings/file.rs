@@ -1,4 +1,4 @@
-//! The settings file: `showreport.toml`, whose keys are the names of flags.
+//! The settings file: `showreport.toml`, whose keys are the names of settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-use super::{CONFIG, key_of};
+use super::{CONFIG, key_name, key_of};
 
 /// The file that is read where none is named.
 pub(super) const FILE_NAME: &str = "showreport.toml";
@@ -41,11 +41,7 @@ impl FileSettings {
         let mut settings = BTreeMap::new();
         for (key, value) in table {
             let Some(uses) = flags.get(&key) else {
-                let valid: Vec<&str> = flags.keys().map(String::as_str).collect();
-                return Err(format!(
-                    "there is no key `{key}`; the keys are {}",
-                    valid.join(", ")
-                ));
+                return Err(no_such_key(&key, command, &flags));
             };
             let values = texts(&value).ok_or_else(|| {
                 format!("`{key}` is a table or a time; it takes a text, a number, true, false or a list of these")
@@ -70,6 +66,26 @@ impl FileSettings {
             })
             .mut_subcommands(|command| self.apply(command))
     }
+}
+
+fn no_such_key(key: &str, command: &Command, flags: &BTreeMap<String, Vec<Arg>>) -> String {
+    let problem = if asks_for(command, key) {
+        format!(
+            "`{key}` is no setting, but says what one call asks for; give it as --{} each time",
+            key.replace('_', "-")
+        )
+    } else {
+        format!("there is no key `{key}`")
+    };
+    let valid: Vec<&str> = flags.keys().map(String::as_str).collect();
+    format!("{problem}; the keys are {}", valid.join(", "))
+}
+
+/// Whether any command has a flag of this name.
+fn asks_for(command: &Command, key: &str) -> bool {
+    let mut flags = command.get_arguments();
+    flags.any(|arg| key_name(arg).is_some_and(|name| name == key))
+        || command.get_subcommands().any(|it| asks_for(it, key))
 }
 
 /// Every key with the flags of that name, over all commands.
@@ -112,12 +128,6 @@ fn text(value: &Value) -> Option<String> {
 /// Parses the values as the flag alone, since a wrong default is a fault to the parser, not an error.
 fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let long = arg.get_long().expect("a key is the name of a flag");
-    if matches!(arg.get_action(), ArgAction::SetTrue) {
-        let truth = matches!(values, [value] if value == "true" || value == "false");
-        return truth
-            .then_some(())
-            .ok_or_else(|| "is true or false".to_owned());
-    }
     if values.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {
         return Err("takes one value".to_owned());
     }

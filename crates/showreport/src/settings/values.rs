@@ -1,18 +1,11 @@
-//! Values as people type them: lengths of time, sizes, instants.
+//! Values as people type them: lengths of time, sizes.
 
-use showreport_model::Timestamp;
 use showreport_model::time::parse_duration_millis;
 
 /// A length of time in milliseconds.
 pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
     parse_duration_millis(text)
         .ok_or_else(|| "is no length of time, such as 30d, 12h, 90s or 1h 30m".to_owned())
-}
-
-/// An instant.
-pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|error: showreport_model::time::TimeError| error.to_string())
 }
 
 /// A size in bytes, such as `512MiB`.

@@ -15,6 +15,7 @@ use super::threads::Threads;
 
 /// Where a server is found, and how often.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub struct Doors {
     /// The address to listen on; port 0 takes any free one [default: 127.0.0.1:8470; of demo
     /// 127.0.0.1:8480]

@@ -17,10 +17,7 @@ const EVENTS: [&str; 2] = ["keynote", "other"];
 /// What the report of a day would be if it were made now.
 async fn now(app: &TestApp, org: &Org, report_type: &str, day: ReportDay) -> String {
     let report_type = ReportType::from_name(report_type).expect("a type");
-    let output = Output {
-        main: Box::new(tokio::io::sink()),
-        raw: None,
-    };
+    let output = Output::new(Box::new(tokio::io::sink()), None);
     let written = app
         .parts
         .jobs

@@ -39,7 +39,7 @@ pub(crate) fn printed(data: &Path, typed: &str) -> String {
 
 /// Checks that a command fails with this code, and returns why, which it says on stderr.
 #[track_caller]
-fn fails(data: &Path, typed: &str, code: i32) -> String {
+pub(crate) fn fails(data: &Path, typed: &str, code: i32) -> String {
     let output = run(data, typed);
     let why = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(code), "{typed}: {why}");
@@ -61,14 +61,14 @@ fn watches(customer: &str, from: &str, to: &str) -> Value {
     })
 }
 
-fn records() -> String {
+pub(crate) fn records() -> String {
     ndjson(&[
         watches("ada", "10:00:00", "10:30:00"),
         watches("bob", "10:10:00", "10:20:00"),
     ])
 }
 
-fn write(data: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+pub(crate) fn write(data: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     std::fs::write(data.join(name), bytes).expect("write");
 }
 
@@ -355,6 +355,7 @@ fn help_reads_like_a_manual() {
         "clock confirm",
         "job create",
         "bulk",
+        "figures",
     ] {
         let help = printed(data.path(), &format!("{command} --help"));
         assert!(help.contains("Examples:"), "{command}: {help}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{Request, Version};
 
-use crate::command_line::{acme, command, http, printed, serve, started};
+use crate::command_line::{acme, command, http, printed, records, serve, started};
 use crate::harness::Show;
 
 fn get(path: &str, version: &str, fields: &str) -> String {
@@ -236,4 +236,34 @@ mod modes {
         assert_eq!(mode(&data.join("meta.sqlite")), 0o600);
         assert_eq!(mode(&data.join("store")), 0o700);
     }
+}
+
+#[test]
+fn what_is_refused_for_lack_of_room_is_no_error_and_no_line_each_time() {
+    let data = acme();
+    let data = data.path();
+    let token = printed(data, "token create --org acme --scope collect");
+    let (log, to_log) = log_in(data);
+    let (_server, address) = serve(data, "--journal-size 1 --flush-after 1d", to_log);
+    let body = records();
+    let request = format!(
+        "POST /collect HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        token.trim_end(),
+        body.len()
+    );
+    let answers: Vec<String> = (0..40).map(|_| http(&address, &request)).collect();
+    let refused = answers
+        .iter()
+        .filter(|it| it.contains("JOURNAL_FULL"))
+        .count();
+    assert!(refused > 30, "{refused} of {} are refused", answers.len());
+    let line = line_with(&log, "reason=JOURNAL_FULL");
+    assert!(line.contains("WARN"), "{line}");
+    let text = fs::read_to_string(&log).expect("the log");
+    assert!(!text.contains("ERROR"), "{text}");
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("reason=JOURNAL_FULL"));
+    assert!((1..=12).contains(&lines.count()), "{text}");
 }

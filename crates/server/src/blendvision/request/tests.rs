@@ -244,3 +244,19 @@ fn ids_are_read_or_known_to_be_of_no_report() {
         assert!(ids(body.clone()).is_err(), "{body}");
     }
 }
+
+#[test]
+fn a_field_stands_once_at_every_level() {
+    let wrong = |body: &str| {
+        CreateReports::read(body.as_bytes())
+            .unwrap_err()
+            .violated_fields()
+    };
+    let entry = r#"{"dimension":4,"filter":{"start_time":"","end_time":"","start_time":""}}"#;
+    let body = format!(r#"{{"id":"e","type":1,"dimension_with_conditions":[{entry}]}}"#);
+    let path = "dimension_with_conditions[0].filter.start_time";
+    assert_eq!(wrong(&body), [path]);
+    assert_eq!(wrong(r#"{"id":"e","id":"e"}"#), ["id"]);
+    let ids = read_ids(br#"{"reports":[{"id":"a"},{"id":"a","id":"b"}]}"#).unwrap_err();
+    assert_eq!(ids.violated_fields(), ["reports[1].id"]);
+}

@@ -7,6 +7,7 @@ mod bodies;
 mod plain;
 mod records;
 mod numbers;
+mod repeated;
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()

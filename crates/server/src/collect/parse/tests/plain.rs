@@ -6,7 +6,9 @@ use super::*;
 
 /// The record as the general way reads it.
 fn general(text: &str) -> Option<Record> {
-    check(serde_json::from_str(text).ok()?, now()).ok()
+    let element = serde_json::from_str(text).ok()?;
+    ensure_fields_once(&element, text).ok()?;
+    check(element, now()).ok()
 }
 
 fn field() -> impl Strategy<Value = String> {
@@ -25,6 +27,7 @@ fn field() -> impl Strategy<Value = String> {
         "position_ms",
         "rate",
         "unknown",
+        "name",
         r"to\u006f",
     ];
     let values = [

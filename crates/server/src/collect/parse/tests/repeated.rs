@@ -1,0 +1,95 @@
+//! A field that a record has twice.
+
+use super::*;
+
+/// The record with something more before its end.
+fn and(record: &Value, more: &str) -> String {
+    let text = record.to_string();
+    format!("{},{more}}}", text.strip_suffix('}').unwrap())
+}
+
+/// Records with a field twice, and its path.
+fn repeating() -> Vec<(String, Option<&'static str>)> {
+    let with_option = |more: &str| {
+        let id = r#""id":"a""#;
+        poll().to_string().replacen(id, &format!("{id},{more}"), 1)
+    };
+    vec![
+        (
+            and(&playback(), r#""to":"2026-11-22T10:00:20Z""#),
+            Some("to"),
+        ),
+        (
+            and(&playback(), r#""to":"2026-11-22T10:00:10Z""#),
+            Some("to"),
+        ),
+        (
+            and(&playback(), r#""customer_id":null,"customer_id":"ada""#),
+            Some("customer_id"),
+        ),
+        (and(&playback(), r#""name":"a","name":"a""#), Some("name")),
+        (and(&playback(), r#""t\u006f":1"#), Some("to")),
+        (and(&chat(), r#""text":"bye""#), Some("text")),
+        (and(&event(), r#""type":"event""#), Some("type")),
+        (with_option(r#""text":"B""#), Some("options[0].text")),
+        (and(&playback(), r#""secret":1,"secret":1"#), None),
+        (
+            and(&playback(), r#""unknown":[{"to":{"secret":1,"secret":2}}]"#),
+            None,
+        ),
+        (and(&vote(), r#""option_ids":[]"#), Some("option_ids")),
+    ]
+}
+
+#[test]
+fn it_is_refused_and_named_in_each_form_of_body() {
+    for (record, path) in repeating() {
+        let good = chat();
+        let bodies = [
+            (format!("{good}\n{record}\n{good}"), Form::Ndjson),
+            (format!("{good}\n{record}\n{good}"), Form::Either),
+            (format!("[{good}, {record}, {good}]"), Form::Json),
+            (format!("[{good},{record},{good}]"), Form::Either),
+        ];
+        for (body, form) in bodies {
+            let mut kept = 0;
+            let read = parse_body(body.as_bytes(), form, now(), |_| kept += 1).unwrap();
+            assert_eq!((kept, read.total), (2, 1), "{body}");
+            let rejected = &read.named[0];
+            assert_eq!(
+                (rejected.index, rejected.reason),
+                (1, "REPEATED_FIELD"),
+                "{body}"
+            );
+            assert_eq!(rejected.field.as_deref(), path, "{body}");
+            let message = &rejected.message;
+            assert!(!message.contains("secret"), "{message}");
+        }
+        for form in [Form::Json, Form::Ndjson, Form::Either] {
+            let read = parse_body(record.as_bytes(), form, now(), |_| {}).unwrap();
+            assert_eq!(read.named[0].reason, "REPEATED_FIELD", "{record}");
+        }
+    }
+}
+
+#[test]
+fn fields_of_different_objects_and_values_are_no_repetition() {
+    for more in [
+        r#""unknown":{"to":1,"from":{"to":2}}"#,
+        r#""unknown":["to","to"],"others":["to"]"#,
+        r#""name":"to","user_agent":"\"to\":1""#,
+        // What is passed over need not be readable.
+        r#""unknown":[1e999,"\ud83d"]"#,
+    ] {
+        let line = and(&playback(), more);
+        let read = parse_line(line.as_bytes(), 0, now());
+        assert!(read.is_ok(), "{line}: {read:?}");
+    }
+}
+
+#[test]
+fn a_playback_with_a_name_is_read_in_short() {
+    let line = and(&playback(), r#""name":"Ada""#);
+    let read = parse_line(line.as_bytes(), 0, now()).expect("a good record");
+    assert!(matches!(read, Parsed::Beat(_)), "{read:?}");
+}
