@@ -191,51 +191,35 @@ struct Onward<'a> {
 
 impl Onward<'_> {
     fn write_serving(&self, text: &mut String) -> fmt::Result {
-        writeln!(
-            text,
-            "\nGo on, in this directory and another terminal; the last line gives the figures"
-        )?;
-        self.write_report(text)?;
-        self.write_figures(text, "")?;
-        write!(text, "\nServing at {} until Ctrl-C.", self.base_url)
-    }
-
-    fn write_stopped(&self, text: &mut String) -> fmt::Result {
-        writeln!(
-            text,
-            "\nGo on, in this directory; the last line gives the figures"
-        )?;
-        self.write_report(text)?;
-        let address = self.base_url.trim_start_matches("http://");
-        writeln!(
-            text,
-            "  {} serve --data-dir {} \\\n    --listen {address} &",
-            program(),
-            quoted(self.data_dir)
-        )?;
-        self.write_figures(text, " --retry 9 --retry-connrefused")?;
-        text.truncate(text.trim_end().len());
-        Ok(())
-    }
-
-    fn write_report(&self, text: &mut String) -> fmt::Result {
-        let data_dir = quoted(self.data_dir);
-        let event = &self.event;
-        writeln!(
-            text,
-            "  {} report --data-dir {data_dir} \\\n    --org {ORG} --event {event} \
-             --dimension watch-time --group-by device-os",
-            program()
-        )
-    }
-
-    fn write_figures(&self, text: &mut String, retry: &str) -> fmt::Result {
+        writeln!(text, "\nGo on, in this directory and another terminal")?;
         let token = quoted(&self.token);
         writeln!(
             text,
-            "  curl -sS{retry} -w '\\n' \\\n    -H \"Authorization: Bearer $(cat {token})\" \\\n    \
-             {}/api/v1/events/{}/figures",
+            "  curl -sS -w '\\n' {}/api/v1/events/{}/figures \\\n    \
+             -H \"Authorization: Bearer $(cat {token})\"",
             self.base_url, self.event
+        )?;
+        self.write_commands(text)?;
+        write!(text, "\n\nServing at {} until Ctrl-C.", self.base_url)
+    }
+
+    fn write_stopped(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "\nGo on, in this directory")?;
+        self.write_commands(text)
+    }
+
+    /// Commands that need no server, and work beside one.
+    fn write_commands(&self, text: &mut String) -> fmt::Result {
+        let (program, data_dir) = (program(), quoted(self.data_dir));
+        let show = format!("--org {ORG} --event {}", self.event);
+        writeln!(
+            text,
+            "  {program} report --data-dir {data_dir} \\\n    {show} \
+             --dimension watch-time --group-by device-os"
+        )?;
+        write!(
+            text,
+            "  {program} figures --data-dir {data_dir} \\\n    {show}"
         )
     }
 }
