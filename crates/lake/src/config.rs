@@ -11,6 +11,8 @@ pub struct Config {
     pub lock: PathBuf,
     /// Bytes in memory of what one flush takes from the journal, merged.
     pub flush_bytes_max: u64,
+    /// Bytes in memory of what makes one file of a load past the journal.
+    pub load_bytes_max: u64,
     /// About how large a compacted file is.
     pub file_bytes_target: u64,
     /// How many files of one size are merged.

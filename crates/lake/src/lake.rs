@@ -142,7 +142,7 @@ impl Lake {
         let shared = self.shared.clone();
         let (org, collected) = (org.clone(), collected.to_vec());
         let work = move |mut newest: Held| async move {
-            let bytes_max = shared.config.flush_bytes_max;
+            let bytes_max = shared.config.load_bytes_max;
             let facts = (&org, collected.as_slice());
             flush::load(&shared.meta, &mut newest, facts, bytes_max, &shared.metrics).await
         };

@@ -61,6 +61,7 @@ fn config(directory: &std::path::Path) -> Config {
         root: directory.join("store"),
         lock: directory.join("flush.lock"),
         flush_bytes_max: 1 << 20,
+        load_bytes_max: 1 << 20,
         file_bytes_target: 128 << 20,
         compact_files_min: 4,
     }

@@ -17,8 +17,11 @@ use super::spill::SpillDir;
 use super::threads::Threads;
 
 /// Bytes of the rows that one flush makes of the journal. Sorted and written they need
-/// some times as much, beside whatever reports and bodies hold.
-const FLUSH_BYTES_MAX: u64 = 32 << 20;
+/// some times as much, beside whatever reports and bodies hold. A report of another organisation waits
+/// for one flush, which with twice as much takes half a second on a busy machine.
+const FLUSH_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of the rows of one file of an import, for which no report waits.
+const LOAD_BYTES_MAX: u64 = 32 << 20;
 /// About how large a compacted file of the lake is.
 const FILE_BYTES_TARGET: u64 = 128 << 20;
 /// How many files of one size are merged.
@@ -153,6 +156,7 @@ pub async fn open_lake(directory: &DataDir, meta: &Meta) -> anyhow::Result<Lake>
         root: directory.store(),
         lock: directory.flush_lock(),
         flush_bytes_max: FLUSH_BYTES_MAX,
+        load_bytes_max: LOAD_BYTES_MAX,
         file_bytes_target: FILE_BYTES_TARGET,
         compact_files_min: COMPACT_FILES_MIN,
     };

@@ -204,6 +204,7 @@ async fn a_damaged_entry_of_a_tables_log_is_named_by_who_opens_the_lake() {
         root: show.app.data_dir().join("store"),
         lock: show.app.data_dir().join("flush.lock"),
         flush_bytes_max: 1 << 20,
+        load_bytes_max: 1 << 20,
         file_bytes_target: 1 << 20,
         compact_files_min: 2,
     };

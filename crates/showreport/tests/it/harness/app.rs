@@ -274,6 +274,7 @@ impl Parts {
                 root: directory.join("store"),
                 lock: directory.join("flush.lock"),
                 flush_bytes_max: 64 << 20,
+                load_bytes_max: 64 << 20,
                 file_bytes_target: 128 << 20,
                 // Tests have few and small files; two are enough to merge.
                 compact_files_min: 2,
