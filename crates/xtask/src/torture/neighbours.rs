@@ -22,7 +22,7 @@ const QUIET_RUNS: u32 = 5;
 /// A shorter attack, as the check's is, hits a development build on a machine that does other things
 /// too: there, so many times as much is given, and what is refused counts.
 const JUDGED_SECONDS: u64 = 10;
-const LEEWAY: u32 = 5;
+const LEEWAY: u32 = 2;
 
 /// How long an attack goes on before it counts.
 const GATHERING: Duration = Duration::from_secs(1);
