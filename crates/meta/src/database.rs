@@ -444,8 +444,8 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
         ),
         migration(
             10,
-            "org events",
-            include_str!("../migrations/sqlite/0010_org_events.sql"),
+            "org totals",
+            include_str!("../migrations/sqlite/0010_org_totals.sql"),
         ),
         migration(
             13,

@@ -10,9 +10,8 @@ use showreport_model::{EventId, OrgId, Span, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
-use crate::database::{Stored, Sum, check_rows, to_integer, to_json};
+use crate::database::{Stored, Sum, check_rows, to_json};
 use crate::error::{Doing, Error};
-use crate::quotas::Quota;
 use crate::touched;
 
 /// The columns of an event, with what follows them.
@@ -54,10 +53,6 @@ const WATCH: &str = "UPDATE events
     WHERE events.org = heard.org AND events.event_id = heard.event_id
         AND (heard.watched_from < events.watched_from OR heard.watched_to > events.watched_to)";
 
-/// The organisations come as a JSON array.
-const SELECT_OVERRUN: &str = "SELECT org, events FROM org_events
-    WHERE events > ?1 AND org IN (SELECT value FROM json_each(?2)) LIMIT 1";
-
 const SELECT_WATCHED: &str =
     "SELECT watched_from, watched_to FROM events WHERE org = ?1 AND event_id = ?2";
 
@@ -84,6 +79,7 @@ pub(crate) struct Mentions {
     registrations: BTreeMap<OrgId, Registrations>,
     earliest: BTreeMap<(OrgId, EventId), Timestamp>,
     watched: BTreeMap<(OrgId, EventId), Span>,
+    records: BTreeMap<OrgId, u64>,
 }
 
 impl Mentions {
@@ -96,6 +92,7 @@ impl Mentions {
             let of_org = self.registrations.entry(org.clone()).or_default();
             of_org.absorb(&collected.registrations);
         }
+        *self.records.entry(org.clone()).or_default() += collected.records as u64;
         for (event, at) in collected.earliest() {
             let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
             *earliest = at.min(*earliest);
@@ -105,6 +102,11 @@ impl Mentions {
             let watched = self.watched.entry((org.clone(), event)).or_insert(span);
             *watched = watched.hull(span);
         }
+    }
+
+    /// How many records there were of each organisation.
+    pub(crate) fn records(&self) -> &BTreeMap<OrgId, u64> {
+        &self.records
     }
 
     /// Bytes of the records of what events are.
@@ -237,35 +239,6 @@ pub(crate) async fn mention(
 
 /// How many events of an organisation a commit adds.
 pub(crate) type NewEvents = BTreeMap<OrgId, u64>;
-
-/// An organisation that has more events than it may, now that these were added, and the refusal that
-/// says so.
-pub(crate) async fn overrun(
-    read: &mut SqliteConnection,
-    new: &NewEvents,
-    events_max: u64,
-) -> Result<Option<(OrgId, Error)>, Error> {
-    if new.is_empty() {
-        return Ok(None);
-    }
-    let orgs: Vec<&OrgId> = new.keys().collect();
-    let row = sqlx::query(SELECT_OVERRUN)
-        .bind(to_integer(events_max))
-        .bind(to_json(&orgs))
-        .fetch_optional(read)
-        .await
-        .doing("look how many events an organisation has")?;
-    let Some(row) = row else { return Ok(None) };
-    let row = Stored(&row);
-    let org: OrgId = row.parsed("org")?;
-    let with_new: u64 = row.number("events")?;
-    let error = Error::QuotaExceeded {
-        quota: Quota::Events,
-        kept: with_new.saturating_sub(new.get(&org).copied().unwrap_or(0)),
-        max: events_max,
-    };
-    Ok(Some((org, error)))
-}
 
 /// Notes when events were watched.
 async fn watch(write: &mut SqliteConnection, mentions: &Mentions) -> Result<(), Error> {

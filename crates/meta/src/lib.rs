@@ -17,6 +17,7 @@ mod tokens;
 mod signing;
 mod touched;
 mod events;
+mod totals;
 mod journal;
 mod heads;
 mod queue;

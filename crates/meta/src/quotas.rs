@@ -13,6 +13,8 @@ pub struct Quotas {
     pub file_bytes_max: u64,
     /// Events that there are facts or records of.
     pub events_max: u64,
+    /// Records that were accepted in all.
+    pub records_max: u64,
 }
 
 impl Default for Quotas {
@@ -22,6 +24,7 @@ impl Default for Quotas {
             day_files_max: 1_000,
             file_bytes_max: 50 << 30,
             events_max: 1_000_000,
+            records_max: 100_000_000_000,
         }
     }
 }
@@ -37,6 +40,8 @@ pub enum Quota {
     FileBytes,
     /// Events.
     Events,
+    /// Records.
+    Records,
 }
 
 impl Quota {
@@ -47,6 +52,7 @@ impl Quota {
             Self::DayFiles => "org_day_files",
             Self::FileBytes => "org_files_size",
             Self::Events => "org_events",
+            Self::Records => "org_records",
         }
     }
 
@@ -59,6 +65,7 @@ impl Quota {
             Self::Events => {
                 "give shows that go on one id, or have the operator raise the setting org_events"
             }
+            Self::Records => "have the operator raise the setting org_records",
         }
     }
 }
@@ -70,6 +77,7 @@ impl fmt::Display for Quota {
             Self::DayFiles => "files of days that were made at a request",
             Self::FileBytes => "bytes of files of reports",
             Self::Events => "events",
+            Self::Records => "records",
         })
     }
 }

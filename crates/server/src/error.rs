@@ -323,6 +323,10 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
             quota: Quota::Events,
             ..
         }) => Some((StatusCode::TOO_MANY_REQUESTS, "EVENT_QUOTA")),
+        Some(Meta::QuotaExceeded {
+            quota: Quota::Records,
+            ..
+        }) => Some((StatusCode::INSUFFICIENT_STORAGE, "RECORD_QUOTA")),
         Some(Meta::QuotaExceeded { .. }) => Some((StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")),
         Some(Meta::JournalFull { .. } | Meta::JournalShareFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL"))

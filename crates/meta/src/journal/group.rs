@@ -19,7 +19,8 @@ use crate::database::{Database, Ledger, is_after, to_json};
 use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::metrics::Metrics;
-use crate::tokens;
+use crate::quotas::Quotas;
+use crate::{tokens, totals};
 
 /// Where records go to be made durable. Clones are the same journal.
 #[derive(Debug, Clone)]
@@ -121,7 +122,7 @@ pub struct JournalWriter {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) bytes_max: u64,
-    pub(crate) events_max: u64,
+    pub(crate) quotas: Quotas,
 }
 
 impl JournalWriter {
@@ -209,7 +210,9 @@ impl JournalWriter {
             return Ok(Outcome::Refused(Whose::Org(org), refusal));
         }
         let new = events::mention(&mut write, &encoded.mentions, now).await?;
-        if let Some((org, refusal)) = events::overrun(&mut write, &new, self.events_max).await? {
+        totals::add(&mut write, &encoded.mentions).await?;
+        let added = (&encoded.mentions, &new);
+        if let Some((org, refusal)) = totals::overrun(&mut write, added, &self.quotas).await? {
             return Ok(Outcome::Refused(Whose::Org(org), refusal));
         }
         for row in &encoded.rows {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::events::{self, Mentions};
 use crate::heads::{self, KnownLake, NewHeads};
 use crate::journal::{self, Journal, JournalDepth, JournalRow, JournalWriter, Waiting};
-use crate::orgs;
+use crate::{orgs, totals};
 
 impl Meta {
     /// An event of an organisation.
@@ -59,7 +59,7 @@ impl Meta {
             clock: self.shared.clock.clone(),
             metrics: self.shared.metrics.clone(),
             bytes_max: self.shared.journal_bytes_max,
-            events_max: self.shared.quotas.events_max,
+            quotas: self.shared.quotas,
         }
     }
 
@@ -197,6 +197,7 @@ impl Meta {
         heads::advance(&mut write, moved).await?;
         // The operator's own files are bound by no quota.
         events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
+        totals::add(&mut write, &mentions).await?;
         fail_point!("load-before-commit", |_| std::process::abort());
         write.commit().await?;
         fail_point!("load-after-commit", |_| std::process::abort());

@@ -59,6 +59,10 @@ pub struct ServerLimits {
     #[arg(long, value_name = "COUNT", default_value = "1000000", value_parser = clap::value_parser!(u64).range(1..))]
     pub org_events: u64,
 
+    /// Records of one organisation that are accepted in all; those that are imported count, and are not bound
+    #[arg(long, value_name = "COUNT", default_value = "100000000000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub org_records: u64,
+
     /// Bytes of all files of reports that one organisation keeps
     #[arg(long, value_name = "SIZE", default_value = "50GiB", value_parser = size_bytes)]
     pub org_files_size: u64,

@@ -64,6 +64,7 @@ impl Parts {
                 day_files_max: limits.org_day_files,
                 file_bytes_max: limits.org_files_size,
                 events_max: limits.org_events,
+                records_max: limits.org_records,
             },
             ..showreport_meta::Config::new(directory.database())
         };

@@ -125,6 +125,29 @@ async fn an_organisation_has_no_more_events_than_it_may_and_others_are_stored_al
 }
 
 #[tokio::test]
+async fn an_organisation_sends_no_more_records_than_it_may_and_others_are_stored_all_the_same() {
+    let quotas = Quotas {
+        records_max: 3,
+        ..Quotas::default()
+    };
+    let show = Fixture::with_quotas(quotas).await;
+    let tokens = with_rival(&show).await;
+    let send = async |records| append_beside(&show.reopen().await, tokens, records).await;
+    let two = || vec![playback("a", "p"), playback("a", "q")];
+    let (taken, beside) = send(two()).await;
+    taken.and(beside).unwrap();
+    let (refused, beside) = send(two()).await;
+    beside.unwrap();
+    let Err(Error::QuotaExceeded { quota, kept, max }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((quota, kept, max), (Quota::Records, 2, 3));
+    // What was refused does not count.
+    let (taken, beside) = send(vec![playback("a", "p")]).await;
+    taken.and(beside).unwrap();
+}
+
+#[tokio::test]
 async fn an_organisation_that_fills_its_share_of_the_journal_leaves_room_for_others() {
     let bytes_max = 40_000;
     let show = Fixture::with_journal_bytes_max(bytes_max).await;
