@@ -26,6 +26,7 @@ impl Jobs {
             if let Err(error) = self.flush_waiting(&shutdown).await
                 && !shutdown.is_cancelled()
             {
+                self.note_damage(&error);
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the journal could not be flushed"

@@ -110,12 +110,25 @@ impl Jobs {
         F: Future<Output = Result<Option<Waiting>, showreport_meta::Error>>,
     {
         while let Some(waiting) = waiting().await.context("read the journal")? {
-            let flushed = match waiting {
-                Waiting::InOrder => self.lake.flush().await,
-                Waiting::Ahead(rows) => self.lake.flush_ahead(rows).await,
-            };
-            flushed.context("flush the journal")?;
+            self.flush_waiting_rows(waiting).await?;
         }
         Ok(())
+    }
+
+    async fn flush_waiting_rows(&self, waiting: Waiting) -> anyhow::Result<()> {
+        let Waiting {
+            rows,
+            is_far_behind,
+        } = waiting;
+        if !is_far_behind {
+            let flushed = self.lake.flush().await.context("flush the journal");
+            match flushed {
+                // A damaged row holds up what comes after it, and is perhaps none of these.
+                Err(error) if Damage::below(error.as_ref()).is_some() => self.note_damage(&error),
+                flushed => return flushed.map(drop),
+            }
+        }
+        let flushed = self.lake.flush_ahead(rows).await;
+        flushed.context("flush the journal ahead").map(drop)
     }
 }

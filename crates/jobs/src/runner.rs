@@ -28,6 +28,9 @@ const BACK_OFF_MS_MAX: i64 = 60_000;
 /// The lease of a job that has ended its process in every way.
 const LOST_LEASE_MS: i64 = 3_600_000;
 
+/// The first tick comes at once; this one a thirtieth of the lease later.
+const HELD_TICK: u64 = 2;
+
 impl Jobs {
     /// Takes up jobs until `shutdown`. Jobs that are not done by then are
     /// given back, and the next process goes on with them at once.
@@ -167,9 +170,10 @@ impl Jobs {
     /// Renews the lease; ends when it is lost.
     async fn keep_lease(&self, job: &ClaimedJob) {
         let lease = u64::try_from(self.lease_ms(job)).unwrap_or(0);
+        // From the first renewal on the job counts as lost if its process ends.
+        tokio::time::sleep(Duration::from_millis((lease / 30).max(1))).await;
         let every = Duration::from_millis((lease / 3).max(1));
-        // The first third is what the claim itself is good for.
-        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+        let mut ticks = tokio::time::interval(every);
         loop {
             ticks.tick().await;
             if self.has_lost(job).await {
@@ -288,7 +292,8 @@ impl Jobs {
         }
     }
 
-    /// Renews the lease and tells how far the report is; ends when the lease is lost.
+    /// Renews the lease and tells how far the report is; ends when the lease is lost. The first renewal
+    /// comes soon: from there on the job counts as lost if its process ends.
     async fn keep(&self, job: &ClaimedJob, task: &ReportTask, told: &AtomicU8) {
         let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
         let mut ticks = tokio::time::interval(Duration::from_millis((lease / 30).max(1)));
@@ -302,7 +307,7 @@ impl Jobs {
                     tracing::warn!(%error, "progress could not be stored");
                 }
             }
-            if tick % 10 == 0 && self.has_lost(job).await {
+            if (tick == HELD_TICK || tick % 10 == 0) && self.has_lost(job).await {
                 return;
             }
         }

@@ -386,12 +386,72 @@ pub(crate) async fn check_rows(
     Ok(())
 }
 
+/// What brought the tables from one version of the program to the next: a number, a name, the statements.
+/// Numbers that are missing were never used.
+const MIGRATIONS: [(i64, &str, &str); 11] = [
+    (
+        1,
+        "first",
+        include_str!("../migrations/sqlite/0001_first.sql"),
+    ),
+    (
+        2,
+        "bulk reports",
+        include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
+    ),
+    (
+        4,
+        "memory",
+        include_str!("../migrations/sqlite/0004_memory.sql"),
+    ),
+    (
+        5,
+        "turns",
+        include_str!("../migrations/sqlite/0005_turns.sql"),
+    ),
+    (
+        6,
+        "clock",
+        include_str!("../migrations/sqlite/0006_clock.sql"),
+    ),
+    (
+        7,
+        "growth",
+        include_str!("../migrations/sqlite/0007_growth.sql"),
+    ),
+    (
+        8,
+        "head entries",
+        include_str!("../migrations/sqlite/0008_head_entries.sql"),
+    ),
+    (
+        9,
+        "quotas",
+        include_str!("../migrations/sqlite/0009_quotas.sql"),
+    ),
+    (
+        10,
+        "org totals",
+        include_str!("../migrations/sqlite/0010_org_totals.sql"),
+    ),
+    (
+        11,
+        "held jobs",
+        include_str!("../migrations/sqlite/0011_held_jobs.sql"),
+    ),
+    (
+        13,
+        "bulk zones",
+        include_str!("../migrations/sqlite/0013_bulk_zones.sql"),
+    ),
+];
+
 /// Brings the tables to this version of the program.
 async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
     // One transaction around all, so that two processes that start at the
     // same time do it one after the other.
     let mut write = writer.begin().await?;
-    let migration = |number, name: &'static str, statements: &'static str| {
+    let migrations = MIGRATIONS.map(|(number, name, statements)| {
         let statements = statements.into_sql_str();
         Migration::new(
             number,
@@ -400,62 +460,11 @@ async fn migrate(writer: &mut WriterSlot) -> Result<(), Error> {
             statements,
             false,
         )
-    };
-    Migrator::with_migrations(vec![
-        migration(
-            1,
-            "first",
-            include_str!("../migrations/sqlite/0001_first.sql"),
-        ),
-        migration(
-            2,
-            "bulk reports",
-            include_str!("../migrations/sqlite/0002_bulk_reports.sql"),
-        ),
-        migration(
-            4,
-            "memory",
-            include_str!("../migrations/sqlite/0004_memory.sql"),
-        ),
-        migration(
-            5,
-            "turns",
-            include_str!("../migrations/sqlite/0005_turns.sql"),
-        ),
-        migration(
-            6,
-            "clock",
-            include_str!("../migrations/sqlite/0006_clock.sql"),
-        ),
-        migration(
-            7,
-            "growth",
-            include_str!("../migrations/sqlite/0007_growth.sql"),
-        ),
-        migration(
-            8,
-            "head entries",
-            include_str!("../migrations/sqlite/0008_head_entries.sql"),
-        ),
-        migration(
-            9,
-            "quotas",
-            include_str!("../migrations/sqlite/0009_quotas.sql"),
-        ),
-        migration(
-            10,
-            "org totals",
-            include_str!("../migrations/sqlite/0010_org_totals.sql"),
-        ),
-        migration(
-            13,
-            "bulk zones",
-            include_str!("../migrations/sqlite/0013_bulk_zones.sql"),
-        ),
-    ])
-    .run_direct(None, &mut *write, false)
-    .await
-    .map_err(Error::from_migrate)?;
+    });
+    Migrator::with_migrations(migrations.to_vec())
+        .run_direct(None, &mut *write, false)
+        .await
+        .map_err(Error::from_migrate)?;
     write.commit().await.doing("migrate the database")
 }
 

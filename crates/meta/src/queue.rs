@@ -93,9 +93,11 @@ const SELECT_NEXT: &str = "SELECT jobs.id
         jobs.name = 'make_bulk_report', jobs.due_at, jobs.id
     LIMIT 1";
 
+/// A claim that was neither given back nor ever renewed counts as no loss: its process ended within a
+/// second, of something else.
 const CLAIM: &str = "UPDATE jobs
     SET due_at = ?2, attempts = attempts + 1, fence = fence + 1,
-        lost = lost + (claimed_by IS NOT NULL), claimed_by = ?3
+        lost = lost + (claimed_by IS NOT NULL AND held), held = 0, claimed_by = ?3
     WHERE id = ?1
     RETURNING id, name, payload, attempts, fence, lost, org";
 
@@ -106,7 +108,7 @@ const TAKE_TURN: &str = "UPDATE job_turns
 const REVIVE: &str = "UPDATE jobs SET due_at = ?1, fence = fence + 1, claimed_by = NULL
     WHERE due_at > ?2";
 
-const RENEW: &str = "UPDATE jobs SET due_at = ?3 WHERE id = ?1 AND fence = ?2";
+const RENEW: &str = "UPDATE jobs SET due_at = ?3, held = 1 WHERE id = ?1 AND fence = ?2";
 
 /// The fence grows, so that the claim that gave up cannot publish any more.
 const RETRY: &str = "UPDATE jobs

@@ -27,12 +27,12 @@ pub(crate) struct Touches {
 
 /// What has to be flushed before facts are in the lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// The rows of the journal in their order.
-    InOrder,
-    /// These rows, oldest first, ahead of far more that others have sent before them. They stay in the
-    /// journal until their turn comes: facts that are in the lake twice are the same facts.
-    Ahead(Vec<i64>),
+pub struct Waiting {
+    /// Rows of the journal, oldest first; perhaps not all.
+    pub rows: Vec<i64>,
+    /// Whether far more of others waits before them, so that they are to be flushed ahead of it. They stay
+    /// in the journal until their turn comes: facts that are in the lake twice are the same facts.
+    pub is_far_behind: bool,
 }
 
 /// Events that are kept apart. Those that come when there are as many are known by their organisation
@@ -303,25 +303,27 @@ impl Waits {
         let begin = of_org.rows.partition_point(|&row| row < from);
         let rows = of_org.rows.range(begin..).copied();
         let rows = rows.take_while(|&row| row <= to);
-        let (mut ahead, mut bytes) = (Vec::new(), 0);
+        let (mut waiting, mut bytes) = (Vec::new(), 0);
         for row in rows.filter(|&row| self.waits(row)) {
             let of_row = self.rows.get(&row).map_or(0, |row| row.bytes);
-            if !ahead.is_empty() && bytes + of_row > AHEAD_BYTES {
+            if !waiting.is_empty() && bytes + of_row > AHEAD_BYTES {
                 break;
             }
             bytes += of_row;
-            ahead.push(row);
+            waiting.push(row);
         }
-        let &last = ahead.last()?;
+        let &last = waiting.last()?;
         // Where what waits before them is not much more, flushing in order does it once for all.
         let mut room = 2 * bytes + IN_ORDER_BYTES;
-        for (_, of_row) in self.rows.range(..=last) {
-            match room.checked_sub(of_row.bytes) {
-                Some(left) => room = left,
-                None => return Some(Waiting::Ahead(ahead)),
-            }
-        }
-        Some(Waiting::InOrder)
+        let is_far_behind = self.rows.range(..=last).any(|(_, of_row)| {
+            let left = room.checked_sub(of_row.bytes);
+            room = left.unwrap_or(0);
+            left.is_none()
+        });
+        Some(Waiting {
+            rows: waiting,
+            is_far_behind,
+        })
     }
 
     fn forget_before(&mut self, first: i64) {
@@ -434,14 +436,22 @@ mod tests {
             let bytes = if row % 20 == 0 { 1_000 } else { 100_000 };
             all.add((row, bytes), [(of_row, event)]);
         }
-        let ahead = |rows: &[i64]| Some(Waiting::Ahead(rows.to_vec()));
+        let found = |rows: &[i64], is_far_behind| {
+            let rows = rows.to_vec();
+            Some(Waiting {
+                rows,
+                is_far_behind,
+            })
+        };
+        let ahead = |rows: &[i64]| found(rows, true);
         assert_eq!(waiting(&all, &small, 2, 40), ahead(&[20, 40]));
-        assert_eq!(waiting(&all, &large, 1, 40), Some(Waiting::InOrder));
+        let of_large = waiting(&all, &large, 1, 40).unwrap();
+        assert!(!of_large.is_far_behind && of_large.rows.len() == 38);
         all.flushed.insert(20);
         assert_eq!(waiting(&all, &small, 2, 40), ahead(&[40]));
         assert_eq!(waiting(&all, &small, 2, 39), None, "it is in the lake");
         // What is left of the others is soon flushed.
         all.forget_before(39);
-        assert_eq!(waiting(&all, &small, 2, 40), Some(Waiting::InOrder));
+        assert_eq!(waiting(&all, &small, 2, 40), found(&[40], false));
     }
 }

@@ -7,9 +7,9 @@ use axum::http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::harness::Show;
 use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
+use crate::harness::{Random, Show};
 
 /// Flips a bit in the middle of every file below a directory whose name ends so.
 fn flip(directory: &Path, end: &str) -> Vec<String> {
@@ -216,4 +216,43 @@ async fn a_damaged_entry_of_a_tables_log_is_named_by_who_opens_the_lake() {
         damage.file.starts_with("store/lake/spans/_delta_log/"),
         "{damage}"
     );
+}
+
+#[tokio::test]
+async fn a_damaged_row_of_the_journal_fails_the_reports_of_its_organisation_and_no_others() {
+    let mut show = Show::new().await;
+    let rival = show.app.org("rival", "UTC").await;
+    let mut random = Random::new(1);
+    // Names that do not pack: 40 KB of journal, on pages of their own.
+    let records: Vec<Value> = (0..2_000)
+        .map(|_| {
+            let mut record = watches("bob", "tab", "10:00..10:01");
+            record["event_id"] = json!("large");
+            record["playback_id"] = json!(format!("{:016x}{:016x}", random.bits(), random.bits()));
+            record
+        })
+        .collect();
+    show.app.accept(&rival, &records).await;
+    show.send([watches("ada", "tab", "10:00..10:01")]).await;
+    show.app.restart().await;
+    let database = show.app.data_dir().join("meta.sqlite");
+    let mut bytes = std::fs::read(&database).expect("its content");
+    // The pages that were added last are the row's.
+    let place = bytes.len() - 10_000;
+    bytes[place] ^= 4;
+    std::fs::write(&database, bytes).expect("damage it");
+
+    show.app.make(&show.org, "keynote", &[watch_time()]).await;
+    let created = show.app.create(&rival, "large", &[watch_time()]).await;
+    show.app.work().await;
+    let id = created.ok()["reports"][0]["id"].clone();
+    let ids = [id.as_str().expect("an id")];
+    let report = show.app.batch_get(&rival, &ids).await.ok()["reports"][0].clone();
+    let said = report.to_string();
+    assert!(
+        said.contains("DATA_DAMAGED") && said.contains("meta.sqlite"),
+        "{said}"
+    );
+    let status = show.app.get(&show.org, "/api/v1/status").await.ok();
+    assert!(status.to_string().contains("meta.sqlite"), "{status}");
 }
