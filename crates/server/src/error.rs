@@ -319,15 +319,11 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::ReportsFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
         }
-        Some(Meta::QuotaExceeded {
-            quota: Quota::Events,
-            ..
-        }) => Some((StatusCode::TOO_MANY_REQUESTS, "EVENT_QUOTA")),
-        Some(Meta::QuotaExceeded {
-            quota: Quota::Records,
-            ..
-        }) => Some((StatusCode::INSUFFICIENT_STORAGE, "RECORD_QUOTA")),
-        Some(Meta::QuotaExceeded { .. }) => Some((StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")),
+        Some(Meta::QuotaExceeded { quota, .. }) => Some(match quota {
+            Quota::Events => (StatusCode::TOO_MANY_REQUESTS, "EVENT_QUOTA"),
+            Quota::Records => (StatusCode::INSUFFICIENT_STORAGE, "RECORD_QUOTA"),
+            _ => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
+        }),
         Some(Meta::JournalFull { .. } | Meta::JournalShareFull { .. }) => {
             Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL"))
         }
