@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use showreport_model::OrgId;
 use sqlx::SqliteConnection;
 
-use crate::database::{Stored, to_integer, to_json};
+use crate::database::{Stored, to_json};
 use crate::error::{Doing, Error};
 use crate::events::{Mentions, NewEvents};
 use crate::quotas::{Quota, Quotas};
@@ -13,38 +13,22 @@ use crate::quotas::{Quota, Quotas};
 /// The organisations come as a JSON array of `[org, records]`. Events are counted by a trigger.
 const ADD: &str = "INSERT INTO org_totals (org, events, records)
     SELECT value ->> 0, 0, value ->> 1 FROM json_each(?1) WHERE true
-    ON CONFLICT (org) DO UPDATE SET records = records + excluded.records";
+    ON CONFLICT (org) DO UPDATE SET records = records + excluded.records
+    RETURNING org, events, records";
 
-/// The organisations come as a JSON array.
-const SELECT_OVERRUN: &str = "SELECT org, events, records FROM org_totals
-    WHERE org IN (SELECT value FROM json_each(?1)) AND (events > ?2 OR records > ?3)";
-
-/// Counts the records of a commit.
-pub(crate) async fn add(write: &mut SqliteConnection, mentions: &Mentions) -> Result<(), Error> {
-    let counts: Vec<_> = mentions.records().iter().collect();
-    sqlx::query(ADD)
-        .bind(to_json(&counts))
-        .execute(write)
-        .await
-        .doing("count records")?;
-    Ok(())
-}
-
-/// An organisation that has more than it may, now that a commit is counted, and the refusal that says so.
-/// One that adds no event is not refused for those it has.
-pub(crate) async fn overrun(
-    read: &mut SqliteConnection,
+/// Counts the records of a commit, whose new events are added already. Gives an organisation that then has
+/// more than it may, and the refusal that says so. One that adds no event is not refused for those it has.
+pub(crate) async fn add(
+    write: &mut SqliteConnection,
     (mentions, new): (&Mentions, &NewEvents),
     quotas: &Quotas,
 ) -> Result<Option<(OrgId, Error)>, Error> {
-    let orgs: Vec<&OrgId> = mentions.records().keys().collect();
-    let rows = sqlx::query(SELECT_OVERRUN)
-        .bind(to_json(&orgs))
-        .bind(to_integer(quotas.events_max))
-        .bind(to_integer(quotas.records_max))
-        .fetch_all(read)
+    let counts: Vec<_> = mentions.records().iter().collect();
+    let rows = sqlx::query(ADD)
+        .bind(to_json(&counts))
+        .fetch_all(write)
         .await
-        .doing("look what organisations have")?;
+        .doing("count records")?;
     for row in &rows {
         let row = Stored(row);
         let org: OrgId = row.parsed("org")?;

@@ -210,9 +210,8 @@ impl JournalWriter {
             return Ok(Outcome::Refused(Whose::Org(org), refusal));
         }
         let new = events::mention(&mut write, &encoded.mentions, now).await?;
-        totals::add(&mut write, &encoded.mentions).await?;
         let added = (&encoded.mentions, &new);
-        if let Some((org, refusal)) = totals::overrun(&mut write, added, &self.quotas).await? {
+        if let Some((org, refusal)) = totals::add(&mut write, added, &self.quotas).await? {
             return Ok(Outcome::Refused(Whose::Org(org), refusal));
         }
         for row in &encoded.rows {

@@ -39,8 +39,8 @@ pub struct Waiting {
 /// alone, so that the journal takes no more memory than this, whatever it holds: about 20 MB.
 const EVENTS_MAX: usize = 500_000;
 
-/// Bytes of the journal that are flushed in order whoever asks: that is soon done, and serves all that
-/// ask after it, too.
+/// Bytes of the journal up to which it is flushed in order: that is soon done, and serves all reports
+/// that come next, too.
 const IN_ORDER_BYTES: u64 = 256 << 10;
 
 /// Bytes of the journal that are flushed ahead at once.

@@ -195,9 +195,9 @@ impl Meta {
         let mut write = writer.begin().await?;
         orgs::zone(&mut *write, org).await?;
         heads::advance(&mut write, moved).await?;
-        // The operator's own files are bound by no quota.
-        events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
-        totals::add(&mut write, &mentions).await?;
+        let new = events::mention(&mut write, &mentions, self.shared.clock.now()).await?;
+        // The operator's own files count, and are bound by no quota.
+        drop(totals::add(&mut write, (&mentions, &new), &self.shared.quotas).await?);
         fail_point!("load-before-commit", |_| std::process::abort());
         write.commit().await?;
         fail_point!("load-after-commit", |_| std::process::abort());
