@@ -1,45 +1,50 @@
-//! Enums on the wire: `PREFIX_NAME`, or a number that counts from 1 in the order of the names.
+//! Enums on the wire: a value is written as `PREFIX_NAME`, and read by that name or by its number.
+//!
+//! Clients store both, so neither ever changes. The number 0 is "unspecified" in each enum and is
+//! refused, since every field with an enum is required.
 
 use serde_json::Value;
 use showreport_model::record::EventKind;
 use showreport_model::report::{Dimension, GroupBy, ReportStatus};
 
-/// An enum of ours under the name that `BlendVision` gives its members.
+/// An enum of the model, under the names and numbers of `BlendVision`'s API.
 pub(super) trait WireEnum: Copy + 'static {
     /// What every name begins with.
     const PREFIX: &'static str;
-    /// Every member, in the order of their numbers from 1; 0 is "unspecified".
+    /// Every member.
     const MEMBERS: &'static [Self];
 
-    /// Our name of the member.
+    /// The name in the model, in `snake_case`.
     fn plain_name(self) -> &'static str;
+
+    /// The number on the wire.
+    fn wire_number(self) -> u64;
 
     /// The name on the wire.
     fn wire_name(self) -> String {
         format!("{}{}", Self::PREFIX, self.plain_name().to_ascii_uppercase())
     }
 
-    /// The member of that name or number, or what is wrong with it.
+    /// The member with that name or number, or a description of what would be right.
     fn from_wire(value: &Value) -> Result<Self, String> {
+        let mut members = Self::MEMBERS.iter().copied();
         let member = match value {
-            Value::String(name) => Self::MEMBERS
-                .iter()
-                .find(|member| member.wire_name() == *name),
-            Value::Number(number) => number
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok()?.checked_sub(1))
-                .and_then(|index| Self::MEMBERS.get(index)),
+            Value::String(name) => members.find(|member| member.wire_name() == *name),
+            Value::Number(number) => {
+                members.find(|member| number.as_u64() == Some(member.wire_number()))
+            }
             _ => None,
         };
-        member.copied().ok_or_else(|| {
+        member.ok_or_else(|| {
             let names: Vec<String> = Self::MEMBERS.iter().map(|it| it.wire_name()).collect();
             format!("must be one of {}", names.join(", "))
         })
     }
 }
 
+/// A member without a number does not compile.
 macro_rules! wire_enum {
-    ($name:ty, $prefix:literal) => {
+    ($name:ident, $prefix:literal, { $($member:ident = $number:literal),+ $(,)? }) => {
         impl WireEnum for $name {
             const PREFIX: &'static str = $prefix;
             const MEMBERS: &'static [Self] = Self::ALL;
@@ -47,49 +52,93 @@ macro_rules! wire_enum {
             fn plain_name(self) -> &'static str {
                 self.name()
             }
+
+            fn wire_number(self) -> u64 {
+                match self {
+                    $(Self::$member => $number),+
+                }
+            }
         }
     };
 }
 
-wire_enum!(EventKind, "EVENT_TYPE_");
-wire_enum!(Dimension, "REPORT_DIMENSION_");
-wire_enum!(GroupBy, "GROUP_BY_FIELD_");
-wire_enum!(ReportStatus, "EVENT_REPORT_STATUS_");
+wire_enum!(EventKind, "EVENT_TYPE_", {
+    Live = 1,
+    Vod = 2,
+    Aod = 3,
+});
+
+wire_enum!(Dimension, "REPORT_DIMENSION_", {
+    ChatHistories = 1,
+    PollSummaries = 2,
+    PollVotes = 3,
+    WatchTime = 4,
+});
+
+wire_enum!(GroupBy, "GROUP_BY_FIELD_", {
+    WatchTimestamp = 1,
+    CustomerId = 2,
+    DeviceId = 3,
+    DeviceOs = 4,
+    GeoRegion = 5,
+});
+
+wire_enum!(ReportStatus, "EVENT_REPORT_STATUS_", {
+    Running = 1,
+    Succeeded = 2,
+    Failed = 3,
+});
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use serde_json::json;
 
     use super::*;
 
+    /// Compares all members with the list, and reads each of them by its name and its number.
+    fn assert_members<E: WireEnum + Debug + PartialEq>(expected: &[(u64, &str)]) {
+        let members = E::MEMBERS.iter();
+        let members: Vec<_> = members
+            .map(|it| (it.wire_number(), it.wire_name()))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(n, name)| (*n, (*name).to_owned()))
+            .collect();
+        assert_eq!(members, expected);
+        for member in E::MEMBERS {
+            assert_eq!(E::from_wire(&json!(member.wire_number())), Ok(*member));
+            assert_eq!(E::from_wire(&json!(member.wire_name())), Ok(*member));
+        }
+    }
+
     #[test]
     fn names_and_numbers_are_those_of_the_original() {
-        let names = |members: &[String]| members.join(" ");
-        let kinds: Vec<String> = EventKind::MEMBERS.iter().map(|it| it.wire_name()).collect();
-        assert_eq!(
-            names(&kinds),
-            "EVENT_TYPE_LIVE EVENT_TYPE_VOD EVENT_TYPE_AOD"
-        );
-        let dimensions: Vec<String> = Dimension::MEMBERS.iter().map(|it| it.wire_name()).collect();
-        assert_eq!(
-            names(&dimensions),
-            "REPORT_DIMENSION_CHAT_HISTORIES REPORT_DIMENSION_POLL_SUMMARIES \
-             REPORT_DIMENSION_POLL_VOTES REPORT_DIMENSION_WATCH_TIME"
-        );
-        let fields: Vec<String> = GroupBy::MEMBERS.iter().map(|it| it.wire_name()).collect();
-        assert_eq!(
-            names(&fields),
-            "GROUP_BY_FIELD_WATCH_TIMESTAMP GROUP_BY_FIELD_CUSTOMER_ID GROUP_BY_FIELD_DEVICE_ID \
-             GROUP_BY_FIELD_DEVICE_OS GROUP_BY_FIELD_GEO_REGION"
-        );
-        let statuses: Vec<String> = ReportStatus::MEMBERS
-            .iter()
-            .map(|it| it.wire_name())
-            .collect();
-        assert_eq!(
-            names(&statuses),
-            "EVENT_REPORT_STATUS_RUNNING EVENT_REPORT_STATUS_SUCCEEDED EVENT_REPORT_STATUS_FAILED"
-        );
+        assert_members::<EventKind>(&[
+            (1, "EVENT_TYPE_LIVE"),
+            (2, "EVENT_TYPE_VOD"),
+            (3, "EVENT_TYPE_AOD"),
+        ]);
+        assert_members::<Dimension>(&[
+            (1, "REPORT_DIMENSION_CHAT_HISTORIES"),
+            (2, "REPORT_DIMENSION_POLL_SUMMARIES"),
+            (3, "REPORT_DIMENSION_POLL_VOTES"),
+            (4, "REPORT_DIMENSION_WATCH_TIME"),
+        ]);
+        assert_members::<GroupBy>(&[
+            (1, "GROUP_BY_FIELD_WATCH_TIMESTAMP"),
+            (2, "GROUP_BY_FIELD_CUSTOMER_ID"),
+            (3, "GROUP_BY_FIELD_DEVICE_ID"),
+            (4, "GROUP_BY_FIELD_DEVICE_OS"),
+            (5, "GROUP_BY_FIELD_GEO_REGION"),
+        ]);
+        assert_members::<ReportStatus>(&[
+            (1, "EVENT_REPORT_STATUS_RUNNING"),
+            (2, "EVENT_REPORT_STATUS_SUCCEEDED"),
+            (3, "EVENT_REPORT_STATUS_FAILED"),
+        ]);
     }
 
     #[test]
