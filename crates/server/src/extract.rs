@@ -2,6 +2,7 @@
 //! parameters, parts of the path.
 
 mod body;
+mod violations;
 mod page;
 mod repeated;
 
@@ -13,10 +14,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use body::{Held, body_timeout, body_too_large, read_body};
-pub(crate) use page::{Page, PageQuery};
+pub(crate) use page::{
+    InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
+};
 pub(crate) use repeated::repeated_field;
+pub(crate) use violations::Violations;
 
-use crate::error::{ApiError, Violation};
+use crate::error::ApiError;
 
 /// The parameters after `?`.
 #[derive(Debug)]
@@ -54,11 +58,12 @@ impl UnknownParameters {
         let Some(Self { names, known }) = parts.extensions.get() else {
             return Ok(());
         };
-        let violation = |name: &String| Violation {
-            field: name.clone(),
-            description: format!("is no parameter of this request, which takes {known}"),
-        };
-        Err(ApiError::violations(names.iter().map(violation).collect()))
+        let mut violations = Violations::default();
+        for name in names {
+            let problem = format!("is no parameter of this request, which takes {known}");
+            violations.add(name, problem);
+        }
+        violations.into_result(None)
     }
 }
 

@@ -5,7 +5,6 @@
 //! we have is refused. Refusals take Google's form in `router::google`.
 
 mod parameters;
-mod page;
 mod report_types;
 mod status;
 mod jobs;

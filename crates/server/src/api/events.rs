@@ -63,12 +63,14 @@ pub(crate) async fn list_events(
     reader: Reader,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<EventsAnswer>, ApiError> {
-    let page = Page::<EventId>::new(&query)?;
+    let page: Page<EventId> = query.read()?;
     let mut events = app
         .meta()
         .events(&reader.org, page.after.as_ref(), page.limit())
         .await?;
-    let next_page_token = page.cut(&mut events, |event| event.id.clone());
+    let next_page_token = page
+        .cut(&mut events, |event| event.id.clone())
+        .unwrap_or_default();
     let events = events.into_iter().map(EventAnswer::from).collect();
     Ok(Json(EventsAnswer {
         events,

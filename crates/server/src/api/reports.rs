@@ -52,7 +52,7 @@ pub(crate) async fn list_reports(
     reader: Reader,
     Parameters(query): Parameters<ReportsQuery>,
 ) -> Result<Json<ReportsAnswer>, ApiError> {
-    let page = Page::<ReportId>::new(&query.page)?;
+    let page: Page<ReportId> = query.page.read()?;
     let event = match query.event_id.as_deref() {
         None | Some("") => None,
         Some(text) => Some(
@@ -64,7 +64,9 @@ pub(crate) async fn list_reports(
         .meta()
         .reports(&reader.org, event.as_ref(), page.after, page.limit())
         .await?;
-    let next_page_token = page.cut(&mut reports, |report| report.id);
+    let next_page_token = page
+        .cut(&mut reports, |report| report.id)
+        .unwrap_or_default();
     let reports = describe(&app, &reader.org, reports).await?;
     Ok(Json(ReportsAnswer {
         reports,

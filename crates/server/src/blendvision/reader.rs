@@ -2,40 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{ApiError, Violation};
-use crate::extract::{lower_camel_case, read_json};
-
-/// Everything that is wrong with a request: of each field the first problem.
-#[derive(Debug, Default)]
-pub(super) struct Violations(Vec<Violation>);
-
-/// A body can hold any number of wrong fields; nobody reads more than these.
-const VIOLATIONS_MAX: usize = 200;
-
-impl Violations {
-    pub(super) fn add(&mut self, path: impl Into<String>, description: impl Into<String>) {
-        let field = path.into();
-        if !self.names(&field) && self.0.len() < VIOLATIONS_MAX {
-            self.0.push(Violation {
-                field,
-                description: description.into(),
-            });
-        }
-    }
-
-    /// Whether something is wrong with a field.
-    pub(super) fn names(&self, field: &str) -> bool {
-        self.0.iter().any(|violation| violation.field == field)
-    }
-
-    /// The value, unless anything was wrong.
-    pub(super) fn check<T>(self, value: Option<T>) -> Result<T, ApiError> {
-        match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(ApiError::violations(self.0)),
-        }
-    }
-}
+use crate::error::ApiError;
+use crate::extract::{Violations, lower_camel_case, read_json};
 
 /// An object and where it stands.
 #[derive(Debug)]
@@ -61,11 +29,11 @@ impl<'a> Object<'a> {
     }
 
     /// The object that a value is.
-    pub(super) fn of(value: &'a Value, path: String, wrong: &mut Violations) -> Option<Self> {
+    pub(super) fn of(value: &'a Value, path: String, violations: &mut Violations) -> Option<Self> {
         if let Value::Object(fields) = value {
             return Some(Self { fields, path });
         }
-        wrong.add(path, "must be an object");
+        violations.add(path, "must be an object");
         None
     }
 
@@ -80,7 +48,7 @@ impl<'a> Object<'a> {
 
     /// A field under any of its spellings; `null` is the same as absent.
     /// Each spelling is read in `lowerCamelCase` too.
-    pub(super) fn get(&self, spellings: &[&str], wrong: &mut Violations) -> Option<&'a Value> {
+    pub(super) fn get(&self, spellings: &[&str], violations: &mut Violations) -> Option<&'a Value> {
         let mut found: Option<&Value> = None;
         for spelling in spellings {
             let camel = lower_camel_case(spelling);
@@ -89,7 +57,7 @@ impl<'a> Object<'a> {
                 let value = self.fields.get(name).filter(|value| !value.is_null());
                 match (found, value) {
                     (Some(first), Some(second)) if first != second => {
-                        wrong.add(
+                        violations.add(
                             self.path(spellings[0]),
                             format!("is given twice, with another value as `{name}`"),
                         );
@@ -104,24 +72,24 @@ impl<'a> Object<'a> {
     }
 
     /// A field that is a list; absent is empty.
-    pub(super) fn list(&self, spellings: &[&str], wrong: &mut Violations) -> &'a [Value] {
-        match self.get(spellings, wrong) {
+    pub(super) fn list(&self, spellings: &[&str], violations: &mut Violations) -> &'a [Value] {
+        match self.get(spellings, violations) {
             None => &[],
             Some(Value::Array(elements)) => elements,
             Some(_) => {
-                wrong.add(self.path(spellings[0]), "must be an array");
+                violations.add(self.path(spellings[0]), "must be an array");
                 &[]
             }
         }
     }
 
     /// A field that is a string; absent and `""` are the same.
-    pub(super) fn text(&self, spellings: &[&str], wrong: &mut Violations) -> Option<&'a str> {
-        match self.get(spellings, wrong)? {
+    pub(super) fn text(&self, spellings: &[&str], violations: &mut Violations) -> Option<&'a str> {
+        match self.get(spellings, violations)? {
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(text),
             _ => {
-                wrong.add(self.path(spellings[0]), "must be a string");
+                violations.add(self.path(spellings[0]), "must be a string");
                 None
             }
         }
@@ -134,11 +102,13 @@ mod tests {
 
     use super::*;
 
-    fn get(value: &Value) -> (Option<Value>, usize) {
-        let mut wrong = Violations::default();
-        let object = Object::of(value, String::new(), &mut wrong).unwrap();
-        let found = object.get(&["id", "event_id"], &mut wrong).cloned();
-        (found, wrong.0.len())
+    /// The field `id`, or the wrong fields.
+    fn get(value: &Value) -> Result<Option<Value>, Vec<String>> {
+        let mut violations = Violations::default();
+        let object = Object::of(value, String::new(), &mut violations).unwrap();
+        let found = object.get(&["id", "event_id"], &mut violations).cloned();
+        let found = violations.into_result(Some(found));
+        found.map_err(|error| error.violated_fields())
     }
 
     #[test]
@@ -149,9 +119,10 @@ mod tests {
             json!({"eventId": "e"}),
             json!({"id": "e", "eventId": "e", "event_id": null}),
         ] {
-            assert_eq!(get(&value), (Some(json!("e")), 0), "{value}");
+            assert_eq!(get(&value), Ok(Some(json!("e"))), "{value}");
         }
-        assert_eq!(get(&json!({"id": "a", "eventId": "b"})).1, 1);
-        assert_eq!(get(&json!({"id": null})), (None, 0));
+        let twice = get(&json!({"id": "a", "eventId": "b"}));
+        assert_eq!(twice, Err(vec!["id".to_owned()]));
+        assert_eq!(get(&json!({"id": null})), Ok(None));
     }
 }

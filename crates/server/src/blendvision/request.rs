@@ -7,8 +7,9 @@ use showreport_model::report::{Dimension, Event, Format, GroupBy, ReportOrder};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp, Window};
 
 use super::enums::WireEnum;
-use super::reader::{Object, Violations};
+use super::reader::Object;
 use crate::error::ApiError;
+use crate::extract::Violations;
 
 /// Reports to make of one event.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,11 +46,11 @@ impl CreateReports {
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
         let mut value = Value::Null;
         let root = Object::root(body, &mut value)?;
-        let mut wrong = Violations::default();
-        let event = read_event(&root, &mut wrong);
-        let kind = read_enum(&root, &["type", "event_type"], &mut wrong);
-        let entries = read_entries(&root, &mut wrong);
-        wrong.check(event.zip(kind).map(|(event, kind)| Self {
+        let mut violations = Violations::default();
+        let event = read_event(&root, &mut violations);
+        let kind = read_enum(&root, &["type", "event_type"], &mut violations);
+        let entries = read_entries(&root, &mut violations);
+        violations.into_result(event.zip(kind).map(|(event, kind)| Self {
             event,
             kind,
             entries,
@@ -87,39 +88,39 @@ impl CreateReports {
     }
 }
 
-fn read_event(root: &Object<'_>, wrong: &mut Violations) -> Option<EventId> {
-    let id = match root.get(&["id", "event_id"], wrong) {
+fn read_event(root: &Object<'_>, violations: &mut Violations) -> Option<EventId> {
+    let id = match root.get(&["id", "event_id"], violations) {
         Some(Value::String(id)) => EventId::new(id.as_str()).map_err(|error| error.to_string()),
         Some(_) => Err("must be a string".to_owned()),
         None => Err("is missing; it must be the event's id".to_owned()),
     };
-    id.map_err(|problem| wrong.add("id", problem)).ok()
+    id.map_err(|problem| violations.add("id", problem)).ok()
 }
 
 fn read_enum<E: WireEnum>(
     object: &Object<'_>,
     spellings: &[&str],
-    wrong: &mut Violations,
+    violations: &mut Violations,
 ) -> Option<E> {
     // An empty text stands for "unspecified", which no required enum may be.
-    let value = object.get(spellings, wrong).unwrap_or(&Value::Null);
+    let value = object.get(spellings, violations).unwrap_or(&Value::Null);
     E::from_wire(value)
-        .map_err(|problem| wrong.add(object.path(spellings[0]), problem))
+        .map_err(|problem| violations.add(object.path(spellings[0]), problem))
         .ok()
 }
 
-fn read_entries(root: &Object<'_>, wrong: &mut Violations) -> Vec<Entry> {
-    let conditions = root.list(&CONDITIONS, wrong);
+fn read_entries(root: &Object<'_>, violations: &mut Violations) -> Vec<Entry> {
+    let conditions = root.list(&CONDITIONS, violations);
     // The deprecated list counts only where the new one says nothing.
     let is_new = !conditions.is_empty();
     let (name, elements) = if is_new {
         (CONDITIONS[0], conditions)
     } else {
-        (DIMENSIONS[0], root.list(&DIMENSIONS, wrong))
+        (DIMENSIONS[0], root.list(&DIMENSIONS, violations))
     };
     // A list of another type was named when it was read.
-    if elements.is_empty() && !wrong.names(name) {
-        wrong.add(
+    if elements.is_empty() && !violations.contains(name) {
+        violations.add(
             CONDITIONS[0],
             format!(
                 "is missing or empty, and so is `{}`; one of them must have at least one entry",
@@ -128,7 +129,7 @@ fn read_entries(root: &Object<'_>, wrong: &mut Violations) -> Vec<Entry> {
         );
     }
     if elements.len() > ENTRIES_MAX {
-        wrong.add(
+        violations.add(
             name,
             format!("has {} entries; it may have {ENTRIES_MAX}", elements.len()),
         );
@@ -142,13 +143,13 @@ fn read_entries(root: &Object<'_>, wrong: &mut Violations) -> Vec<Entry> {
     elements
         .iter()
         .enumerate()
-        .filter_map(|(index, element)| read(element, format!("{name}[{index}]"), wrong))
+        .filter_map(|(index, element)| read(element, format!("{name}[{index}]"), violations))
         .collect()
 }
 
-fn read_dimension(value: &Value, path: String, wrong: &mut Violations) -> Option<Entry> {
+fn read_dimension(value: &Value, path: String, violations: &mut Violations) -> Option<Entry> {
     let dimension = Dimension::from_wire(value)
-        .map_err(|problem| wrong.add(path, problem))
+        .map_err(|problem| violations.add(path, problem))
         .ok()?;
     Some(Entry {
         dimension,
@@ -159,13 +160,13 @@ fn read_dimension(value: &Value, path: String, wrong: &mut Violations) -> Option
     })
 }
 
-fn read_condition(value: &Value, path: String, wrong: &mut Violations) -> Option<Entry> {
-    let entry = Object::of(value, path, wrong)?;
-    let dimension = read_enum(&entry, &["dimension"], wrong);
-    let group_by = read_group_by(&entry, wrong);
-    let window = read_window(&entry, wrong);
-    let granularity = read_granularity(&entry, wrong);
-    let format = read_format(&entry, wrong);
+fn read_condition(value: &Value, path: String, violations: &mut Violations) -> Option<Entry> {
+    let entry = Object::of(value, path, violations)?;
+    let dimension = read_enum(&entry, &["dimension"], violations);
+    let group_by = read_group_by(&entry, violations);
+    let window = read_window(&entry, violations);
+    let granularity = read_granularity(&entry, violations);
+    let format = read_format(&entry, violations);
     Some(Entry {
         dimension: dimension?,
         group_by,
@@ -175,35 +176,35 @@ fn read_condition(value: &Value, path: String, wrong: &mut Violations) -> Option
     })
 }
 
-fn read_group_by(entry: &Object<'_>, wrong: &mut Violations) -> Vec<GroupBy> {
+fn read_group_by(entry: &Object<'_>, violations: &mut Violations) -> Vec<GroupBy> {
     let mut fields = Vec::new();
-    let elements = entry.list(&["group_by_fields"], wrong);
+    let elements = entry.list(&["group_by_fields"], violations);
     for (index, element) in elements.iter().enumerate() {
         let path = format!("{}[{index}]", entry.path("group_by_fields"));
         match GroupBy::from_wire(element) {
             Ok(field) if fields.contains(&field) => {
-                wrong.add(path, format!("repeats {}", field.wire_name()));
+                violations.add(path, format!("repeats {}", field.wire_name()));
             }
             Ok(field) => fields.push(field),
-            Err(problem) => wrong.add(path, problem),
+            Err(problem) => violations.add(path, problem),
         }
     }
     fields
 }
 
-fn read_window(entry: &Object<'_>, wrong: &mut Violations) -> Window {
+fn read_window(entry: &Object<'_>, violations: &mut Violations) -> Window {
     let Some(filter) = entry
-        .get(&["filter"], wrong)
-        .and_then(|value| Object::of(value, entry.path("filter"), wrong))
+        .get(&["filter"], violations)
+        .and_then(|value| Object::of(value, entry.path("filter"), violations))
     else {
         return Window::ALL;
     };
     let window = Window {
-        start: read_time(&filter, "start_time", wrong),
-        end: read_time(&filter, "end_time", wrong),
+        start: read_time(&filter, "start_time", violations),
+        end: read_time(&filter, "end_time", violations),
     };
     if !window.is_possible() {
-        wrong.add(
+        violations.add(
             filter.path("end_time"),
             "must be after start_time, which is inclusive, as end_time is exclusive",
         );
@@ -211,22 +212,22 @@ fn read_window(entry: &Object<'_>, wrong: &mut Violations) -> Window {
     window
 }
 
-fn read_time(filter: &Object<'_>, name: &str, wrong: &mut Violations) -> Option<Timestamp> {
-    let text = filter.text(&[name], wrong)?;
+fn read_time(filter: &Object<'_>, name: &str, violations: &mut Violations) -> Option<Timestamp> {
+    let text = filter.text(&[name], violations)?;
     // No fact lies outside the times we keep, so such a bound loses none: clients write the year
     // 1970 or 9999 and mean "everything".
     match Timestamp::nearest(text) {
         Ok(time) => Some(time),
         Err(error) => {
-            wrong.add(filter.path(name), error.to_string());
+            violations.add(filter.path(name), error.to_string());
             None
         }
     }
 }
 
-fn read_granularity(entry: &Object<'_>, wrong: &mut Violations) -> Option<Granularity> {
+fn read_granularity(entry: &Object<'_>, violations: &mut Violations) -> Option<Granularity> {
     const NAME: &str = "granularity_seconds";
-    let seconds = match entry.get(&[NAME], wrong) {
+    let seconds = match entry.get(&[NAME], violations) {
         None => return Some(Granularity::default()),
         // JSON of protocol buffers may write integers as strings.
         Some(Value::String(text)) => text.parse().ok(),
@@ -237,7 +238,7 @@ fn read_granularity(entry: &Object<'_>, wrong: &mut Violations) -> Option<Granul
         .and_then(|seconds| Granularity::try_from(seconds).ok());
     if granularity.is_none() {
         let widths = Granularity::SECONDS.map(|seconds| seconds.to_string());
-        wrong.add(
+        violations.add(
             entry.path(NAME),
             format!("must be one of {}", widths.join(", ")),
         );
@@ -245,8 +246,8 @@ fn read_granularity(entry: &Object<'_>, wrong: &mut Violations) -> Option<Granul
     granularity
 }
 
-fn read_format(entry: &Object<'_>, wrong: &mut Violations) -> Option<Format> {
-    let Some(value) = entry.get(&["format"], wrong) else {
+fn read_format(entry: &Object<'_>, violations: &mut Violations) -> Option<Format> {
+    let Some(value) = entry.get(&["format"], violations) else {
         return Some(Format::Csv);
     };
     let format = match value.as_str() {
@@ -254,7 +255,7 @@ fn read_format(entry: &Object<'_>, wrong: &mut Violations) -> Option<Format> {
         name => name.and_then(Format::from_name),
     };
     if format.is_none() {
-        wrong.add(
+        violations.add(
             entry.path("format"),
             format!("must be one of {}", Format::names()),
         );
@@ -266,33 +267,33 @@ fn read_format(entry: &Object<'_>, wrong: &mut Violations) -> Option<Format> {
 pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
     let mut value = Value::Null;
     let root = Object::root(body, &mut value)?;
-    let mut wrong = Violations::default();
-    let elements = root.list(&["reports"], &mut wrong);
+    let mut violations = Violations::default();
+    let elements = root.list(&["reports"], &mut violations);
     if elements.is_empty() {
         let problem = format!("is missing or empty; it must have 1 to {IDS_MAX} entries");
-        wrong.add("reports", problem);
-        return wrong.check(None);
+        violations.add("reports", problem);
+        return violations.into_result(None);
     }
     if elements.len() > IDS_MAX {
         let count = elements.len();
         let problem = format!("has {count} entries; it must have 1 to {IDS_MAX}");
-        wrong.add("reports", problem);
-        return wrong.check(None);
+        violations.add("reports", problem);
+        return violations.into_result(None);
     }
     let ids = elements
         .iter()
         .enumerate()
         .filter_map(|(index, element)| {
             let path = format!("reports[{index}]");
-            let entry = Object::of(element, path, &mut wrong)?;
-            let Some(text) = entry.text(&["id"], &mut wrong) else {
-                wrong.add(entry.path("id"), "is missing; it must be a report's id");
+            let entry = Object::of(element, path, &mut violations)?;
+            let Some(text) = entry.text(&["id"], &mut violations) else {
+                violations.add(entry.path("id"), "is missing; it must be a report's id");
                 return None;
             };
             Some(text.parse().map_err(|_| text.to_owned()))
         })
         .collect();
-    wrong.check(Some(ids))
+    violations.into_result(Some(ids))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use showreport_model::record::EventKind;
 use crate::app::App;
 use crate::auth::Questioner;
 use crate::downloads::signed_url;
-use crate::error::{ApiError, Violation};
-use crate::extract::Parameters;
+use crate::error::ApiError;
+use crate::extract::{Parameters, Violations};
 
 /// Where the file is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -111,26 +111,17 @@ fn read(query: &WatchTimeQuery) -> Result<(Streaming, ReportDay), ApiError> {
     // Clients send a whole time for a date, in several forms; its date leads it.
     let date = query.time.as_deref().and_then(|time| time.get(..10));
     let day = date.and_then(|date| date.parse().ok());
-    let mut violations = Vec::new();
-    let mut wrong = |field: &str, description: &str| {
-        violations.push(Violation {
-            field: field.to_owned(),
-            description: description.to_owned(),
-        });
-    };
+    let mut violations = Violations::default();
     if streaming.is_none() {
-        wrong(
+        violations.add(
             "streaming_type",
             "must be REPORT_STREAMING_TYPE_LIVE or REPORT_STREAMING_TYPE_VOD, or be left out",
         );
     }
     if day.is_none() {
-        wrong("time", "must be a date, such as 2026-11-22T00:00:00Z");
+        violations.add("time", "must be a date, such as 2026-11-22T00:00:00Z");
     }
-    match (streaming, day) {
-        (Some(streaming), Some(day)) => Ok((streaming, day)),
-        _ => Err(ApiError::violations(violations)),
-    }
+    violations.into_result(streaming.zip(day))
 }
 
 #[cfg(test)]

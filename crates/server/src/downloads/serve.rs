@@ -84,7 +84,6 @@ pub(crate) async fn download(
         ));
     }
     let variant = query.variant.as_deref();
-    let asked = (&method, &headers);
     let within = |org| within(app.download_limits(), &app, org);
     if let Some(made) = app.meta().day_file(link.report).await? {
         let stored = StoredFile {
@@ -95,7 +94,7 @@ pub(crate) async fn download(
         };
         within(stored.org)?;
         let name = FileName::of_ascii(&link.file_name);
-        return send_file(&app, &stored, variant, &name, asked).await;
+        return send_file(&app, &stored, variant, &name, &method, &headers).await;
     }
     let task = app.meta().report_task(link.report).await?;
     let report = task.ok_or_else(no_such_link)?.report;
@@ -108,7 +107,7 @@ pub(crate) async fn download(
     within(stored.org)?;
     let title = title(&app, stored.org, &report.order.event).await?;
     let name = FileName::of_report(&report.order, title.as_deref());
-    send_file(&app, &stored, variant, &name, asked).await
+    send_file(&app, &stored, variant, &name, &method, &headers).await
 }
 
 /// A file that was made, and where it lies.
@@ -130,7 +129,8 @@ pub(crate) async fn send_file(
     stored: &StoredFile<'_>,
     variant: Option<&str>,
     name: &FileName,
-    (method, headers): (&Method, &HeaderMap),
+    method: &Method,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let copy = Copy::of(stored, variant)?;
     copy.check(app).await?;

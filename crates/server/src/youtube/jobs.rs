@@ -11,13 +11,12 @@ use showreport_model::bulk::{ReportType, StandingOrder};
 use showreport_model::{StandingOrderId, Timestamp};
 use utoipa::ToSchema;
 
-use super::page::Page;
 use super::parameters::Given;
 use super::status::{PeriodStatus, newest_period};
 use crate::app::App;
 use crate::auth::{Asker, Reader};
-use crate::error::{ApiError, Violation};
-use crate::extract::{Segments, read_json};
+use crate::error::ApiError;
+use crate::extract::{Segments, Violations, read_json};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,8 +123,9 @@ pub(crate) async fn list_jobs(
     reader: Reader,
     given: Given,
 ) -> Result<Json<Jobs>, ApiError> {
-    let page = Page::new(&given)?;
-    let (orders, next_page_token) = page.of(app.meta().standing_orders(&reader.org).await?);
+    let page = given.page()?;
+    let orders = app.meta().standing_orders(&reader.org).await?;
+    let (orders, next_page_token) = page.of_list(orders);
     let mut jobs = Vec::with_capacity(orders.len());
     for order in orders {
         jobs.push(describe(&app, order).await?);
@@ -216,13 +216,7 @@ pub(super) fn job_id(text: &str) -> Result<StandingOrderId, ApiError> {
 /// The type and the name of a job to be made; whatever else it says is ours to say.
 fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
     let job = read_json(body, "a JSON object with `reportTypeId` and `name`")?;
-    let mut violations = Vec::new();
-    let mut wrong = |field: &str, description: String| {
-        violations.push(Violation {
-            field: field.to_owned(),
-            description,
-        });
-    };
+    let mut violations = Violations::default();
     let given = |camel: &str, snake: &str| job.get(camel).or_else(|| job.get(snake));
     let report_type = match given("reportTypeId", "report_type_id") {
         None | Some(Value::Null) => Err("is missing".to_owned()),
@@ -234,16 +228,12 @@ fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
     };
     let report_type = report_type.map_err(|problem| {
         let names = ReportType::names();
-        wrong(
-            "reportTypeId",
-            format!("{problem}; it must be one of {names}"),
-        );
+        let problem = format!("{problem}; it must be one of {names}");
+        violations.add("reportTypeId", problem);
     });
-    let name = read_name(given("name", "name")).map_err(|problem| wrong("name", problem));
-    match (report_type, name) {
-        (Ok(report_type), Ok(name)) => Ok((report_type, name)),
-        _ => Err(ApiError::violations(violations)),
-    }
+    let name = read_name(given("name", "name"));
+    let name = name.map_err(|problem| violations.add("name", problem));
+    violations.into_result(report_type.ok().zip(name.ok()))
 }
 
 fn read_name(given: Option<&Value>) -> Result<String, String> {

@@ -30,7 +30,8 @@ fn resource_name(org: &OrgId, order: StandingOrderId, report: BulkReportId) -> S
 /// The address of a report's file.
 pub(super) fn download_url(
     base_url: &str,
-    (org, order): (&OrgId, StandingOrderId),
+    org: &OrgId,
+    order: StandingOrderId,
     report: BulkReportId,
 ) -> String {
     let name = resource_name(org, order, report);
@@ -103,8 +104,9 @@ pub(crate) async fn download_media(
     };
     let name = format!("{}-{}.csv", order.report_type, report.day.digits());
     let variant = given.word("variant");
-    let asked = (&request.method, &request.headers);
-    let answer = send_file(&app, &stored, variant, &FileName::of_ascii(&name), asked).await?;
+    let name = FileName::of_ascii(&name);
+    let (method, headers) = (&request.method, &request.headers);
+    let answer = send_file(&app, &stored, variant, &name, method, headers).await?;
     if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {
         app.meta().note_fetched(&order.org, order.id).await?;
     }
@@ -137,7 +139,7 @@ mod tests {
         let base = "b".repeat(PUBLIC_URL_BYTES_MAX);
         let org = OrgId::new("o".repeat(ID_CHARS_MAX)).unwrap();
         let report = BulkReportId::new(i64::MAX);
-        let url = download_url(&base, (&org, StandingOrderId::generate()), report);
+        let url = download_url(&base, &org, StandingOrderId::generate(), report);
         assert_eq!(url.len(), 1_000);
     }
 

@@ -7,7 +7,9 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::error::ApiError;
-use crate::extract::lower_camel_case;
+use crate::extract::{
+    InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Violations, lower_camel_case, read_token,
+};
 
 /// What Google's services take with every request, and what its clients for Python add.
 pub(crate) const STANDARD_PARAMETERS: [&str; 23] = [
@@ -58,6 +60,38 @@ impl Given {
     }
 }
 
+/// Pages, by `pageSize` and `pageToken`. As at Google, 0 is the same as no size, and a size above
+/// the greatest means that one.
+impl Given {
+    /// The page of a list that has no other parameters.
+    pub(super) fn page(&self) -> Result<Page<i64>, ApiError> {
+        let mut violations = Violations::default();
+        let page = self.read_page(&mut violations);
+        violations.into_result(Some(page))
+    }
+
+    /// The page; whatever is wrong with it is added to the violations.
+    pub(super) fn read_page(&self, violations: &mut Violations) -> Page<i64> {
+        let size = match self.number("pageSize") {
+            None | Some(Ok(0)) => PAGE_SIZE_DEFAULT,
+            Some(Ok(size)) if size > 0 => usize::try_from(size).unwrap_or(usize::MAX),
+            _ => {
+                let problem =
+                    format!("must be a whole number from 1 on; at most {PAGE_SIZE_MAX} are given");
+                violations.add("pageSize", problem);
+                PAGE_SIZE_DEFAULT
+            }
+        };
+        let token = self.text("pageToken").unwrap_or_default();
+        let after = read_token(token).unwrap_or_else(|InvalidToken| {
+            let problem = "must be the nextPageToken of the page before, unchanged";
+            violations.add("pageToken", problem);
+            None
+        });
+        Page::new(size, after)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Given {
     type Rejection = ApiError;
 
@@ -92,6 +126,22 @@ mod tests {
         let given = given("page_size=2&startTimeBefore=x").await;
         assert_eq!(given.number("pageSize"), Some(Ok(2)));
         assert_eq!(given.text("startTimeBefore"), Some("x"));
+    }
+
+    #[tokio::test]
+    async fn a_page_size_is_read_as_google_reads_it() {
+        let page = async |query| given(query).await.page().map_err(|it| it.violated_fields());
+        let sized = |size| Ok(Page::new(size, None));
+        for (query, size) in [("", 100), ("pageSize=0", 100), ("pageSize=3", 3)] {
+            assert_eq!(page(query).await, sized(size), "{query}");
+        }
+        assert_eq!(page("page_size=2000000").await, sized(1000));
+        assert_eq!(page("pageToken=").await, sized(100));
+        let wrong = page("pageSize=-1&pageToken=AAAA").await;
+        assert_eq!(wrong.unwrap_err(), ["pageSize", "pageToken"]);
+        for query in ["pageSize=", "pageSize=ten", "pageSize=1.5"] {
+            assert_eq!(page(query).await.unwrap_err(), ["pageSize"], "{query}");
+        }
     }
 
     #[tokio::test]

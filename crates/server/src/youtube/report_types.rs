@@ -5,7 +5,6 @@ use serde::Serialize;
 use showreport_model::bulk::{ReportColumn, ReportType};
 use utoipa::ToSchema;
 
-use super::page::Page;
 use super::parameters::Given;
 use crate::auth::Reader;
 use crate::error::ApiError;
@@ -67,7 +66,7 @@ pub(crate) async fn list_report_types(
     given: Given,
 ) -> Result<Json<ReportTypes>, ApiError> {
     let types = ReportType::ALL.iter().copied().map(ReportTypeAnswer::from);
-    let (report_types, next_page_token) = Page::new(&given)?.of(types.collect());
+    let (report_types, next_page_token) = given.page()?.of_list(types.collect());
     Ok(Json(ReportTypes {
         report_types,
         next_page_token,

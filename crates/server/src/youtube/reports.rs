@@ -10,12 +10,11 @@ use utoipa::ToSchema;
 
 use super::jobs::job_id;
 use super::media::download_url;
-use super::page::Page;
 use super::parameters::Given;
 use crate::app::App;
 use crate::auth::Reader;
-use crate::error::{ApiError, Violation};
-use crate::extract::Segments;
+use crate::error::ApiError;
+use crate::extract::{Page, Segments, Violations};
 
 /// A page of reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -171,7 +170,7 @@ fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnsw
         end_time: report.ends_at.to_proto(),
         create_time: report.created_at.to_proto(),
         job_expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
-        download_url: download_url(base, (&order.org, order.id), report.id),
+        download_url: download_url(base, &order.org, order.id, report.id),
         row_count: file.row_count,
         size_bytes: file.size_bytes,
         sha256: file.sha256.clone(),
@@ -181,18 +180,13 @@ fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnsw
 }
 
 /// What is asked for. Every wrong parameter is named.
-fn read(given: &Given) -> Result<(BulkFilter, Page), ApiError> {
-    let mut violations = Vec::new();
-    let page = Page::read(given, &mut violations);
+fn read(given: &Given) -> Result<(BulkFilter, Page<i64>), ApiError> {
+    let mut violations = Violations::default();
+    let page = given.read_page(&mut violations);
     let mut time = |name: &str| {
         let text = given.text(name)?;
         Timestamp::nearest(text)
-            .map_err(|error| {
-                violations.push(Violation {
-                    field: name.to_owned(),
-                    description: error.to_string(),
-                });
-            })
+            .map_err(|error| violations.add(name, error.to_string()))
             .ok()
     };
     let filter = BulkFilter {
@@ -204,9 +198,5 @@ fn read(given: &Given) -> Result<(BulkFilter, Page), ApiError> {
         starts_at_or_after: time("startTimeAtOrAfter"),
         starts_before: time("startTimeBefore"),
     };
-    if violations.is_empty() {
-        Ok((filter, page))
-    } else {
-        Err(ApiError::violations(violations))
-    }
+    violations.into_result(Some((filter, page)))
 }
