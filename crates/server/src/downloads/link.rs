@@ -7,6 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Deserialize;
 use sha2::Sha256;
 use showreport_meta::{SigningKey, SigningKeys};
@@ -75,18 +76,14 @@ fn code(key: &[u8; 32], report: &str, expires: &str, file_name: &str) -> Hmac<Sh
     code
 }
 
-/// Everything but unreserved characters as `%XX`.
-pub(super) fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail");
-        }
-    }
-    encoded
+/// Every byte as `%XX`, except unreserved characters (RFC 3986, section 2.3).
+pub(super) fn percent_encoded(text: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(text, RESERVED)
 }
 
 #[cfg(test)]
@@ -158,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_name_travels_in_a_path() {
-        assert_eq!(percent_encoded("a-b.csv"), "a-b.csv");
-        assert_eq!(percent_encoded("é /"), "%C3%A9%20%2F");
+        assert_eq!(percent_encoded("a-b_c~.csv").to_string(), "a-b_c~.csv");
+        assert_eq!(
+            percent_encoded("é /\x7f\0").to_string(),
+            "%C3%A9%20%2F%7F%00"
+        );
     }
 }

@@ -1,4 +1,7 @@
-//! Headers by which a client says which form it takes and what it has already (RFC 9110).
+//! Content codings and conditions of a request (RFC 9110).
+//!
+//! Read by hand: no maintained crate reads `Accept-Encoding` with its qualities. `headers` reads
+//! the conditions in the same way, but brings three crates for the twenty lines here.
 
 use axum::http::header::{ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 use axum::http::{HeaderMap, HeaderName};

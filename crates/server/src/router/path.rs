@@ -3,6 +3,8 @@
 //! `reports%3Abatch-get` and `reports:batch-get` are one path (RFC 3986, section 6.2.2.2, and for `:` and
 //! its like section 3.3: they delimit nothing within a segment of ours). The router compares paths as they
 //! came, so they are brought into one form before. What would change the segments stays encoded.
+//!
+//! Decoded by hand: the crate `percent-encoding` decodes all characters or none.
 
 use axum::extract::Request;
 use axum::http::Uri;

@@ -9,6 +9,9 @@ pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
 }
 
 /// A size in bytes, such as `512MiB`.
+///
+/// Read by hand: `bytesize` and `parse-size` would change what existing settings mean. They give
+/// `4k` (4096) and `4kB` (4000) the same value, and accept fractions and zero.
 pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
@@ -45,6 +48,8 @@ mod tests {
         assert_eq!(size_bytes("512MiB"), Ok(512 << 20));
         assert_eq!(size_bytes("2 GiB"), Ok(2 << 30));
         assert_eq!(size_bytes("1500"), Ok(1500));
+        assert_eq!(size_bytes("4k"), Ok(4096));
+        assert_eq!(size_bytes("4kB"), Ok(4000));
         for wrong in ["", "0", "MiB", "1.5GiB", "2 lots", "99999999999TiB"] {
             assert!(size_bytes(wrong).is_err(), "{wrong}");
         }
