@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::column::{Column, ColumnType};
 use crate::ids::{OrgId, ReportId, StandingOrderId};
 use crate::record::named;
 use crate::report::ReportFile;
@@ -27,154 +28,129 @@ named! {
     }
 }
 
-named! {
-    /// What the cells of a column hold.
-    ColumnType {
-        /// `true` or `false`.
-        Boolean = "boolean",
-        /// A date as eight digits.
-        Date = "date",
-        /// A whole number.
-        Integer = "integer",
-        /// A number with as many decimals as it needs.
-        Number = "number",
-        /// Text, empty where it is not known.
-        Text = "text",
-        /// An instant, RFC 3339 in UTC with three decimals.
-        Time = "time",
-    }
-}
-
-/// A column of a bulk report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReportColumn {
-    /// Its name in the header line.
-    pub name: &'static str,
-    /// What its cells hold.
-    pub kind: ColumnType,
-    /// What they mean.
-    pub meaning: &'static str,
-}
-
-const fn column(name: &'static str, kind: ColumnType, meaning: &'static str) -> ReportColumn {
-    ReportColumn {
-        name,
-        kind,
-        meaning,
-    }
-}
-
-const DATE: ReportColumn = column(
+const DATE: Column = Column::new(
     "date",
     ColumnType::Date,
     "the day in the organisation's time zone",
 );
-const EVENT_ID: ReportColumn = column("event_id", ColumnType::Text, "the event");
-const EVENT_TYPE: ReportColumn = column(
+const EVENT_ID: Column = Column::new("event_id", ColumnType::Text, "the event");
+const EVENT_TYPE: Column = Column::new(
     "event_type",
     ColumnType::Text,
-    "live, vod or aod; empty while no record has said it",
+    "live, vod or aod; empty where unknown",
 );
-const CUSTOMER_ID: ReportColumn = column(
+const CUSTOMER_ID: Column = Column::new(
     "customer_id",
     ColumnType::Text,
-    "the customer; empty where nobody said who it was",
+    "the customer; empty where unknown",
 );
-const DEVICE_ID: ReportColumn = column("device_id", ColumnType::Text, "the device");
-const POLL_ID: ReportColumn = column("poll_id", ColumnType::Text, "the poll");
-const OPTION_ID: ReportColumn = column("option_id", ColumnType::Text, "the option of the poll");
-const VIEWS: ReportColumn = column(
+const DEVICE_ID: Column = Column::new(
+    "device_id",
+    ColumnType::Text,
+    "the device; empty where unknown",
+);
+const POLL_ID: Column = Column::new("poll_id", ColumnType::Text, "the poll");
+const OPTION_ID: Column = Column::new("option_id", ColumnType::Text, "the option of the poll");
+const VIEWS: Column = Column::new(
     "views",
     ColumnType::Integer,
-    "distinct playbacks with any time inside the day",
+    "distinct views with any time inside the day",
 );
-const WATCH_TIME_MINUTES: ReportColumn = column(
+const WATCH_TIME_MINUTES: Column = Column::new(
     "watch_time_minutes",
     ColumnType::Number,
     "minutes played, summed over views; times 60,000 it rounds to whole milliseconds",
 );
 
-const WATCH_TIME: &[ReportColumn] = &[
+const WATCH_TIME: &[Column] = &[
     DATE,
     EVENT_ID,
     EVENT_TYPE,
-    column(
+    Column::new(
         "device_os",
         ColumnType::Text,
-        "the operating system of the view",
+        "operating system of the view; empty where unknown",
     ),
-    column(
+    Column::new(
         "geo_region",
         ColumnType::Text,
-        "the region of the view, by its ISO 3166 code",
+        "region of the view by ISO 3166 code; empty where unknown",
     ),
     VIEWS,
-    column(
+    Column::new(
         "viewers",
         ColumnType::Integer,
-        "distinct customers; where unknown devices, where unknown playbacks",
+        "distinct viewers: customers; where unknown devices; where unknown views",
     ),
     WATCH_TIME_MINUTES,
-    column(
+    Column::new(
         "average_view_duration_seconds",
         ColumnType::Number,
-        "seconds played by views",
+        "seconds played, divided by the number of views",
     ),
 ];
 
-const CUSTOMERS: &[ReportColumn] = &[
+const CUSTOMERS: &[Column] = &[
     DATE,
     EVENT_ID,
     EVENT_TYPE,
     CUSTOMER_ID,
     VIEWS,
     WATCH_TIME_MINUTES,
-    column(
+    Column::new(
         "attended_minutes",
         ColumnType::Number,
-        "minutes attended: two views of one viewer at once count once",
+        "minutes played, summed over viewers: two views of one viewer at once count once",
     ),
 ];
 
-const CHAT_MESSAGES: &[ReportColumn] = &[
+const CHAT_MESSAGES: &[Column] = &[
     DATE,
     EVENT_ID,
     EVENT_TYPE,
-    column("message_id", ColumnType::Text, "the message"),
-    column("sent_at", ColumnType::Time, "when it was sent"),
+    Column::new("message_id", ColumnType::Text, "the message"),
+    Column::new("sent_at", ColumnType::Time, "when the message was sent"),
     CUSTOMER_ID,
     DEVICE_ID,
-    column("name", ColumnType::Text, "the name that the sender showed"),
-    column("role", ColumnType::Text, "viewer, guest or admin"),
-    column("text", ColumnType::Text, "what was said"),
-    column(
+    Column::new("name", ColumnType::Text, "display name of the sender"),
+    Column::new(
+        "role",
+        ColumnType::Text,
+        "role of the sender: viewer, guest or admin",
+    ),
+    Column::new(
+        "text",
+        ColumnType::Text,
+        "text of the latest version of the message",
+    ),
+    Column::new(
         "deleted",
         ColumnType::Boolean,
-        "whether it was deleted later",
+        "whether the message was deleted",
     ),
 ];
 
-const POLL_SUMMARIES: &[ReportColumn] = &[
+const POLL_SUMMARIES: &[Column] = &[
     DATE,
     EVENT_ID,
     EVENT_TYPE,
     POLL_ID,
-    column("question", ColumnType::Text, "what the poll asks"),
+    Column::new("question", ColumnType::Text, "the poll's question"),
     OPTION_ID,
-    column("option_text", ColumnType::Text, "what the option says"),
-    column(
+    Column::new("option_text", ColumnType::Text, "the option's text"),
+    Column::new(
         "votes",
         ColumnType::Integer,
-        "votes that count and chose the option, cast inside the day",
+        "votes for the option that count, cast inside the day",
     ),
-    column(
+    Column::new(
         "voters",
         ColumnType::Integer,
         "voters of the poll with a vote that counts, cast inside the day",
     ),
 ];
 
-const POLL_VOTES: &[ReportColumn] = &[
+const POLL_VOTES: &[Column] = &[
     DATE,
     EVENT_ID,
     EVENT_TYPE,
@@ -182,11 +158,11 @@ const POLL_VOTES: &[ReportColumn] = &[
     OPTION_ID,
     CUSTOMER_ID,
     DEVICE_ID,
-    column("voted_at", ColumnType::Time, "when the vote was cast"),
-    column(
+    Column::new("voted_at", ColumnType::Time, "when the vote was cast"),
+    Column::new(
         "counted",
         ColumnType::Boolean,
-        "whether the vote counts: the latest allowed one of its voter",
+        "whether the vote counts: the voter's latest vote that the poll allows",
     ),
 ];
 
@@ -203,7 +179,7 @@ impl ReportType {
     }
 
     /// The columns, in the order of the file.
-    pub const fn columns(self) -> &'static [ReportColumn] {
+    pub const fn columns(self) -> &'static [Column] {
         match self {
             Self::ChatMessages => CHAT_MESSAGES,
             Self::Customers => CUSTOMERS,

@@ -12,6 +12,7 @@ pub mod buckets;
 pub mod curve;
 pub mod sweep;
 pub mod record;
+pub mod column;
 pub mod facts;
 pub mod report;
 pub mod bulk;

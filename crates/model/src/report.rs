@@ -1,4 +1,6 @@
-//! What can be asked for, and what was made of it.
+//! Event reports: what can be ordered, the columns, and what was made.
+
+mod columns;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use crate::ids::{EventId, OrgId, ReportId};
 use crate::record::{EventKind, named};
 use crate::span::{Span, Window};
 use crate::time::{Timestamp, Zone};
+
+pub use columns::{DAILY_WATCH_TIME, GroupedColumns};
 
 /// The most rows of a report: three years of seconds. Rows are streamed, so that this is a bound on
 /// the disk and on the time that a report takes.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use showreport_model::column::{Column, ColumnType};
 
-use crate::plans::answer::Column;
 use crate::render;
 
 /// Cells that lie two to a row, between them a byte that stands in none of them.
@@ -22,8 +22,8 @@ pub fn csv(input: &[u8]) {
     let [left, right] = columns;
     let batch = RecordBatch::try_from_iter([("left", left), ("right", right)]);
     let batch = batch.expect("columns of one length");
-    let names = vec![Column::text("left"), Column::text("right")];
-    let (guarded, exact) = render::csv(names, &batch).expect("memory takes anything");
+    let columns = ["left", "right"].map(|name| Column::new(name, ColumnType::Text, "a text"));
+    let (guarded, exact) = render::csv(columns.to_vec(), &batch).expect("memory takes anything");
     assert_eq!(read(&exact), rows, "the exact text");
     for (cell, text) in read(&guarded).iter().flatten().zip(rows.iter().flatten()) {
         let runs = cell.starts_with(|first| "=+-@\t\r\n＝＋－＠".contains(first));

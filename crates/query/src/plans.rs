@@ -1,6 +1,6 @@
 //! One plan a dimension, and one a type of bulk report: from facts to sorted rows.
 
-pub(crate) mod answer;
+pub(crate) mod report_rows;
 pub(crate) mod views;
 pub(crate) mod origin;
 pub(crate) mod groups;
@@ -16,23 +16,23 @@ pub(crate) mod bulk;
 pub(crate) mod started_views;
 pub(crate) mod audience;
 
+use showreport_model::buckets::Buckets;
 use showreport_model::report::{Dimension, ReportOrder};
 
 use crate::error::Error;
 use crate::facts::Facts;
-use answer::Answer;
-use groups::Clockwork;
+use report_rows::ReportRows;
 
 /// The plan that answers an order.
 pub(crate) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
-    clockwork: &Clockwork,
-) -> Result<Answer, Error> {
+    buckets: &Buckets,
+) -> Result<ReportRows, Error> {
     match order.dimension {
-        Dimension::WatchTime => watch_time::plan(facts, order, clockwork).await,
-        Dimension::ChatHistories => chat_histories::plan(facts, order, clockwork).await,
-        Dimension::PollSummaries => poll_summaries::plan(facts, order, clockwork).await,
-        Dimension::PollVotes => poll_votes::plan(facts, order, clockwork).await,
+        Dimension::WatchTime => watch_time::plan(facts, order, buckets).await,
+        Dimension::ChatHistories => chat_histories::plan(facts, order, buckets).await,
+        Dimension::PollSummaries => poll_summaries::plan(facts, order, buckets).await,
+        Dimension::PollVotes => poll_votes::plan(facts, order, buckets).await,
     }
 }

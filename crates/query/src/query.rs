@@ -8,6 +8,7 @@ use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::Lake;
+use showreport_model::buckets::Buckets;
 use showreport_model::bulk::DayOrder;
 use showreport_model::report::{Event, Heads, Pins, ReportOrder};
 use showreport_model::{EventId, OrgId, Timestamp};
@@ -17,10 +18,9 @@ use crate::config::Config;
 use crate::embedded::{self, BATCH_ROWS, CHAT_BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
-use crate::plans::answer::Answer;
 use crate::plans::audience::{self, Audience};
 use crate::plans::figures::{Figures, figures};
-use crate::plans::groups::Clockwork;
+use crate::plans::report_rows::ReportRows;
 use crate::plans::touched_days::{self, Reach, table_of};
 use crate::plans::{bulk, plan, started_views};
 use crate::render::{Form, Output, Rendered, render};
@@ -80,19 +80,19 @@ impl Query {
     ) -> Result<Rendered, Error> {
         let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
         let order = order.clone();
-        let clockwork = Clockwork::new(&order, &pins.zone);
+        let buckets = Buckets::new(order.granularity, &pins.zone);
         let form = Form::of(&order, pins);
         self.on_cpu(async move {
-            let answer = plan(&facts, &order, &clockwork).await?;
-            // The frame's own session: it knows how many rows a batch may have.
-            let session = Arc::new(answer.frame.task_ctx());
-            let plan = answer.frame.create_physical_plan().await?;
+            let ReportRows { frame, columns } = plan(&facts, &order, &buckets).await?;
+            // The session of the frame, which has the batch size of its table.
+            let session = Arc::new(frame.task_ctx());
+            let plan = frame.create_physical_plan().await?;
             progress(PLANNED_PERCENT);
             let rows = execute_stream(Arc::clone(&plan), session)?;
             // Rows are merged on one thread while those before are written on another.
             let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
-            let rendered = render(form, answer.columns, rows, output, &written).await?;
+            let rendered = render(form, columns, rows, output, &written).await?;
             let ran = DisplayableExecutionPlan::with_metrics(plan.as_ref());
             tracing::debug!(plan = %ran.indent(false), "plan of a report, as it ran");
             progress(99);
@@ -128,8 +128,8 @@ impl Query {
         let facts = self.facts(&order.org, scope, heads)?;
         let order = order.clone();
         self.on_cpu(async move {
-            let answer = bulk::plan(&facts, &order, &events).await?;
-            write(answer, output).await
+            let rows = bulk::plan(&facts, &order, &events).await?;
+            write_csv(rows, output).await
         })
         .await
     }
@@ -146,8 +146,8 @@ impl Query {
         let facts = self.facts(&order.org, scope, heads)?;
         let day = order.window;
         self.on_cpu(async move {
-            let answer = started_views::plan(&facts, day, &events).await?;
-            write(answer, output).await
+            let rows = started_views::plan(&facts, day, &events).await?;
+            write_csv(rows, output).await
         })
         .await
     }
@@ -221,12 +221,13 @@ impl Query {
     }
 }
 
-/// Writes an answer as CSV, telling nobody how far it is.
-async fn write(answer: Answer, output: Output) -> Result<Rendered, Error> {
-    let session = Arc::new(answer.frame.task_ctx());
-    let plan = answer.frame.create_physical_plan().await?;
+/// Writes rows as CSV, without reporting progress.
+async fn write_csv(rows: ReportRows, output: Output) -> Result<Rendered, Error> {
+    let ReportRows { frame, columns } = rows;
+    let session = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
     let rows = execute_stream(plan, session)?;
-    render(Form::Csv, answer.columns, rows, output, &|_| {}).await
+    render(Form::Csv, columns, rows, output, &|_| {}).await
 }
 
 /// Batches that may wait until those before are written.

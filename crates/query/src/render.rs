@@ -17,12 +17,12 @@ use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use showreport_model::column::Column;
 use showreport_model::report::{Format, Pins, ReportFile, ReportOrder};
 use tokio::io::AsyncWrite;
 
 use crate::embedded::BATCH_ROWS;
 use crate::error::Error;
-use crate::plans::answer::Column;
 use hashed::Hashed;
 use xlsx::About;
 

@@ -8,6 +8,7 @@ mod enums;
 mod reader;
 mod request;
 mod report;
+mod columns;
 mod create;
 mod batch_get;
 mod watch_time;

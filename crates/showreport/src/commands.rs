@@ -5,6 +5,7 @@
 mod output;
 mod file;
 mod destination;
+mod columns;
 mod token;
 mod org;
 mod keys;

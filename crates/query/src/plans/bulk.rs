@@ -13,11 +13,11 @@ use showreport_model::bulk::{DayOrder, ReportType};
 use showreport_model::report::Event;
 use showreport_model::{EventId, Window};
 
-use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
 use super::chat_histories::messages;
 use super::poll_summaries::tallied;
 use super::polls::polls;
+use super::report_rows::ReportRows;
 use super::views::views;
 use super::watch_time::in_all;
 use crate::error::Error;
@@ -30,9 +30,9 @@ pub(crate) async fn plan(
     facts: &Facts,
     order: &DayOrder,
     events: &BTreeMap<EventId, Event>,
-) -> Result<Answer, Error> {
+) -> Result<ReportRows, Error> {
     let (report_type, window) = (order.report_type, order.window);
-    // What settles the order of the rows: what follows it cannot.
+    // The columns in which no two rows are equal.
     let (rows, keys): (DataFrame, &[&str]) = match report_type {
         ReportType::WatchTime => (
             watched(facts, window, &["event_id", "device_os", "geo_region"]).await?,
@@ -70,15 +70,8 @@ pub(crate) async fn plan(
     let rows = rows
         .with_column("date", lit(order.day.digits()))?
         .with_column("event_type", event_type)?;
-    let columns = report_type.columns().iter().map(|column| {
-        let settled = Column::of(column).settled();
-        if keys.contains(&column.name) {
-            Column::of(column)
-        } else {
-            settled
-        }
-    });
-    Ok(Answer::new(rows, columns.collect())?)
+    let columns = report_type.columns().to_vec();
+    Ok(ReportRows::sort(rows, columns, keys)?)
 }
 
 /// What was watched in each group, in the units of bulk reports.

@@ -7,12 +7,13 @@ use datafusion::functions_aggregate::expr_fn::{count, max, sum};
 use datafusion::logical_expr::{Expr, cast, lit, not, when};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
+use showreport_model::buckets::Buckets;
 use showreport_model::facts::{NEVER_SENT_MS, Table};
 use showreport_model::report::ReportOrder;
 
-use super::answer::{Answer, Column};
-use super::groups::{self, Clockwork};
+use super::groups;
 use super::origin::{needs_origin, with_origin};
+use super::report_rows::ReportRows;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::people::person_of;
@@ -21,12 +22,13 @@ use crate::functions::versions::{version, version_fields};
 pub(super) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
-    clockwork: &Clockwork,
-) -> Result<Answer, Error> {
+    buckets: &Buckets,
+) -> Result<ReportRows, Error> {
     let messages = messages(facts, order.window).await?;
     if order.group_by.is_empty() {
         let messages = with_origin(facts, messages).await?;
-        return Ok(Answer::new(messages, message_columns())?);
+        let keys = ["sent_at", "message_id"];
+        return Ok(ReportRows::of_order(order, messages, &keys)?);
     }
     let kept = messages.filter(not(col("deleted")))?;
     let kept = if needs_origin(&order.group_by) {
@@ -34,11 +36,9 @@ pub(super) async fn plan(
     } else {
         kept
     };
-    let kept = kept.with_column("watch_timestamp", clockwork.bucket_of("sent_at"))?;
-    let mut columns = groups::columns(&order.group_by);
-    columns.extend([Column::count("messages"), Column::count("senders")]);
-    let keys = groups::keys(&order.group_by);
-    Ok(Answer::new(counted(kept, keys)?, columns)?)
+    let kept = kept.with_column("watch_timestamp", groups::bucket_of(buckets, "sent_at"))?;
+    let counted = counted(kept, groups::keys(&order.group_by))?;
+    Ok(ReportRows::of_order(order, counted, &[])?)
 }
 
 /// What decides between versions of a message, from left to right: the latest
@@ -129,20 +129,4 @@ pub(super) fn counted(messages: DataFrame, keys: Vec<Expr>) -> Result<DataFrame,
                 count(col("sender")).alias("senders"),
             ],
         )?)
-}
-
-fn message_columns() -> Vec<Column> {
-    // No two messages have one id, so what follows it decides nothing.
-    vec![
-        Column::time("sent_at"),
-        Column::text("message_id"),
-        Column::text("customer_id").settled(),
-        Column::text("device_id").settled(),
-        Column::text("name").settled(),
-        Column::text("role").settled(),
-        Column::text("text").settled(),
-        Column::flag("deleted").settled(),
-        Column::text("device_os").settled(),
-        Column::text("geo_region").settled(),
-    ]
 }

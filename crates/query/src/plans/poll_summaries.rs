@@ -7,13 +7,14 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::{DataFrame, col};
+use showreport_model::buckets::Buckets;
 use showreport_model::report::ReportOrder;
 
-use super::answer::{Answer, Column};
 use super::ballots::{ballots, chosen, with_texts};
-use super::groups::{self, Clockwork};
+use super::groups;
 use super::origin::{needs_origin, with_origin};
 use super::polls::{Polls, polls};
+use super::report_rows::ReportRows;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::unfold::totals::{Total, schema_with, totals};
@@ -22,36 +23,32 @@ use crate::unfold::unfolded;
 pub(super) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
-    clockwork: &Clockwork,
-) -> Result<Answer, Error> {
+    buckets: &Buckets,
+) -> Result<ReportRows, Error> {
     let polls = polls(facts).await?;
     let ballots = ballots(facts, &polls, order.window).await?;
     let counted = chosen(facts, ballots)?.filter(col("counted"))?;
     if order.group_by.is_empty() {
-        return every_option(facts, polls, counted).await;
+        let options = every_option(facts, polls, counted).await?;
+        return Ok(ReportRows::of_order(order, options, &KEYS)?);
     }
     let counted = if needs_origin(&order.group_by) {
         with_origin(facts, counted).await?
     } else {
         counted
     };
-    let counted = counted.with_column("watch_timestamp", clockwork.bucket_of("voted_at"))?;
+    let counted = counted.with_column("watch_timestamp", groups::bucket_of(buckets, "voted_at"))?;
     let groups: Vec<&str> = order.group_by.iter().map(|field| field.name()).collect();
     let tallied = tallied(facts, counted, &groups).await?;
     let rows = with_texts(facts, &polls, tallied).await?;
-    let mut columns = vec![
-        Column::text("poll_id"),
-        Column::text("question").settled(),
-        Column::text("option_id"),
-        Column::text("option_text").settled(),
-    ];
-    columns.extend(groups::columns(&order.group_by));
-    columns.extend([Column::count("votes"), Column::count("voters")]);
-    Ok(Answer::new(rows, columns)?)
+    Ok(ReportRows::of_order(order, rows, &KEYS)?)
 }
 
+/// The other columns of a poll and of an option follow from these.
+const KEYS: [&str; 2] = ["poll_id", "option_id"];
+
 /// Every option of every poll, zeros included.
-async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result<Answer, Error> {
+async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result<DataFrame, Error> {
     let tallied = tallied(facts, counted, &[]).await?.select(vec![
         col("poll_id").alias("voted_in"),
         col("option_id").alias("voted_for"),
@@ -69,11 +66,10 @@ async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result
     )?;
     // An option that nobody chose shows the voters of its poll all the same.
     let voters = (Total::Max, "some_voters", "poll_voters");
-    let rows = with_total(facts, options, &["poll_id"], voters)
+    Ok(with_total(facts, options, &["poll_id"], voters)
         .await?
         .with_column("votes", or_none(col("some_votes")))?
-        .with_column("voters", or_none(col("poll_voters")))?;
-    Ok(Answer::new(rows, option_columns())?)
+        .with_column("voters", or_none(col("poll_voters")))?)
 }
 
 /// For each poll, option and group with a counted vote: its `votes`, and the
@@ -115,21 +111,4 @@ async fn with_total(
     let totals = totals(places, figure, total, name.to_owned());
     let columns = schema_with(rows.schema().as_arrow(), name);
     unfolded(&facts.wide_context, rows, Some(columns), totals).await
-}
-
-fn option_columns() -> Vec<Column> {
-    // What a poll says of itself follows from its id.
-    vec![
-        Column::text("poll_id"),
-        Column::text("question").settled(),
-        Column::text("choice").settled(),
-        Column::text("status").settled(),
-        Column::time("started_at").settled(),
-        Column::time("ended_at").settled(),
-        Column::text("option_id"),
-        Column::text("option_text").settled(),
-        Column::flag("correct").settled(),
-        Column::count("votes"),
-        Column::count("voters"),
-    ]
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::col;
-use showreport_model::report::Event;
+use showreport_model::report::{DAILY_WATCH_TIME, Event};
 use showreport_model::{EventId, Window};
 
-use super::answer::{Answer, Column};
+use super::report_rows::ReportRows;
 use super::views::views;
 use crate::error::Error;
 use crate::facts::Facts;
@@ -21,7 +21,7 @@ pub(crate) async fn plan(
     facts: &Facts,
     day: Window,
     events: &BTreeMap<EventId, Event>,
-) -> Result<Answer, Error> {
+) -> Result<ReportRows, Error> {
     let known = |name: &str, text: fn(&Event) -> Option<String>| -> Expr {
         let texts = events.iter();
         let texts = texts.filter_map(|(id, event)| Some((id.to_string(), text(event)?)));
@@ -50,14 +50,10 @@ pub(crate) async fn plan(
             known("starts", |event| Some(event.starts_at?.to_string())),
         )?
         .with_column_renamed("event_id", "content_id")?;
-    // What is said of a content follows from its id.
-    let columns = vec![
-        Column::text("title"),
-        Column::text("content_id"),
-        Column::text("streaming_type").settled(),
-        Column::text("created_time").settled(),
-        Column::text("customer_id"),
-        Column::seconds("watch_time_seconds"),
-    ];
-    Ok(Answer::new(rows, columns)?)
+    let columns = DAILY_WATCH_TIME.to_vec();
+    Ok(ReportRows::sort(
+        rows,
+        columns,
+        &["title", "content_id", "customer_id"],
+    )?)
 }

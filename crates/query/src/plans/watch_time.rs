@@ -13,10 +13,10 @@ use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ScalarUDF, cast, lit};
 use datafusion::prelude::{DataFrame, col};
+use showreport_model::buckets::Buckets;
 use showreport_model::report::{GroupBy, ROWS_MAX, ReportOrder};
 
-use super::answer::{Answer, Column};
-use super::groups::{self, Clockwork};
+use super::report_rows::ReportRows;
 use super::views::{spoken, views};
 use crate::error::Error;
 use crate::facts::Facts;
@@ -32,13 +32,15 @@ use crate::unfold::unfolded;
 pub(super) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
-    clockwork: &Clockwork,
-) -> Result<Answer, Error> {
+    buckets: &Buckets,
+) -> Result<ReportRows, Error> {
     let views = views(facts, order.window).await?;
     let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let views = views.filter(watched)?;
     if order.group_by.is_empty() {
-        return Ok(each_view(views)?);
+        let views = each_view(views)?;
+        let keys = ["started_at", "ended_at", "playback_id"];
+        return Ok(ReportRows::of_order(order, views, &keys)?);
     }
     let attributes: Vec<&str> = order
         .group_by
@@ -47,27 +49,20 @@ pub(super) async fn plan(
         .map(|field| field.name())
         .collect();
     let figures = if order.group_by.contains(&GroupBy::WatchTimestamp) {
-        by_bucket(facts, views, &attributes, clockwork).await?
+        by_bucket(facts, views, &attributes, buckets).await?
     } else {
         in_all(views, &attributes)?
     };
-    let mut columns = groups::columns(&order.group_by);
-    columns.extend([
-        Column::count("views"),
-        Column::count("viewers"),
-        Column::count("devices"),
-        Column::seconds("watch_seconds"),
-        Column::seconds("attended_seconds"),
-    ]);
-    // Followed group by group, the buckets come in their order.
+    // `by_bucket` gives its rows sorted by the other group columns, then by bucket.
     if order.group_by.last() == Some(&GroupBy::WatchTimestamp) {
-        return Ok(Answer::sorted(figures, columns)?);
+        let columns = order.dimension.columns(&order.group_by);
+        return Ok(ReportRows::sorted(figures, columns)?);
     }
-    Ok(Answer::new(figures, columns)?)
+    Ok(ReportRows::of_order(order, figures, &[])?)
 }
 
-fn each_view(views: DataFrame) -> EngineResult<Answer> {
-    let rows = views.select(vec![
+fn each_view(views: DataFrame) -> EngineResult<DataFrame> {
+    views.select(vec![
         span_start().call(vec![col("spans")]).alias("started_at"),
         span_end().call(vec![col("spans")]).alias("ended_at"),
         col("playback_id"),
@@ -78,18 +73,7 @@ fn each_view(views: DataFrame) -> EngineResult<Answer> {
         span_millis()
             .call(vec![col("spans")])
             .alias("watch_seconds"),
-    ])?;
-    let columns = vec![
-        Column::time("started_at"),
-        Column::time("ended_at"),
-        Column::text("playback_id"),
-        Column::text("customer_id").settled(),
-        Column::text("device_id").settled(),
-        Column::text("device_os").settled(),
-        Column::text("geo_region").settled(),
-        Column::seconds("watch_seconds"),
-    ];
-    Answer::new(rows, columns)
+    ])
 }
 
 pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
@@ -115,14 +99,14 @@ async fn by_bucket(
     facts: &Facts,
     views: DataFrame,
     attributes: &[&str],
-    clockwork: &Clockwork,
+    buckets: &Buckets,
 ) -> Result<DataFrame, Error> {
     let groups = attributes.iter().map(|name| text(name));
     let groups: Vec<Expr> = groups.collect();
     let with = |more: Vec<Expr>| groups.iter().cloned().chain(more).collect::<Vec<_>>();
     let voices = spoken(views, attributes)?;
     let voices = unfolded(&facts.context, voices, None, slices(ends, ENDS_MAX)).await?;
-    let changes = changes(clockwork.buckets.clone()).call(vec![col("voice"), col("sets")]);
+    let changes = changes(buckets.clone()).call(vec![col("voice"), col("sets")]);
     let field = |name: &str| get_field(col("change"), name).alias(name);
     let total = |name: &str| sum(col(name)).alias(name);
     let places = ["index", "curves"].map(col).to_vec();
@@ -140,7 +124,7 @@ async fn by_bucket(
             ["millis", "filled", "present"].map(total).to_vec(),
         )?
         .sort(order.map(|key| key.sort(true, true)).collect())?;
-    let follow = follow(attributes, clockwork.buckets.clone(), ROWS_MAX);
+    let follow = follow(attributes, buckets.clone(), ROWS_MAX);
     let columns = Some(schema_of(attributes));
     unfolded(&facts.serial_context, changes, columns, follow).await
 }

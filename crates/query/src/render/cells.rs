@@ -8,8 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use showreport_model::Timestamp;
-
-use crate::plans::answer::{Column, Kind};
+use showreport_model::column::{Column, ColumnType};
 
 /// A cell of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,12 +39,12 @@ pub(super) struct Cells<'a>(Vec<Values<'a>>);
 impl<'a> Cells<'a> {
     pub(super) fn of(batch: &'a RecordBatch, columns: &[Column]) -> Self {
         let typed = |(array, column): (&'a ArrayRef, &Column)| match column.kind {
-            Kind::Text => Values::Text(array.as_string()),
-            Kind::Time => Values::Time(array.as_primitive::<TimestampMillisecondType>()),
-            Kind::Flag => Values::Flag(array.as_boolean()),
-            Kind::Count => Values::Count(array.as_primitive::<Int64Type>()),
-            Kind::Seconds => Values::Seconds(array.as_primitive::<Decimal128Type>()),
-            Kind::Number => Values::Number(array.as_primitive::<Float64Type>()),
+            ColumnType::Date | ColumnType::Text => Values::Text(array.as_string()),
+            ColumnType::Time => Values::Time(array.as_primitive::<TimestampMillisecondType>()),
+            ColumnType::Boolean => Values::Flag(array.as_boolean()),
+            ColumnType::Integer => Values::Count(array.as_primitive::<Int64Type>()),
+            ColumnType::Seconds => Values::Seconds(array.as_primitive::<Decimal128Type>()),
+            ColumnType::Number => Values::Number(array.as_primitive::<Float64Type>()),
         };
         Self(batch.columns().iter().zip(columns).map(typed).collect())
     }

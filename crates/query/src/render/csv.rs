@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use showreport_model::column::Column;
 
 use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
-use crate::plans::answer::Column;
 
 /// First characters by which a spreadsheet takes a text for a formula: the list of OWASP
 /// ("CSV Injection"; CWE-1236). The last four are the full-width signs that East Asian keyboards type.

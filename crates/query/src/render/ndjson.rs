@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use showreport_model::column::Column;
 
 use super::cells::{Cell, Cells, Texts};
 use super::{Bytes, Failure, Renderer};
-use crate::plans::answer::Column;
 
 pub(super) struct Ndjson {
     columns: Arc<[Column]>,

@@ -8,11 +8,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
+use showreport_model::column::{Column, ColumnType};
 use showreport_model::facts::time_type;
 
 use super::{Bytes, Failure, Renderer};
 use crate::functions::spans::SECONDS_TYPE;
-use crate::plans::answer::{Column, Kind};
 
 /// Rows of a row group: bounds what is held before it is written out.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -26,12 +26,12 @@ impl Parquet {
     pub(super) fn new(columns: &[Column]) -> Result<Self, Failure> {
         let field = |column: &Column| {
             let data_type = match column.kind {
-                Kind::Text => DataType::Utf8,
-                Kind::Time => time_type(),
-                Kind::Flag => DataType::Boolean,
-                Kind::Count => DataType::Int64,
-                Kind::Seconds => SECONDS_TYPE,
-                Kind::Number => DataType::Float64,
+                ColumnType::Date | ColumnType::Text => DataType::Utf8,
+                ColumnType::Time => time_type(),
+                ColumnType::Boolean => DataType::Boolean,
+                ColumnType::Integer => DataType::Int64,
+                ColumnType::Seconds => SECONDS_TYPE,
+                ColumnType::Number => DataType::Float64,
             };
             Field::new(column.name, data_type, true)
         };

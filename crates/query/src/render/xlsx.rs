@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
+use showreport_model::column::{Column, ColumnType};
 use showreport_model::{Timestamp, Zone};
 
 use super::cells::{Cell, Cells};
 use super::{Bytes, Failure, Renderer};
 use crate::error::Error;
-use crate::plans::answer::{Column, Kind};
 
 pub(crate) use about::About;
 
@@ -78,8 +78,10 @@ impl Xlsx {
         for (place, column) in self.columns.iter().enumerate() {
             let header = width(&header(column, &self.about.zone)) + FILTER_ARROW;
             let cells = match (column.kind, first) {
-                (Kind::Time, _) => DATE.len(),
-                (Kind::Text, Some(first)) => first.texts_of(place).map(width).max().unwrap_or(0),
+                (ColumnType::Time, _) => DATE.len(),
+                (ColumnType::Text, Some(first)) => {
+                    first.texts_of(place).map(width).max().unwrap_or(0)
+                }
                 _ => 0,
             };
             let digits = header.max(cells + 1).clamp(WIDTHS.0, WIDTHS.1);
@@ -138,7 +140,7 @@ impl Renderer for Xlsx {
 /// The name of a column; a time is not known without its zone.
 fn header(column: &Column, zone: &Zone) -> String {
     match column.kind {
-        Kind::Time => format!("{} ({})", column.name, zone.name()),
+        ColumnType::Time => format!("{} ({})", column.name, zone.name()),
         _ => column.name.to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use showreport_meta::Idempotency;
 
+use super::columns;
 use super::report::{EventReport, describe};
 use super::request::CreateReports;
 use crate::app::App;
@@ -28,16 +29,11 @@ const KEY: &str = "idempotency-key";
 const KEY_CHARACTERS_MAX: usize = 255;
 
 /// Create event reports.
-///
-/// One report is made for each entry of `dimension_with_conditions`. Names are
-/// read in `snake_case` and `lowerCamelCase`, enums by name or number. Where
-/// the deprecated `dimensions` stands beside `dimension_with_conditions`, the
-/// latter holds. With an `Idempotency-Key` the same request answers with the
-/// same reports for seven days.
 #[utoipa::path(
     post,
     path = "/bv/analytics/v1/events/reports",
     tag = "event reports",
+    description = columns::description(),
     params(
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 characters"),
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use serde::Serialize;
-use showreport_model::bulk::{ReportColumn, ReportType};
+use showreport_model::bulk::ReportType;
+use showreport_model::column::Column;
 use utoipa::ToSchema;
 
 use super::parameters::Given;
@@ -84,8 +85,8 @@ impl From<ReportType> for ReportTypeAnswer {
     }
 }
 
-impl From<&ReportColumn> for ColumnAnswer {
-    fn from(column: &ReportColumn) -> Self {
+impl From<&Column> for ColumnAnswer {
+    fn from(column: &Column) -> Self {
         Self {
             name: column.name,
             r#type: column.kind.name(),

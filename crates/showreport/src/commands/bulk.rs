@@ -8,6 +8,7 @@ use showreport_model::report::Format;
 use showreport_model::{OrgId, ReportDay};
 use showreport_query::Edition;
 
+use super::columns;
 use super::destination::{edition, form, write_out};
 use super::output::Usage;
 use super::token::known;
@@ -19,7 +20,7 @@ use crate::wiring::{DataDir, Limits, Parts};
 /// Takes in everything that was accepted until now, then writes the CSV file to stdout or a file.
 /// It says what a job's report of that day would say if it were made now.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n{}", columns::of_bulk_reports()))]
 pub(super) struct Bulk {
     /// The organisation that the events belong to
     #[arg(long, value_name = "ORG")]

@@ -12,6 +12,7 @@ use showreport_model::time::Moment;
 use showreport_model::{ErrorKind, EventId, Failure, OrgId, Timestamp, Window, Zone};
 use showreport_query::{Edition, Output, Rendered};
 
+use super::columns;
 use super::destination::{edition, ensure_readable, form, write_out};
 use super::output::Usage;
 use super::token::known;
@@ -22,7 +23,7 @@ use crate::wiring::{DataDir, Limits, Parts};
 ///
 /// Takes in everything that was accepted until now, then writes the report to stdout or a file.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n{}", columns::of_event_reports()))]
 pub(super) struct Report {
     /// The organisation that the event belongs to
     #[arg(long, value_name = "ORG")]

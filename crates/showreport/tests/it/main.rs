@@ -22,6 +22,7 @@ mod failing;
 mod large;
 mod together;
 mod describing;
+mod documented_columns;
 mod addresses;
 mod wording;
 mod real_votes;

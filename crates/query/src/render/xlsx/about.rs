@@ -1,11 +1,11 @@
 //! The second sheet of a spreadsheet: what the first one shows, for people who have nothing but the file.
 
 use rust_xlsxwriter::{Format, Worksheet, XlsxError};
-use showreport_model::report::{Dimension, Event, GroupBy, Pins, ReportOrder};
+use showreport_model::column::Column;
+use showreport_model::report::{Event, GroupBy, Pins, ReportOrder};
 use showreport_model::{Timestamp, Zone};
 
 use super::{Formats, date_of, header, number_of};
-use crate::plans::answer::Column;
 
 /// What a report is about.
 pub(crate) struct About {
@@ -65,7 +65,7 @@ impl About {
         for column in columns {
             row += 1;
             sheet.write_string(row, 0, header(column, &self.zone))?;
-            sheet.write_string(row, 1, meaning(&self.order, column.name))?;
+            sheet.write_string(row, 1, column.meaning)?;
         }
         Ok(())
     }
@@ -100,85 +100,5 @@ impl About {
         lines.push(("time zone of all dates", Said::Text(zone.name())));
         lines.push(("rows", Said::Number(rows.into())));
         lines
-    }
-}
-
-/// What a column of a report means, in a sentence.
-fn meaning(order: &ReportOrder, column: &str) -> &'static str {
-    let of_dimension = match order.dimension {
-        Dimension::WatchTime => of_watch_time(order, column),
-        Dimension::ChatHistories => of_chat(column),
-        Dimension::PollSummaries | Dimension::PollVotes => of_polls(column),
-    };
-    of_dimension.unwrap_or_else(|| of_all(column))
-}
-
-fn of_watch_time(order: &ReportOrder, column: &str) -> Option<&'static str> {
-    Some(match column {
-        "started_at" => "the first instant of the view that was watched, inside the filter",
-        "ended_at" => "the last instant of the view that was watched, inside the filter",
-        "playback_id" => "the view: one playback on one device, pauses included",
-        "watch_seconds" if order.group_by.is_empty() => {
-            "seconds in which the view was playing; pauses and stalls are left out"
-        }
-        "watch_seconds" => "seconds that were watched, summed over views",
-        "attended_seconds" => {
-            "seconds that were watched, summed over viewers; two views of one viewer at the same time count once"
-        }
-        "views" => "views that were watched",
-        "viewers" => "viewers that watched: customers; where unknown devices; where unknown views",
-        "devices" => "devices that were watched on",
-        "watch_timestamp" => "when the bucket of time begins",
-        _ => return None,
-    })
-}
-
-fn of_chat(column: &str) -> Option<&'static str> {
-    Some(match column {
-        "sent_at" => "when the message was sent",
-        "message_id" => "the message",
-        "customer_id" => "the customer that sent it; empty where unknown",
-        "device_id" => "the device that it was sent from; empty where unknown",
-        "name" => "the name that the sender was shown under",
-        "role" => "the sender's role: viewer, guest or admin",
-        "text" => "the text of the version that holds",
-        "deleted" => "whether the message was deleted; a deleted one counts nowhere",
-        "messages" => "messages that were not deleted",
-        "senders" => "senders of these messages: customers; where unknown devices",
-        "watch_timestamp" => "when the bucket of time begins in which messages were sent",
-        _ => return None,
-    })
-}
-
-fn of_polls(column: &str) -> Option<&'static str> {
-    Some(match column {
-        "poll_id" => "the poll",
-        "question" => "the poll's question",
-        "choice" => "how many options a voter may choose: single or multi",
-        "status" => "the poll's status: queued, active, closed or archived",
-        "started_at" => "when the poll was opened",
-        "ended_at" => "when the poll was closed",
-        "option_id" => "the option",
-        "option_text" => "the option's text",
-        "correct" => "whether the option is a right answer",
-        "votes" => "votes for the option that count",
-        "voters" => "voters of the poll with a vote that counts, the same in each row of the poll",
-        "voted_at" => "when the vote was cast",
-        "customer_id" => "the customer that voted; empty where unknown",
-        "device_id" => "the device that was voted from; empty where unknown",
-        "name" => "the name that the voter was shown under",
-        "counted" => "whether the vote counts: it is the voter's latest that the poll allows",
-        "watch_timestamp" => "when the bucket of time begins in which votes were cast",
-        _ => return None,
-    })
-}
-
-fn of_all(column: &str) -> &'static str {
-    match column {
-        "customer_id" => "the customer; empty where unknown",
-        "device_id" => "the device; empty where unknown",
-        "device_os" => "the operating system of the device; empty where unknown",
-        "geo_region" => "the region, by its ISO 3166 code; empty where unknown",
-        _ => "",
     }
 }
