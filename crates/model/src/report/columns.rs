@@ -102,7 +102,7 @@ const fn seconds(name: &'static str, meaning: &'static str) -> Column {
 
 const DEVICE_OS: Column = text(
     "device_os",
-    "operating system of the view, or of the sender's or voter's earliest view; empty where unknown",
+    "OS of the view, or of the sender's or voter's earliest view; empty where unknown",
 );
 const GEO_REGION: Column = text(
     "geo_region",

@@ -17,12 +17,16 @@ pub(super) fn of_event_reports() -> String {
     );
     for dimension in Dimension::ALL {
         let name = dimension.name().replace('_', "-");
+        let row_columns = dimension.row_columns();
+        let head = format!("Columns of {name}, a row for each {}", dimension.row());
+        list(&mut text, &head, row_columns);
         let GroupedColumns { before, after } = dimension.grouped_columns();
-        let row = dimension.row();
-        let head = format!("Columns of {name}, a row for each {row}");
-        list(&mut text, &head, dimension.row_columns());
-        let head = format!("Columns of {name} with --group-by, around the group columns");
-        list(&mut text, &head, &[before, after].concat());
+        let names = |columns: &[Column]| -> Vec<_> { columns.iter().map(|it| it.name).collect() };
+        let order = [names(before), vec!["the group columns"], names(after)].concat();
+        let head = format!("Columns of {name} with --group-by: {}", order.join(", "));
+        let others = before.iter().chain(after);
+        let others = others.filter(|column| !row_columns.contains(column));
+        list(&mut text, &head, &others.copied().collect::<Vec<_>>());
     }
     text
 }
@@ -38,13 +42,12 @@ pub(super) fn of_bulk_reports() -> String {
 }
 
 fn list(text: &mut String, head: &str, columns: &[Column]) {
-    writeln!(text, "\n{head}:").expect("writing to memory cannot fail");
+    text.push('\n');
+    text.push_str(head);
+    text.push('\n');
     for column in columns {
-        let Column {
-            name,
-            kind,
-            meaning,
-        } = column;
-        writeln!(text, "  {name:<18} {kind:<8} {meaning}").expect("writing to memory cannot fail");
+        let (name, kind) = (column.name, column.kind.name());
+        writeln!(text, "  {name:<16} {kind:<7} {}", column.meaning)
+            .expect("writing to memory cannot fail");
     }
 }
