@@ -12,8 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::python::{MISSING, can_make_environments, environment};
-use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+use showreport_testkit::python::{MISSING, can_make_environments, environment};
+use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
 
 /// What the scripts in `tests/clients` need.
 const PACKAGES: [&str; 4] = [

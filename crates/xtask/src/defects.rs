@@ -17,7 +17,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use self::patches::Patch;
-use crate::step::{cargo, root, step};
+use showreport_testkit::{cargo, root, step};
 
 /// The variable that the patches read.
 const PLANTED: &str = "SHOWREPORT_PLANTED";

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::clients::{NO_BROWSER, browser};
-use crate::python::{MISSING, can_make_environments, environment};
-use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+use showreport_testkit::python::{MISSING, can_make_environments, environment};
+use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
 
 /// What the programs of docs/nightly.md need.
 const PACKAGES: [&str; 2] = ["psycopg[binary]", "duckdb"];

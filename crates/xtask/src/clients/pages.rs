@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 use super::server::Server;
-use crate::step::{is_ci, root, step};
+use showreport_testkit::{is_ci, root, step};
 
 /// Names of the browser's program: Debian's, Ubuntu's, Google's.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::step::built_beside;
+use showreport_testkit::built_beside;
 
 /// A server on a fresh directory, which ends with this value.
 pub(super) struct Server {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 
 use super::server::Server;
-use crate::step::{cargo, execute, root, step};
+use showreport_testkit::{cargo, execute, root, step};
 
 /// The package for Node, at the version that was read and run.
 const NODE_PACKAGE: &str = "googleapis@188.0.0";

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::patches::{self, Patch};
-use crate::rig::{files_below, output};
-use crate::step::root;
+use showreport_testkit::root;
+use showreport_testkit::{files_below, output};
 
 /// Makes the copy, or makes it as ours is now. What is the same is not written again, so that
 /// cargo builds only what has changed.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::step::{execute, root};
+use showreport_testkit::{execute, root};
 
 /// A patch. One without a fault is what the others need.
 pub(super) struct Patch {

@@ -1,0 +1,136 @@
+//! Ourselves beside others, on the same records, on the same machine, in one run.
+//!
+//! Every comparison also checks that both sides gave the same result: a difference fails the run,
+//! a missed aim is only told. Nothing of the product is linked here: it is measured as its users have it.
+
+mod progress;
+mod figures;
+mod table;
+mod show;
+mod data;
+mod import;
+mod reports;
+mod lake;
+mod duck;
+mod postgres;
+mod run;
+mod load;
+mod compacted;
+mod fresh;
+mod batches;
+mod generator;
+mod collect;
+mod flat;
+mod start;
+mod size;
+mod papers;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use showreport_testkit::{built_beside, named, step};
+
+use self::run::{Run, Size};
+
+/// As many records as 100,000 viewers send in a show.
+const RECORDS: u64 = 22_600_000;
+
+/// Enough for every path to be walked.
+const RECORDS_SMALL: u64 = 100_000;
+
+/// With fewer the parts of a part have no records.
+const RECORDS_MIN: u64 = 10_000;
+
+/// One part: its name, what it is, and how it is done.
+type Part = (
+    &'static str,
+    &'static str,
+    fn(&mut Run) -> anyhow::Result<()>,
+);
+
+const PARTS: [Part; 7] = [
+    ("load", "bulk load", load::run),
+    ("compacted", "reports of a compacted lake", compacted::run),
+    ("fresh", "reports straight after collecting", fresh::run),
+    ("collect", "collecting over HTTP", collect::run),
+    ("flat", "flat as it grows", flat::run),
+    ("start", "starting", start::run),
+    ("size", "size on disk", size::run),
+];
+
+/// Measures the running product beside `DuckDB` and `PostgreSQL`, on the same records. A run of all
+/// parts writes docs/benchmarks.md.
+#[derive(clap::Parser)]
+#[command(name = "bench", version, max_term_width = 100)]
+struct Arguments {
+    /// Few records, and only compares results, as the check does
+    #[arg(long)]
+    small: bool,
+    /// Records to make [default: 22600000, or 100000 with --small]
+    #[arg(long, value_name = "N", value_parser = records)]
+    records: Option<u64>,
+    /// The product [default: the program `showreport` beside this one]
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Parts to run [default: all]
+    #[arg(value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.map(|it| it.0)))]
+    parts: Vec<String>,
+}
+
+fn records(text: &str) -> Result<u64, String> {
+    let records: u64 = text
+        .replace(['_', ','], "")
+        .parse()
+        .map_err(|error| format!("{error}"))?;
+    if records < RECORDS_MIN {
+        return Err(format!("it takes at least {RECORDS_MIN}"));
+    }
+    Ok(records)
+}
+
+impl Arguments {
+    fn size(&self) -> Size {
+        if self.small { Size::Small } else { Size::Full }
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|it| it == part)
+    }
+}
+
+/// Measures what was asked for; writes it down if that was everything.
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let binary = match &arguments.binary {
+        Some(binary) => named(binary)?,
+        None => built_beside()?,
+    };
+    let usual = if arguments.small {
+        RECORDS_SMALL
+    } else {
+        RECORDS
+    };
+    let records = arguments.records.unwrap_or(usual);
+    let mut run = Run::prepare(binary, records, arguments.size())?;
+    measure(&mut run, &arguments)?;
+    if arguments.parts.is_empty() && !arguments.small {
+        papers::write(&run)?;
+    }
+    run.judge()
+}
+
+fn measure(run: &mut Run, wish: &Arguments) -> anyhow::Result<()> {
+    for (name, title, part) in PARTS {
+        if wish.has(name) {
+            let before = run.tables.len();
+            step(title, || part(run))?;
+            // The times of a small run would only mislead.
+            let shown = run.tables.iter().skip(before);
+            for table in shown.filter(|_| !wish.small) {
+                println!("\n{table}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Reports over HTTP, from the order to the finished file.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use super::figures::Measured;
+use showreport_testkit::Server;
+
+/// How often a report is asked after. Each question costs the server a little, too.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// A way to gather watch time, in the words of both sides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grouping {
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [&'static str],
+    /// `DuckDB`'s query for the same.
+    pub(crate) sql: &'static str,
+}
+
+pub(crate) const BY_CUSTOMER: Grouping = Grouping {
+    name: "by customer",
+    fields: &["GROUP_BY_FIELD_CUSTOMER_ID"],
+    sql: "by_customer.sql",
+};
+
+pub(crate) const BY_MINUTE: Grouping = Grouping {
+    name: "by minute × region × OS",
+    fields: &[
+        "GROUP_BY_FIELD_WATCH_TIMESTAMP",
+        "GROUP_BY_FIELD_GEO_REGION",
+        "GROUP_BY_FIELD_DEVICE_OS",
+    ],
+    sql: "by_minute_region_os.sql",
+};
+
+/// A report that was made.
+pub(crate) struct Report {
+    pub(crate) measured: Measured,
+    path: String,
+}
+
+/// Orders a report and waits until it is there.
+pub(crate) fn make(server: &Server, event: &str, grouping: Grouping) -> anyhow::Result<Report> {
+    server.forget_peak()?;
+    let order = json!({
+        "id": event,
+        "type": "EVENT_TYPE_LIVE",
+        "dimension_with_conditions": [
+            {"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": grouping.fields},
+        ],
+    });
+    let mut connection = server.connect()?;
+    let begun = Instant::now();
+    let made = server.ask(&mut connection, "/bv/analytics/v1/events/reports", &order)?;
+    let question = json!({"reports": [{"id": text(&made, "id")?}]});
+    loop {
+        let path = "/bv/analytics/v1/events/reports:batch-get";
+        let answer = server.ask(&mut connection, path, &question)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        match text(&answer, "status")? {
+            "EVENT_REPORT_STATUS_RUNNING" => std::thread::sleep(ASK_EVERY),
+            "EVENT_REPORT_STATUS_SUCCEEDED" => {
+                let uri = text(&answer, "uri")?;
+                let path = uri.splitn(4, '/').nth(3).context("a link without a path")?;
+                let measured = Measured {
+                    seconds,
+                    peak_bytes: server.peak_bytes()?,
+                };
+                return Ok(Report {
+                    measured,
+                    path: format!("/{path}"),
+                });
+            }
+            _ => bail!("a report failed: {answer}"),
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn download(&self, server: &Server) -> anyhow::Result<Vec<u8>> {
+        let answer = server.get(&self.path)?;
+        ensure!(
+            answer.status == 200,
+            "the download answered {}",
+            answer.status
+        );
+        Ok(answer.body)
+    }
+}
+
+/// A member of the one report of an answer.
+fn text<'a>(answer: &'a Value, member: &str) -> anyhow::Result<&'a str> {
+    let value = answer["reports"][0][member].as_str();
+    value.with_context(|| format!("no {member} in {answer}"))
+}
+
+/// How two files of the same figures differ, row for row, whatever their order.
+pub(crate) fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
+    let rows = |file: &[u8]| {
+        let mut rows: Vec<Vec<u8>> = file
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect();
+        rows.sort_unstable();
+        rows
+    };
+    let (ours, theirs) = (rows(ours), rows(theirs));
+    let pair = ours
+        .iter()
+        .zip(&theirs)
+        .find(|(ours, theirs)| ours != theirs);
+    if let Some((ours, theirs)) = pair {
+        let shown = |row| String::from_utf8_lossy(row).into_owned();
+        return Some(format!(
+            "ours has {:?}, theirs {:?}",
+            shown(ours),
+            shown(theirs)
+        ));
+    }
+    (ours.len() != theirs.len())
+        .then(|| format!("ours has {} rows, theirs {}", ours.len(), theirs.len()))
+}
