@@ -1,11 +1,13 @@
-//! The command line: one file a command.
+//! The command line, with one file for each command.
 //!
-//! A failure is printed once, here, on stderr. Wrong usage exits 2, failure 1.
+//! An error is printed once, here, on stderr. The exit code is 2 for wrong usage and 1 for other
+//! failures.
 
 mod output;
 mod file;
 mod destination;
 mod columns;
+mod lookup;
 mod token;
 mod org;
 mod keys;
@@ -30,7 +32,7 @@ use crate::settings::{self, Global};
 use crate::telemetry;
 use output::Usage;
 
-/// Exact reports of live and recorded shows: who watched, what was said, what was voted.
+/// Collects viewing, chat and polls of live and recorded shows, and makes exact reports of them.
 #[derive(Debug, Parser)]
 #[command(name = "showreport", version, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -58,12 +60,12 @@ enum Command {
     Bulk(bulk::Bulk),
 }
 
-/// The whole command line, as the parser and its tests see it.
+/// The command line without the environment and the settings file.
 pub fn command() -> clap::Command {
     Line::command()
 }
 
-/// Runs the command of a command line and says how the process ends.
+/// Parses a command line, runs its command and returns the exit code of the process.
 pub fn run<A>(args: A) -> ExitCode
 where
     A: IntoIterator<Item: Into<OsString>>,
@@ -73,7 +75,8 @@ where
     let line = match parsed {
         Ok(line) => line,
         Err(error) => {
-            // Help is no error, but travels as one; nothing can be done if it cannot be printed.
+            // clap returns the text of `--help` as an error too. A failure to print it is ignored:
+            // there is no other place to report it.
             drop(error.print());
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
@@ -82,7 +85,7 @@ where
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where not even this can be written the exit code has to say it.
+            // If stderr is closed, the exit code alone reports the failure.
             drop(writeln!(io::stderr(), "error: {error:#}"));
             ExitCode::from(if error.is::<Usage>() { USAGE } else { FAILURE })
         }
@@ -95,7 +98,7 @@ const USAGE: u8 = 2;
 impl Line {
     fn run(self) -> anyhow::Result<ExitCode> {
         let is_demo = matches!(self.command, Command::Demo(_));
-        // A demo draws on the terminal, where a log would be in the way.
+        // The demo draws progress bars on the terminal, which log lines would break.
         let default_level = if is_demo { "warn" } else { "info" };
         let filter = self.global.log_level.as_deref().unwrap_or(default_level);
         telemetry::start(self.global.log_format, filter).context("start the log")?;
@@ -112,9 +115,9 @@ impl Line {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .context("start the threads of the program")?;
+            .context("start the runtime")?;
         let outcome = runtime.block_on(self.command.run(data_dir));
-        // A blocking read, of stdin for one, must not hold up the end.
+        // Do not wait for blocking threads: one may be reading stdin.
         runtime.shutdown_background();
         outcome
     }
@@ -142,7 +145,7 @@ fn manual() -> String {
     format!("{MANUAL}\n\n{}", settings::DEFAULT_FILE)
 }
 
-/// Whether whoever read our output had enough, as `head` has.
+/// Whether stdout was a pipe whose reader has closed it, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -152,32 +155,32 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 const MANUAL: &str = "\
 Examples:
-  See everything at once, with a simulated event:
+  Try everything with a simulated event:
     showreport demo
 
-  Set up an organisation, a token for its players and one for its people, and serve:
+  Create an organisation, a token that sends and a token that reads, and start the server:
     showreport org create acme --time-zone Europe/Berlin
     showreport token create --org acme --scope collect
     showreport token create --org acme --scope report --expires 90d
     showreport serve --public-url https://reports.example.com
 
-  Load what was recorded before, and make a report without a server:
+  Load files of records, and make a report without a server:
     showreport import 2026-*.ndjson.gz --org acme
     showreport report --org acme --event keynote --dimension watch-time --group-by device-os
     showreport figures --org acme --event keynote
 
-  Have a report of every day from now on, or one day's without a server:
+  Get a report of every day, or of one day without a server:
     showreport job create --org acme --type event_watch_time_a1
     showreport bulk --org acme --type event_watch_time_a1 --day 2026-11-22
 
 Settings:
-  What stays the same from call to call (the flags under `Server`, `Limits` and `Global options`)
-  has an environment variable, SHOWREPORT_ and the flag's name in capitals, and a key in
-  showreport.toml, the name with `_`. A flag beats the environment, which beats the file, which
-  beats the default. What one call asks for (such as --org, --day, --out) has neither.
+  The flags under `Server`, `Limits` and `Global options` are settings. Each can also be given as
+  an environment variable (--data-dir is SHOWREPORT_DATA_DIR) or as a key of showreport.toml
+  (data_dir). A flag overrides the variable, the variable overrides the file, and the file
+  overrides the default. All other flags, such as --org, --day and --out, exist as flags only.
 
 Exit codes:
-  0 done; 1 failed; 2 wrong usage. Errors, the log and progress go to stderr.
+  0 success; 1 failure; 2 wrong usage. Errors, the log and progress go to stderr.
 
 The settings file, with every key and its default:";
 
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_says_how_it_is_used() {
+    fn the_help_of_every_command_has_examples() {
         let mut commands: Vec<clap::Command> = command().get_subcommands().cloned().collect();
         while let Some(command) = commands.pop() {
             if command.has_subcommands() {
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_is_known_before_anything_is_opened() {
+    fn wrong_usage_is_found_before_anything_is_opened() {
         for line in [
             &["showreport", "report", "--org", "acme"][..],
             &["showreport", "serve", "--listen", "here"],

@@ -29,20 +29,20 @@ const CONFIG: &str = "config";
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The directory that holds all data [default: ./showreport-data; of demo ./showreport-demo]
+    /// Directory that holds all data [default: ./showreport-data, for demo ./showreport-demo]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// The settings file [default: ./showreport.toml, if there is one]
+    /// Settings file [default: ./showreport.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// How the log is written to stderr
+    /// Format of the log on stderr
     #[arg(long, global = true, value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace, off, or a filter such as
-    /// `info,showreport_lake=debug` [default: info; of demo warn]
+    /// Log level: error, warn, info, debug, trace, off, or a filter such as
+    /// `info,showreport_lake=debug` [default: info, for demo warn]
     #[arg(long, global = true, value_name = "FILTER", value_parser = check_filter)]
     pub log_level: Option<String>,
 }

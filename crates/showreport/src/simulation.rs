@@ -1,10 +1,10 @@
-//! One whole live event, made up: who watched, what was said, what was voted.
+//! A simulated live event with playbacks, chat and polls, and its recording.
 //!
-//! The same show every time: for a start, a number of viewers and a seed the records are
-//! the same on every machine, byte for byte. Viewers come in a rush, pause, lose
-//! the network, come back on another device and leave as it ends; they chat and
-//! vote in three polls; later some watch the recording; and some of what is sent is sent twice,
-//! or late. Nothing here sends anything, and memory grows with viewers, not with records.
+//! The start, the number of viewers and the seed determine every byte of the records, on every
+//! machine. Most viewers arrive at the start and leave at the end. They pause, lose the network,
+//! change devices, chat and vote in three polls, and some watch the recording later. Some records
+//! are sent twice or late. This module only generates records; the caller sends them. Memory grows
+//! with the number of viewers, not of records.
 
 mod random;
 mod wire;
@@ -12,13 +12,13 @@ mod recording;
 mod audience;
 mod chat;
 mod polls;
-mod tally;
+mod counts;
 mod stream;
 mod delivery;
 
+pub use counts::RecordCounts;
 pub use delivery::{BATCH_RECORDS, Batch, Batches, Delivery};
 pub use stream::{Records, SimulatedRecord};
-pub use tally::Tally;
 
 use showreport_model::Timestamp;
 
@@ -29,34 +29,34 @@ pub const TITLE: &str = "Northlight Keynote";
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
-/// How often a player says that it is playing.
+/// Maximum length of the span in one playback record.
 const BEAT: i64 = 10 * SECOND;
-/// Instants in here count from the start of the show; a record gets the date when it is taken.
+/// Times in this module are milliseconds from the start of the show. `Records` adds the date.
 const STARTS_AT: i64 = 0;
-/// A quarter of an hour before, a countdown begins to play.
-const DOORS_AT: i64 = STARTS_AT - 15 * MINUTE;
+/// Start of the stream, which shows a countdown until the show starts.
+const STREAM_STARTS_AT: i64 = STARTS_AT - 15 * MINUTE;
 const DURATION: i64 = 90 * MINUTE;
 const ENDS_AT: i64 = STARTS_AT + DURATION;
-/// When the recording is there.
+/// When the recording is published.
 const PUBLISHED_AT: i64 = ENDS_AT + 60 * MINUTE;
-/// When its last viewer has left.
+/// End of the last playback of the recording.
 const RECORDING_ENDS_AT: i64 = STARTS_AT + 6 * 60 * MINUTE;
 
-/// Numbers of the streams that belong to no viewer: above any number of viewers.
+/// Numbers of the random streams that belong to no viewer, above the number of any viewer.
 const CHAT_STREAM: u64 = 1 << 40;
 const POLLS_STREAM: u64 = CHAT_STREAM + 1;
 const DELIVERY_STREAM: u64 = CHAT_STREAM + 2;
 
-/// What is watched: the live show, or its recording.
+/// What is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// The show as it happens.
+    /// The live show.
     Live,
-    /// The video on demand that is made of it.
+    /// The video on demand that is made of the show.
     Recording,
 }
 
-/// Which show is made up.
+/// The parameters of a simulated show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Show {
     starts_at: Timestamp,
@@ -65,9 +65,9 @@ pub struct Show {
 }
 
 impl Show {
-    /// The show that so many people come to; at least one does.
+    /// A show with this number of viewers, at least one.
     ///
-    /// Everything happens from an hour and a quarter before its start until six hours after it.
+    /// All records lie between 75 minutes before the start and six hours after it.
     pub fn new(starts_at: Timestamp, viewers: u32) -> Self {
         Self {
             starts_at,
@@ -76,7 +76,8 @@ impl Show {
         }
     }
 
-    /// The id of an event. Shows with other numbers of viewers are other events.
+    /// The id of the event. It holds the number of viewers, so that different shows are different
+    /// events.
     pub fn event(self, program: Program) -> String {
         match program {
             Program::Live => format!("keynote-{}", self.viewers),
@@ -89,17 +90,17 @@ impl Show {
         self.starts_at.to_string().chars().take(10).collect()
     }
 
-    /// How many people come.
+    /// The number of viewers.
     pub const fn viewers(self) -> u32 {
         self.viewers
     }
 
-    /// Every record once, in the order of their instants.
+    /// Every record once, sorted by time.
     pub fn records(self) -> Records {
         Records::new(self)
     }
 
-    /// The records as they are sent: in batches, some of them twice, some late.
+    /// The records in batches as they are sent, some of them twice and some late.
     pub fn batches(self) -> Batches {
         Batches::new(self)
     }
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn it_happens_within_the_day_on_which_it_starts() {
+    fn all_records_lie_within_the_day_of_the_start() {
         let mut ends = Vec::new();
         for line in lines(show(300)) {
             let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
@@ -174,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_what_happened_some_of_it_twice() {
+    fn every_record_is_sent_and_some_twice_or_late() {
         let show = show(600);
-        let happened: BTreeSet<String> = lines(show).into_iter().collect();
+        let expected: BTreeSet<String> = lines(show).into_iter().collect();
         let mut sent = BTreeSet::new();
         let mut again = 0;
         let mut late = 0;
@@ -184,19 +185,19 @@ mod tests {
         for batch in show.batches() {
             let body = String::from_utf8(batch.body).expect("UTF-8");
             let count = body.lines().count();
-            assert_eq!(u64::try_from(count).expect("small"), batch.tally.total());
+            assert_eq!(u64::try_from(count).expect("small"), batch.records.total());
             again += usize::from(batch.delivery == Delivery::Again);
             late += usize::from(batch.delivery == Delivery::Late);
             batches += 1;
             sent.extend(body.lines().map(str::to_owned));
         }
-        assert_eq!(sent, happened);
+        assert_eq!(sent, expected);
         assert!((1..batches / 10).contains(&again), "{again} of {batches}");
         assert!((1..batches / 10).contains(&late), "{late} of {batches}");
     }
 
     #[test]
-    fn it_is_known_how_many_records_there_will_be() {
+    fn the_number_of_records_left_is_exact() {
         let mut records = show(30).records();
         let announced = records.left();
         assert!(records.by_ref().take(1000).count() == 1000);
@@ -208,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn one_viewer_is_a_show() {
+    fn a_show_has_at_least_one_viewer() {
         assert!(show(0).records().count() > 10);
     }
 
     #[test]
-    fn a_beat_is_ten_seconds_at_most() {
+    fn the_span_of_a_record_is_at_most_ten_seconds() {
         for line in lines(show(40)) {
             let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             if record["type"] != "playback" {

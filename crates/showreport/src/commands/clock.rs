@@ -1,4 +1,4 @@
-//! `showreport clock`: what an operator says of the machine's clock.
+//! `showreport clock`: confirms that the machine's clock is right.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::output::print_line;
 use crate::wiring::{DataDir, open_meta};
 
-/// Says that the machine's clock is right
+/// Confirms that the machine's clock is right
 #[derive(Debug, clap::Args)]
 pub(super) struct Clock {
     #[command(subcommand)]
@@ -18,7 +18,7 @@ pub(super) struct Clock {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Ends every doubt in the clock, in all servers on the data directory
+    /// Confirms the clock for all processes on the data directory
     #[command(after_long_help = CONFIRM)]
     Confirm,
 }
@@ -28,10 +28,10 @@ Examples:
   date --utc
   showreport clock confirm
 
-A clock that goes forward by more than an hour, or a start more than an hour after anything was
-last stored, may be wrong: for an hour nothing is deleted or published. A clock that is more than
-an hour before what was last stored is wrong now, or was wrong then: nothing is collected. Look at
-the clock first, set it right if it is not, and then confirm it.";
+After the clock jumped forward by more than an hour, or after a start more than an hour after the
+last transaction, nothing is deleted or published for an hour: the clock may be wrong. While the
+clock is more than an hour before the last transaction, /collect refuses records. Check the clock
+and set it first; confirming it ends both at once.";
 
 impl Clock {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {

@@ -1,9 +1,9 @@
-//! `showreport demo`: the main job in one command, over HTTP like any client.
+//! `showreport demo`: simulates a show, sends it over HTTP and makes every report of it.
 
 mod access;
 mod client;
 mod send;
-mod wanted;
+mod requests;
 mod reports;
 mod polls;
 mod summary;
@@ -27,23 +27,23 @@ use reports::make_reports;
 use send::send_show;
 use summary::{Figures, Summary};
 
-/// Another one than `serve` takes, so that a server can be started beside the demo.
+/// Differs from the default of `serve`, so that both can run at the same time.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
 
-/// Simulates one whole live event and makes every report of it
+/// Simulates a live event with its recording and makes every report of it
 ///
-/// Viewers come, pause, lose the network and return on another device; they chat and vote in three
-/// polls, and some watch the recording afterwards. It was all on the day before the first run in this
-/// directory. Their records go to a server that the demo starts, every report is asked for over
-/// HTTP and its file fetched, and what came of it is shown. Then it keeps serving.
+/// Simulated viewers pause, lose the network, change devices, chat and vote in three polls; some
+/// watch the recording later. The show takes place on the day before the first run in the data
+/// directory. The demo starts a server, sends the records over HTTP, requests every report,
+/// downloads the files and prints a summary. Then it keeps serving.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Demo {
-    /// How many people watch
+    /// Number of viewers
     #[arg(long, value_name = "COUNT", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     viewers: u32,
 
-    /// Stop when everything is made, instead of serving on
+    /// Exit after the summary instead of serving
     #[arg(long)]
     exit: bool,
 
@@ -60,10 +60,9 @@ Examples:
   showreport demo --viewers 200 --exit
   showreport demo --data-dir /tmp/show --listen 127.0.0.1:0
 
-Everything lies in ./showreport-demo: the data, the report files in reports/, and in demo.token a
-token with which to ask further. Run again, it sends the same records, which adds nothing, and
-takes the reports it has. With another number of viewers it is another event. Delete the directory
-to begin anew.";
+The data directory (default ./showreport-demo) holds the data, the report files in reports/ and a
+token in demo.token. A second run sends the same records, which adds nothing, and uses the
+existing reports. Another number of viewers is another event. To start over, delete the directory.";
 
 impl Demo {
     pub(super) async fn run(mut self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -80,7 +79,7 @@ impl Demo {
             shown = self.show(&client, &directory, clock.as_ref()) => shown,
             failure = running.failed() => Err(failure),
             () = shutdown.requested() => {
-                Err(anyhow!("stopped before it was done; run it again to go on"))
+                Err(anyhow!("stopped before it was complete; run it again to continue"))
             }
         };
         let outcome = match shown {
@@ -94,7 +93,7 @@ impl Demo {
         outcome.and(stopped).map(|()| ExitCode::SUCCESS)
     }
 
-    /// The main job: send the show, ask for every report, fetch the files.
+    /// Sends the show, requests every report and downloads the files.
     async fn show(
         &self,
         client: &Client,
@@ -116,7 +115,7 @@ impl Demo {
         let [live, recording] = ask_figures(client, show).await?;
         Ok(Summary {
             show,
-            added_nothing: before.as_ref() == Some(&[live.clone(), recording.clone()]),
+            is_unchanged: before.as_ref() == Some(&[live.clone(), recording.clone()]),
             sent,
             live,
             recording,
@@ -141,7 +140,7 @@ async fn ask_figures(client: &Client, show: Show) -> anyhow::Result<[Figures; 2]
     let mut all = Vec::new();
     for program in [Program::Live, Program::Recording] {
         let path = format!("/api/v1/events/{}/figures", show.event(program));
-        let answer = client.get(&path).await.context("ask for the figures")?;
+        let answer = client.get(&path).await.context("get the figures")?;
         all.push(serde_json::from_value(answer).context("read the figures")?);
     }
     let [live, recording] = all.try_into().expect("one for each of two programs");

@@ -1,4 +1,4 @@
-//! Where a command writes a report: a file whose name agrees with its form, or stdout.
+//! Where a command writes a report: to stdout, or to a file whose extension matches the format.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -7,69 +7,73 @@ use anyhow::Context;
 use showreport_model::report::Format;
 use showreport_query::{Edition, Output, Rendered};
 
-use super::file::{WholeFile, stdout_sink};
+use super::file::{AtomicFile, stdout_sink};
 use super::output::{Usage, counted};
 
-/// The form that a file has by the ending of its name. Without one that says a form it is the form that
-/// was asked for, else CSV.
-pub(super) fn form(out: Option<&Path>, asked: Option<Format>) -> Result<Format, Usage> {
+/// The output format: that of `--format`, else that of the extension of `--out`, else CSV. An
+/// extension that belongs to another format is refused.
+pub(super) fn output_format(
+    out: Option<&Path>,
+    requested: Option<Format>,
+) -> Result<Format, Usage> {
     let Some(path) = out else {
-        return Ok(asked.unwrap_or(Format::Csv));
+        return Ok(requested.unwrap_or(Format::Csv));
     };
-    let ending = path.extension().unwrap_or_default().to_string_lossy();
-    let ending = ending.to_ascii_lowercase();
-    let (says, asked) = match (meaning(&ending), asked) {
-        (Meaning::Nothing, asked) => return Ok(asked.unwrap_or(Format::Csv)),
-        (Meaning::Form(form), None) => return Ok(form),
-        (Meaning::Form(form), Some(asked)) if form == asked => return Ok(asked),
-        // The other name that people give such files.
-        (Meaning::Other, Some(Format::Ndjson)) if ending == "json" => return Ok(Format::Ndjson),
-        (Meaning::Form(form), Some(asked)) => (form.to_string(), asked.to_string()),
-        (Meaning::Other, asked) => {
-            let asked = asked.map_or_else(Format::names, |asked| asked.to_string());
-            (format!("none of {}", Format::names()), asked)
-        }
-    };
-    Err(Usage(format!(
-        "--out {}: a name that ends in .{ending} is that of another form ({says}) than the file's \
-         ({asked})",
-        path.display()
-    )))
-}
-
-/// What the ending of a name says.
-enum Meaning {
-    Form(Format),
-    /// A form that is none of ours.
-    Other,
-    Nothing,
-}
-
-fn meaning(ending: &str) -> Meaning {
-    match ending {
-        "csv" => Meaning::Form(Format::Csv),
-        "ndjson" | "jsonl" => Meaning::Form(Format::Ndjson),
-        "parquet" => Meaning::Form(Format::Parquet),
-        "xlsx" => Meaning::Form(Format::Xlsx),
-        "json" | "xls" | "xlsm" | "ods" | "tsv" | "pdf" | "html" | "gz" | "zst" | "br" | "zip" => {
-            Meaning::Other
-        }
-        _ => Meaning::Nothing,
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let extension = extension.to_ascii_lowercase();
+    match (meaning(&extension), requested) {
+        (Extension::Unknown, requested) => Ok(requested.unwrap_or(Format::Csv)),
+        (Extension::Of(format), None) => Ok(format),
+        (Extension::Of(format), Some(requested)) if format == requested => Ok(format),
+        // NDJSON files are often named .json, but .json alone does not select NDJSON.
+        (Extension::Unsupported, Some(Format::Ndjson)) if extension == "json" => Ok(Format::Ndjson),
+        (Extension::Of(_) | Extension::Unsupported, Some(requested)) => Err(Usage(format!(
+            "--out {}: the extension .{extension} does not match the output format {requested}; \
+             use .{requested}",
+            path.display()
+        ))),
+        (Extension::Unsupported, None) => Err(Usage(format!(
+            "--out {}: the extension .{extension} is none of the output formats {}",
+            path.display(),
+            Format::names()
+        ))),
     }
 }
 
-/// Refuses to write to a terminal what is no text.
-pub(super) fn ensure_readable(out: Option<&Path>, format: Format) -> Result<(), Usage> {
+/// What the extension of a file name means.
+enum Extension {
+    Of(Format),
+    /// A format that is not supported.
+    Unsupported,
+    Unknown,
+}
+
+fn meaning(extension: &str) -> Extension {
+    match extension {
+        "csv" => Extension::Of(Format::Csv),
+        "ndjson" | "jsonl" => Extension::Of(Format::Ndjson),
+        "parquet" => Extension::Of(Format::Parquet),
+        "xlsx" => Extension::Of(Format::Xlsx),
+        "json" | "xls" | "xlsm" | "ods" | "tsv" | "pdf" | "html" | "gz" | "zst" | "br" | "zip" => {
+            Extension::Unsupported
+        }
+        _ => Extension::Unknown,
+    }
+}
+
+/// Refuses to write a binary format to a terminal.
+pub(super) fn ensure_not_on_terminal(out: Option<&Path>, format: Format) -> Result<(), Usage> {
     let is_text = matches!(format, Format::Csv | Format::Ndjson);
     if out.is_some() || is_text || !std::io::stdout().is_terminal() {
         return Ok(());
     }
     Err(Usage(format!(
-        "{format} is not for a terminal; name a file with --out, or send stdout to one"
+        "{format} is a binary format and stdout is a terminal; name a file with --out, or redirect \
+         stdout"
     )))
 }
 
-/// Gives `write` the file or stdout, and says on stderr what became of the file.
+/// Calls `write` with the file or stdout, and prints the size of the file to stderr.
 pub(super) async fn write_out<F>(
     out: Option<&Path>,
     edition: Edition,
@@ -83,7 +87,7 @@ where
         return write(Output::alone(stdout, edition)).await.map(drop);
     };
     let (file, sink) =
-        WholeFile::create(path).with_context(|| format!("make the file {}", path.display()))?;
+        AtomicFile::create(path).with_context(|| format!("create the file {}", path.display()))?;
     let rendered = write(Output::alone(sink, edition)).await?;
     file.publish()
         .with_context(|| format!("write the file {}", path.display()))?;
@@ -97,9 +101,9 @@ where
     Ok(())
 }
 
-/// An edition by its name.
-pub(super) fn edition(text: &str) -> Result<Edition, String> {
-    Edition::from_name(text).ok_or_else(|| format!("it must be one of {}", Edition::names()))
+/// Parses the variant of a CSV file.
+pub(super) fn csv_variant(text: &str) -> Result<Edition, String> {
+    Edition::from_name(text).ok_or_else(|| format!("must be one of {}", Edition::names()))
 }
 
 #[cfg(test)]
@@ -107,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_of_a_name_decides_or_agrees() {
+    fn the_extension_selects_the_format_or_must_match_it() {
         let all = [Format::Csv, Format::Ndjson, Format::Parquet, Format::Xlsx];
-        for (name, meant) in [
+        for (name, format) in [
             ("polls.csv", Format::Csv),
             ("polls.ndjson", Format::Ndjson),
             ("polls.jsonl", Format::Ndjson),
@@ -118,28 +122,32 @@ mod tests {
             ("polls.XLSX", Format::Xlsx),
         ] {
             let path = Some(Path::new(name));
-            assert_eq!(form(path, None).ok(), Some(meant), "{name}");
-            for asked in all {
-                let agrees = form(path, Some(asked)).ok();
-                assert_eq!(agrees, (asked == meant).then_some(meant), "{name} {asked}");
+            assert_eq!(output_format(path, None).ok(), Some(format), "{name}");
+            for requested in all {
+                let result = output_format(path, Some(requested)).ok();
+                let expected = (requested == format).then_some(format);
+                assert_eq!(result, expected, "{name} {requested}");
             }
         }
     }
 
     #[test]
-    fn an_ending_of_no_form_of_ours_is_refused_and_one_that_says_nothing_is_not() {
+    fn the_extension_of_an_unsupported_format_is_refused_and_an_unknown_one_is_not() {
         for name in ["a.json", "a.xls", "a.tsv", "a.csv.gz", "a.ndjson.zst"] {
             let path = Some(Path::new(name));
-            assert!(form(path, None).is_err(), "{name}");
-            assert!(form(path, Some(Format::Csv)).is_err(), "{name}");
+            assert!(output_format(path, None).is_err(), "{name}");
+            assert!(output_format(path, Some(Format::Csv)).is_err(), "{name}");
         }
         let json = Some(Path::new("a.json"));
-        assert_eq!(form(json, Some(Format::Ndjson)).ok(), Some(Format::Ndjson));
+        assert_eq!(
+            output_format(json, Some(Format::Ndjson)).ok(),
+            Some(Format::Ndjson)
+        );
         for name in ["report", "/dev/null", "report.txt", "tmp.Ab3xYz", ".csv"] {
             let path = Some(Path::new(name));
-            assert_eq!(form(path, None).ok(), Some(Format::Csv), "{name}");
-            let asked = form(path, Some(Format::Xlsx)).ok();
-            assert_eq!(asked, Some(Format::Xlsx), "{name}");
+            assert_eq!(output_format(path, None).ok(), Some(Format::Csv), "{name}");
+            let requested = output_format(path, Some(Format::Xlsx)).ok();
+            assert_eq!(requested, Some(Format::Xlsx), "{name}");
         }
     }
 }

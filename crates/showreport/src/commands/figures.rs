@@ -1,37 +1,37 @@
-//! `showreport figures`: an event in figures without a server.
+//! `showreport figures`: prints the figures of an event without a server.
 
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use showreport_model::{EventId, OrgId};
 use showreport_server::FiguresAnswer;
 
-use super::output::{grouped, print_line};
-use super::report::known_event;
+use super::lookup::require_event;
+use super::output::{print_line, with_thousands};
 use crate::shutdown::Shutdown;
 use crate::wiring::{DataDir, Limits, Parts};
 
-/// Shows an event in figures without a server
+/// Prints the figures of an event without a server
 ///
-/// Takes in everything that was accepted until now, then prints what `GET
-/// /api/v1/events/{id}/figures` answers: a line a figure, or with --json the same JSON.
+/// The figures are those of `GET /api/v1/events/{id}/figures`, of every record that was accepted
+/// before the command started: one line for each, or the same JSON with --json.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Figures {
-    /// The organisation that the event belongs to
+    /// Organisation that owns the event
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
-    /// The event
+    /// Id of the event
     #[arg(long, value_name = "ID")]
     event: EventId,
 
-    /// Print one JSON object
+    /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
 
@@ -44,7 +44,7 @@ Examples:
   showreport figures --org acme --event keynote
   showreport figures --org acme --event keynote --json | jq .peak_viewers
 
-It works beside a running server. docs/figures.md says what each figure is.";
+A server may run on the same data directory. docs/figures.md explains every figure.";
 
 impl Figures {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -52,7 +52,7 @@ impl Figures {
         let parts = Parts::open(&DataDir::existing(data_dir)?, &self.limits).await?;
         let outcome = tokio::select! {
             outcome = self.ask(&parts) => outcome,
-            () = shutdown.requested() => Err(anyhow::anyhow!("stopped before the figures were known")),
+            () = shutdown.requested() => Err(anyhow!("stopped before the figures were complete")),
         };
         parts.close().await;
         let json = outcome?;
@@ -72,18 +72,18 @@ impl Figures {
     }
 
     async fn ask(&self, parts: &Parts) -> anyhow::Result<String> {
-        known_event(&parts.meta, &self.org, &self.event).await?;
+        require_event(&parts.meta, &self.org, &self.event).await?;
         let flushed = parts.jobs.flush_event(&self.org, &self.event).await;
-        flushed.context("take in what was accepted")?;
+        flushed.context("flush the journal")?;
         let pins = parts.jobs.pins(&self.org, &self.event).await;
-        let pins = pins.context("choose the facts")?;
+        let pins = pins.context("pin the facts")?;
         let figures = parts.query.figures(&self.org, &self.event, &pins).await?;
         let answer = FiguresAnswer::new(&self.event, &figures);
         serde_json::to_string(&answer).context("write the figures")
     }
 }
 
-/// A value as people read it: with thousands separators, and `-` where there is none.
+/// A value as text, with thousands separators; null is `-`.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -92,7 +92,7 @@ fn shown(value: &Value) -> String {
             let text = number.to_string();
             let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
             match whole.parse() {
-                Ok(whole) => format!("{}{rest}", grouped(whole)),
+                Ok(whole) => format!("{}{rest}", with_thousands(whole)),
                 Err(_) => text,
             }
         }
@@ -100,7 +100,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The fields of an object, in the order in which they stand.
+/// The fields of a JSON object in their order, which `serde_json::Map` does not keep.
 struct InOrder(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for InOrder {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_written_as_people_write_them() {
+    fn values_have_thousands_separators_and_null_is_a_hyphen() {
         assert_eq!(shown(&json!(1_234_567)), "1,234,567");
         assert_eq!(shown(&json!(1234.5)), "1,234.5");
         assert_eq!(shown(&json!(0.25)), "0.25");

@@ -1,4 +1,4 @@
-//! A file that appears only when it is whole.
+//! Writing a file under a temporary name that is renamed when the file is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use showreport_query::Sink;
 
-/// A file being written under another name beside its own, or one that is no
-/// regular file (a device, a pipe) and is written directly.
+/// A file that is written under a temporary name in the same directory. Devices and pipes are
+/// written directly.
 ///
-/// Dropped before it is published, it leaves nothing behind.
+/// If it is dropped before `publish`, the temporary file is removed.
 #[derive(Debug)]
-pub(super) struct WholeFile {
-    /// The same open file as the sink's, so that its sync tells of the sink's errors.
+pub(super) struct AtomicFile {
+    /// Shares the open file of the sink, so that its sync returns the write errors of the sink.
     file: File,
-    /// Where it is, and where it belongs.
+    /// The temporary and the final path; `None` for devices, pipes and published files.
     unpublished: Option<(PathBuf, PathBuf)>,
 }
 
-impl WholeFile {
-    /// Begins the file and gives the sink for its bytes.
+impl AtomicFile {
+    /// Creates the file and returns the sink for its bytes.
     pub(super) fn create(path: &Path) -> io::Result<(Self, Sink)> {
         let special = fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir());
         let (file, unpublished) = if special {
@@ -38,7 +38,7 @@ impl WholeFile {
         Ok((whole, Box::new(sink)))
     }
 
-    /// Makes the bytes durable and gives the file its name.
+    /// Syncs the file and renames it to its final path.
     pub(super) fn publish(mut self) -> io::Result<()> {
         let Some((partial, path)) = &self.unpublished else {
             return Ok(());
@@ -47,24 +47,25 @@ impl WholeFile {
         fs::rename(partial, path)?;
         let directory = directory_of(path).to_owned();
         self.unpublished = None;
-        // The new name is durable once its directory is.
+        // Without a sync of the directory a power cut could undo the rename.
         #[cfg(unix)]
         File::open(directory)?.sync_all()?;
         Ok(())
     }
 }
 
-impl Drop for WholeFile {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some((partial, _)) = &self.unpublished
             && let Err(error) = fs::remove_file(partial)
         {
-            tracing::warn!(path = %partial.display(), %error, "the unfinished file is still there");
+            let path = partial.display();
+            tracing::warn!(%path, %error, "the unfinished file could not be removed");
         }
     }
 }
 
-/// A sink for the bytes on stdout.
+/// A sink that writes to stdout.
 pub(super) fn stdout_sink() -> io::Result<Sink> {
     let stdout = io::stdout();
     #[cfg(unix)]
@@ -74,12 +75,12 @@ pub(super) fn stdout_sink() -> io::Result<Sink> {
     Ok(Box::new(tokio::fs::File::from_std(File::from(stdout))))
 }
 
-/// A name of this process beside the file's own, so that two reports do not meet.
+/// The temporary path. It holds the process id, so that two processes can write the same file.
 fn partial_path(path: &Path) -> io::Result<PathBuf> {
     let invalid = || {
         io::Error::new(
             io::ErrorKind::InvalidInput,
-            "it names a directory, not a file",
+            "the path names a directory, not a file",
         )
     };
     if path.is_dir() {
@@ -112,11 +113,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_appears_when_it_is_whole() {
+    async fn a_file_is_replaced_only_when_it_is_complete() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("report.csv");
         fs::write(&path, "old").expect("written");
-        let (file, mut sink) = WholeFile::create(&path).expect("made");
+        let (file, mut sink) = AtomicFile::create(&path).expect("made");
         sink.write_all(b"new").await.expect("written");
         sink.shutdown().await.expect("flushed");
         assert_eq!(fs::read(&path).expect("there"), b"old");
@@ -126,12 +127,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unfinished_file_leaves_nothing_behind() {
+    async fn an_unfinished_file_is_removed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (file, mut sink) = WholeFile::create(&directory.path().join("a")).expect("made");
+        let (file, mut sink) = AtomicFile::create(&directory.path().join("a")).expect("made");
         sink.write_all(b"half").await.expect("written");
         drop(file);
         assert!(names(directory.path()).is_empty());
-        assert!(WholeFile::create(directory.path()).is_err());
+        assert!(AtomicFile::create(directory.path()).is_err());
     }
 }

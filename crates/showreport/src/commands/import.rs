@@ -21,8 +21,8 @@ use showreport_model::facts::Collected;
 use showreport_model::{EventId, OrgId};
 use tokio::sync::mpsc;
 
+use super::lookup::zone_of;
 use super::output::{Usage, counted, print_line};
-use super::token::known;
 use crate::wiring::{DataDir, open_lake, open_meta};
 use gather::Gatherer;
 use outcome::Outcome;
@@ -95,7 +95,7 @@ impl Import {
         meta: &Meta,
         sources: Vec<Source>,
     ) -> anyhow::Result<Outcome> {
-        known(meta, &self.org).await?;
+        zone_of(meta, &self.org).await?;
         let lake = open_lake(directory, meta).await?;
         let progress = progress_bar(&sources);
         let (groups, loaded) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! `showreport job`: standing orders for a report a day.
+//! `showreport job`: the report jobs, each of which makes a bulk report of every day.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,11 +10,11 @@ use showreport_model::bulk::{ReportType, StandingOrder};
 use showreport_model::{OrgId, StandingOrderId};
 
 use super::bulk::report_type;
+use super::lookup::zone_of;
 use super::output::{counted, print_line};
-use super::token::known;
 use crate::wiring::{DataDir, open_lake, open_meta};
 
-/// Makes, lists and deletes jobs, each of which gives a bulk report for every day
+/// Creates, lists and deletes jobs that make a bulk report of every day
 #[derive(Debug, clap::Args)]
 pub(super) struct Job {
     #[command(subcommand)]
@@ -23,10 +23,10 @@ pub(super) struct Job {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a job and prints its id; the server makes the reports
+    /// Creates a job and prints its id; the server makes the reports
     #[command(after_long_help = CREATE)]
     Create {
-        /// The organisation that the events belong to
+        /// Organisation that owns the events
         #[arg(long, value_name = "ORG")]
         org: OrgId,
 
@@ -35,23 +35,23 @@ enum Action {
         #[arg(long, value_name = "TYPE", value_parser = report_type)]
         r#type: ReportType,
 
-        /// Name of the job, at most 100 characters [default: the type]
+        /// Name of the job, at most 100 characters [default: the title of the type]
         #[arg(long, value_name = "NAME", value_parser = name)]
         name: Option<String>,
     },
 
-    /// Lists jobs, a line each, its id first
+    /// Lists jobs, one line for each, with the id first
     #[command(after_long_help = LIST)]
     List {
-        /// Only those of this organisation
+        /// Only the jobs of this organisation
         #[arg(long, value_name = "ORG")]
         org: Option<OrgId>,
     },
 
-    /// Deletes a job with all its reports
+    /// Deletes a job and all its reports
     #[command(after_long_help = DELETE)]
     Delete {
-        /// Its id, as `showreport job list` shows it
+        /// Id of the job, from `showreport job list`
         id: StandingOrderId,
     },
 }
@@ -61,17 +61,17 @@ Examples:
   showreport job create --org acme --type event_watch_time_a1
   showreport job create --org acme --type event_chat_messages_a1 --name 'daily chat'
 
-The server makes a report for each of the 30 days before, and then for every day, an hour after
-it has ended in the organisation's zone. An organisation has one job of a type. Programs list and
-fetch the reports as from YouTube's Reporting API: docs/bulk-reports.md.";
+The server makes a report of each of the 30 days before, and then of every day, one hour after its
+end in the organisation's time zone. An organisation can have one job of each type. Programs list
+and download the reports with YouTube's Reporting API: docs/bulk-reports.md.";
 
 const LIST: &str = "\
 Examples:
   showreport job list
   showreport job list --org acme
 
-A line holds the id, the organisation, the type, when the job was made, how many days have a
-report, the newest of them, and the name.";
+Columns: id, organisation, report type, creation time, number of days that have a report, newest
+of these days, whether and when the job ends, name.";
 
 const DELETE: &str = "\
 Examples:
@@ -98,7 +98,7 @@ async fn create(
     report_type: ReportType,
     name: Option<String>,
 ) -> anyhow::Result<()> {
-    known(meta, org).await?;
+    zone_of(meta, org).await?;
     let name = name.unwrap_or_else(|| report_type.title().to_owned());
     let order = meta.create_standing_order(org, report_type, &name).await?;
     tracing::info!(%org, standing_order.id = %order.id, %report_type, "made a job of bulk reports");
@@ -109,7 +109,7 @@ async fn create(
 async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
     let orders = match org {
         Some(org) => {
-            known(meta, org).await?;
+            zone_of(meta, org).await?;
             meta.standing_orders(org).await?
         }
         None => meta.all_standing_orders().await?,
@@ -130,10 +130,11 @@ async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
         let state = match (order.ended_at, order.ends_at) {
             (Some(at), _) => format!("ended {at}"),
             (None, Some(at)) => format!("ends {at}"),
-            (None, None) => "goes on".to_owned(),
+            (None, None) => "active".to_owned(),
         };
         print_line(format_args!(
-            "{id}  {org}  {report_type}  made {created_at}  {days}  newest {newest}  {state}  {name}"
+            "{id}  {org}  {report_type}  made {created_at}  {days}  newest {newest}  {state}  \
+             {name}"
         ))?;
     }
     Ok(())
@@ -143,7 +144,7 @@ async fn delete(meta: &Meta, directory: &DataDir, id: StandingOrderId) -> anyhow
     let mut orders = meta.all_standing_orders().await?;
     orders.retain(|order| order.id == id);
     let Some(order) = orders.pop() else {
-        bail!("there is no job {id}; `showreport job list` shows the ids")
+        bail!("job {id} does not exist; `showreport job list` prints the ids")
     };
     let files = open_lake(directory, meta).await?.report_files();
     for file in meta.delete_standing_order(&order.org, id).await? {
@@ -156,14 +157,14 @@ async fn delete(meta: &Meta, directory: &DataDir, id: StandingOrderId) -> anyhow
 }
 
 fn name(text: &str) -> Result<String, String> {
-    /// As over HTTP.
+    /// The same limit as in the API.
     const CHARACTERS_MAX: usize = 100;
     let characters = text.chars().count();
     if (1..=CHARACTERS_MAX).contains(&characters) {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "has {characters} characters; a name must have 1 to {CHARACTERS_MAX}"
+            "must have 1 to {CHARACTERS_MAX} characters, not {characters}"
         ))
     }
 }

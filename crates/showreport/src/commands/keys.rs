@@ -1,4 +1,4 @@
-//! `showreport keys`: the keys that download links are signed with.
+//! `showreport keys`: replaces the key that signs download links.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use showreport_meta::{LINK_LIFETIME_MS, Meta};
 use super::output::print_line;
 use crate::wiring::{DataDir, open_meta};
 
-/// Changes the key that download links are signed with
+/// Replaces the key that signs download links
 #[derive(Debug, clap::Args)]
 pub(super) struct Keys {
     #[command(subcommand)]
@@ -18,7 +18,7 @@ pub(super) struct Keys {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a new key; links signed with the one before open until their hour is over
+    /// Creates a new key; links signed with the old key work until they expire
     #[command(after_long_help = ROTATE)]
     Rotate,
 }
@@ -27,9 +27,9 @@ const ROTATE: &str = "\
 Examples:
   showreport keys rotate
 
-For when the database, or a copy of it, was read by others: the key in it makes links to every
-report. It works beside running servers, which sign with the new key two seconds later. An hour
-after that the old key opens nothing; delete a report to end its links at once.";
+Use it when the database, or a copy of it, may have been read by others: with the key in it they
+can sign links to every report. Running servers sign with the new key after two seconds. One hour
+later the old key is refused. To end the links of a report at once, delete the report.";
 
 impl Keys {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -45,9 +45,10 @@ impl Keys {
 async fn rotate(meta: &Meta) -> anyhow::Result<()> {
     let signs_from = meta.rotate_signing_key().await?;
     let opens_until = signs_from.saturating_add_millis(LINK_LIFETIME_MS);
-    tracing::info!(%signs_from, "made a new key for links");
+    tracing::info!(%signs_from, "created a new key for links");
     print_line(format_args!(
-        "the new key signs from {signs_from}; links that were signed before open until {opens_until} at the latest"
+        "the new key signs from {signs_from}; links signed before work until {opens_until} at the \
+         latest"
     ))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `showreport org`: the organisations of an installation.
+//! `showreport org`: creates, lists and changes organisations.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,11 +7,11 @@ use clap::Subcommand;
 use showreport_meta::Meta;
 use showreport_model::{OrgId, Zone};
 
+use super::lookup::zone_of;
 use super::output::print_line;
-use super::token::known;
 use crate::wiring::{DataDir, open_meta};
 
-/// Makes, lists and changes organisations, to which everything else belongs
+/// Creates, lists and changes organisations, which own events, records, tokens and reports
 #[derive(Debug, clap::Args)]
 pub(super) struct Org {
     #[command(subcommand)]
@@ -20,26 +20,26 @@ pub(super) struct Org {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes an organisation
+    /// Creates an organisation
     #[command(after_long_help = CREATE)]
     Create {
-        /// Its name: letters, digits, `.`, `-` and `_`
+        /// Name of the organisation: letters, digits, `.`, `-` and `_`
         org: OrgId,
 
-        /// The zone whose days its daily figures follow, by its IANA name
+        /// Time zone of its days, an IANA name such as Europe/Berlin
         #[arg(long, value_name = "ZONE", default_value = "UTC")]
         time_zone: Zone,
     },
     /// Lists the organisations, oldest first
     #[command(after_long_help = LIST)]
     List,
-    /// Changes what an organisation is set to
+    /// Changes the time zone of an organisation
     #[command(after_long_help = SET)]
     Set {
-        /// The organisation
+        /// Name of the organisation
         org: OrgId,
 
-        /// The zone whose days its daily figures follow from now on, by its IANA name
+        /// New time zone of its days, an IANA name such as Europe/Berlin
         #[arg(long, value_name = "ZONE")]
         time_zone: Zone,
     },
@@ -50,21 +50,21 @@ Examples:
   showreport org create acme
   showreport org create acme-tw --time-zone Asia/Taipei --data-dir /var/lib/showreport
 
-The data directory is made if it is missing. Tokens for the organisation come from
+Creates the data directory if it does not exist. Create tokens for the organisation with
 `showreport token create`.";
 
 const LIST: &str = "\
 Examples:
   showreport org list
 
-A line holds the name, the zone, and when the organisation was made.";
+Columns: name, time zone, creation time.";
 
 const SET: &str = "\
 Examples:
   showreport org set acme --time-zone Europe/Berlin
 
-Reports that are ordered from then on use the new zone; those that were made stay as they are. A
-running server makes the bulk reports of all days that it keeps again, by the days of the new zone.";
+Reports that are requested later use the new time zone; existing event reports do not change. A
+running server makes the bulk reports of all days that it keeps again, in the new time zone.";
 
 impl Org {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -85,11 +85,9 @@ impl Org {
 
 async fn create(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
     meta.create_org(org, zone).await?;
-    tracing::info!(%org, "made an organisation");
+    tracing::info!(%org, "created an organisation");
     let zone = zone.name();
-    print_line(format_args!(
-        "created {org}, whose days are those of {zone}"
-    ))?;
+    print_line(format_args!("created {org}; its days are those of {zone}"))?;
     Ok(())
 }
 
@@ -102,7 +100,7 @@ async fn list(meta: &Meta) -> anyhow::Result<()> {
 }
 
 async fn set(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
-    known(meta, org).await?;
+    zone_of(meta, org).await?;
     let is_new = meta.set_zone(org, zone).await?;
     let zone = zone.name();
     if is_new {

@@ -1,4 +1,4 @@
-//! What commands print, and the mark of wrong usage.
+//! Output of commands on stdout, progress bars, and the error for wrong usage.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-/// Wrong usage that the parser could not see. The process exits 2.
+/// Wrong usage that the parser cannot find. The process exits with 2.
 #[derive(Debug)]
 pub(super) struct Usage(pub(super) String);
 
@@ -19,17 +19,17 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a line on stdout. A closed pipe is an error, not a panic.
+/// Prints a line on stdout. Unlike `println!`, it returns an error on a closed pipe.
 pub(super) fn print_line(line: impl fmt::Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-/// A progress bar that is seen only on a terminal, and gone when it is dropped.
+/// A progress bar that is drawn only on a terminal and erased when it is dropped.
 ///
-/// The style comes before the first tick: ticks have a thread of their own, and what it draws in
-/// another form is not erased later.
+/// The style is set before ticks start: their thread would draw one line in the default style,
+/// which is not erased later.
 pub(super) fn progress_bar(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("a literal of the right form");
     let bar = ProgressBar::new(length)
@@ -39,13 +39,13 @@ pub(super) fn progress_bar(length: u64, template: &str) -> ProgressBar {
     bar
 }
 
-/// How this program was started, as a shell reads it.
+/// The name by which this program was started, quoted for a shell.
 pub(super) fn program() -> String {
     let name = std::env::args_os().next();
     name.map_or_else(|| "showreport".to_owned(), |name| quoted(Path::new(&name)))
 }
 
-/// A path as a word of a shell.
+/// A path, quoted as one word of a shell.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
@@ -56,14 +56,14 @@ pub(super) fn quoted(path: &Path) -> String {
     }
 }
 
-/// A count with what is counted: 1 viewer, 2,000 viewers.
+/// A count with its noun: 1 viewer, 2,000 viewers.
 pub(super) fn counted(number: u64, singular: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {singular}{plural}", grouped(number))
+    format!("{} {singular}{plural}", with_thousands(number))
 }
 
-/// A count as people write it: 1,234,567.
-pub(super) fn grouped(number: u64) -> String {
+/// A number with thousands separators: 1,234,567.
+pub(super) fn with_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {
@@ -80,18 +80,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(123), "123");
-        assert_eq!(grouped(1234), "1,234");
-        assert_eq!(grouped(1_234_567), "1,234,567");
+    fn numbers_have_thousands_separators() {
+        assert_eq!(with_thousands(7), "7");
+        assert_eq!(with_thousands(123), "123");
+        assert_eq!(with_thousands(1234), "1,234");
+        assert_eq!(with_thousands(1_234_567), "1,234,567");
         assert_eq!(counted(0, "voter"), "0 voters");
         assert_eq!(counted(1, "voter"), "1 voter");
         assert_eq!(counted(2000, "voter"), "2,000 voters");
     }
 
     #[test]
-    fn a_path_is_one_word_of_a_shell() {
+    fn a_path_is_quoted_as_one_word() {
         let word = |path: &str| quoted(Path::new(path));
         assert_eq!(word("./show-2/a.token"), "./show-2/a.token");
         assert_eq!(word("my show"), "'my show'");

@@ -1,35 +1,35 @@
-//! `showreport report`: one report without a server.
+//! `showreport report`: makes one report without a server.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use showreport_meta::Meta;
+use anyhow::{Context, anyhow};
 use showreport_model::buckets::Granularity;
 use showreport_model::report::{Dimension, Format, GroupBy, ReportOrder};
 use showreport_model::time::Moment;
-use showreport_model::{ErrorKind, EventId, Failure, OrgId, Timestamp, Window, Zone};
+use showreport_model::{EventId, OrgId, Timestamp, Window, Zone};
 use showreport_query::{Edition, Output, Rendered};
 
 use super::columns;
-use super::destination::{edition, ensure_readable, form, write_out};
+use super::destination::{csv_variant, ensure_not_on_terminal, output_format, write_out};
+use super::lookup::{require_event, zone_of};
 use super::output::Usage;
-use super::token::known;
 use crate::shutdown::Shutdown;
 use crate::wiring::{DataDir, Limits, Parts};
 
 /// Makes one report without a server
 ///
-/// Takes in everything that was accepted until now, then writes the report to stdout or a file.
+/// The report holds every record that was accepted before the command started. It is written to
+/// stdout or to a file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n{}", columns::of_event_reports()))]
 pub(super) struct Report {
-    /// The organisation that the event belongs to
+    /// Organisation that owns the event
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
-    /// The event
+    /// Id of the event
     #[arg(long, value_name = "ID")]
     event: EventId,
 
@@ -37,34 +37,35 @@ pub(super) struct Report {
     #[arg(long, value_name = "DIMENSION", value_parser = dimension)]
     dimension: Dimension,
 
-    /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. May be
-    /// repeated or hold a comma list; without it there is a row a view, message, option or vote
+    /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. Repeat the flag or
+    /// separate fields by commas. Without it there is one row for each view, message, option or vote
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = group_by)]
     group_by: Vec<GroupBy>,
 
-    /// The width of a bucket of watch-timestamp: 1, 5, 10, 15, 30, 60, 300, 900, 3600, 86400
+    /// Width of the watch-timestamp buckets, in seconds: 1, 5, 10, 15, 30, 60, 300, 900, 3600, 86400
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = granularity)]
     granularity: Granularity,
 
-    /// From this time on: RFC 3339, or a date or date and time of the organisation's zone, such as
-    /// 2026-03-12 or '2026-03-12 19:00' [default: the beginning]
+    /// Start of the period, included: RFC 3339, or a date or a date and time in the organisation's
+    /// time zone, such as 2026-03-12 or '2026-03-12 19:00' [default: the first record]
     #[arg(long, value_name = "TIME")]
     from: Option<Moment>,
 
-    /// Until this time, itself left out; a date is its first instant [default: the end]
+    /// End of the period, excluded, written as --from is. A date means its first instant
+    /// [default: the last record]
     #[arg(long, value_name = "TIME")]
     to: Option<Moment>,
 
-    /// The file's form: csv, ndjson, parquet, xlsx [default: as the name of --out ends, else csv]
+    /// Output format: csv, ndjson, parquet, xlsx [default: from the extension of --out, else csv]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
 
-    /// The text of a CSV file: guarded (cells that a spreadsheet would run as formulas begin with `'`),
-    /// raw (the exact text, for databases), excel (guarded, after a byte-order mark)
-    #[arg(long, value_name = "VARIANT", default_value = "guarded", value_parser = edition)]
+    /// CSV variant: guarded (`'` before texts that a spreadsheet would run as formulas), raw (the
+    /// exact texts, for databases), excel (guarded, with a byte-order mark)
+    #[arg(long, value_name = "VARIANT", default_value = "guarded", value_parser = csv_variant)]
     variant: Edition,
 
-    /// The file to write, which appears only when it is whole [default: stdout]
+    /// Output file. It gets this name only when it is complete [default: stdout]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -74,10 +75,10 @@ pub(super) struct Report {
 
 const EXAMPLES: &str = "\
 Examples:
-  A row a view, on the terminal:
+  One row for each view, on the terminal:
     showreport report --org acme --event keynote --dimension watch-time
 
-  The audience minute by minute and by system, of the first half hour, into a file:
+  The first half hour by minute and operating system, into a file:
     showreport report --org acme --event keynote --dimension watch-time \\
         --group-by watch-timestamp,device-os --granularity 60 \\
         --from '2026-03-12 19:00' --to '2026-03-12 19:30' --out audience.csv
@@ -85,36 +86,37 @@ Examples:
   The polls as a spreadsheet:
     showreport report --org acme --event keynote --dimension poll-summaries --out polls.xlsx
 
-  The chat as it was written, for a database:
+  The chat with its exact texts, for a database:
     showreport report --org acme --event keynote --dimension chat-histories \\
         --variant raw --out chat.csv
 
-It works beside a running server. The same facts give the same bytes.";
+A server may run on the same data directory. The same records give the same bytes.
+docs/reports.md explains every column.";
 
 impl Report {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
         let out = self.out.as_deref();
-        let format = form(out, self.format)?;
-        ensure_readable(out, format)?;
+        let format = output_format(out, self.format)?;
+        ensure_not_on_terminal(out, format)?;
         let mut shutdown = Shutdown::listen()?;
         let parts = Parts::open(&DataDir::existing(data_dir)?, &self.limits).await?;
         let outcome = tokio::select! {
             outcome = self.make(&parts, format) => outcome,
-            () = shutdown.requested() => Err(anyhow::anyhow!("stopped before the report was whole")),
+            () = shutdown.requested() => Err(anyhow!("stopped before the report was complete")),
         };
         parts.close().await;
         outcome.map(|()| ExitCode::SUCCESS)
     }
 
     async fn make(&self, parts: &Parts, format: Format) -> anyhow::Result<()> {
-        let zone = known(&parts.meta, &self.org).await?;
+        let zone = zone_of(&parts.meta, &self.org).await?;
         let order = self.order(format, &zone)?;
-        known_event(&parts.meta, &self.org, &self.event).await?;
+        require_event(&parts.meta, &self.org, &self.event).await?;
         parts
             .jobs
             .flush_event(&order.org, &order.event)
             .await
-            .context("take in what was accepted")?;
+            .context("flush the journal")?;
         write_out(self.out.as_deref(), self.variant, |output| {
             write(parts, &order, output)
         })
@@ -127,7 +129,7 @@ impl Report {
             end: instant("--to", self.to, zone)?,
         };
         if !window.is_possible() {
-            return Err(Usage("--to is not after --from".to_owned()));
+            return Err(Usage("--to must be after --from".to_owned()));
         }
         let mut group_by: Vec<GroupBy> = Vec::new();
         for &field in &self.group_by {
@@ -153,24 +155,12 @@ fn instant(flag: &str, given: Option<Moment>, zone: &Zone) -> Result<Option<Time
     at.map_err(|error| Usage(format!("{flag}: {error}")))
 }
 
-/// Fails, and says what to do, where there is no such organisation or event.
-pub(super) async fn known_event(meta: &Meta, org: &OrgId, event: &EventId) -> anyhow::Result<()> {
-    known(meta, org).await?;
-    match meta.event(org, event).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{error} in {org}; its first record makes it known")
-        }
-        Err(error) => Err(error).context("look for the event"),
-    }
-}
-
 async fn write(parts: &Parts, order: &ReportOrder, output: Output) -> anyhow::Result<Rendered> {
     let pins = parts
         .jobs
         .pins(&order.org, &order.event)
         .await
-        .context("choose the facts")?;
+        .context("pin the facts")?;
     let rendered = parts
         .query
         .write_report(order, &pins, output, Arc::new(|_| {}))
@@ -179,27 +169,27 @@ async fn write(parts: &Parts, order: &ReportOrder, output: Output) -> anyhow::Re
 }
 
 fn dimension(text: &str) -> Result<Dimension, String> {
-    Dimension::from_name(&text.replace('-', "_")).ok_or_else(|| none_of(&Dimension::names()))
+    Dimension::from_name(&text.replace('-', "_")).ok_or_else(|| must_be_one_of(&Dimension::names()))
 }
 
 fn group_by(text: &str) -> Result<GroupBy, String> {
-    GroupBy::from_name(&text.replace('-', "_")).ok_or_else(|| none_of(&GroupBy::names()))
+    GroupBy::from_name(&text.replace('-', "_")).ok_or_else(|| must_be_one_of(&GroupBy::names()))
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| none_of(&Format::names()))
+    Format::from_name(text).ok_or_else(|| must_be_one_of(&Format::names()))
 }
 
 fn granularity(text: &str) -> Result<Granularity, String> {
     let seconds: u32 = text
         .parse()
-        .map_err(|_| "is no number of seconds".to_owned())?;
+        .map_err(|_| "must be a number of seconds, such as 60".to_owned())?;
     seconds
         .try_into()
         .map_err(|error: showreport_model::buckets::UnknownGranularity| error.to_string())
 }
 
-fn none_of(names: &str) -> String {
+fn must_be_one_of(names: &str) -> String {
     format!("it must be one of {}", names.replace('_', "-"))
 }
 
@@ -208,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_written_with_either_dash() {
+    fn names_are_read_with_hyphens_and_underscores() {
         assert_eq!(dimension("watch-time"), Ok(Dimension::WatchTime));
         assert_eq!(dimension("chat_histories"), Ok(Dimension::ChatHistories));
         assert_eq!(group_by("device-os"), Ok(GroupBy::DeviceOs));

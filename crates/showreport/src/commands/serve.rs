@@ -1,4 +1,4 @@
-//! `showreport serve`: the server.
+//! `showreport serve`: runs the server.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
 
 /// Runs the server
 ///
-/// Takes records, makes reports and hands them out, until Ctrl-C or SIGTERM. Prints one line,
+/// Collects records, makes reports and serves their files until Ctrl-C or SIGTERM. Prints one line,
 /// `listening on http://…`, when it is ready.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -19,8 +19,8 @@ pub(super) struct Serve {
     #[command(flatten)]
     doors: Doors,
 
-    /// How the outside reaches the server, in the addresses of files [default: http:// and the
-    /// address listened on]
+    /// Base URL of links to files, as clients reach the server [default: http:// and the listen
+    /// address]
     #[arg(long, value_name = "URL", value_parser = public_url, help_heading = "Server")]
     public_url: Option<String>,
 
@@ -35,25 +35,24 @@ Examples:
       --public-url https://reports.example.com
   SHOWREPORT_LOG_FORMAT=json showreport serve --report-retention 7d --query-memory 4GiB
 
-Before the first start make an organisation and tokens: `showreport org create`,
-`showreport token create`. Both work while the server runs, and so do `import` and `report`.
+Create an organisation and tokens with `showreport org create` and `showreport token create`,
+before the start or while the server runs. All other commands work beside a running server too.
 
-SIGTERM or Ctrl-C stops it in order: requests under way are answered, what was accepted is
-kept, then it exits 0. A second Ctrl-C ends it at once; nothing that was accepted is lost.";
+SIGTERM or Ctrl-C stops the server: it answers the requests in progress, then exits 0. A second
+Ctrl-C ends it at once. In both cases no accepted record is lost.";
 
 impl Serve {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
         let mut shutdown = Shutdown::listen()?;
         let directory = DataDir::create(data_dir)?;
-        // A start may wait for another process for long. Nothing has been accepted yet.
+        // Opening may wait long for another process. No record has been accepted yet, so a
+        // shutdown can end it anywhere.
         let parts = tokio::select! {
             parts = Parts::open_server(&directory, &self.limits) => parts?,
             () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
         };
         if self.doors.listen().ip().is_unspecified() && self.public_url.is_none() {
-            tracing::warn!(
-                "files will have addresses that work on this machine only; set --public-url"
-            );
+            tracing::warn!("links to files work on this machine only; set --public-url");
         }
         let mut running = Running::start(parts, &self.doors, self.public_url).await?;
         print_line(format_args!("listening on {}", running.listening_on()))?;
@@ -73,11 +72,11 @@ impl Serve {
     }
 }
 
-/// Stops in order, or at once if asked a second time.
+/// Shuts down in order; a second signal ends the wait with an error.
 pub(super) async fn stop(running: Running, shutdown: &mut Shutdown) -> anyhow::Result<()> {
     tokio::select! {
         stopped = running.stop() => stopped,
-        () = shutdown.requested() => anyhow::bail!("stopped at once, as asked a second time"),
+        () = shutdown.requested() => anyhow::bail!("stopped at once by a second signal"),
     }
 }
 
@@ -89,19 +88,19 @@ fn public_url(text: &str) -> Result<String, String> {
             && url.username().is_empty()
             && url.password().is_none()
     });
-    // The parser passes over blanks and reads other letters in their own way; addresses are given out as
-    // they are written here.
+    // The parser strips blanks and encodes other letters, but links begin with this text unchanged.
     let is_ascii = address.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain || !is_ascii || address.contains(['?', '#', '\\']) {
         return Err(
-            "is no address such as https://reports.example.com or https://example.com/reports"
+            "must be an http or https URL without user, query and fragment, such as \
+             https://reports.example.com or https://example.com/reports"
                 .to_owned(),
         );
     }
     if address.len() > PUBLIC_URL_BYTES_MAX {
         return Err(format!(
-            "has {} characters; it may have {PUBLIC_URL_BYTES_MAX}, so that the addresses of bulk \
-             reports have at most 1,000",
+            "has {} characters, at most {PUBLIC_URL_BYTES_MAX} are allowed: links to bulk reports \
+             must not exceed 1,000",
             address.len()
         ));
     }

@@ -1,18 +1,19 @@
-//! `showreport token`: who may do what.
+//! `showreport token`: creates, lists and revokes access tokens.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use showreport_meta::{Meta, Scopes, Token as Listed};
-use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, TokenId, Zone};
+use showreport_model::{OrgId, Timestamp, TokenId};
 
+use super::lookup::zone_of;
 use super::output::print_line;
 use crate::settings::values::duration_millis;
 use crate::wiring::{DataDir, open_meta};
 
-/// Makes, lists and revokes access tokens
+/// Creates, lists and revokes access tokens
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {
     #[command(subcommand)]
@@ -21,37 +22,37 @@ pub(super) struct Token {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a token and prints it, this once and nothing else
+    /// Creates a token and prints it; it cannot be printed again
     #[command(after_long_help = CREATE)]
     Create(Create),
 
-    /// Lists tokens, a line each, its id first; never the tokens themselves
+    /// Lists tokens by id, one line for each, without the tokens themselves
     #[command(after_long_help = LIST)]
     List {
-        /// Only those of this organisation
+        /// Only the tokens of this organisation
         #[arg(long, value_name = "ORG")]
         org: Option<OrgId>,
     },
 
-    /// Takes a token back, at once and for ever
+    /// Revokes a token, at once and for good
     #[command(after_long_help = REVOKE)]
     Revoke {
-        /// Its id, as `showreport token list` shows it
+        /// Id of the token, from `showreport token list`
         id: TokenId,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct Create {
-    /// The organisation that it opens
+    /// Organisation that the token gives access to
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
-    /// What it allows: collect, report, admin. May be repeated or hold a comma list
+    /// Scope: collect, report, admin. Repeat the flag or separate scopes by commas
     #[arg(long, value_name = "SCOPE", required = true, value_parser = Scopes::parse)]
     scope: Vec<Scopes>,
 
-    /// After how long it ends, such as 90d or 12h [default: never]
+    /// Lifetime of the token, such as 90d or 12h [default: no end]
     #[arg(long, value_name = "DURATION", value_parser = duration_millis)]
     expires: Option<i64>,
 }
@@ -62,20 +63,19 @@ Examples:
   TOKEN=$(showreport token create --org acme --scope report,collect --expires 90d)
 
 Scopes:
-  collect   send records, and nothing else: safe inside a page or an app
+  collect   send records and nothing else; safe inside a page or an app
   report    read events, make and read reports
-  admin     all of the organisation, the other two included
+  admin     everything in the organisation, including the other two scopes
 
-Only a digest of the token is kept. One that is lost cannot be shown again: revoke it and
-make another.";
+Only a hash of the token is stored. A lost token cannot be printed again: revoke it and create
+another.";
 
 const LIST: &str = "\
 Examples:
   showreport token list
   showreport token list --org acme
 
-A line holds the id, the organisation, the scopes, when the token was made, when it ends, and
-whether it still opens anything.";
+Columns: id, organisation, scopes, creation time, end, state (valid, expired or revoked).";
 
 const REVOKE: &str = "\
 Examples:
@@ -104,18 +104,18 @@ async fn create(meta: &Meta, order: Create) -> anyhow::Result<()> {
     let ends_at = order
         .expires
         .map(|millis| meta.clock().now().saturating_add_millis(millis));
-    known(meta, &order.org).await?;
+    zone_of(meta, &order.org).await?;
     let (id, secret) = meta
         .create_token(&order.org, scopes.clone(), ends_at)
         .await?;
-    tracing::info!(org = %order.org, token.id = %id, %scopes, "made a token");
+    tracing::info!(org = %order.org, token.id = %id, %scopes, "created a token");
     print_line(secret.expose())?;
     Ok(())
 }
 
 async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
     if let Some(org) = org {
-        known(meta, org).await?;
+        zone_of(meta, org).await?;
     }
     let now = meta.clock().now();
     for token in meta.tokens(org).await? {
@@ -128,7 +128,7 @@ async fn revoke(meta: &Meta, id: TokenId) -> anyhow::Result<()> {
     let org = meta
         .revoke_token(id)
         .await
-        .context("revoke the token; `showreport token list` shows the ids")?;
+        .context("revoke the token; `showreport token list` prints the ids")?;
     tracing::info!(%org, token.id = %id, "revoked a token");
     print_line(format_args!("revoked {id}"))?;
     Ok(())
@@ -152,15 +152,4 @@ fn line(token: &Listed, now: Timestamp) -> String {
         ..
     } = token;
     format!("{id}  {org}  {scopes}  made {created_at}  {ends}  {state}")
-}
-
-/// The zone of an organisation. Fails, and says what to do, where there is no such organisation.
-pub(super) async fn known(meta: &Meta, org: &OrgId) -> anyhow::Result<Zone> {
-    match meta.zone(org).await {
-        Ok(zone) => Ok(zone),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{error}; `showreport org create {org}` makes it")
-        }
-        Err(error) => Err(error).context("look for the organisation"),
-    }
 }

@@ -1,52 +1,46 @@
-//! The audience: who comes, on what, and when they watch.
+//! The viewers with their devices and playbacks.
 //!
-//! A viewer's whole evening is drawn beforehand, from a stream of their own.
-//! It is a few stretches of playing time, however long they stay; the player's
-//! beats are cut from these when they are due.
+//! The spans of a viewer are drawn in advance from a random stream of that viewer. They are few,
+//! however long the viewer stays. The iterator over the records cuts them into beats.
 
 use super::random::Random;
 use super::recording::draw_recording;
-use super::{DOORS_AT, ENDS_AT, MINUTE, Program, SECOND, STARTS_AT};
+use super::{ENDS_AT, MINUTE, Program, SECOND, STARTS_AT, STREAM_STARTS_AT};
 
-/// One person, or one device of nobody known.
+/// A customer, or a viewer without a customer id.
 #[derive(Debug, Clone)]
 pub(super) struct Viewer {
-    /// Who they are, if they signed in.
     pub(super) customer: Option<String>,
-    /// Under which name they chat.
+    /// The display name in the chat.
     pub(super) name: String,
-    /// Where they are, if that is known.
     pub(super) region: Option<&'static str>,
-    /// Their playbacks.
     pub(super) views: Vec<View>,
 }
 
 /// One playback.
 #[derive(Debug, Clone)]
 pub(super) struct View {
-    /// What is played.
     pub(super) program: Program,
-    /// The playback.
+    /// The `playback_id` of its records.
     pub(super) playback: String,
-    /// On which device.
     pub(super) device: Device,
-    /// When it was playing: ascending, disjoint and not empty.
+    /// Ascending, disjoint and at least one.
     pub(super) stretches: Vec<Stretch>,
 }
 
-/// A time of uninterrupted play.
+/// A span of uninterrupted play at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) from: i64,
     pub(super) to: i64,
-    /// Where in the content it begins, in milliseconds.
+    /// Media position at `from`, in milliseconds.
     pub(super) position: i64,
-    /// How fast it plays, in percent.
+    /// 100 is the normal speed.
     pub(super) rate_percent: i16,
 }
 
 impl Stretch {
-    /// Where in the content an instant is.
+    /// Media position at a time within the span.
     pub(super) fn position_at(self, at: i64) -> i64 {
         self.position + (at - self.from) * i64::from(self.rate_percent) / 100
     }
@@ -56,17 +50,15 @@ impl Stretch {
     }
 }
 
-/// A device.
 #[derive(Debug, Clone)]
 pub(super) struct Device {
-    /// The device.
     pub(super) id: String,
-    /// Its operating system.
+    /// Operating system.
     pub(super) os: &'static str,
 }
 
 impl Viewer {
-    /// Draws the evening of the viewer of that number.
+    /// Draws the viewer with this number.
     pub(super) fn draw(number: u64, seed: u64) -> Self {
         let mut random = Random::new(seed, number);
         let customer = (!random.chance(180)).then(|| format!("customer-{number:06}"));
@@ -77,7 +69,7 @@ impl Viewer {
         };
         let region = (!random.chance(25)).then(|| random.weighted(&REGIONS));
         let mut views = draw_views(&mut random, customer.is_some());
-        // Somebody always does, however few there are.
+        // The first viewer always watches the recording, so that its event has a playback.
         if number == 0 || random.chance(RECORDING_PER_MILLE) {
             let device = views[0].device.clone();
             views.push(draw_recording(&mut random, device));
@@ -90,7 +82,7 @@ impl Viewer {
         }
     }
 
-    /// The playback in which they watch at that instant.
+    /// A view that is playing at this time.
     pub(super) fn watching(&self, at: i64) -> Option<&View> {
         let mut views = self.views.iter();
         views.find(|view| view.stretches.iter().any(|stretch| stretch.holds(at)))
@@ -101,7 +93,7 @@ fn draw_views(random: &mut Random, signed_in: bool) -> Vec<View> {
     let device = draw_device(random);
     let from = draw_arrival(random);
     let to = draw_departure(random, from);
-    // Somebody who stays for a while may move to another device and go on there.
+    // Some viewers who stay longer than 12 minutes continue on another device.
     let moves = signed_in && to - from > 12 * MINUTE && random.chance(90);
     let left_at = if moves {
         random.between(from + 5 * MINUTE..to - 5 * MINUTE)
@@ -118,7 +110,7 @@ fn draw_views(random: &mut Random, signed_in: bool) -> Vec<View> {
             (back_at, to.max(back_at + MINUTE)),
         ));
     }
-    // Two tabs: the same customer twice at a time, on the same device.
+    // A second tab on the same device gives two views of one customer that overlap.
     if signed_in && random.chance(40) {
         let opened_at = random.between(from..left_at);
         let closed_at = opened_at + MINUTE + random.wait(MINUTE, 8);
@@ -127,17 +119,17 @@ fn draw_views(random: &mut Random, signed_in: bool) -> Vec<View> {
     views
 }
 
-/// When they press play: a rush as it begins, then ever fewer, and some latecomers.
+/// Start of the first playback: most at the start of the show, then fewer and fewer, some late.
 fn draw_arrival(random: &mut Random) -> i64 {
     let at = match random.below(100) {
         0..55 => random.around(STARTS_AT - 20 * SECOND, 3 * MINUTE),
         55..88 => STARTS_AT + random.wait(10 * SECOND, 60),
         _ => random.between(STARTS_AT..ENDS_AT - 5 * MINUTE),
     };
-    at.clamp(DOORS_AT, ENDS_AT - 2 * MINUTE)
+    at.clamp(STREAM_STARTS_AT, ENDS_AT - 2 * MINUTE)
 }
 
-/// When they leave: some at once, some on the way, most as it ends.
+/// End of the last playback: some after a few minutes, some during the show, most at its end.
 fn draw_departure(random: &mut Random, from: i64) -> i64 {
     let exodus = random.around(ENDS_AT - 20 * SECOND, 75 * SECOND);
     let to = match random.below(100) {
@@ -155,18 +147,18 @@ fn draw_device(random: &mut Random) -> Device {
     }
 }
 
-/// The name of a new playback.
+/// Draws a `playback_id`.
 pub(super) fn draw_playback(random: &mut Random) -> String {
     format!("playback-{:016x}", random.next())
 }
 
-/// A playback of the live stream between two instants, with what interrupts it.
+/// A playback of the live stream between two times, with interruptions.
 fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> View {
     let playback = draw_playback(random);
     let live = |from, to| Stretch {
         from,
         to,
-        position: from - DOORS_AT,
+        position: from - STREAM_STARTS_AT,
         rate_percent: 100,
     };
     let mut stretches = Vec::new();
@@ -177,7 +169,7 @@ fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> Vie
             break;
         }
         stretches.push(live(playing_from, stops_at));
-        // They pause, or the network does.
+        // A pause of the viewer, or a failure of the network.
         let away = if random.chance(600) {
             10 * SECOND + random.wait(20 * SECOND, 5)
         } else {
@@ -196,7 +188,7 @@ fn draw_view(random: &mut Random, device: Device, (from, to): (i64, i64)) -> Vie
     }
 }
 
-/// Of a thousand viewers so many watch the recording, too.
+/// Share of the viewers that watch the recording too.
 const RECORDING_PER_MILLE: u64 = 300;
 
 const SYSTEMS: [(&str, u64); 9] = [
@@ -253,13 +245,13 @@ const INITIALS: [&str; 20] = [
 mod tests {
     use super::*;
 
-    fn crowd() -> Vec<Viewer> {
+    fn viewers() -> Vec<Viewer> {
         (0..2000).map(|number| Viewer::draw(number, 1)).collect()
     }
 
     #[test]
     fn stretches_are_ascending_and_disjoint() {
-        for view in crowd().iter().flat_map(|viewer| &viewer.views) {
+        for view in viewers().iter().flat_map(|viewer| &viewer.views) {
             assert!(!view.stretches.is_empty());
             assert!(
                 view.stretches
@@ -272,10 +264,10 @@ mod tests {
     }
 
     #[test]
-    fn they_rush_in_as_it_begins_and_out_as_it_ends() {
-        let crowd = crowd();
+    fn most_viewers_arrive_at_the_start_and_leave_at_the_end() {
+        let viewers = viewers();
         let present = |at| {
-            crowd
+            viewers
                 .iter()
                 .filter(|viewer| viewer.watching(at).is_some())
                 .count()
@@ -287,10 +279,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_can_happen_to_a_viewer_happens_to_some() {
-        let crowd = crowd();
+    fn some_viewers_are_anonymous_pause_change_devices_or_open_two_tabs() {
+        let viewers = viewers();
         let count =
-            |test: &dyn Fn(&Viewer) -> bool| crowd.iter().filter(|viewer| test(viewer)).count();
+            |test: &dyn Fn(&Viewer) -> bool| viewers.iter().filter(|viewer| test(viewer)).count();
         let overlap = |viewer: &Viewer| {
             viewer.views.iter().skip(1).any(|view| {
                 view.device.id == viewer.views[0].device.id

@@ -1,25 +1,25 @@
-//! The chat: what is said by whom, what is edited and what an admin deletes.
+//! The chat: messages, edits and deletions.
 
 use showreport_model::record::Role;
 
 use super::audience::Viewer;
 use super::random::Random;
 use super::wire::{At, ChatRecord, Record};
-use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
+use super::{ENDS_AT, MINUTE, SECOND, STARTS_AT, STREAM_STARTS_AT};
 
-/// How often we look for somebody who is watching just then.
-const TRIES_MAX: u32 = 24;
+/// Attempts to find a sender who is watching at the time of the message.
+const ATTEMPTS_MAX: u32 = 24;
 
-/// Every version of every message, with the instant at which it is sent.
-pub(super) fn draw_chat(crowd: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
+/// Every version of every message with the time at which it is sent.
+pub(super) fn draw_chat(viewers: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
     let mut messages = Vec::new();
     for (number, (minutes, text)) in (1..).zip(ANNOUNCEMENTS) {
         let message = announcement(number, STARTS_AT + minutes * MINUTE, text);
         messages.push((message.sent_at.0, Record::Chat(message)));
     }
-    for number in 0..crowd.len().clamp(40, 20_000) {
+    for number in 0..viewers.len().clamp(40, 20_000) {
         let sent_at = draw_moment(random);
-        let Some(mut message) = draw_message(crowd, random, sent_at) else {
+        let Some(mut message) = draw_message(viewers, random, sent_at) else {
             continue;
         };
         message.message_id = format!("message-{number:05}");
@@ -28,25 +28,25 @@ pub(super) fn draw_chat(crowd: &[Viewer], random: &mut Random) -> Vec<(i64, Reco
     messages
 }
 
-/// People speak when something happens, and now and then.
+/// The time of a message: often near one of `MOMENTS`, else at any time of the show.
 fn draw_moment(random: &mut Random) -> i64 {
     let at = if random.chance(550) {
         let minutes = random.weighted(&MOMENTS);
         random.around(STARTS_AT + minutes * MINUTE, 50 * SECOND)
     } else {
-        random.between(DOORS_AT..ENDS_AT + 4 * MINUTE)
+        random.between(STREAM_STARTS_AT..ENDS_AT + 4 * MINUTE)
     };
-    at.max(DOORS_AT)
+    at.max(STREAM_STARTS_AT)
 }
 
-fn draw_message(crowd: &[Viewer], random: &mut Random, sent_at: i64) -> Option<ChatRecord> {
-    let speaker = (0..TRIES_MAX).find_map(|_| {
-        // The lesser of two draws: a few say much, most say little.
-        let index = random.index(crowd.len()).min(random.index(crowd.len()));
-        let viewer = &crowd[index];
+fn draw_message(viewers: &[Viewer], random: &mut Random, sent_at: i64) -> Option<ChatRecord> {
+    let sender = (0..ATTEMPTS_MAX).find_map(|_| {
+        // The lesser of two draws makes a few viewers send many messages and most send few.
+        let index = random.index(viewers.len()).min(random.index(viewers.len()));
+        let viewer = &viewers[index];
         Some((viewer, viewer.watching(sent_at)?))
     });
-    let (viewer, view) = speaker?;
+    let (viewer, view) = sender?;
     Some(ChatRecord {
         message_id: String::new(),
         sent_at: At(sent_at),
@@ -64,7 +64,7 @@ fn draw_message(crowd: &[Viewer], random: &mut Random, sent_at: i64) -> Option<C
     })
 }
 
-/// The message as it was sent, and as it was changed.
+/// The message and its later versions: an edit, a deletion, both or none.
 fn draw_versions(random: &mut Random, message: ChatRecord) -> Vec<(i64, Record)> {
     let sent_at = message.sent_at.0;
     let mut versions = vec![message];
@@ -105,7 +105,7 @@ fn announcement(number: u32, sent_at: i64, text: &str) -> ChatRecord {
     }
 }
 
-/// Minutes after the start at which something happens, and how much it moves people.
+/// Minutes after the start around which messages gather, with their weights.
 const MOMENTS: [(i64, u64); 7] = [(0, 5), (12, 3), (21, 4), (46, 3), (58, 5), (73, 2), (89, 6)];
 
 const ANNOUNCEMENTS: [(i64, &str); 6] = [
@@ -129,7 +129,7 @@ const ANNOUNCEMENTS: [(i64, &str); 6] = [
     ),
 ];
 
-/// Some of these begin like a formula, or hold what a file has to quote.
+/// Some of these begin like a formula or hold characters that CSV must quote.
 const TEXTS: [&str; 64] = [
     "Hello from Taipei!",
     "Guten Abend aus Berlin 👋",
@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn messages_are_edited_deleted_and_look_like_formulas() {
-        let crowd: Vec<Viewer> = (0..2000).map(|number| Viewer::draw(number, 1)).collect();
-        let chat: Vec<ChatRecord> = draw_chat(&crowd, &mut Random::new(1, 1))
+        let viewers: Vec<Viewer> = (0..2000).map(|number| Viewer::draw(number, 1)).collect();
+        let chat: Vec<ChatRecord> = draw_chat(&viewers, &mut Random::new(1, 1))
             .into_iter()
             .map(|(_, record)| match record {
                 Record::Chat(message) => message,

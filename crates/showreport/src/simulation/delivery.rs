@@ -1,50 +1,48 @@
-//! How records reach a server: in batches, some of them twice, some of them late.
+//! Batches of records as they are sent, some of them twice and some late.
 
 use std::collections::VecDeque;
 
 use super::Show;
+use super::counts::RecordCounts;
 use super::random::Random;
 use super::stream::Records;
-use super::tally::Tally;
 
-/// Records in the body of a full batch.
+/// Records in a full batch.
 pub const BATCH_RECORDS: usize = 500;
 
-/// Batches sent once more, per mille: their sender saw no answer.
+/// Share of the batches that are sent twice, as clients do that received no response.
 const AGAIN_PER_MILLE: u64 = 20;
-/// Batches that arrive after all others, per mille: their sender was offline.
+/// Share of the batches that are sent after all others, as clients do that were offline.
 const LATE_PER_MILLE: u64 = 10;
-/// How many batches pass until a sender tries again.
+/// Number of batches between a batch and its repetition.
 const AGAIN_AFTER: usize = 3;
 
-/// A body of NDJSON, and what it is.
+/// A request body of NDJSON.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// One record a line.
     pub body: Vec<u8>,
-    /// What it holds.
-    pub tally: Tally,
-    /// Why it is sent.
+    /// How many records of each type the body holds.
+    pub records: RecordCounts,
     pub delivery: Delivery,
 }
 
-/// Why a batch is sent when it is.
+/// Whether a batch is new, and when it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// It is new.
+    /// New, sent in its place.
     OnTime,
-    /// It was sent before.
+    /// Sent before.
     Again,
-    /// It is new, and much later than it should be.
+    /// New, sent after all batches on time.
     Late,
 }
 
-/// The batches of a show, in the order in which they are sent.
+/// The batches of a show in the order in which they are sent.
 #[derive(Debug)]
 pub struct Batches {
     records: Records,
     random: Random,
-    /// Batches that are sent again, each with the number of batches until then.
+    /// Batches to repeat, each with the number of batches before its repetition.
     again: VecDeque<(usize, Batch)>,
     late: Vec<Batch>,
 }
@@ -59,7 +57,7 @@ impl Batches {
         }
     }
 
-    fn due_again(&mut self) -> Option<Batch> {
+    fn next_repetition(&mut self) -> Option<Batch> {
         for (batches_left, _) in &mut self.again {
             *batches_left = batches_left.saturating_sub(1);
         }
@@ -69,18 +67,18 @@ impl Batches {
         self.again.pop_front().map(|(_, batch)| batch)
     }
 
-    fn fresh(&mut self) -> Option<Batch> {
+    fn next_new(&mut self) -> Option<Batch> {
         let mut body = Vec::with_capacity(BATCH_RECORDS * 256);
-        let mut tally = Tally::default();
+        let mut records = RecordCounts::default();
         for record in self.records.by_ref().take(BATCH_RECORDS) {
             serde_json::to_writer(&mut body, &record).expect("plain fields, written to memory");
             body.push(b'\n');
-            tally.add(record.tally());
+            records.add(record.counts());
         }
         let delivery = Delivery::OnTime;
-        (tally.total() > 0).then_some(Batch {
+        (records.total() > 0).then_some(Batch {
             body,
-            tally,
+            records,
             delivery,
         })
     }
@@ -90,10 +88,10 @@ impl Iterator for Batches {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
-        if let Some(batch) = self.due_again() {
+        if let Some(batch) = self.next_repetition() {
             return Some(batch);
         }
-        while let Some(mut batch) = self.fresh() {
+        while let Some(mut batch) = self.next_new() {
             if self.random.chance(LATE_PER_MILLE) {
                 batch.delivery = Delivery::Late;
                 self.late.push(batch);
@@ -109,7 +107,7 @@ impl Iterator for Batches {
         if let Some((_, batch)) = self.again.pop_front() {
             return Some(batch);
         }
-        // From the last to the first, so that they are out of order, too.
+        // The last one first, so that late batches are also out of order.
         self.late.pop()
     }
 }

@@ -1,33 +1,33 @@
-//! Three polls and their votes: one with a right answer, one of many choices,
-//! one that is opened again.
+//! Three polls and their votes: one with a correct option, one with several choices, and one that
+//! is opened again after it was closed.
 
 use showreport_model::record::{Choice, PollStatus};
 
 use super::audience::Viewer;
 use super::random::Random;
 use super::wire::{At, PollOption, PollRecord, Record, VoteRecord};
-use super::{DOORS_AT, ENDS_AT, MINUTE, SECOND, STARTS_AT};
+use super::{ENDS_AT, MINUTE, SECOND, STARTS_AT, STREAM_STARTS_AT};
 
-/// Every version of every poll and every vote, with the instant at which it is sent.
-pub(super) fn draw_polls(crowd: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
+/// Every version of every poll, and every vote, with the time at which it is sent.
+pub(super) fn draw_polls(viewers: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
     let mut records = Vec::new();
     for poll in &POLLS {
         records.extend(versions(poll));
-        records.extend(draw_votes(poll, crowd, random));
+        records.extend(draw_votes(poll, viewers, random));
     }
     records
 }
 
-/// A poll as it was planned.
 struct Poll {
     id: &'static str,
     question: &'static str,
     choice: Choice,
+    /// Options with their weights.
     options: &'static [(PollOption, u64)],
-    /// When it is open, in minutes after the start.
+    /// Periods in which the poll is open, in minutes after the start.
     open: &'static [(i64, i64)],
-    /// How many of those present vote, per mille.
-    turnout: u64,
+    /// Share of the viewers that vote.
+    turnout_per_mille: u64,
 }
 
 const fn option(id: &'static str, text: &'static str, weight: u64) -> (PollOption, u64) {
@@ -52,7 +52,7 @@ const POLLS: [Poll; 3] = [
             option("d", "It is still counting", 10),
         ],
         open: &[(20, 26)],
-        turnout: 420,
+        turnout_per_mille: 420,
     },
     Poll {
         id: "poll-features",
@@ -66,7 +66,7 @@ const POLLS: [Poll; 3] = [
             option("other", "Something else", 5),
         ],
         open: &[(45, 53)],
-        turnout: 340,
+        turnout_per_mille: 340,
     },
     Poll {
         id: "poll-next",
@@ -78,11 +78,11 @@ const POLLS: [Poll; 3] = [
             option("chat", "Chat, moderation and polls", 28),
         ],
         open: &[(70, 75), (77, 82)],
-        turnout: 300,
+        turnout_per_mille: 300,
     },
 ];
 
-/// The poll as it is planned, opened, closed (perhaps again) and put away.
+/// The versions of a poll: queued, then active and closed for each period, then archived.
 fn versions(poll: &Poll) -> Vec<(i64, Record)> {
     let version = |at: i64, status, started_at, ended_at| {
         let record = PollRecord {
@@ -98,7 +98,7 @@ fn versions(poll: &Poll) -> Vec<(i64, Record)> {
         (at, Record::Poll(record))
     };
     let started_at = poll.open.first().map(|&(opens, _)| At(minute(opens)));
-    let mut versions = vec![version(DOORS_AT, PollStatus::Queued, None, None)];
+    let mut versions = vec![version(STREAM_STARTS_AT, PollStatus::Queued, None, None)];
     let mut ended_at = None;
     for &(opens, closes) in poll.open {
         versions.push(version(minute(opens), PollStatus::Active, started_at, None));
@@ -119,15 +119,15 @@ fn versions(poll: &Poll) -> Vec<(i64, Record)> {
     versions
 }
 
-fn draw_votes(poll: &Poll, crowd: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
+fn draw_votes(poll: &Poll, viewers: &[Viewer], random: &mut Random) -> Vec<(i64, Record)> {
     let mut votes = Vec::new();
-    for viewer in crowd {
-        if !random.chance(poll.turnout) {
+    for viewer in viewers {
+        if !random.chance(poll.turnout_per_mille) {
             continue;
         }
         let (opens, closes) = random.pick(poll.open);
         let window = minute(opens) + 2 * SECOND..minute(closes);
-        // The lesser of two draws: most vote soon.
+        // The lesser of two draws makes most votes early.
         let voted_at = random
             .between(window.clone())
             .min(random.between(window.clone()));
@@ -135,12 +135,12 @@ fn draw_votes(poll: &Poll, crowd: &[Viewer], random: &mut Random) -> Vec<(i64, R
         let Some(vote) = vote(poll, viewer, voted_at, chosen) else {
             continue;
         };
-        if let Some(second) = draw_second_thought(poll, random, &vote, window.end) {
+        if let Some(second) = draw_change(poll, random, &vote, window.end) {
             votes.push(second);
         }
         votes.push(vote);
     }
-    // The sender numbers the votes of those it knows.
+    // Only votes of customers have a `vote_id`, so that both kinds are simulated.
     for (number, vote) in votes.iter_mut().enumerate() {
         vote.vote_id = vote
             .customer_id
@@ -153,8 +153,8 @@ fn draw_votes(poll: &Poll, crowd: &[Viewer], random: &mut Random) -> Vec<(i64, R
         .collect()
 }
 
-/// What a viewer chooses. The fourth voter, and now and then another one, uses
-/// an old app that offers something the poll does not have.
+/// The chosen options. The fourth vote, and a few others, name an option that the poll does not
+/// have, as an outdated app could.
 fn draw_choice(poll: &Poll, random: &mut Random, voters: usize) -> Vec<&'static str> {
     if voters == 3 || random.chance(4) {
         return vec!["retired"];
@@ -177,8 +177,8 @@ fn draw_choice(poll: &Poll, random: &mut Random, voters: usize) -> Vec<&'static 
     }
 }
 
-/// Some change their vote, a few take it back.
-fn draw_second_thought(
+/// A later vote of the same viewer: some change the vote, a few withdraw it.
+fn draw_change(
     poll: &Poll,
     random: &mut Random,
     vote: &VoteRecord,
@@ -198,7 +198,7 @@ fn draw_second_thought(
     })
 }
 
-/// The vote, if the viewer is watching just then.
+/// The vote, if the viewer is watching at that time.
 fn vote(
     poll: &Poll,
     viewer: &Viewer,
@@ -230,9 +230,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn votes_are_changed_withdrawn_and_wrong() {
-        let crowd: Vec<Viewer> = (0..2000).map(|number| Viewer::draw(number, 1)).collect();
-        let records = draw_polls(&crowd, &mut Random::new(1, 1));
+    fn some_votes_are_changed_withdrawn_or_invalid() {
+        let viewers: Vec<Viewer> = (0..2000).map(|number| Viewer::draw(number, 1)).collect();
+        let records = draw_polls(&viewers, &mut Random::new(1, 1));
         let votes: Vec<&VoteRecord> = records
             .iter()
             .filter_map(|(_, record)| match record {
@@ -241,20 +241,20 @@ mod tests {
             })
             .collect();
         assert!((500..3000).contains(&votes.len()), "{}", votes.len());
-        let mut ballots: BTreeMap<_, usize> = BTreeMap::new();
+        let mut votes_of_voter: BTreeMap<_, usize> = BTreeMap::new();
         for vote in &votes {
-            *ballots
+            *votes_of_voter
                 .entry((vote.poll_id, &vote.customer_id, &vote.device_id))
                 .or_default() += 1;
         }
-        assert!(ballots.values().any(|&count| count > 1));
+        assert!(votes_of_voter.values().any(|&count| count > 1));
         assert!(votes.iter().any(|vote| vote.option_ids.is_empty()));
         assert!(votes.iter().any(|vote| vote.option_ids.len() > 1));
         assert!(votes.iter().any(|vote| vote.option_ids == ["retired"]));
     }
 
     #[test]
-    fn a_poll_is_opened_again_and_every_one_is_archived() {
+    fn one_poll_is_opened_twice_and_every_poll_is_archived() {
         let statuses = |poll: &Poll| -> Vec<PollStatus> {
             versions(poll)
                 .into_iter()

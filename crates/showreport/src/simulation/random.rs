@@ -1,17 +1,17 @@
-//! Numbers that look random and are the same on every machine.
+//! A pseudo-random generator, `SplitMix64`, that is the same on every machine.
 //!
-//! `SplitMix64`, and whole numbers only: floating point could differ between
-//! machines, and a second run must send the same records.
+//! It uses integers only, because floating-point results may differ between machines and a second
+//! run must send the same records.
 
 use std::ops::Range;
 
-/// A stream of numbers, given by its seed.
+/// A stream of pseudo-random numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The stream of that number under a seed. Streams know nothing of each
-    /// other, so that what one viewer does moves no other.
+    /// The stream with this number. Streams of one seed are independent, so a change in what one
+    /// viewer draws does not change the others.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut mixer = Self(seed);
         let offset = mixer.next();
@@ -20,7 +20,7 @@ impl Random {
         random
     }
 
-    /// Any number.
+    /// Any 64-bit number.
     pub(super) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -41,20 +41,19 @@ impl Random {
         range.start + i64::try_from(self.below(width)).expect("the width came from there")
     }
 
-    /// Whether something happens that happens `per_mille` times in a thousand.
+    /// True with a probability of `per_mille` / 1000.
     pub(super) fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
 
-    /// A number that lies around the mean: the sum of twelve equal draws,
-    /// whose deviation is the one asked for.
+    /// A number with about a normal distribution: the sum of twelve uniform draws, which has this
+    /// standard deviation.
     pub(super) fn around(&mut self, mean: i64, deviation: i64) -> i64 {
         let half = deviation / 2;
         mean + (0..12).map(|_| self.between(-half..half)).sum::<i64>()
     }
 
-    /// How long something takes that comes, in the mean, after `mean_steps`
-    /// steps of that length, and never tires of coming.
+    /// A waiting time with a geometric distribution, `mean_steps` steps of this length on average.
     pub(super) fn wait(&mut self, step: i64, mean_steps: u64) -> i64 {
         let mut whole = 0;
         while self.below(mean_steps + 1) > 0 {
@@ -74,7 +73,7 @@ impl Random {
         items[self.index(items.len())]
     }
 
-    /// One of the items, each as likely as its weight says.
+    /// One of the items, with probabilities in proportion to their weights.
     pub(super) fn weighted<T: Copy>(&mut self, items: &[(T, u64)]) -> T {
         let mut rest = self.below(items.iter().map(|(_, weight)| weight).sum());
         for (item, weight) in items {
@@ -93,14 +92,14 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_splitmix64() {
-        // The first outputs for the seed 1234567, as its author publishes them.
+        // The first outputs for the seed 1234567, as the author of SplitMix64 published them.
         let mut random = Random(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 
     #[test]
-    fn draws_keep_to_their_bounds() {
+    fn draws_stay_within_their_bounds() {
         let mut random = Random::new(7, 1);
         for _ in 0..10_000 {
             assert!((-5..5).contains(&random.between(-5..5)));

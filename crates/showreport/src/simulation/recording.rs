@@ -1,11 +1,11 @@
-//! The recording: on the same evening, from an hour after the show until midnight.
+//! Playbacks of the recording, between one hour after the show and the end of the day.
 
 use super::audience::{Device, Stretch, View, draw_playback};
 use super::random::Random;
 use super::{DURATION, MINUTE, PUBLISHED_AT, Program, RECORDING_ENDS_AT, SECOND};
 
-/// One playback of the recording: most begin at its start and leave on the way, some skip a part,
-/// some play faster.
+/// One playback of the recording. It begins at position 0; most stop before the end, some skip a
+/// part, some play faster.
 pub(super) fn draw_recording(random: &mut Random, device: Device) -> View {
     let playback = draw_playback(random);
     let rate_percent = random.weighted(&RATES);
@@ -43,7 +43,7 @@ pub(super) fn draw_recording(random: &mut Random, device: Device) -> View {
     }
 }
 
-/// Speeds in percent, and how many choose each.
+/// Rates in percent with their weights.
 const RATES: [(i16, u64); 4] = [(100, 80), (125, 7), (150, 9), (200, 4)];
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_is_watched_after_the_show_within_its_day_and_its_length() {
+    fn playbacks_lie_between_publication_and_end_of_day_and_within_the_recording() {
         for number in 0..500 {
             let view = draw_recording(&mut Random::new(7, number), device());
             let first = view.stretches.first().expect("it plays");
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_and_fewer_watch_it() {
+    fn fewer_playbacks_reach_later_positions() {
         let views: Vec<View> = (0..1000)
             .map(|number| draw_recording(&mut Random::new(7, number), device()))
             .collect();

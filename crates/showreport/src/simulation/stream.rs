@@ -1,5 +1,5 @@
-//! All records of a show in the order of their instants, without ever holding
-//! more than a little for each viewer.
+//! An iterator over all records of a show, sorted by time. Its memory grows with the number of
+//! viewers, not of records.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,12 +9,12 @@ use showreport_model::record::EventKind;
 
 use super::audience::Viewer;
 use super::chat::draw_chat;
+use super::counts::RecordCounts;
 use super::polls::draw_polls;
-use super::tally::Tally;
 use super::wire::{At, EventRecord, PlaybackRecord, Record};
 use super::{
-    BEAT, CHAT_STREAM, DOORS_AT, DURATION, ENDS_AT, MINUTE, POLLS_STREAM, PUBLISHED_AT, Program,
-    STARTS_AT, Show, TITLE,
+    BEAT, CHAT_STREAM, DURATION, ENDS_AT, MINUTE, POLLS_STREAM, PUBLISHED_AT, Program, STARTS_AT,
+    STREAM_STARTS_AT, Show, TITLE,
 };
 
 /// One simulated record; it serializes as one line of NDJSON.
@@ -26,34 +26,34 @@ pub struct SimulatedRecord {
 }
 
 impl SimulatedRecord {
-    pub(super) fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+    pub(super) fn counts(&self) -> RecordCounts {
+        let mut counts = RecordCounts::default();
         let count = match self.record {
-            Record::Event(_) => &mut tally.events,
-            Record::Playback(_) => &mut tally.playbacks,
-            Record::Chat(_) => &mut tally.messages,
-            Record::Poll(_) => &mut tally.polls,
-            Record::Vote(_) => &mut tally.votes,
+            Record::Event(_) => &mut counts.events,
+            Record::Playback(_) => &mut counts.playbacks,
+            Record::Chat(_) => &mut counts.messages,
+            Record::Poll(_) => &mut counts.polls,
+            Record::Vote(_) => &mut counts.votes,
         };
         *count += 1;
-        tally
+        counts
     }
 }
 
-/// The records of a show, each once, in the order of their instants.
+/// The records of a show, each once, sorted by time.
 #[derive(Debug)]
 pub struct Records {
     starts_at: i64,
     live: Arc<str>,
     recording: Arc<str>,
-    crowd: Vec<Viewer>,
-    /// What is said once, latest first, so that the next one is taken from the end.
-    once: Vec<(i64, Program, Record)>,
-    /// The beat that each stretch of playing sends next.
+    viewers: Vec<Viewer>,
+    /// All records but playbacks, latest first: the next one is popped from the end.
+    others: Vec<(i64, Program, Record)>,
+    /// The next beat of each stretch.
     beats: BinaryHeap<Reverse<Beat>>,
 }
 
-/// A part of a stretch that is sent as one record, ordered by when that happens.
+/// A part of a stretch that is sent as one record, ordered by its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Beat {
     to: i64,
@@ -65,28 +65,28 @@ struct Beat {
 
 impl Records {
     pub(super) fn new(show: Show) -> Self {
-        let crowd: Vec<Viewer> = (0..u64::from(show.viewers))
+        let viewers: Vec<Viewer> = (0..u64::from(show.viewers))
             .map(|number| Viewer::draw(number, show.seed))
             .collect();
-        let mut said = event_records();
-        said.extend(draw_chat(&crowd, &mut show.random(CHAT_STREAM)));
-        said.extend(draw_polls(&crowd, &mut show.random(POLLS_STREAM)));
-        let mut once: Vec<(i64, Program, Record)> = said
+        let mut of_live = event_records();
+        of_live.extend(draw_chat(&viewers, &mut show.random(CHAT_STREAM)));
+        of_live.extend(draw_polls(&viewers, &mut show.random(POLLS_STREAM)));
+        let mut others: Vec<(i64, Program, Record)> = of_live
             .into_iter()
             .map(|(at, record)| (at, Program::Live, record))
             .collect();
-        once.push(recording_record());
-        once.sort_by_key(|&(at, ..)| Reverse(at));
+        others.push(recording_record());
+        others.sort_by_key(|&(at, ..)| Reverse(at));
         let mut beats = BinaryHeap::new();
-        for (viewer, person) in crowd.iter().enumerate() {
+        for (viewer, person) in viewers.iter().enumerate() {
             for (view, playback) in person.views.iter().enumerate() {
-                for (stretch, plays) in playback.stretches.iter().enumerate() {
+                for (stretch, span) in playback.stretches.iter().enumerate() {
                     beats.push(Reverse(Beat {
-                        to: plays.to.min(plays.from + BEAT),
+                        to: span.to.min(span.from + BEAT),
                         viewer,
                         view,
                         stretch,
-                        from: plays.from,
+                        from: span.from,
                     }));
                 }
             }
@@ -95,25 +95,25 @@ impl Records {
             starts_at: show.starts_at.as_millis(),
             live: show.event(Program::Live).into(),
             recording: show.event(Program::Recording).into(),
-            crowd,
-            once,
+            viewers,
+            others,
             beats,
         }
     }
 
-    /// How many records are still to come.
+    /// Number of records that the iterator has not returned yet.
     pub fn left(&self) -> u64 {
         let beats = self.beats.iter().map(|Reverse(beat)| {
-            let stretch = self.crowd[beat.viewer].views[beat.view].stretches[beat.stretch];
-            // The beat that is due, and those that follow it.
+            let stretch = self.viewers[beat.viewer].views[beat.view].stretches[beat.stretch];
+            // The next beat and those after it.
             1 + (stretch.to - beat.to + BEAT - 1) / BEAT
         });
-        self.once.len() as u64 + beats.sum::<i64>().unsigned_abs()
+        self.others.len() as u64 + beats.sum::<i64>().unsigned_abs()
     }
 
     fn next_beat(&mut self) -> Option<(Program, Record)> {
         let Reverse(beat) = self.beats.pop()?;
-        let viewer = &self.crowd[beat.viewer];
+        let viewer = &self.viewers[beat.viewer];
         let view = &viewer.views[beat.view];
         let stretch = view.stretches[beat.stretch];
         if beat.to < stretch.to {
@@ -133,7 +133,7 @@ impl Records {
             geo_region: viewer.region,
             name: viewer.name.clone(),
             position_ms: stretch.position_at(beat.from),
-            // A player that plays at its usual speed tells none.
+            // Players leave out the rate at normal speed.
             rate: (stretch.rate_percent != 100).then(|| f64::from(stretch.rate_percent) / 100.0),
         });
         Some((view.program, record))
@@ -145,9 +145,9 @@ impl Iterator for Records {
 
     fn next(&mut self) -> Option<SimulatedRecord> {
         let beat_at = self.beats.peek().map_or(i64::MAX, |Reverse(beat)| beat.to);
-        let once_is_next = self.once.last().is_some_and(|&(at, ..)| at <= beat_at);
-        let (program, record) = if once_is_next {
-            let (_, program, record) = self.once.pop()?;
+        let other_is_next = self.others.last().is_some_and(|&(at, ..)| at <= beat_at);
+        let (program, record) = if other_is_next {
+            let (_, program, record) = self.others.pop()?;
             (program, record)
         } else {
             self.next_beat()?
@@ -158,12 +158,12 @@ impl Iterator for Records {
         };
         Some(SimulatedRecord {
             event_id: event_id.clone(),
-            record: record.moved(self.starts_at),
+            record: record.shifted(self.starts_at),
         })
     }
 }
 
-/// The event as it was announced, and under the title it got when it began.
+/// Two versions of the event: announced with a working title, then started with its final title.
 fn event_records() -> Vec<(i64, Record)> {
     let version = |at, title: &str| {
         let record = EventRecord {
@@ -171,18 +171,18 @@ fn event_records() -> Vec<(i64, Record)> {
             title: title.to_owned(),
             starts_at: Some(At(STARTS_AT)),
             ends_at: Some(At(ENDS_AT)),
-            duration_ms: ENDS_AT - DOORS_AT,
+            duration_ms: ENDS_AT - STREAM_STARTS_AT,
             updated_at: At(at),
         };
         (at, Record::Event(record))
     };
     vec![
-        version(DOORS_AT - 60 * MINUTE, "Keynote (working title)"),
+        version(STREAM_STARTS_AT - 60 * MINUTE, "Keynote (working title)"),
         version(STARTS_AT, TITLE),
     ]
 }
 
-/// The recording as it is published.
+/// The event of the recording.
 fn recording_record() -> (i64, Program, Record) {
     let record = EventRecord {
         kind: EventKind::Vod,

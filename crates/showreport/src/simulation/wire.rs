@@ -1,11 +1,12 @@
-//! The simulated records, in the form in which they are sent.
+//! The simulated records as they are serialized for `/collect`.
 
 use serde::{Serialize, Serializer};
 
 use showreport_model::Timestamp;
 use showreport_model::record::{Choice, EventKind, PollStatus, Role};
 
-/// An instant, written as RFC 3339. Until [`Record::moved`] it counts from the start of the show.
+/// A time, serialized as RFC 3339. It is relative to the start of the show until
+/// [`Record::shifted`] adds the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct At(pub(super) i64);
 
@@ -28,8 +29,8 @@ pub(super) enum Record {
 }
 
 impl Record {
-    /// The same, so many milliseconds later.
-    pub(super) fn moved(mut self, millis: i64) -> Self {
+    /// The same record with all times moved by `millis`.
+    pub(super) fn shifted(mut self, millis: i64) -> Self {
         let mut times: Vec<Option<&mut At>> = match &mut self {
             Self::Event(event) => vec![
                 event.starts_at.as_mut(),

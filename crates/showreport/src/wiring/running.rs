@@ -17,24 +17,24 @@ use super::threads::Threads;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub struct Doors {
-    /// The address to listen on; port 0 takes any free one [default: 127.0.0.1:8470; of demo
+    /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8470, for demo
     /// 127.0.0.1:8480]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
 
-    /// An address for `/metrics` alone, which the other then does not have
+    /// Address that serves only `/metrics`; the main address then does not serve it
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Requests for reports that an organisation may make in a minute, records not counted
+    /// Rate: requests of one organisation per minute, except /collect
     #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
 
-    /// Records that an organisation may send in a minute
+    /// Rate: records of one organisation per minute
     #[arg(long, value_name = "COUNT", default_value = "6000000", value_parser = clap::value_parser!(u32).range(1..))]
     pub records_per_minute: u32,
 
-    /// Records that may come with one token in a minute
+    /// Rate: records sent with one token per minute
     #[arg(long, value_name = "COUNT", default_value = "3000000", value_parser = clap::value_parser!(u32).range(1..))]
     pub token_records_per_minute: u32,
 }

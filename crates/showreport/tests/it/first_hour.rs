@@ -200,23 +200,22 @@ async fn the_figures_of_the_example_are_those_of_the_page() {
     }
 }
 
-/// The documents for people, by their path in the repository.
+/// The documents by their path in the repository.
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let names = [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CHANGELOG.md",
-        "SECURITY.md",
-    ]
-    .map(str::to_owned);
-    let docs = fs::read_dir(root.join("docs")).expect("the folder");
-    let docs = docs.map(|entry| {
-        let name = entry.expect("readable").file_name();
-        format!("docs/{}", name.to_str().expect("UTF-8"))
-    });
-    let names = names.into_iter().chain(docs);
+    let mut names = Vec::new();
+    for folder in ["", "docs/", "docs/testing/"] {
+        let entries = fs::read_dir(root.join(folder)).expect("the folder");
+        for entry in entries {
+            let name = entry.expect("readable").file_name();
+            let name = name.to_str().expect("UTF-8");
+            if Path::new(name).extension().is_some_and(|it| it == "md") {
+                names.push(format!("{folder}{name}"));
+            }
+        }
+    }
     names
+        .into_iter()
         .map(|name| {
             let text = fs::read_to_string(root.join(&name)).expect("readable");
             (name, text)

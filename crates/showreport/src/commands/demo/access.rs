@@ -1,4 +1,4 @@
-//! What the demo keeps beside its data: its token, and which shows it has sent.
+//! What the demo keeps in its data directory: its token, and the list of shows that it has sent.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,17 +17,17 @@ use crate::wiring::DataDir;
 /// The organisation of the demo.
 pub(super) const ORG: &str = "demo";
 
-/// Where the token lies.
+/// The file that holds the token.
 pub(super) fn token_path(directory: &DataDir) -> PathBuf {
     directory.path().join("demo.token")
 }
 
-/// The token of the last run while it opens the doors, else a new one.
+/// The token of the previous run if it is still valid, else a new one.
 pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Result<String> {
-    let org = OrgId::new(ORG).expect("a literal of the right form");
+    let org = OrgId::new(ORG).expect("a valid literal");
     match meta.create_org(&org, &Zone::utc()).await {
         Err(error) if error.kind() != ErrorKind::Conflict => {
-            return Err(error).context("make the organisation of the demo");
+            return Err(error).context("create the organisation of the demo");
         }
         Ok(()) | Err(_) => {}
     }
@@ -47,27 +47,29 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
     let (_, secret) = meta
         .create_token(&org, scopes, None)
         .await
-        .context("make a token for the demo")?;
+        .context("create a token for the demo")?;
     write_private(&path, secret.expose())
         .with_context(|| format!("write the token to {}", path.display()))?;
     Ok(secret.expose().to_owned())
 }
 
-/// Which shows were sent, so that each is the same when it is sent again, and reports that were made
-/// before a show was there whole are not taken for reports of all of it.
+/// The shows that were sent.
+///
+/// The stored start makes a show the same when it is sent again. Reports that were requested before
+/// a show was sent completely lack a part of it, so they are not used by later runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SentShows {
-    /// When the shows of this directory start: on the day before its first run.
+    /// The start of every show of the directory, on the day before its first run.
     starts_at: Timestamp,
-    /// Since when a show is there whole, by its number of viewers.
+    /// When the server had accepted a show completely, by number of viewers.
     whole_since: BTreeMap<u32, Timestamp>,
 }
 
-/// When on its day a show starts.
+/// Time of day at which a show starts, in UTC.
 const STARTS_AFTER_MS: i64 = 18 * 3_600_000;
 
 impl SentShows {
-    /// What was sent before. The first run of a directory chooses the day.
+    /// Reads the list. The first run in a directory chooses the day of its shows.
     pub(super) fn open(directory: &DataDir, now: Timestamp) -> anyhow::Result<Self> {
         let kept = fs::read(Self::path(directory)).ok();
         if let Some(shows) = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
@@ -76,24 +78,24 @@ impl SentShows {
         let yesterday = (now.as_millis() / MILLIS_PER_DAY - 1) * MILLIS_PER_DAY;
         let shows = Self {
             starts_at: Timestamp::from_millis(yesterday + STARTS_AFTER_MS)
-                .context("find the day of the show")?,
+                .context("choose the day of the show")?,
             whole_since: BTreeMap::new(),
         };
         shows.write(directory)?;
         Ok(shows)
     }
 
-    /// The show for so many viewers.
+    /// The show with this number of viewers.
     pub(super) fn show(&self, viewers: u32) -> Show {
         Show::new(self.starts_at, viewers)
     }
 
-    /// Whether the show was sent whole before.
+    /// Whether an earlier run sent the show completely.
     pub(super) fn has(&self, show: Show) -> bool {
         self.whole_since.contains_key(&show.viewers())
     }
 
-    /// Notes that the show was sent whole, and says since when it is there.
+    /// Stores that the show was sent completely, and returns when that was first the case.
     pub(super) fn finish(
         &mut self,
         directory: &DataDir,
@@ -110,7 +112,7 @@ impl SentShows {
 
     fn write(&self, directory: &DataDir) -> anyhow::Result<()> {
         let path = Self::path(directory);
-        let text = serde_json::to_string(self).context("write down what was sent")?;
+        let text = serde_json::to_string(self).context("serialize the sent shows")?;
         write_private(&path, &text).with_context(|| format!("write {}", path.display()))
     }
 
@@ -119,10 +121,10 @@ impl SentShows {
     }
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Replaces a file with one that only its owner can read.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("new");
-    // One that a run left which was stopped may be readable by others.
+    // A file that a killed run left may have other permissions, which reopening would keep.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_show_is_on_the_day_before_the_first_run_whenever_it_is_sent_again() {
+    fn a_show_stays_on_the_day_before_the_first_run() {
         let outside = tempfile::tempdir().expect("a temporary directory");
         let directory = DataDir::create(outside.path()).expect("made");
         let at = |time: &str| time.parse::<Timestamp>().expect("a time");
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_show_that_was_sent_before_changes_nothing() {
+    fn sending_a_show_again_keeps_the_time_at_which_it_was_complete() {
         let outside = tempfile::tempdir().expect("a temporary directory");
         let directory = DataDir::create(outside.path()).expect("made");
         let early = Timestamp::MIN.saturating_add_millis(MILLIS_PER_DAY);
@@ -161,9 +163,9 @@ mod tests {
         let send = |viewers, now| {
             let mut shows = SentShows::open(&directory, now).expect("read");
             let show = shows.show(viewers);
-            let was_there = shows.has(show);
-            let since = shows.finish(&directory, show, now).expect("noted");
-            (was_there, since)
+            let is_repeated = shows.has(show);
+            let since = shows.finish(&directory, show, now).expect("stored");
+            (is_repeated, since)
         };
         assert_eq!(send(2000, early), (false, early));
         assert_eq!(send(2000, late), (true, early));
@@ -174,7 +176,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_may_read_the_token() {
+    fn only_the_owner_can_read_the_token() {
         use std::os::unix::fs::PermissionsExt;
         let outside = tempfile::tempdir().expect("a temporary directory");
         let path = outside.path().join("demo.token");

@@ -1,4 +1,4 @@
-//! A client of the server's own HTTP interface, no other than anybody's.
+//! The HTTP client of the demo. It uses the public API only.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-/// How often a request is repeated that the server has no room for just now.
-const TRIES_MAX: u32 = 120;
-/// How long to wait until then.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Attempts of a request that the server answers with 429 or 503.
+const ATTEMPTS_MAX: u32 = 120;
+/// Pause between two attempts.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Speaks to the server.
+/// Sends requests with the token of the demo.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
@@ -25,9 +25,9 @@ pub(super) struct Client {
     token: String,
 }
 
-/// The answer to collected records.
+/// The response of `/collect`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Receipt {
+pub(super) struct CollectResponse {
     pub(super) accepted: u64,
     #[serde(default)]
     pub(super) rejected: Vec<Rejected>,
@@ -40,16 +40,16 @@ pub(super) struct Rejected {
     pub(super) message: String,
 }
 
-/// A file that was fetched.
+/// A downloaded file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fetched {
+pub(super) struct Download {
     pub(super) size_bytes: u64,
     pub(super) sha256: String,
 }
 
 impl Client {
     pub(super) fn new(base_url: String, token: String) -> anyhow::Result<Self> {
-        // The server is on this machine, whatever proxy the environment names.
+        // The server runs on this machine, so a proxy from the environment must not be used.
         let http = reqwest::Client::builder()
             .no_proxy()
             .build()
@@ -61,11 +61,10 @@ impl Client {
         })
     }
 
-    /// Sends records.
-    pub(super) async fn collect(&self, ndjson: Vec<u8>) -> anyhow::Result<Receipt> {
+    pub(super) async fn collect(&self, ndjson: Vec<u8>) -> anyhow::Result<CollectResponse> {
         let body = Bytes::from(ndjson);
         let answer = self
-            .ask(|| {
+            .send(|| {
                 self.http
                     .post(self.url("/collect"))
                     .header("content-type", "application/x-ndjson")
@@ -75,14 +74,13 @@ impl Client {
         answer.json().await.context("read the answer of /collect")
     }
 
-    /// Reads something.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.ask(|| self.http.get(self.url(path))).await?;
+        let answer = self.send(|| self.http.get(self.url(path))).await?;
         let json = answer.json().await;
         json.with_context(|| format!("read the answer of {path}"))
     }
 
-    /// Asks for something, under a key if asking twice must not do it twice.
+    /// Posts JSON. With an idempotency key a repeated request does not create anything twice.
     pub(super) async fn post(
         &self,
         path: &str,
@@ -90,7 +88,7 @@ impl Client {
         idempotency_key: Option<&str>,
     ) -> anyhow::Result<Value> {
         let answer = self
-            .ask(|| {
+            .send(|| {
                 let request = self.http.post(self.url(path)).json(body);
                 match idempotency_key {
                     Some(key) => request.header("idempotency-key", key),
@@ -102,15 +100,15 @@ impl Client {
         json.with_context(|| format!("read the answer of {path}"))
     }
 
-    /// Fetches a file by its link, which needs no token.
-    pub(super) async fn fetch(&self, link: &str, path: &Path) -> anyhow::Result<Fetched> {
-        // A link opens the file, so an error must not print it.
+    /// Downloads a file by its link, which is signed and needs no token.
+    pub(super) async fn download(&self, link: &str, path: &Path) -> anyhow::Result<Download> {
+        // The link gives access to the file, so it must not be printed in an error.
         let answer = self.http.get(link).send().await;
         let answer = answer.map_err(reqwest::Error::without_url)?;
         let mut bytes = checked(answer).await?.bytes_stream();
         let mut file = tokio::fs::File::create(path)
             .await
-            .with_context(|| format!("make {}", path.display()))?;
+            .with_context(|| format!("create {}", path.display()))?;
         let mut digest = Sha256::new();
         let mut size_bytes = 0;
         while let Some(part) = bytes.next().await {
@@ -121,37 +119,37 @@ impl Client {
         }
         file.flush().await?;
         let sha256 = hexadecimal(&digest.finalize());
-        Ok(Fetched { size_bytes, sha256 })
+        Ok(Download { size_bytes, sha256 })
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
 
-    /// Asks until the server has room for it.
-    async fn ask(&self, request: impl Fn() -> RequestBuilder) -> anyhow::Result<Response> {
-        let mut tries = 1;
+    /// Sends a request, and repeats it while the server answers 429 or 503.
+    async fn send(&self, request: impl Fn() -> RequestBuilder) -> anyhow::Result<Response> {
+        let mut attempts = 1;
         loop {
             let answer = request().bearer_auth(&self.token).send().await?;
-            let busy = matches!(
+            let is_overloaded = matches!(
                 answer.status(),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             );
-            if !busy || tries >= TRIES_MAX {
+            if !is_overloaded || attempts >= ATTEMPTS_MAX {
                 return checked(answer).await;
             }
-            tries += 1;
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            attempts += 1;
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 }
 
-/// The SHA-256 of a text, in lower-case hexadecimal.
+/// The SHA-256 of a text in lower-case hexadecimal.
 pub(super) fn sha256_of(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
-/// The answer, or what the server says is wrong.
+/// The response if it is a success, else an error with the message of the server.
 async fn checked(answer: Response) -> anyhow::Result<Response> {
     let status = answer.status();
     if status.is_success() {
@@ -162,7 +160,7 @@ async fn checked(answer: Response) -> anyhow::Result<Response> {
         .ok()
         .and_then(|body| body.get("message")?.as_str().map(str::to_owned))
         .unwrap_or(text);
-    bail!("the server answers {status}: {message}");
+    bail!("the server answered {status}: {message}");
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! The results of the polls, read from the report's file as anybody would.
+//! The results of the polls, read from the report file.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::reports::ReportFile;
 
-/// One option of a poll, as the report has it.
+/// One row of the report: an option of a poll.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct OptionRow {
     poll_id: String,
@@ -20,12 +20,12 @@ pub(super) struct OptionRow {
     pub(super) voters: u64,
 }
 
-/// The options of every poll: polls as they were opened, in each the option with the most votes first.
+/// The options of each poll. Polls are sorted by start, options by number of votes, most first.
 pub(super) fn read_polls(files: &[ReportFile]) -> anyhow::Result<Vec<Vec<OptionRow>>> {
     let file = files
         .iter()
-        .find(|file| file.wanted.holds_poll_results())
-        .context("it was not asked for")?;
+        .find(|file| file.request.has_poll_results())
+        .context("the report was not requested")?;
     let mut rows = csv::Reader::from_path(&file.path)?
         .deserialize()
         .collect::<Result<Vec<OptionRow>, _>>()?;

@@ -1,4 +1,4 @@
-//! Every report of the show: asked for, waited for, fetched and checked.
+//! Requests every report of the show, waits for them, downloads the files and checks them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 use showreport_model::Timestamp;
 
 use super::client::{Client, sha256_of};
+use super::requests::{REQUESTS, Report, ReportRequest};
 use super::send::bar;
-use super::wanted::{Report, WANTED, Wanted};
 use crate::simulation::{Program, Show};
 use crate::wiring::DataDir;
 
 const CREATE: &str = "/bv/analytics/v1/events/reports";
 const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 
-/// How often we look whether the reports are made.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Pause between two requests for the status of the reports.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A file that was fetched and found whole.
+/// A downloaded file with the right checksum.
 #[derive(Debug)]
 pub(super) struct ReportFile {
-    pub(super) wanted: &'static Wanted,
+    pub(super) request: &'static ReportRequest,
     pub(super) path: PathBuf,
     pub(super) rows: u64,
     pub(super) size_bytes: u64,
@@ -34,34 +34,35 @@ struct Reports {
     reports: Vec<Report>,
 }
 
-/// Asks for the reports that are not there yet, waits for all and fetches their files.
+/// Requests the reports that do not exist yet, waits for all and downloads their files.
 ///
-/// `(since, now)`: since when all that was sent is in new reports, and the present.
+/// Reports created before `since` may lack records of the show and are not used.
 pub(super) async fn make_reports(
     client: &Client,
     directory: &DataDir,
     show: Show,
     (since, now): (Timestamp, Timestamp),
 ) -> anyhow::Result<Vec<ReportFile>> {
-    let mut asked: Vec<&'static Wanted> = Vec::new();
+    let mut requests: Vec<&'static ReportRequest> = Vec::new();
     let mut ids = Vec::new();
     for program in [Program::Live, Program::Recording] {
-        let wanted: Vec<_> = WANTED.iter().filter(|it| it.program == program).collect();
+        let all = REQUESTS.iter();
+        let of_program: Vec<_> = all.filter(|it| it.program == program).collect();
         let event = show.event(program);
-        ids.extend(find_or_create(client, (program, &event), &wanted, (since, now)).await?);
-        asked.extend(wanted);
+        ids.extend(find_or_create(client, (program, &event), &of_program, (since, now)).await?);
+        requests.extend(of_program);
     }
     let reports = wait(client, &ids).await?;
     let bar = bar("fetching", reports.len() as u64);
     let mut files = Vec::new();
-    for (wanted, report) in asked.into_iter().zip(&reports) {
+    for (request, report) in requests.into_iter().zip(&reports) {
         let folder = directory
-            .make_private(&folder(show, wanted.program))
-            .context("make the folder of the files")?;
-        let path = folder.join(wanted.file_name());
-        let file = fetch(client, wanted, report, path)
+            .make_private(&folder(show, request.program))
+            .context("create the directory of the files")?;
+        let path = folder.join(request.file_name());
+        let file = download(client, request, report, path)
             .await
-            .with_context(|| format!("fetch the file of report {}", report.id))?;
+            .with_context(|| format!("download the file of report {}", report.id))?;
         files.push(file);
         bar.inc(1);
     }
@@ -69,34 +70,34 @@ pub(super) async fn make_reports(
     Ok(files)
 }
 
-/// Where in the data directory the files of an event lie.
+/// The directory of an event's files, relative to the data directory.
 pub(super) fn folder(show: Show, program: Program) -> String {
     format!("reports/{}", show.event(program))
 }
 
-/// The ids of the wanted reports of an event, in their order.
+/// The ids of the requested reports of an event, in the order of the requests.
 async fn find_or_create(
     client: &Client,
     (program, event): (Program, &str),
-    wanted: &[&Wanted],
+    requests: &[&ReportRequest],
     (since, now): (Timestamp, Timestamp),
 ) -> anyhow::Result<Vec<String>> {
-    // The newest come first.
+    // The list has the newest reports first.
     let path = format!("/api/v1/reports?event_id={event}&page_size=1000");
-    let known: Reports = read(client.get(&path).await?)?;
-    let (usable, stale): (Vec<Report>, Vec<Report>) = known
+    let existing: Reports = read(client.get(&path).await?)?;
+    let (usable, stale): (Vec<Report>, Vec<Report>) = existing
         .reports
         .into_iter()
         .partition(|report| report.is_usable(since, now));
-    let found: Vec<Option<&Report>> = wanted
+    let found: Vec<Option<&Report>> = requests
         .iter()
-        .map(|wanted| usable.iter().find(|report| wanted.is(report)))
+        .map(|request| usable.iter().find(|report| request.matches(report)))
         .collect();
-    let missing: Vec<Value> = wanted
+    let missing: Vec<Value> = requests
         .iter()
         .zip(&found)
         .filter(|(_, found)| found.is_none())
-        .map(|(wanted, _)| wanted.entry())
+        .map(|(request, _)| request.entry())
         .collect();
     let mut created = Vec::new();
     if !missing.is_empty() {
@@ -108,8 +109,8 @@ async fn find_or_create(
             },
             "dimension_with_conditions": missing,
         });
-        // An interrupted demo that asks once more gets the same reports; one
-        // whose reports failed or whose files are gone gets new ones.
+        // The key makes an interrupted demo get the same reports when it repeats the request. It
+        // holds the ids of unusable reports, so that new reports replace them.
         let stale: Vec<&str> = stale.iter().map(|report| report.id.as_str()).collect();
         let key = sha256_of(&format!("{body} {since} {stale:?}"));
         let answer = client
@@ -118,7 +119,7 @@ async fn find_or_create(
         created = read::<Reports>(answer)?.reports;
         ensure!(
             created.len() == missing.len(),
-            "asked for {} reports and was given {}",
+            "requested {} reports and received {}",
             missing.len(),
             created.len()
         );
@@ -130,12 +131,12 @@ async fn find_or_create(
         .map(|report| {
             report
                 .map(|report| report.id)
-                .context("a report is missing")
+                .context("a report is missing in the response")
         })
         .collect()
 }
 
-/// Waits until every report is made.
+/// Waits until every report has succeeded.
 async fn wait(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Report>> {
     let bar = bar("making", 100 * ids.len() as u64);
     let body = json!({"reports": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()});
@@ -147,44 +148,44 @@ async fn wait(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Report>> {
         }
         ensure!(
             answer.reports.iter().map(|report| &report.id).eq(ids),
-            "asked for some reports and was told of others"
+            "the response holds other reports than the requested ones"
         );
         bar.set_position(answer.reports.iter().map(Report::percent).sum());
         if answer.reports.iter().all(|report| report.is("SUCCEEDED")) {
             bar.finish_and_clear();
             return Ok(answer.reports);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn fetch(
+async fn download(
     client: &Client,
-    wanted: &'static Wanted,
+    request: &'static ReportRequest,
     report: &Report,
     path: PathBuf,
 ) -> anyhow::Result<ReportFile> {
-    let link = report.uri.as_deref().context("it has no link")?;
-    let fetched = client.fetch(link, &path).await?;
+    let link = report.uri.as_deref().context("the report has no link")?;
+    let download = client.download(link, &path).await?;
     ensure!(
-        report.sha256.as_deref() == Some(fetched.sha256.as_str()),
-        "it should have the SHA-256 {:?} and has {}",
-        report.sha256,
-        fetched.sha256
+        report.sha256.as_deref() == Some(download.sha256.as_str()),
+        "the file has the SHA-256 {}, the report says {:?}",
+        download.sha256,
+        report.sha256
     );
-    let rows = report.row_count.context("it has no row count")?;
-    if wanted.format == "csv" {
+    let rows = report.row_count.context("the report has no row count")?;
+    if request.format == "csv" {
         let counted = count_rows(&path)?;
         ensure!(
             counted == rows,
-            "it should have {rows} rows and has {counted}"
+            "the file has {counted} rows, the report says {rows}"
         );
     }
     Ok(ReportFile {
-        wanted,
+        request,
         path,
         rows,
-        size_bytes: fetched.size_bytes,
+        size_bytes: download.size_bytes,
     })
 }
 
@@ -199,5 +200,5 @@ fn count_rows(path: &Path) -> anyhow::Result<u64> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
-    serde_json::from_value(answer).context("read the server's answer about reports")
+    serde_json::from_value(answer).context("read the response about reports")
 }

@@ -1,4 +1,4 @@
-//! Sending the show, as players and back ends do: many requests at a time.
+//! Sends the records of the show with several requests in flight, as players and back ends do.
 
 use anyhow::bail;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -6,23 +6,22 @@ use indicatif::ProgressBar;
 
 use super::client::Client;
 use crate::commands::output::progress_bar;
-use crate::simulation::{Batch, Delivery, Show, Tally};
+use crate::simulation::{Batch, Delivery, RecordCounts, Show};
 
-/// Requests under way at one time.
+/// Requests in flight at one time.
 const IN_FLIGHT: usize = 8;
 
-/// What was sent.
+/// How many records and requests were sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
-    /// Records, each once.
-    pub(super) tally: Tally,
+    /// Without repetitions.
+    pub(super) records: RecordCounts,
     /// Records that were sent a second time.
     pub(super) again: u64,
-    /// Records that were sent late, and out of order.
+    /// Records that were sent late and out of order.
     pub(super) late: u64,
-    /// What the server accepted, the second times included.
+    /// Records that the server accepted, including repetitions.
     pub(super) accepted: u64,
-    /// Requests.
     pub(super) requests: u64,
 }
 
@@ -32,7 +31,7 @@ pub(super) async fn send_show(client: &Client, show: Show) -> anyhow::Result<Sen
     let sent = stream::iter(show.batches())
         .map(|batch| send(client, batch))
         .buffer_unordered(IN_FLIGHT)
-        .inspect_ok(|batch| bar.inc(batch.tally.total()))
+        .inspect_ok(|batch| bar.inc(batch.records.total()))
         .try_fold(Sent::default(), |mut all, batch| async move {
             all.add(batch);
             Ok(all)
@@ -42,33 +41,33 @@ pub(super) async fn send_show(client: &Client, show: Show) -> anyhow::Result<Sen
     Ok(sent)
 }
 
-/// A bar with a name.
+/// A progress bar with a name.
 pub(super) fn bar(name: &'static str, length: u64) -> ProgressBar {
     progress_bar(length, "{prefix:>10} {bar:40} {percent:>3} %  {eta} left").with_prefix(name)
 }
 
 async fn send(client: &Client, batch: Batch) -> anyhow::Result<Sent> {
-    let receipt = client.collect(batch.body).await?;
-    if let Some(first) = receipt.rejected.first() {
+    let response = client.collect(batch.body).await?;
+    if let Some(first) = response.rejected.first() {
         bail!(
-            "the server rejects {} simulated records; the first one: {}: {}",
-            receipt.rejected.len(),
+            "the server rejected {} simulated records; the first one: {}: {}",
+            response.rejected.len(),
             first.reason,
             first.message
         );
     }
-    let records = batch.tally.total();
+    let count = batch.records.total();
     let mut sent = Sent {
-        accepted: receipt.accepted,
+        accepted: response.accepted,
         requests: 1,
         ..Sent::default()
     };
     match batch.delivery {
-        Delivery::OnTime => sent.tally = batch.tally,
-        Delivery::Again => sent.again = records,
+        Delivery::OnTime => sent.records = batch.records,
+        Delivery::Again => sent.again = count,
         Delivery::Late => {
-            sent.tally = batch.tally;
-            sent.late = records;
+            sent.records = batch.records;
+            sent.late = count;
         }
     }
     Ok(sent)
@@ -76,7 +75,7 @@ async fn send(client: &Client, batch: Batch) -> anyhow::Result<Sent> {
 
 impl Sent {
     const fn add(&mut self, other: Self) {
-        self.tally.add(other.tally);
+        self.records.add(other.records);
         self.again += other.again;
         self.late += other.late;
         self.accepted += other.accepted;

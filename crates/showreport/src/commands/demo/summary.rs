@@ -1,4 +1,4 @@
-//! What the demo prints when it is done.
+//! The summary that the demo prints at its end.
 
 use std::fmt::{self, Display, Write};
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use super::access::{ORG, token_path};
 use super::polls::OptionRow;
 use super::reports::{ReportFile, folder};
 use super::send::Sent;
-use crate::commands::output::{counted, grouped, program, quoted};
+use crate::commands::output::{counted, program, quoted, with_thousands};
 use crate::simulation::{Program, Show, TITLE};
 use crate::wiring::DataDir;
 
-/// Everything that the demo made.
+/// The results of a run.
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) show: Show,
     pub(super) sent: Sent,
-    /// The show was there before, and its figures are what they were.
-    pub(super) added_nothing: bool,
+    /// An earlier run had sent the show, and its figures did not change.
+    pub(super) is_unchanged: bool,
     pub(super) live: Figures,
     pub(super) recording: Figures,
     pub(super) files: Vec<ReportFile>,
     pub(super) polls: Vec<Vec<OptionRow>>,
 }
 
-/// The figures of an event, as the server answers them.
+/// The figures of an event, from `/api/v1/events/{id}/figures`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Figures {
     views: u64,
@@ -42,11 +42,11 @@ pub(super) struct Figures {
     votes: u64,
 }
 
-/// Characters of the longest bar.
+/// Width of the longest bar in characters.
 const BAR_WIDTH: u64 = 28;
 
 impl Summary {
-    /// The whole text.
+    /// The text of the summary. `stops` is whether the demo exits instead of serving.
     pub(super) fn text(&self, base_url: &str, directory: &DataDir, stops: bool) -> String {
         let mut text = String::new();
         self.write(&mut text, base_url, directory, stops)
@@ -67,24 +67,24 @@ impl Summary {
         writeln!(text, "\nFigures of the show")?;
         write_figures(text, &self.live)?;
         let messages = counted(self.live.messages, "message");
-        let senders = grouped(self.live.senders);
+        let senders = with_thousands(self.live.senders);
         line(text, "chat", format_args!("{messages} by {senders}"))?;
-        line(text, "votes", grouped(self.live.votes))?;
+        line(text, "votes", with_thousands(self.live.votes))?;
         writeln!(text, "\nFigures of the recording")?;
         write_figures(text, &self.recording)?;
         self.write_polls(text)?;
         self.write_files(text, directory, Program::Live)?;
         self.write_files(text, directory, Program::Recording)?;
-        let onward = Onward {
+        let next = NextCommands {
             event: self.show.event(Program::Live),
             base_url,
             data_dir: directory.path(),
             token: token_path(directory),
         };
         if stops {
-            onward.write_stopped(text)
+            next.write_stopped(text)
         } else {
-            onward.write_serving(text)
+            next.write_serving(text)
         }
     }
 
@@ -98,33 +98,33 @@ impl Summary {
 
     fn write_collected(&self, text: &mut String) -> fmt::Result {
         let Sent {
-            tally,
+            records,
             again,
             late,
             accepted,
             requests,
         } = self.sent;
         writeln!(text, "\nCollected")?;
-        line(text, "beats of players", grouped(tally.playbacks))?;
-        line(text, "chat messages", grouped(tally.messages))?;
-        line(text, "votes", grouped(tally.votes))?;
+        line(text, "playback records", with_thousands(records.playbacks))?;
+        line(text, "chat messages", with_thousands(records.messages))?;
+        line(text, "votes", with_thousands(records.votes))?;
         line(
             text,
             "polls and events",
-            grouped(tally.polls + tally.events),
+            with_thousands(records.polls + records.events),
         )?;
-        line(text, "records", grouped(tally.total()))?;
-        line(text, "… sent twice", grouped(again))?;
-        line(text, "… sent late", grouped(late))?;
+        line(text, "records", with_thousands(records.total()))?;
+        line(text, "… sent twice", with_thousands(again))?;
+        line(text, "… sent late", with_thousands(late))?;
         let requests = counted(requests, "request");
         line(
             text,
             "accepted",
-            format_args!("{} in {requests}", grouped(accepted)),
+            format_args!("{} in {requests}", with_thousands(accepted)),
         )?;
-        if self.added_nothing {
-            let nothing = "all of it was here before, so nothing was added";
-            line(text, "run again", nothing)?;
+        if self.is_unchanged {
+            let nothing = "everything existed already, so nothing was added";
+            line(text, "repeated run", nothing)?;
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Summary {
                 let row = format!(
                     "    {:<28} {:>7}  {}{mark}",
                     option.option_text,
-                    grouped(option.votes),
+                    with_thousands(option.votes),
                     "█".repeat(width)
                 );
                 writeln!(text, "{}", row.trim_end())?;
@@ -157,9 +157,9 @@ impl Summary {
         let folder = directory.path().join(folder(self.show, program));
         writeln!(text, "\nReports, in {}", folder.display())?;
         writeln!(text, "  {:>10} {:>13}  file", "rows", "bytes")?;
-        for file in self.files.iter().filter(|it| it.wanted.program == program) {
-            let (rows, bytes) = (grouped(file.rows), grouped(file.size_bytes));
-            let name = file.wanted.file_name();
+        for file in self.files.iter().filter(|it| it.request.program == program) {
+            let (rows, bytes) = (with_thousands(file.rows), with_thousands(file.size_bytes));
+            let name = file.request.file_name();
             writeln!(text, "  {rows:>10} {bytes:>13}  {name}")?;
         }
         Ok(())
@@ -167,12 +167,12 @@ impl Summary {
 }
 
 fn write_figures(text: &mut String, figures: &Figures) -> fmt::Result {
-    line(text, "views", grouped(figures.views))?;
-    line(text, "viewers", grouped(figures.viewers))?;
+    line(text, "views", with_thousands(figures.views))?;
+    line(text, "viewers", with_thousands(figures.viewers))?;
     line(text, "watch time", hours(&figures.watch_seconds))?;
     line(text, "attended", hours(&figures.attended_seconds))?;
     let peak_at = figures.peak_at.as_deref().unwrap_or("-");
-    let peak = grouped(figures.peak_viewers);
+    let peak = with_thousands(figures.peak_viewers);
     line(text, "peak", format_args!("{peak} at {peak_at}"))?;
     if let Some(audience) = figures.average_minute_audience {
         let audience = format!("{} viewers", tenths(audience));
@@ -181,15 +181,15 @@ fn write_figures(text: &mut String, figures: &Figures) -> fmt::Result {
     Ok(())
 }
 
-/// Commands with which to go on, as they can be pasted.
-struct Onward<'a> {
+/// Commands to try next, which can be pasted into a shell.
+struct NextCommands<'a> {
     event: String,
     base_url: &'a str,
     data_dir: &'a Path,
     token: PathBuf,
 }
 
-impl Onward<'_> {
+impl NextCommands<'_> {
     fn write_serving(&self, text: &mut String) -> fmt::Result {
         writeln!(text, "\nGo on, in this directory and another terminal")?;
         let token = quoted(&self.token);
@@ -208,7 +208,7 @@ impl Onward<'_> {
         self.write_commands(text)
     }
 
-    /// Commands that need no server, and work beside one.
+    /// Commands that need no server and can run beside one.
     fn write_commands(&self, text: &mut String) -> fmt::Result {
         let (program, data_dir) = (program(), quoted(self.data_dir));
         let show = format!("--org {ORG} --event {}", self.event);
@@ -228,7 +228,7 @@ fn line(text: &mut String, name: &str, value: impl Display) -> fmt::Result {
     writeln!(text, "  {name:<20} {value}")
 }
 
-/// Seconds as hours, minutes and seconds: 12,345:06:07.
+/// Formats seconds as hours, minutes and seconds: 12,345:06:07.
 fn hours(seconds: &Number) -> String {
     let text = seconds.to_string();
     let whole: u64 = text
@@ -238,14 +238,16 @@ fn hours(seconds: &Number) -> String {
         .unwrap_or(0);
     let (minutes, seconds) = (whole / 60, whole % 60);
     let (hours, minutes) = (minutes / 60, minutes % 60);
-    format!("{}:{minutes:02}:{seconds:02}", grouped(hours))
+    format!("{}:{minutes:02}:{seconds:02}", with_thousands(hours))
 }
 
 /// A number with one decimal: 12,345.6.
 fn tenths(number: f64) -> String {
     let text = format!("{number:.1}");
     let (whole, decimal) = text.split_once('.').unwrap_or((&text, "0"));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    let whole = whole
+        .parse()
+        .map_or_else(|_| whole.to_owned(), with_thousands);
     format!("{whole}.{decimal}")
 }
 
@@ -254,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_read_as_hours() {
+    fn seconds_are_formatted_as_hours_minutes_and_seconds() {
         let hours = |text: &str| hours(&text.parse().expect("a number"));
         assert_eq!(hours("59.999"), "0:00:59");
         assert_eq!(hours("3723"), "1:02:03");
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_have_thousands_set_apart_too() {
+    fn numbers_with_a_decimal_have_thousands_separators() {
         assert_eq!(tenths(0.04), "0.0");
         assert_eq!(tenths(12_345.67), "12,345.7");
     }

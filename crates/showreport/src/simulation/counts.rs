@@ -1,27 +1,24 @@
-//! Counts of records by kind.
+//! Counts of records by type.
 
-/// How many records there are of each kind.
+/// Number of records of each type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Versions of the event.
+pub struct RecordCounts {
     pub events: u64,
-    /// Beats of players.
     pub playbacks: u64,
-    /// Versions of chat messages.
+    /// Every version of a chat message counts.
     pub messages: u64,
-    /// Versions of polls.
+    /// Every version of a poll counts.
     pub polls: u64,
-    /// Votes.
     pub votes: u64,
 }
 
-impl Tally {
-    /// All of them.
+impl RecordCounts {
+    /// Records of all types.
     pub const fn total(self) -> u64 {
         self.events + self.playbacks + self.messages + self.polls + self.votes
     }
 
-    /// Adds what another one counted.
+    /// Adds other counts to these.
     pub const fn add(&mut self, other: Self) {
         self.events += other.events;
         self.playbacks += other.playbacks;

@@ -1,4 +1,4 @@
-//! The reports of the demo: which are wanted, and which of those that the server has are these.
+//! The reports that the demo requests, and how existing reports match these requests.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use showreport_model::Timestamp;
 
 use crate::simulation::Program;
 
-/// A report that is asked for.
+/// A report that the demo requests.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct ReportRequest {
     pub(super) program: Program,
     dimension: &'static str,
     group_by: &'static [&'static str],
@@ -16,8 +16,8 @@ pub(super) struct Wanted {
     pub(super) format: &'static str,
 }
 
-const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Wanted {
-    Wanted {
+const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> ReportRequest {
+    ReportRequest {
         program: Program::Live,
         dimension,
         group_by,
@@ -26,21 +26,21 @@ const fn csv(dimension: &'static str, group_by: &'static [&'static str]) -> Want
     }
 }
 
-const fn of_recording(group_by: &'static [&'static str]) -> Wanted {
-    Wanted {
+const fn of_recording(group_by: &'static [&'static str]) -> ReportRequest {
+    ReportRequest {
         program: Program::Recording,
         ..csv("WATCH_TIME", group_by)
     }
 }
 
-/// Every dimension, as it is and gathered; most of them as CSV.
-pub(super) static WANTED: [Wanted; 17] = [
+/// Every dimension with and without grouping, most of them as CSV.
+pub(super) static REQUESTS: [ReportRequest; 17] = [
     csv("WATCH_TIME", &[]),
     csv("WATCH_TIME", &["DEVICE_OS"]),
     csv("WATCH_TIME", &["GEO_REGION"]),
     csv("WATCH_TIME", &["CUSTOMER_ID"]),
     csv("WATCH_TIME", &["WATCH_TIMESTAMP"]),
-    Wanted {
+    ReportRequest {
         granularity_seconds: 300,
         ..csv("WATCH_TIME", &["WATCH_TIMESTAMP", "DEVICE_OS"])
     },
@@ -50,11 +50,11 @@ pub(super) static WANTED: [Wanted; 17] = [
     csv("POLL_SUMMARIES", &["DEVICE_OS"]),
     csv("POLL_VOTES", &[]),
     csv("POLL_VOTES", &["GEO_REGION"]),
-    Wanted {
+    ReportRequest {
         format: "parquet",
         ..csv("WATCH_TIME", &[])
     },
-    Wanted {
+    ReportRequest {
         format: "xlsx",
         ..csv("POLL_SUMMARIES", &[])
     },
@@ -63,7 +63,7 @@ pub(super) static WANTED: [Wanted; 17] = [
     of_recording(&["WATCH_TIMESTAMP"]),
 ];
 
-/// A report as the server tells of it.
+/// A report in a response of the server.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Report {
     pub(super) id: String,
@@ -104,8 +104,8 @@ struct Filter {
     end_time: Option<String>,
 }
 
-impl Wanted {
-    /// As the request says it.
+impl ReportRequest {
+    /// The entry of `dimension_with_conditions` in the request.
     pub(super) fn entry(&self) -> Value {
         json!({
             "dimension": self.dimension(),
@@ -126,12 +126,11 @@ impl Wanted {
             .collect()
     }
 
-    /// Whether it is the report with every option of every poll, as CSV.
-    pub(super) fn holds_poll_results(&self) -> bool {
+    /// Whether it is the CSV file with every option of every poll.
+    pub(super) fn has_poll_results(&self) -> bool {
         self.dimension == "POLL_SUMMARIES" && self.group_by.is_empty() && self.format == "csv"
     }
 
-    /// What to call its file.
     pub(super) fn file_name(&self) -> String {
         let mut name = self.dimension.to_owned();
         for (index, field) in self.group_by.iter().enumerate() {
@@ -142,25 +141,25 @@ impl Wanted {
         format!("{name}.{}", self.format)
     }
 
-    /// Whether the report answers this, over the whole event.
-    pub(super) fn is(&self, report: &Report) -> bool {
+    /// Whether the report has the same conditions and covers the whole event.
+    pub(super) fn matches(&self, report: &Report) -> bool {
         let condition = &report.dimension_with_condition;
         condition.dimension == self.dimension()
             && condition.group_by_fields == self.group_by_fields()
             && condition.granularity_seconds == Some(self.granularity_seconds)
             && condition.format.as_deref() == Some(self.format)
-            && condition.filter.as_ref().is_none_or(Filter::is_open)
+            && condition.filter.as_ref().is_none_or(Filter::is_empty)
     }
 }
 
 impl Report {
-    /// Whether it is or will be there, with everything that was sent.
+    /// Whether it holds everything that was sent, and its file exists or is being made.
     pub(super) fn is_usable(&self, since: Timestamp, now: Timestamp) -> bool {
         let holds_all = self
             .created_at
             .parse::<Timestamp>()
             .is_ok_and(|created_at| created_at >= since);
-        // A file about to expire might be gone when it is fetched.
+        // A file that is about to expire could be deleted before it is downloaded.
         let soon = now.saturating_add_millis(60_000);
         let is_kept = self.uri.as_deref().is_some_and(|uri| !uri.is_empty())
             && self
@@ -171,12 +170,11 @@ impl Report {
         holds_all && (self.is("RUNNING") || (self.is("SUCCEEDED") && is_kept))
     }
 
-    /// Whether it has this status.
     pub(super) fn is(&self, status: &str) -> bool {
         self.status.strip_prefix("EVENT_REPORT_STATUS_") == Some(status)
     }
 
-    /// How far it is, of a hundred.
+    /// Progress in percent.
     pub(super) fn percent(&self) -> u64 {
         if self.is("SUCCEEDED") {
             100
@@ -187,7 +185,7 @@ impl Report {
 }
 
 impl Filter {
-    fn is_open(&self) -> bool {
+    fn is_empty(&self) -> bool {
         let is_absent = |time: &Option<String>| time.as_deref().unwrap_or_default().is_empty();
         is_absent(&self.start_time) && is_absent(&self.end_time)
     }
@@ -200,13 +198,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_report_has_a_file_of_its_own() {
-        let files = WANTED.iter().map(|wanted| {
-            let is_live = wanted.program == Program::Live;
-            (is_live, wanted.file_name())
+    fn every_report_has_its_own_file_name() {
+        let files = REQUESTS.iter().map(|request| {
+            let is_live = request.program == Program::Live;
+            (is_live, request.file_name())
         });
         let files: BTreeSet<_> = files.collect();
-        assert_eq!(files.len(), WANTED.len());
+        assert_eq!(files.len(), REQUESTS.len());
         assert!(files.contains(&(
             true,
             "watch-time-by-watch-timestamp-device-os.csv".to_owned()
