@@ -24,7 +24,7 @@ pub struct Config {
     pub restate_ms_max: i64,
     /// How long a bulk report is kept, and for how long a day is restated.
     pub bulk_retention_ms: i64,
-    /// After how long without a fetched report a standing order ends.
+    /// After how long without a fetched report a report job ends.
     pub idle_order_ms: i64,
     /// How often the lake is compacted and expired files are deleted.
     pub maintain_every_ms: u64,

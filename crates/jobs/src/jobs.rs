@@ -7,7 +7,7 @@ use showreport_lake::Lake;
 use showreport_meta::{Meta, Waiting};
 use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
-use showreport_model::{Damage, EventId, OrgId, StandingOrderId};
+use showreport_model::{Damage, EventId, OrgId, ReportJobId};
 use showreport_query::Query;
 
 use crate::config::Config;
@@ -46,15 +46,15 @@ impl Jobs {
         self.config.settling()
     }
 
-    /// Deletes a standing order with all its reports and their files.
-    pub async fn delete_standing_order(
+    /// Deletes a report job with all its reports and their files.
+    pub async fn delete_report_job(
         &self,
         org: &OrgId,
-        order: StandingOrderId,
+        report_job: ReportJobId,
     ) -> anyhow::Result<()> {
-        let deleted = self.meta.delete_standing_order(org, order).await;
+        let deleted = self.meta.delete_report_job(org, report_job).await;
         let files = self.lake.report_files();
-        for id in deleted.context("delete the standing order")? {
+        for id in deleted.context("delete the report job")? {
             let removed = files.delete_all(org, id).await;
             removed.context("delete the file of a bulk report")?;
         }

@@ -125,7 +125,7 @@ impl Jobs {
         let forgotten = self.meta.forget_ended_orders().await;
         round.note(
             EXPIRY,
-            forgotten.context("forget standing orders that have ended"),
+            forgotten.context("forget report jobs that have ended"),
         );
     }
 

@@ -1,4 +1,4 @@
-//! The job that makes the file of one day for a standing order.
+//! The job that makes the file of one day for a report job.
 //!
 //! It takes in what was acknowledged before it began, writes to a place of its
 //! own and publishes only what differs from the day's latest report. A reason
@@ -6,16 +6,16 @@
 
 use anyhow::{Context, bail};
 use showreport_lake::{ReportPath, Variant};
-use showreport_meta::{ClaimedJob, DueTask, NewBulkReport, Published};
-use showreport_model::bulk::{DayOrder, DueDay, ReportType};
-use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Window, Zone};
+use showreport_meta::{BulkReportTask, ClaimedJob, NewBulkReport, Published};
+use showreport_model::bulk::{DayOrder, DirtyDay, ReportType};
+use showreport_model::{OrgId, ReportDay, ReportId, ReportJobId, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
 use crate::jobs::Jobs;
 
 /// What came of a job.
 pub(crate) struct Made {
-    pub(crate) order: StandingOrderId,
+    pub(crate) report_job: ReportJobId,
     pub(crate) org: OrgId,
     pub(crate) day: ReportDay,
     pub(crate) report_type: ReportType,
@@ -57,7 +57,7 @@ impl Outcome {
 
 /// The file of a day that nobody knows of yet.
 pub(crate) struct Draft {
-    task: DueTask,
+    task: BulkReportTask,
     new: NewBulkReport,
 }
 
@@ -66,17 +66,25 @@ pub(crate) async fn draft_bulk_report(
     jobs: &Jobs,
     job: &ClaimedJob,
 ) -> anyhow::Result<Option<Draft>> {
-    let due: DueDay = serde_json::from_str(&job.payload).context("read which day is due")?;
-    let task = jobs.meta.due_task(&due).await.context("load what is due")?;
+    let due: DirtyDay = serde_json::from_str(&job.payload).context("read which day is due")?;
+    let task = jobs
+        .meta
+        .bulk_report_task(&due)
+        .await
+        .context("load what is due")?;
     let Some(task) = task else {
         jobs.meta.finish_job(job).await.context("finish the job")?;
         return Ok(None);
     };
-    let order = &task.order;
-    let has_room = jobs.meta.ensure_bulk_report_room(&order.org).await;
+    let report_job = &task.report_job;
+    let has_room = jobs.meta.ensure_bulk_report_room(&report_job.org).await;
     has_room.context("look for room for a bulk report")?;
-    let zone = jobs.meta.zone(&order.org).await.context("read the zone")?;
-    let question = day_order((&order.org, order.report_type), &zone, task.day)?;
+    let zone = jobs
+        .meta
+        .zone(&report_job.org)
+        .await
+        .context("read the zone")?;
+    let question = day_order((&report_job.org, report_job.report_type), &zone, task.day)?;
     let output = output(jobs, job, &task);
     let jobs = &jobs.after(job.lost);
     let written = jobs.write_day(&question, output).await?;
@@ -99,7 +107,7 @@ pub(crate) async fn publish_bulk_report(
     // Making it takes long; the clock may have gone forward meanwhile.
     if jobs.meta.clock_in_doubt().await? {
         let files = jobs.lake.report_files();
-        files.delete_all(&task.order.org, task.file_id).await?;
+        files.delete_all(&task.report_job.org, task.file_id).await?;
         bail!("the clock is in doubt");
     }
     let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
@@ -111,12 +119,12 @@ pub(crate) async fn publish_bulk_report(
         // The other one may be writing to the same place.
         Published::TakenOver => return Ok(None),
     };
-    let order = task.order;
+    let report_job = task.report_job;
     Ok(Some(Made {
-        order: order.id,
-        org: order.org,
+        report_job: report_job.id,
+        org: report_job.org,
         day: task.day,
-        report_type: order.report_type,
+        report_type: report_job.report_type,
         outcome,
         file_id: task.file_id,
     }))
@@ -179,10 +187,10 @@ impl Jobs {
     }
 }
 
-fn output(jobs: &Jobs, job: &ClaimedJob, task: &DueTask) -> Output {
+fn output(jobs: &Jobs, job: &ClaimedJob, task: &BulkReportTask) -> Output {
     let files = jobs.lake.report_files();
     let create = |variant| -> Sink {
-        let path = ReportPath::new(&task.order.org, task.file_id, job.attempt, variant);
+        let path = ReportPath::new(&task.report_job.org, task.file_id, job.attempt, variant);
         Box::new(files.create(&path))
     };
     Output::new(create(Variant::Main), Some(create(Variant::Raw)))

@@ -140,8 +140,8 @@ impl Jobs {
         let outcome = made.outcome.name();
         self.metrics.bulk_made(made.report_type, outcome);
         let duration_ms = began.elapsed().as_millis();
-        let (order, day, report_type) = (made.order, made.day, made.report_type);
-        tracing::info!(standing_order.id = %order, %day, %report_type, outcome, duration_ms, "made a bulk report");
+        let (report_job, day, report_type) = (made.report_job, made.day, made.report_type);
+        tracing::info!(report_job.id = %report_job, %day, %report_type, outcome, duration_ms, "made a bulk report");
     }
 
     /// Nothing is published by a clock that is in doubt.

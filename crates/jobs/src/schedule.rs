@@ -1,4 +1,4 @@
-//! The task that says which days of standing orders are to be made, and which again.
+//! The task that says which days of report jobs are to be made, and which again.
 //!
 //! It keeps nothing in mind: what is due follows, at every look, from the clock
 //! and the database. So it may be late, come twice, run in two processes or see
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use showreport_meta::DayMade;
-use showreport_model::bulk::StandingOrder;
+use showreport_model::bulk::ReportJob;
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{OrgId, ReportDay, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
@@ -26,18 +26,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// which late records gather; it doubles with each further one, up to a bound.
 const RESTATE_MS: i64 = 10_000;
 
-/// Many reports at once are dated a little ahead, since no two of an order may be of one instant.
+/// Many reports at once are dated a little ahead, since no two of a report job may be of one instant.
 const AHEAD_MS: i64 = 60_000;
 
 /// Longer than any lease and any back-off.
 const JOB_WAIT_MS_MAX: i64 = 600_000;
 
-/// How long ahead the end of an order is told, whatever the clock does meanwhile.
+/// How long ahead the end of a report job is told, whatever the clock does meanwhile.
 const NOTICE_MS: i64 = 30 * MILLIS_PER_DAY;
 
-/// A standing order and how it stands.
+/// A report job and how it stands.
 struct Standing {
-    order: StandingOrder,
+    report_job: ReportJob,
     zone: Zone,
     made: BTreeMap<ReportDay, DayMade>,
     /// The first and the last day that it covers at present.
@@ -45,7 +45,7 @@ struct Standing {
 }
 
 impl Jobs {
-    /// Looks after standing orders until `shutdown`.
+    /// Looks after report jobs until `shutdown`.
     pub async fn run_schedule(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         while !shutdown.is_cancelled() {
             // A look that is broken off has changed nothing, or is done again by the next.
@@ -56,13 +56,13 @@ impl Jobs {
             let is_done = looked.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
-                    "standing orders could not be looked at; it goes on later"
+                    "report jobs could not be looked at; it goes on later"
                 );
                 true
             });
             if is_done {
                 tokio::select! {
-                    () = self.meta.order_given() => {}
+                    () = self.meta.report_job_created() => {}
                     () = wait(LOOK_EVERY, &shutdown) => {}
                 }
             }
@@ -89,12 +89,14 @@ impl Jobs {
         let mut lag = Lag::default();
         for standing in &standing {
             let looked = self.look_at_order(standing, now).await;
-            lag.note(go_on(&standing.order.org, looked).flatten());
+            lag.note(go_on(&standing.report_job.org, looked).flatten());
         }
         let mut is_done = true;
-        let touched = self.meta.touched_orgs().await;
+        let touched = self.meta.dirty_orgs().await;
         for touched in touched.context("look for touched events")? {
-            let of_org = standing.iter().filter(|it| it.order.org == touched.org);
+            let of_org = standing
+                .iter()
+                .filter(|it| it.report_job.org == touched.org);
             let of_org: Vec<&Standing> = of_org.collect();
             let looked = self.look_at_touched(&touched, &of_org, now).await;
             is_done &= !go_on(&touched.org, looked).unwrap_or(false);
@@ -111,14 +113,14 @@ impl Jobs {
         Ok(is_done)
     }
 
-    /// Queues what is due of one order, unless it ends. Gives since when the first report of a day
+    /// Queues what is due of one report job, unless it ends. Gives since when the first report of a day
     /// is due.
     async fn look_at_order(
         &self,
         standing: &Standing,
         now: Timestamp,
     ) -> anyhow::Result<Option<Timestamp>> {
-        self.keep_or_end(&standing.order, now).await?;
+        self.keep_or_end(&standing.report_job, now).await?;
         self.queue_due(standing, now).await
     }
 
@@ -127,22 +129,24 @@ impl Jobs {
         let Some(settled_until) = standing.settled_until() else {
             return Ok(None);
         };
-        let since = self.meta.touched_since(&standing.order.org, settled_until);
+        let since = self
+            .meta
+            .dirty_since(&standing.report_job.org, settled_until);
         since.await.context("look since when events wait")
     }
 
     async fn standing(&self, now: Timestamp) -> anyhow::Result<Vec<Standing>> {
-        let orders = self.meta.orders_in_force().await;
+        let report_jobs = self.meta.report_jobs_in_force().await;
         let mut zones: BTreeMap<OrgId, Zone> = BTreeMap::new();
         let mut standing = Vec::new();
-        for order in orders.context("list standing orders")? {
-            match self.standing_order(order, &mut zones, now).await {
-                Ok(order) => standing.push(order),
+        for report_job in report_jobs.context("list report jobs")? {
+            match self.report_job(report_job, &mut zones, now).await {
+                Ok(report_job) => standing.push(report_job),
                 Err(error) => {
                     self.note_damage(&error);
                     tracing::error!(
                         error = format!("{error:#}"),
-                        "a standing order cannot be read; the others go on"
+                        "a report job cannot be read; the others go on"
                     );
                 }
             }
@@ -150,24 +154,28 @@ impl Jobs {
         Ok(standing)
     }
 
-    async fn standing_order(
+    async fn report_job(
         &self,
-        order: Result<StandingOrder, showreport_meta::Error>,
+        report_job: Result<ReportJob, showreport_meta::Error>,
         zones: &mut BTreeMap<OrgId, Zone>,
         now: Timestamp,
     ) -> anyhow::Result<Standing> {
-        let order = order.context("read a standing order")?;
-        let zone = match zones.get(&order.org) {
+        let report_job = report_job.context("read a report job")?;
+        let zone = match zones.get(&report_job.org) {
             Some(zone) => zone.clone(),
-            None => self.meta.zone(&order.org).await.context("read a zone")?,
+            None => self
+                .meta
+                .zone(&report_job.org)
+                .await
+                .context("read a zone")?,
         };
-        zones.insert(order.org.clone(), zone.clone());
-        let made = self.meta.days_made(order.id).await;
+        zones.insert(report_job.org.clone(), zone.clone());
+        let made = self.meta.days_made(report_job.id).await;
         let (oldest, last) = self.config.settling().days(&zone, now);
         Ok(Standing {
-            made: made.context("list the days of a standing order")?,
-            covered: (order.first_day.max(oldest), last),
-            order,
+            made: made.context("list the days of a report job")?,
+            covered: (report_job.first_day.max(oldest), last),
+            report_job,
             zone,
         })
     }
@@ -179,12 +187,12 @@ impl Jobs {
         standing: &Standing,
         now: Timestamp,
     ) -> anyhow::Result<Option<Timestamp>> {
-        let order = standing.order.id;
-        let due = self.meta.due_days(order).await;
+        let report_job = standing.report_job.id;
+        let due = self.meta.dirty_days(report_job).await;
         let mut due = due.context("list the days that are due")?;
         let missing = standing.missing(&due);
         if !missing.is_empty() {
-            let wanted = self.meta.want_days(order, &missing).await;
+            let wanted = self.meta.mark_days_dirty(report_job, &missing).await;
             wanted.context("note the days that are due")?;
             due.extend(missing);
         }
@@ -196,13 +204,13 @@ impl Jobs {
         if !ready.is_empty() {
             let queued = self
                 .meta
-                .queue_days(&standing.order.org, order, &ready)
+                .queue_days(&standing.report_job.org, report_job, &ready)
                 .await;
             queued.context("queue the days that are due")?;
         }
         if let Some((_, end)) = standing.newest_made() {
             self.metrics
-                .newest_day_ends(standing.order.report_type, end);
+                .newest_day_ends(standing.report_job.report_type, end);
         }
         let unmade = ready.iter().filter(|day| !standing.made.contains_key(day));
         Ok(unmade
@@ -210,30 +218,36 @@ impl Jobs {
             .min())
     }
 
-    /// Since when a day's first report is due: a new order's past days are due since it was given.
+    /// Since when a day's first report is due: a new report job's past days are due since it was given.
     fn due_since(&self, standing: &Standing, day: ReportDay) -> Option<Timestamp> {
         let (_, end) = standing.zone.bounds(day)?;
         let settled = self.config.settling().due_at(end);
-        Some(settled.max(standing.order.created_at))
+        Some(settled.max(standing.report_job.created_at))
     }
 
-    /// Tells that an order will end if nobody fetches a report, and ends it when it was told long enough.
-    async fn keep_or_end(&self, order: &StandingOrder, now: Timestamp) -> anyhow::Result<()> {
+    /// Tells that a report job will end if nobody fetches a report, and ends it when it was told long enough.
+    async fn keep_or_end(&self, report_job: &ReportJob, now: Timestamp) -> anyhow::Result<()> {
         let idle_ms = self.config.idle_order_ms;
         let notice_ms = NOTICE_MS.min(idle_ms / 2);
-        let idle_until = order.fetched_at.saturating_add_millis(idle_ms);
-        match order.ends_at {
+        let idle_until = report_job.fetched_at.saturating_add_millis(idle_ms);
+        match report_job.ends_at {
             None if idle_until.saturating_add_millis(-notice_ms) <= now => {
                 let ends_at = idle_until.max(now.saturating_add_millis(notice_ms));
-                let told = self.meta.announce_end(&order.org, order.id, ends_at).await;
-                if told.context("announce the end of a standing order")? {
-                    tracing::info!(standing_order.id = %order.id, %ends_at, "nobody fetches the reports of a standing order; it will end");
+                let told = self
+                    .meta
+                    .announce_end(&report_job.org, report_job.id, ends_at)
+                    .await;
+                if told.context("announce the end of a report job")? {
+                    tracing::info!(report_job.id = %report_job.id, %ends_at, "nobody fetches the reports of a report job; it will end");
                 }
             }
             Some(ends_at) if ends_at <= now => {
-                let ended = self.meta.end_standing_order(&order.org, order.id).await;
-                if ended.context("end a standing order")? {
-                    tracing::info!(standing_order.id = %order.id, "a standing order has ended");
+                let ended = self
+                    .meta
+                    .end_report_job(&report_job.org, report_job.id)
+                    .await;
+                if ended.context("end a report job")? {
+                    tracing::info!(report_job.id = %report_job.id, "a report job has ended");
                 }
             }
             _ => {}

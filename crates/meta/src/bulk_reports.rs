@@ -1,17 +1,17 @@
-//! Bulk reports: what was made for standing orders.
+//! Bulk reports: what was made for report jobs.
 
 use std::collections::BTreeMap;
 
 use showreport_model::bulk::{BulkReport, BulkReportId};
 use showreport_model::report::ReportFile;
-use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
+use showreport_model::{OrgId, ReportDay, ReportId, ReportJobId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use crate::database::{Stored, Sum, check_rows, to_integer, to_json};
 use crate::error::{Doing, Error};
 
-/// Which reports of a standing order are listed.
+/// Which reports of a report job are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BulkFilter {
     /// Made later than this.
@@ -52,7 +52,7 @@ pub struct NewBulkReport {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
+            "SELECT id, org, report_job, day, starts_at, ends_at, created_at, expires_at,
                 supersedes, file_id, file, zone, sum
             FROM bulk_reports ",
             $rest
@@ -60,35 +60,33 @@ macro_rules! select {
     };
 }
 
-const SELECT: &str = select!("WHERE org = ?1 AND standing_order = ?2 AND id = ?3");
+const SELECT: &str = select!("WHERE org = ?1 AND report_job = ?2 AND id = ?3");
 
 const SELECT_PAGE: &str = select!(
-    "WHERE org = ?1 AND standing_order = ?2
+    "WHERE org = ?1 AND report_job = ?2
         AND created_at > ?3 AND created_at < ?4 AND starts_at >= ?5 AND starts_at < ?6
     ORDER BY created_at DESC LIMIT ?7"
 );
 
-const SELECT_LATEST: &str =
-    select!("WHERE standing_order = ?1 AND day = ?2 ORDER BY id DESC LIMIT 1");
+const SELECT_LATEST: &str = select!("WHERE report_job = ?1 AND day = ?2 ORDER BY id DESC LIMIT 1");
 
-const SELECT_FILES: &str =
-    "SELECT file_id FROM bulk_reports WHERE org = ?1 AND standing_order = ?2";
+const SELECT_FILES: &str = "SELECT file_id FROM bulk_reports WHERE org = ?1 AND report_job = ?2";
 
 const SELECT_EXPIRED: &str = select!("WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
 
 /// With `max`, the other columns are those of the row that has it.
 const SELECT_DAYS: &str = "SELECT day, count(*) AS reports, max(id), created_at,
         file ->> 'row_count' AS row_count
-    FROM bulk_reports WHERE standing_order = ?1 GROUP BY day";
+    FROM bulk_reports WHERE report_job = ?1 GROUP BY day";
 
-/// Later than every report of its order, whatever the clock says: who has
+/// Later than every report of its report job, whatever the clock says: who has
 /// listed them up to an instant will find it after that.
 const INSERT: &str = "INSERT INTO bulk_reports
-        (org, standing_order, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
+        (org, report_job, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
         sum, file_bytes, zone)
     SELECT org, id, ?2, ?3, ?4, max(?5, coalesce(last_made_at + 1, 0)), ?6, ?7, ?8, ?9, 0, ?10, ?11
-    FROM standing_orders WHERE id = ?1
-    RETURNING id, org, standing_order, day, starts_at, ends_at, created_at, expires_at,
+    FROM report_jobs WHERE id = ?1
+    RETURNING id, org, report_job, day, starts_at, ends_at, created_at, expires_at,
         supersedes, file_id, file, zone";
 
 /// The number and the time of a report are only known once it is there.
@@ -96,21 +94,21 @@ const SET_SUM: &str = "UPDATE bulk_reports SET sum = ?2 WHERE id = ?1";
 
 const SELECT_ALL: &str = select!("");
 
-const NOTE_MADE: &str = "UPDATE standing_orders SET last_made_at = ?2 WHERE id = ?1";
+const NOTE_MADE: &str = "UPDATE report_jobs SET last_made_at = ?2 WHERE id = ?1";
 
 const DELETE: &str = "DELETE FROM bulk_reports WHERE id = ?1";
 
 /// Adds a report of a day.
 pub(crate) async fn insert(
     write: &mut SqliteConnection,
-    (order, day, file_id): (StandingOrderId, ReportDay, ReportId),
+    (report_job, day, file_id): (ReportJobId, ReportDay, ReportId),
     new: &NewBulkReport,
     supersedes: Option<BulkReportId>,
     now: Timestamp,
 ) -> Result<BulkReport, Error> {
     let expires_at = now.saturating_add_millis(new.retention_ms);
     let row = sqlx::query(INSERT)
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .bind(day.to_string())
         .bind(new.bounds.0.as_millis())
         .bind(new.bounds.1.as_millis())
@@ -132,7 +130,7 @@ pub(crate) async fn insert(
         .await
         .doing("publish a bulk report")?;
     sqlx::query(NOTE_MADE)
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .bind(report.created_at.as_millis())
         .execute(write)
         .await
@@ -140,16 +138,16 @@ pub(crate) async fn insert(
     Ok(report)
 }
 
-/// A report of an order of an organisation.
+/// A report of a report job of an organisation.
 pub(crate) async fn find(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
-    order: StandingOrderId,
+    report_job: ReportJobId,
     id: BulkReportId,
 ) -> Result<BulkReport, Error> {
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .bind(id.number())
         .fetch_optional(read)
         .await
@@ -157,10 +155,10 @@ pub(crate) async fn find(
     report(&row.ok_or(Error::UnknownBulkReport { report: id })?)
 }
 
-/// Reports of an order, newest first.
+/// Reports of a report job, newest first.
 pub(crate) async fn list(
     read: impl SqliteExecutor<'_>,
-    (org, order): (&OrgId, StandingOrderId),
+    (org, report_job): (&OrgId, ReportJobId),
     filter: BulkFilter,
     limit: u32,
 ) -> Result<Vec<BulkReport>, Error> {
@@ -168,7 +166,7 @@ pub(crate) async fn list(
     let before = |bound: Option<Timestamp>| bound.map_or(i64::MAX, Timestamp::as_millis);
     let rows = sqlx::query(SELECT_PAGE)
         .bind(org.as_str())
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .bind(at_least(filter.created_after))
         .bind(before(filter.created_before))
         .bind(at_least(filter.starts_at_or_after))
@@ -183,11 +181,11 @@ pub(crate) async fn list(
 /// The latest report of a day.
 pub(crate) async fn latest(
     read: impl SqliteExecutor<'_>,
-    order: StandingOrderId,
+    report_job: ReportJobId,
     day: ReportDay,
 ) -> Result<Option<BulkReport>, Error> {
     let row = sqlx::query(SELECT_LATEST)
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .bind(day.to_string())
         .fetch_optional(read)
         .await
@@ -195,16 +193,16 @@ pub(crate) async fn latest(
     row.as_ref().map(report).transpose()
 }
 
-/// What there is of each day of an order.
+/// What there is of each day of a report job.
 pub(crate) async fn days(
     read: impl SqliteExecutor<'_>,
-    order: StandingOrderId,
+    report_job: ReportJobId,
 ) -> Result<BTreeMap<ReportDay, DayMade>, Error> {
     let rows = sqlx::query(SELECT_DAYS)
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .fetch_all(read)
         .await
-        .doing("list the days of a standing order")?;
+        .doing("list the days of a report job")?;
     rows.iter()
         .map(|row| {
             let row = Stored(row);
@@ -218,18 +216,18 @@ pub(crate) async fn days(
         .collect()
 }
 
-/// Where the files of an order lie.
+/// Where the files of a report job lie.
 pub(crate) async fn files(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
-    order: StandingOrderId,
+    report_job: ReportJobId,
 ) -> Result<Vec<ReportId>, Error> {
     let rows = sqlx::query(SELECT_FILES)
         .bind(org.as_str())
-        .bind(order.to_string())
+        .bind(report_job.to_string())
         .fetch_all(read)
         .await
-        .doing("list the files of a standing order")?;
+        .doing("list the files of a report job")?;
     rows.iter()
         .map(|row| Stored(row).parsed("file_id"))
         .collect()
@@ -276,7 +274,7 @@ fn sum(row: &SqliteRow) -> Result<i64, Error> {
     let sum = Sum::of("bulk_reports")
         .number(number("id")?)
         .text(&text("org")?)
-        .text(&text("standing_order")?)
+        .text(&text("report_job")?)
         .text(&text("day")?)
         .number(number("starts_at")?)
         .number(number("ends_at")?)
@@ -299,7 +297,7 @@ fn read(row: &SqliteRow) -> Result<BulkReport, Error> {
     let row = Stored(row);
     Ok(BulkReport {
         id: BulkReportId::new(row.plain("id")?),
-        order: row.parsed("standing_order")?,
+        report_job: row.parsed("report_job")?,
         day: row.parsed("day")?,
         starts_at: row.time("starts_at")?,
         ends_at: row.time("ends_at")?,

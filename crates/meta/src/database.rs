@@ -388,7 +388,7 @@ pub(crate) async fn check_rows(
 
 /// What brought the tables from one version of the program to the next: a number, a name, the statements.
 /// Numbers that are missing were never used.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (
         1,
         "first",
@@ -438,6 +438,11 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
         11,
         "held jobs",
         include_str!("../migrations/sqlite/0011_held_jobs.sql"),
+    ),
+    (
+        12,
+        "plain words",
+        include_str!("../migrations/sqlite/0012_plain_words.sql"),
     ),
     (
         13,

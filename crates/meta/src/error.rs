@@ -5,7 +5,7 @@ use std::sync::Arc;
 use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
 use showreport_model::{
-    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, StandingOrderId, Timestamp, TokenId,
+    Damage, ErrorKind, EventId, Failure, OrgId, ReportId, ReportJobId, Timestamp, TokenId,
 };
 use sqlx::migrate::MigrateError;
 
@@ -41,13 +41,10 @@ pub enum Error {
         /// The report.
         report: ReportId,
     },
-    /// The organisation has no such standing order, which callers know as a job.
-    #[error("there is no job {order}")]
-    UnknownStandingOrder {
-        /// The order.
-        order: StandingOrderId,
-    },
-    /// The standing order has no such report.
+    /// The organisation has no such report job, which callers know as a job.
+    #[error("there is no job {report_job}")]
+    UnknownReportJob { report_job: ReportJobId },
+    /// The report job has no such report.
     #[error("the job has no report {report}; those past their time are deleted")]
     UnknownBulkReport {
         /// The report.
@@ -55,12 +52,11 @@ pub enum Error {
     },
     /// An order of the type is in force.
     #[error(
-        "the job {order} ({name:?}) makes reports of the type {report_type} already; use it, or \
+        "the job {report_job} ({name:?}) makes reports of the type {report_type} already; use it, or \
          delete it first"
     )]
-    StandingOrderExists {
-        /// The order.
-        order: StandingOrderId,
+    ReportJobExists {
+        report_job: ReportJobId,
         /// Its type.
         report_type: ReportType,
         /// Its name.
@@ -360,11 +356,11 @@ fn end_process(doing: &'static str, error: &sqlx::Error) -> ! {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::OrgExists { .. } | Self::StandingOrderExists { .. } => ErrorKind::Conflict,
+            Self::OrgExists { .. } | Self::ReportJobExists { .. } => ErrorKind::Conflict,
             Self::UnknownOrg { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownReport { .. }
-            | Self::UnknownStandingOrder { .. }
+            | Self::UnknownReportJob { .. }
             | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken => ErrorKind::Unauthenticated,

@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use crate::database::{Stored, Sum, check_rows, to_json};
+use crate::dirty_events;
 use crate::error::{Doing, Error};
-use crate::touched;
 
 /// The columns of an event, with what follows them.
 macro_rules! select {
@@ -231,7 +231,7 @@ pub(crate) async fn mention(
         .map(|((org, event), at)| (org, event, at))
         .collect();
     for events in earliest.chunks(EVENTS_AT_ONCE) {
-        touched::note(write, &to_json(&events), now).await?;
+        dirty_events::note(write, &to_json(&events), now).await?;
     }
     new.retain(|_, count| *count > 0);
     Ok(new)

@@ -69,19 +69,19 @@ pub(crate) struct NewRow<'a> {
     /// How many facts.
     pub(crate) rows: usize,
     /// The events that they are about, as a JSON array of `[org, event]`.
-    pub(crate) touched_json: &'a str,
+    pub(crate) events_json: &'a str,
 }
 
 impl NewRow<'_> {
     /// Bytes that the row takes in the journal. A thousand events may pack to nothing, so their text
     /// counts too.
     pub(crate) const fn bytes(&self) -> u64 {
-        (self.payload.len() + self.touched_json.len()) as u64
+        (self.payload.len() + self.events_json.len()) as u64
     }
 }
 
 const INSERT: &str = "INSERT INTO journal
-        (seq, appended_at, rows, bytes, payload_sum, sum, touched, payload)
+        (seq, appended_at, rows, bytes, payload_sum, sum, events, payload)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const SELECT_APPENDED_AT: &str = "SELECT appended_at FROM journal WHERE seq = ?1";
@@ -89,7 +89,7 @@ const SELECT_APPENDED_AT: &str = "SELECT appended_at FROM journal WHERE seq = ?1
 /// Rows from the oldest after a number on, as long as all of them together are
 /// small enough; the oldest in any case.
 const SELECT_ROWS: &str =
-    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, touched, payload FROM journal
+    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, events, payload FROM journal
     WHERE seq > ?1 AND seq <= (
         SELECT max(seq)
         FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal WHERE seq > ?1)
@@ -97,7 +97,7 @@ const SELECT_ROWS: &str =
     ORDER BY seq";
 
 const SELECT_ROW: &str =
-    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, touched, payload FROM journal
+    "SELECT seq, appended_at, rows, bytes, payload_sum, sum, events, payload FROM journal
     WHERE seq = ?1";
 
 const DELETE: &str = "DELETE FROM journal WHERE seq BETWEEN ?1 AND ?2 RETURNING bytes";
@@ -135,8 +135,8 @@ pub(crate) async fn insert(
         .bind(head.rows)
         .bind(head.bytes)
         .bind(head.payload_sum)
-        .bind(head.sum(row.touched_json))
-        .bind(row.touched_json)
+        .bind(head.sum(row.events_json))
+        .bind(row.events_json)
         .bind(row.payload)
         .execute(&mut **write)
         .await
@@ -282,18 +282,18 @@ impl RowHead {
             bytes: row.plain("bytes")?,
             payload_sum: row.plain("payload_sum")?,
         };
-        row.check("the journal", head.sum(&row.plain::<String>("touched")?))?;
+        row.check("the journal", head.sum(&row.plain::<String>("events")?))?;
         Ok(head)
     }
 
-    fn sum(&self, touched_json: &str) -> i64 {
+    fn sum(&self, events_json: &str) -> i64 {
         Sum::of("journal")
             .number(self.seq)
             .number(self.appended_at)
             .number(self.rows)
             .number(self.bytes)
             .number(self.payload_sum)
-            .text(touched_json)
+            .text(events_json)
             .finish()
     }
 }

@@ -12,7 +12,7 @@ const SELECT: &str = "WITH asked AS (SELECT value AS id FROM json_each(?1))
     SELECT id FROM reports
         WHERE id IN (SELECT id FROM asked) AND (file IS NOT NULL OR status = 'running')
     UNION SELECT file_id FROM bulk_reports WHERE file_id IN (SELECT id FROM asked)
-    UNION SELECT file_id FROM due_days WHERE file_id IN (SELECT id FROM asked)
+    UNION SELECT file_id FROM dirty_days WHERE file_id IN (SELECT id FROM asked)
     UNION SELECT id FROM day_files WHERE id IN (SELECT id FROM asked)";
 
 /// Those of these files that are somebody's, of all organisations.

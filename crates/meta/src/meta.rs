@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use showreport_model::{ClaimantId, Clock, is_storage_full};
 use tokio::sync::Notify;
 
-pub use bulk::{DueTask, Published};
+pub use bulk::{BulkReportTask, Published};
 
 use crate::config::Config;
 use crate::database::Database;
@@ -52,7 +52,7 @@ struct Shared {
     claimant: Claimant,
     job_added: Notify,
     idle_workers: Idle,
-    order_given: Notify,
+    report_job_created: Notify,
 }
 
 impl Meta {
@@ -78,7 +78,7 @@ impl Meta {
                 },
                 job_added: Notify::new(),
                 idle_workers: Idle::default(),
-                order_given: Notify::new(),
+                report_job_created: Notify::new(),
             }),
         };
         meta.look_at_clock().await?;

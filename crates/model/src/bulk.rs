@@ -1,12 +1,12 @@
 //! Bulk reports: one file a day of everything an organisation has, of five types.
 //!
-//! A standing order asks for one type, once and for all. What each column of a
+//! A report job asks for one type, once and for all. What each column of a
 //! type means is said here and nowhere else; plans, files and listings follow it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Column, ColumnType};
-use crate::ids::{OrgId, ReportId, StandingOrderId};
+use crate::ids::{OrgId, ReportId, ReportJobId};
 use crate::record::named;
 use crate::report::ReportFile;
 use crate::span::Window;
@@ -203,11 +203,11 @@ pub struct DayOrder {
     pub window: Window,
 }
 
-/// An order for a report a day, from the days before its making on.
+/// The instruction to make a report of one type every day. It covers
+/// [`DAYS_BEFORE`] its creation, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingOrder {
-    /// The order.
-    pub id: StandingOrderId,
+pub struct ReportJob {
+    pub id: ReportJobId,
     /// Whose.
     pub org: OrgId,
     /// What about.
@@ -218,7 +218,7 @@ pub struct StandingOrder {
     pub created_at: Timestamp,
     /// The first day that it covers.
     pub first_day: ReportDay,
-    /// When one of its reports was last fetched, or when it was given.
+    /// When one of its reports was last fetched; at first `created_at`.
     pub fetched_at: Timestamp,
     /// When it ends unless a report is fetched before; told some time ahead.
     pub ends_at: Option<Timestamp>,
@@ -264,20 +264,20 @@ impl std::str::FromStr for BulkReportId {
 #[error("is no number of a report")]
 pub struct NoNumber;
 
-/// One day of a standing order, as a file.
+/// One day of a report job, as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkReport {
     /// Its number; later ones are greater.
     pub id: BulkReportId,
     /// What it was made for.
-    pub order: StandingOrderId,
+    pub report_job: ReportJobId,
     /// Which day.
     pub day: ReportDay,
     /// When the day begins.
     pub starts_at: Timestamp,
     /// When the day ends: the first instant after it.
     pub ends_at: Timestamp,
-    /// When it was made. No two of an order are made at one instant.
+    /// When it was made. No two of a report job are made at one instant.
     pub created_at: Timestamp,
     /// When it is deleted.
     pub expires_at: Timestamp,
@@ -291,7 +291,7 @@ pub struct BulkReport {
     pub zone: Option<String>,
 }
 
-/// Which days of a standing order have their reports.
+/// Which days of a report job have their reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settling {
     /// How long after its end a day is settled: what comes in later restates it.
@@ -316,14 +316,15 @@ impl Settling {
     }
 }
 
-/// Days before its making that a standing order covers.
+/// Days before its making that a report job covers.
 pub const DAYS_BEFORE: i32 = 30;
 
 /// What a file is made for, as the queue remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DueDay {
-    /// The standing order.
-    pub order: StandingOrderId,
+pub struct DirtyDay {
+    /// Stored under its former name.
+    #[serde(rename = "order")]
+    pub report_job: ReportJobId,
     /// The day.
     pub day: ReportDay,
 }

@@ -162,8 +162,8 @@ uuid_ids! {
     JobId;
     /// One report: an order and, when made, its file.
     ReportId;
-    /// One standing order for a report a day.
-    StandingOrderId;
+    /// One report job for a report a day.
+    ReportJobId;
     /// One access token; the secret itself is never kept.
     TokenId;
 }

@@ -278,8 +278,10 @@ impl ApiError {
         let mut refusal = Self::new(status, reason, message);
         refusal.0.is_load = kind == ErrorKind::Busy;
         match error.downcast_ref() {
-            Some(showreport_meta::Error::StandingOrderExists { order, name, .. }) => refusal
-                .with_metadata("jobId", order.to_string())
+            Some(showreport_meta::Error::ReportJobExists {
+                report_job, name, ..
+            }) => refusal
+                .with_metadata("jobId", report_job.to_string())
                 .with_metadata("jobName", name.as_str()),
             Some(showreport_meta::Error::QuotaExceeded { quota, max, .. }) => refusal
                 .with_metadata("quota_limit", quota.name())
@@ -307,10 +309,8 @@ fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static s
         Some(Meta::UnknownReport { .. } | Meta::UnknownBulkReport { .. }) => {
             Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"))
         }
-        Some(Meta::UnknownStandingOrder { .. }) => Some((StatusCode::NOT_FOUND, "JOB_NOT_FOUND")),
-        Some(Meta::StandingOrderExists { .. }) => {
-            Some((StatusCode::CONFLICT, "JOB_ALREADY_EXISTS"))
-        }
+        Some(Meta::UnknownReportJob { .. }) => Some((StatusCode::NOT_FOUND, "JOB_NOT_FOUND")),
+        Some(Meta::ReportJobExists { .. }) => Some((StatusCode::CONFLICT, "JOB_ALREADY_EXISTS")),
         Some(Meta::UnknownToken) => Some((StatusCode::UNAUTHORIZED, "UNKNOWN_TOKEN")),
         Some(Meta::IdempotencyMismatch) => {
             Some((StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"))

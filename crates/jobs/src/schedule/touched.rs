@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use showreport_meta::{TouchedEvent, TouchedOrg};
+use showreport_meta::{DirtyEvent, DirtyOrg};
 use showreport_model::report::Heads;
 use showreport_model::time::MILLIS_PER_DAY;
-use showreport_model::{EventId, ReportDay, StandingOrderId, Timestamp};
+use showreport_model::{EventId, ReportDay, ReportJobId, Timestamp};
 
 use super::Standing;
 use crate::jobs::Jobs;
@@ -27,14 +27,14 @@ impl Jobs {
     /// True: there is more than one look takes.
     pub(super) async fn look_at_touched(
         &self,
-        touched: &TouchedOrg,
+        touched: &DirtyOrg,
         of_org: &[&Standing],
         now: Timestamp,
     ) -> anyhow::Result<bool> {
         if !is_due(touched, of_org, now) {
             return Ok(false);
         }
-        let events = self.meta.take_touched(&touched.org, EVENTS_MAX).await;
+        let events = self.meta.take_dirty_events(&touched.org, EVENTS_MAX).await;
         let events = events.context("take touched events")?;
         // Everything they say is in the lake from here on.
         self.flush_org(&touched.org).await?;
@@ -42,7 +42,7 @@ impl Jobs {
         let days = self.days_touched(of_org, &events, &heads).await?;
         let days: Vec<_> = days.into_iter().collect();
         self.meta
-            .settle_touched(&touched.org, &events, &days)
+            .resolve_dirty_events(&touched.org, &events, &days)
             .await
             .context("note the days to make again")?;
         Ok(events.len() >= EVENTS_MAX as usize)
@@ -53,11 +53,11 @@ impl Jobs {
     async fn days_touched(
         &self,
         standing: &[&Standing],
-        events: &[TouchedEvent],
+        events: &[DirtyEvent],
         heads: &Heads,
-    ) -> anyhow::Result<BTreeSet<(StandingOrderId, ReportDay)>> {
+    ) -> anyhow::Result<BTreeSet<(ReportJobId, ReportDay)>> {
         let mut days = BTreeSet::new();
-        let Some(org) = standing.first().map(|standing| &standing.order.org) else {
+        let Some(org) = standing.first().map(|standing| &standing.report_job.org) else {
             return Ok(days);
         };
         for (earliest, events) in by_day(standing, events) {
@@ -67,9 +67,9 @@ impl Jobs {
                 .await
                 .context("find the days of touched events")?;
             for standing in standing {
-                for &(from, to) in reach.of(standing.order.report_type) {
+                for &(from, to) in reach.of(standing.report_job.report_type) {
                     let reached = standing.days_between(from, to);
-                    days.extend(reached.map(|day| (standing.order.id, day)));
+                    days.extend(reached.map(|day| (standing.report_job.id, day)));
                 }
             }
         }
@@ -81,7 +81,7 @@ impl Jobs {
 /// What lies before all covered days is as good as their beginning.
 fn by_day(
     standing: &[&Standing],
-    events: &[TouchedEvent],
+    events: &[DirtyEvent],
 ) -> impl Iterator<Item = (Timestamp, Vec<EventId>)> + use<> {
     let covered = standing.iter();
     let covered = covered.filter_map(|it| it.zone.bounds(it.covered.0).map(|(start, _)| start));
@@ -98,7 +98,7 @@ fn by_day(
 }
 
 /// Late records are looked at at once, and so is what somebody began to look at and left.
-fn is_due(touched: &TouchedOrg, standing: &[&Standing], now: Timestamp) -> bool {
+fn is_due(touched: &DirtyOrg, standing: &[&Standing], now: Timestamp) -> bool {
     let is_late = standing.first().is_none_or(|standing| {
         let end = standing.settled_until();
         end.is_none_or(|end| touched.earliest < end)

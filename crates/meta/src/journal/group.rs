@@ -333,7 +333,7 @@ struct EncodedRow {
     payload: Vec<u8>,
     facts: usize,
     touched: BTreeSet<(OrgId, EventId)>,
-    touched_json: String,
+    events_json: String,
 }
 
 impl Encoded {
@@ -374,7 +374,7 @@ impl EncodedRow {
         Self {
             payload: super::pack(&facts.encode()),
             facts: facts.rows(),
-            touched_json: to_json(&touched),
+            events_json: to_json(&touched),
             touched,
         }
     }
@@ -390,7 +390,7 @@ impl EncodedRow {
         NewRow {
             payload: &self.payload,
             rows: self.facts,
-            touched_json: &self.touched_json,
+            events_json: &self.events_json,
         }
     }
 }

@@ -93,7 +93,7 @@ struct Rows {
 /// Rows that are read at once.
 const READ_ROWS: i64 = 1_000;
 
-const SELECT: &str = "SELECT seq, appended_at, rows, bytes, payload_sum, sum, touched FROM journal
+const SELECT: &str = "SELECT seq, appended_at, rows, bytes, payload_sum, sum, events FROM journal
     WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
 impl Default for Touches {
@@ -203,7 +203,7 @@ impl Touches {
             let row = rows.try_next().await.doing(doing)?;
             let row = row.ok_or_else(|| super::missing(seq))?;
             let head = RowHead::read(&row, seq)?;
-            let events: Vec<(OrgId, EventId)> = Stored(&row).json("touched")?;
+            let events: Vec<(OrgId, EventId)> = Stored(&row).json("events")?;
             let bytes = head.bytes.unsigned_abs();
             self.waits().add((seq, bytes), self.hashed(&events));
         }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::orgs::Org;
 use crate::signing::{SIGNS_AFTER_MS, SigningKey, SigningKeys};
 use crate::tokens::{Access, Scopes, Token, TokenSecret};
-use crate::{bulk_reports, due_days, orgs, signing, standing_orders, tokens};
+use crate::{bulk_reports, dirty_days, orgs, report_jobs, signing, tokens};
 
 impl Meta {
     /// Adds an organisation whose days are those of this zone.
@@ -35,9 +35,9 @@ impl Meta {
         let mut write = writer.begin().await?;
         let is_new = orgs::set_zone(&mut write, org, zone).await?;
         if is_new {
-            for order in standing_orders::of_org(&mut *write, org).await? {
-                let made = bulk_reports::days(&mut *write, order.id).await?;
-                due_days::want(&mut write, made.into_keys().map(|day| (order.id, day))).await?;
+            for job in report_jobs::of_org(&mut *write, org).await? {
+                let made = bulk_reports::days(&mut *write, job.id).await?;
+                dirty_days::want(&mut write, made.into_keys().map(|day| (job.id, day))).await?;
             }
         }
         write.commit().await?;

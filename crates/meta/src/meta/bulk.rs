@@ -3,26 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use showreport_model::bulk::{
-    BulkReport, BulkReportId, DAYS_BEFORE, DueDay, ReportType, StandingOrder,
+    BulkReport, BulkReportId, DAYS_BEFORE, DirtyDay, ReportJob, ReportType,
 };
-use showreport_model::{OrgId, ReportDay, ReportId, StandingOrderId, Timestamp};
+use showreport_model::{OrgId, ReportDay, ReportId, ReportJobId, Timestamp};
 
 use super::Meta;
 use crate::bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 use crate::database::to_json;
 use crate::day_files::DayFile;
+use crate::dirty_events::{DirtyEvent, DirtyOrg};
 use crate::error::Error;
 use crate::queue::{ClaimedJob, MAKE_BULK_REPORT, NewJob};
+use crate::report_jobs::Turn;
 use crate::room::Addition;
-use crate::standing_orders::Turn;
-use crate::touched::{TouchedEvent, TouchedOrg};
-use crate::{bulk_reports, day_files, due_days, orgs, queue, room, standing_orders, touched};
+use crate::{bulk_reports, day_files, dirty_days, dirty_events, orgs, queue, report_jobs, room};
 
 /// What a worker needs to make the file of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueTask {
+pub struct BulkReportTask {
     /// What it is made for.
-    pub order: StandingOrder,
+    pub report_job: ReportJob,
     /// The day.
     pub day: ReportDay,
     /// Where the file will lie.
@@ -45,19 +45,19 @@ pub enum Published {
 }
 
 impl Meta {
-    /// Gives a standing order, which covers the days before it too. One of a type may be in force.
-    pub async fn create_standing_order(
+    /// Gives a report job, which covers the days before it too. One of a type may be in force.
+    pub async fn create_report_job(
         &self,
         org: &OrgId,
         report_type: ReportType,
         name: &str,
-    ) -> Result<StandingOrder, Error> {
+    ) -> Result<ReportJob, Error> {
         let now = self.shared.clock.now();
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         let zone = orgs::zone(&mut *write, org).await?;
-        let order = StandingOrder {
-            id: StandingOrderId::generate(),
+        let report_job = ReportJob {
+            id: ReportJobId::generate(),
             org: org.clone(),
             report_type,
             name: name.to_owned(),
@@ -67,55 +67,51 @@ impl Meta {
             ends_at: None,
             ended_at: None,
         };
-        standing_orders::insert(&mut write, &order).await?;
+        report_jobs::insert(&mut write, &report_job).await?;
         write.commit().await?;
-        self.shared.order_given.notify_one();
-        Ok(order)
+        self.shared.report_job_created.notify_one();
+        Ok(report_job)
     }
 
-    /// Waits until this process is given an order. One that came while nobody waited counts.
-    pub async fn order_given(&self) {
-        self.shared.order_given.notified().await;
+    /// Waits until this process is given a report job. One that came while nobody waited counts.
+    pub async fn report_job_created(&self) {
+        self.shared.report_job_created.notified().await;
     }
 
-    /// A standing order of an organisation.
-    pub async fn standing_order(
-        &self,
-        org: &OrgId,
-        id: StandingOrderId,
-    ) -> Result<StandingOrder, Error> {
-        standing_orders::find(self.shared.database.readers(), org, id).await
+    /// A report job of an organisation.
+    pub async fn report_job(&self, org: &OrgId, id: ReportJobId) -> Result<ReportJob, Error> {
+        report_jobs::find(self.shared.database.readers(), org, id).await
     }
 
-    /// All standing orders of an organisation, newest first, those that have ended included.
-    pub async fn standing_orders(&self, org: &OrgId) -> Result<Vec<StandingOrder>, Error> {
-        standing_orders::of_org(self.shared.database.readers(), org).await
+    /// All report jobs of an organisation, newest first, those that have ended included.
+    pub async fn report_jobs(&self, org: &OrgId) -> Result<Vec<ReportJob>, Error> {
+        report_jobs::of_org(self.shared.database.readers(), org).await
     }
 
-    /// All standing orders of all organisations, for whoever runs the installation.
-    pub async fn all_standing_orders(&self) -> Result<Vec<StandingOrder>, Error> {
-        standing_orders::all(self.shared.database.readers()).await
+    /// All report jobs of all organisations, for whoever runs the installation.
+    pub async fn all_report_jobs(&self) -> Result<Vec<ReportJob>, Error> {
+        report_jobs::all(self.shared.database.readers()).await
     }
 
-    /// The standing orders in force of all organisations, those of one together.
-    pub async fn orders_in_force(&self) -> Result<Vec<Result<StandingOrder, Error>>, Error> {
-        standing_orders::in_force(self.shared.database.readers()).await
+    /// The report jobs in force of all organisations, those of one together.
+    pub async fn report_jobs_in_force(&self) -> Result<Vec<Result<ReportJob, Error>>, Error> {
+        report_jobs::in_force(self.shared.database.readers()).await
     }
 
-    /// Deletes a standing order with all its reports. Gives where their files
+    /// Deletes a report job with all its reports. Gives where their files
     /// lie, for the caller to remove.
-    pub async fn delete_standing_order(
+    pub async fn delete_report_job(
         &self,
         org: &OrgId,
-        id: StandingOrderId,
+        id: ReportJobId,
     ) -> Result<Vec<ReportId>, Error> {
         let database = &self.shared.database;
         let write = || async move {
             let mut writer = database.writer().await;
             let mut write = writer.begin_protected().await?;
             let mut files = bulk_reports::files(&mut *write, org, id).await?;
-            let due = due_days::of_order(&mut *write, id).await?;
-            standing_orders::delete(&mut write, org, id).await?;
+            let due = dirty_days::of_report_job(&mut *write, id).await?;
+            report_jobs::delete(&mut write, org, id).await?;
             for (day, file_id) in due {
                 queue::cancel(&mut write, &unique_key(id, day)).await?;
                 files.push(file_id);
@@ -126,42 +122,38 @@ impl Meta {
         database.protect(write).await
     }
 
-    /// Notes that somebody fetched a report of the order, so that it does not end.
-    pub async fn note_fetched(&self, org: &OrgId, id: StandingOrderId) -> Result<(), Error> {
+    /// Notes that somebody fetched a report of the report job, so that it does not end.
+    pub async fn note_fetched(&self, org: &OrgId, id: ReportJobId) -> Result<(), Error> {
         let now = self.shared.clock.now();
         self.turn((org, id), Turn::Fetched, now).await?;
         Ok(())
     }
 
-    /// Tells that an order will end then. False: it was told before, or is over.
+    /// Tells that a report job will end then. False: it was told before, or is over.
     pub async fn announce_end(
         &self,
         org: &OrgId,
-        id: StandingOrderId,
+        id: ReportJobId,
         ends_at: Timestamp,
     ) -> Result<bool, Error> {
         self.turn((org, id), Turn::AnnounceEnd, ends_at).await
     }
 
-    /// Ends an order whose announced end has come. False: it has not, or not any more.
-    pub async fn end_standing_order(
-        &self,
-        org: &OrgId,
-        id: StandingOrderId,
-    ) -> Result<bool, Error> {
+    /// Ends a report job whose announced end has come. False: it has not, or not any more.
+    pub async fn end_report_job(&self, org: &OrgId, id: ReportJobId) -> Result<bool, Error> {
         let now = self.shared.clock.now();
         self.turn((org, id), Turn::End, now).await
     }
 
     async fn turn(
         &self,
-        order: (&OrgId, StandingOrderId),
+        report_job: (&OrgId, ReportJobId),
         turn: Turn,
         at: Timestamp,
     ) -> Result<bool, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        let turned = standing_orders::turn(&mut write, order, turn, at).await?;
+        let turned = report_jobs::turn(&mut write, report_job, turn, at).await?;
         write.commit().await?;
         Ok(turned)
     }
@@ -172,40 +164,44 @@ impl Meta {
         let write = || async move {
             let mut writer = database.writer().await;
             let mut write = writer.begin_protected().await?;
-            standing_orders::forget_ended(&mut write).await?;
+            report_jobs::forget_ended(&mut write).await?;
             write.commit().await
         };
         database.protect(write).await
     }
 
-    /// What there is of each day of an order.
+    /// What there is of each day of a report job.
     pub async fn days_made(
         &self,
-        order: StandingOrderId,
+        report_job: ReportJobId,
     ) -> Result<BTreeMap<ReportDay, DayMade>, Error> {
-        bulk_reports::days(self.shared.database.readers(), order).await
+        bulk_reports::days(self.shared.database.readers(), report_job).await
     }
 
-    /// The days of an order whose file is to be made.
-    pub async fn due_days(&self, order: StandingOrderId) -> Result<BTreeSet<ReportDay>, Error> {
-        let due = due_days::of_order(self.shared.database.readers(), order).await?;
+    /// The days of a report job whose file is to be made.
+    pub async fn dirty_days(&self, report_job: ReportJobId) -> Result<BTreeSet<ReportDay>, Error> {
+        let due = dirty_days::of_report_job(self.shared.database.readers(), report_job).await?;
         Ok(due.into_iter().map(|(day, _)| day).collect())
     }
 
     /// Gives a reason to make the files of these days.
-    pub async fn want_days(&self, order: StandingOrderId, days: &[ReportDay]) -> Result<(), Error> {
+    pub async fn mark_days_dirty(
+        &self,
+        report_job: ReportJobId,
+        days: &[ReportDay],
+    ) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        due_days::want(&mut write, days.iter().map(|&day| (order, day))).await?;
+        dirty_days::want(&mut write, days.iter().map(|&day| (report_job, day))).await?;
         write.commit().await
     }
 
-    /// Queues the making of these days of an organisation's order, but for those that are queued
+    /// Queues the making of these days of an organisation's report job, but for those that are queued
     /// already.
     pub async fn queue_days(
         &self,
         org: &OrgId,
-        order: StandingOrderId,
+        report_job: ReportJobId,
         days: &[ReportDay],
     ) -> Result<(), Error> {
         let now = self.shared.clock.now();
@@ -215,8 +211,8 @@ impl Meta {
             let job = NewJob {
                 org,
                 name: MAKE_BULK_REPORT,
-                payload: &to_json(&DueDay { order, day }),
-                unique_key: &unique_key(order, day),
+                payload: &to_json(&DirtyDay { report_job, day }),
+                unique_key: &unique_key(report_job, day),
                 run_at: now,
             };
             queue::insert(&mut write, job, now).await?;
@@ -229,23 +225,26 @@ impl Meta {
     }
 
     /// What a worker needs to make the file of a day. None: there is no reason to, any more.
-    pub async fn due_task(&self, due: &DueDay) -> Result<Option<DueTask>, Error> {
-        let order = self.order_in_force(due.order).await?;
-        let found = due_days::find(self.shared.database.readers(), due.order, due.day).await?;
-        Ok(found.zip(order).map(|((number, file_id), order)| DueTask {
-            order,
-            day: due.day,
-            file_id,
-            number,
-        }))
+    pub async fn bulk_report_task(&self, due: &DirtyDay) -> Result<Option<BulkReportTask>, Error> {
+        let report_job = self.report_job_in_force(due.report_job).await?;
+        let found =
+            dirty_days::find(self.shared.database.readers(), due.report_job, due.day).await?;
+        Ok(found
+            .zip(report_job)
+            .map(|((number, file_id), report_job)| BulkReportTask {
+                report_job,
+                day: due.day,
+                file_id,
+                number,
+            }))
     }
 
-    /// An order, if it is in force. Where it is not among those that can be read, one that cannot may be it.
-    async fn order_in_force(&self, id: StandingOrderId) -> Result<Option<StandingOrder>, Error> {
+    /// A report job, if it is in force. Where it is not among those that can be read, one that cannot may be it.
+    async fn report_job_in_force(&self, id: ReportJobId) -> Result<Option<ReportJob>, Error> {
         let mut damaged = None;
-        for order in self.orders_in_force().await? {
-            match order {
-                Ok(order) if order.id == id => return Ok(Some(order)),
+        for report_job in self.report_jobs_in_force().await? {
+            match report_job {
+                Ok(report_job) if report_job.id == id => return Ok(Some(report_job)),
                 Ok(_) => {}
                 Err(error) => damaged = Some(error),
             }
@@ -257,21 +256,24 @@ impl Meta {
     pub async fn publish_bulk_report(
         &self,
         job: &ClaimedJob,
-        task: &DueTask,
+        task: &BulkReportTask,
         new: &NewBulkReport,
     ) -> Result<Published, Error> {
         let now = self.shared.clock.now();
-        let (order, day) = (task.order.id, task.day);
+        let (report_job, day) = (task.report_job.id, task.day);
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
         if !queue::finish(&mut write, job).await? {
             return Ok(Published::TakenOver);
         }
-        if due_days::find(&mut *write, order, day).await?.is_none() {
+        if dirty_days::find(&mut *write, report_job, day)
+            .await?
+            .is_none()
+        {
             write.commit().await?;
             return Ok(Published::Unwanted);
         }
-        let latest = bulk_reports::latest(&mut *write, order, day).await?;
+        let latest = bulk_reports::latest(&mut *write, report_job, day).await?;
         // Bytes alone do not tell: a day without facts is the same in every zone, and begins elsewhere.
         let says_the_same = latest.as_ref().is_some_and(|latest| {
             let bounds = (latest.starts_at, latest.ends_at);
@@ -281,35 +283,35 @@ impl Meta {
             Published::Unchanged
         } else {
             let supersedes = latest.map(|latest| latest.id);
-            let place = (order, day, task.file_id);
+            let place = (report_job, day, task.file_id);
             let report = bulk_reports::insert(&mut write, place, new, supersedes, now).await?;
             Published::New(Box::new(report))
         };
-        due_days::done(&mut write, order, day, task.number).await?;
+        dirty_days::done(&mut write, report_job, day, task.number).await?;
         write.commit().await?;
         Ok(published)
     }
 
-    /// A report of an organisation's standing order.
+    /// A report of an organisation's report job.
     pub async fn bulk_report(
         &self,
         org: &OrgId,
-        order: StandingOrderId,
+        report_job: ReportJobId,
         id: BulkReportId,
     ) -> Result<BulkReport, Error> {
-        bulk_reports::find(self.shared.database.readers(), org, order, id).await
+        bulk_reports::find(self.shared.database.readers(), org, report_job, id).await
     }
 
-    /// Reports of an organisation's standing order, newest first.
+    /// Reports of an organisation's report job, newest first.
     pub async fn bulk_reports(
         &self,
         org: &OrgId,
-        order: StandingOrderId,
+        report_job: ReportJobId,
         filter: BulkFilter,
         limit: u32,
     ) -> Result<Vec<BulkReport>, Error> {
         let readers = self.shared.database.readers();
-        bulk_reports::list(readers, (org, order), filter, limit).await
+        bulk_reports::list(readers, (org, report_job), filter, limit).await
     }
 
     /// Bulk reports of all organisations that are past their time, oldest first. A row that is
@@ -335,18 +337,18 @@ impl Meta {
     }
 
     /// The organisations of which something was said since their days were last looked at.
-    pub async fn touched_orgs(&self) -> Result<Vec<TouchedOrg>, Error> {
-        touched::orgs(self.shared.database.readers()).await
+    pub async fn dirty_orgs(&self) -> Result<Vec<DirtyOrg>, Error> {
+        dirty_events::orgs(self.shared.database.readers()).await
     }
 
     /// Since when the oldest event of an organisation waits to be looked at that has facts from
     /// before an instant.
-    pub async fn touched_since(
+    pub async fn dirty_since(
         &self,
         org: &OrgId,
         before: Timestamp,
     ) -> Result<Option<Timestamp>, Error> {
-        touched::waiting_since(self.shared.database.readers(), org, before).await
+        dirty_events::waiting_since(self.shared.database.readers(), org, before).await
     }
 
     /// Since when the oldest unfinished job of bulk reports is queued.
@@ -356,25 +358,29 @@ impl Meta {
 
     /// The events of which something was said, at most `limit`. They are given again
     /// at the next call, until the caller says that it has looked at them.
-    pub async fn take_touched(&self, org: &OrgId, limit: u32) -> Result<Vec<TouchedEvent>, Error> {
+    pub async fn take_dirty_events(
+        &self,
+        org: &OrgId,
+        limit: u32,
+    ) -> Result<Vec<DirtyEvent>, Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        let events = touched::take(&mut write, org, limit).await?;
+        let events = dirty_events::take(&mut write, org, limit).await?;
         write.commit().await?;
         Ok(events)
     }
 
     /// Forgets events that were looked at, and gives a reason to make these days again.
-    pub async fn settle_touched(
+    pub async fn resolve_dirty_events(
         &self,
         org: &OrgId,
-        events: &[TouchedEvent],
-        days: &[(StandingOrderId, ReportDay)],
+        events: &[DirtyEvent],
+        days: &[(ReportJobId, ReportDay)],
     ) -> Result<(), Error> {
         let mut writer = self.shared.database.writer().await;
         let mut write = writer.begin().await?;
-        due_days::want(&mut write, days.iter().copied()).await?;
-        touched::forget(&mut write, org, events).await?;
+        dirty_days::want(&mut write, days.iter().copied()).await?;
+        dirty_events::forget(&mut write, org, events).await?;
         write.commit().await
     }
 
@@ -426,8 +432,8 @@ impl Meta {
     }
 }
 
-fn unique_key(order: StandingOrderId, day: ReportDay) -> String {
-    format!("{MAKE_BULK_REPORT}:{order}:{day}")
+fn unique_key(report_job: ReportJobId, day: ReportDay) -> String {
+    format!("{MAKE_BULK_REPORT}:{report_job}:{day}")
 }
 
 #[cfg(test)]

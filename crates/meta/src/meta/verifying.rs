@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::Meta;
 use crate::database::Ledger;
 use crate::error::{Doing, Error};
-use crate::{bulk_reports, day_files, due_days, events, orgs, reports, standing_orders};
+use crate::{bulk_reports, day_files, dirty_days, events, orgs, report_jobs, reports};
 
 /// One line if all is well, else the first thing that is not.
 const CHECK_PAGES: &str = "PRAGMA integrity_check(1)";
@@ -31,8 +31,8 @@ impl Meta {
         orgs::check_all(&mut *database.snapshot().await?).await?;
         events::check_all(&mut *database.snapshot().await?).await?;
         reports::check_all(&mut *database.snapshot().await?).await?;
-        standing_orders::check_all(&mut *database.snapshot().await?).await?;
-        due_days::check_all(&mut *database.snapshot().await?).await?;
+        report_jobs::check_all(&mut *database.snapshot().await?).await?;
+        dirty_days::check_all(&mut *database.snapshot().await?).await?;
         bulk_reports::check_all(&mut *database.snapshot().await?).await?;
         day_files::check_all(&mut *database.snapshot().await?).await
     }

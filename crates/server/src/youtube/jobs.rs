@@ -1,14 +1,14 @@
 //! `POST` and `GET /v1/jobs`, `GET` and `DELETE /v1/jobs/{jobId}`.
 //!
-//! What clients call a job is a standing order to us.
+//! A job of this API is a [`ReportJob`].
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
-use showreport_model::bulk::{ReportType, StandingOrder};
-use showreport_model::{StandingOrderId, Timestamp};
+use showreport_model::bulk::{ReportJob, ReportType};
+use showreport_model::{ReportJobId, Timestamp};
 use utoipa::ToSchema;
 
 use super::parameters::Given;
@@ -91,12 +91,12 @@ pub(crate) async fn create_job(
 ) -> Result<Json<Job>, ApiError> {
     let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
     let (report_type, name) = read_job(&body)?;
-    let order = app
+    let report_job = app
         .meta()
-        .create_standing_order(&reader.org, report_type, &name)
+        .create_report_job(&reader.org, report_type, &name)
         .await?;
-    tracing::info!(standing_order.id = %order.id, %report_type, "made a job of bulk reports");
-    describe(&app, order).await.map(Json)
+    tracing::info!(report_job.id = %report_job.id, %report_type, "made a job of bulk reports");
+    describe(&app, report_job).await.map(Json)
 }
 
 /// List jobs.
@@ -124,11 +124,11 @@ pub(crate) async fn list_jobs(
     given: Given,
 ) -> Result<Json<Jobs>, ApiError> {
     let page = given.page()?;
-    let orders = app.meta().standing_orders(&reader.org).await?;
-    let (orders, next_page_token) = page.of_list(orders);
-    let mut jobs = Vec::with_capacity(orders.len());
-    for order in orders {
-        jobs.push(describe(&app, order).await?);
+    let report_jobs = app.meta().report_jobs(&reader.org).await?;
+    let (report_jobs, next_page_token) = page.of_list(report_jobs);
+    let mut jobs = Vec::with_capacity(report_jobs.len());
+    for report_job in report_jobs {
+        jobs.push(describe(&app, report_job).await?);
     }
     Ok(Json(Jobs {
         jobs,
@@ -158,8 +158,8 @@ pub(crate) async fn get_job(
     reader: Reader,
     Segments(id): Segments<String>,
 ) -> Result<Json<Job>, ApiError> {
-    let order = app.meta().standing_order(&reader.org, job_id(&id)?).await?;
-    describe(&app, order).await.map(Json)
+    let report_job = app.meta().report_job(&reader.org, job_id(&id)?).await?;
+    describe(&app, report_job).await.map(Json)
 }
 
 /// Delete a job, and with it all its reports.
@@ -185,26 +185,29 @@ pub(crate) async fn delete_job(
     Segments(id): Segments<String>,
 ) -> Result<Json<Empty>, ApiError> {
     let id = job_id(&id)?;
-    let deleted = app.jobs().delete_standing_order(&reader.org, id).await;
+    let deleted = app.jobs().delete_report_job(&reader.org, id).await;
     deleted.map_err(ApiError::from_chain)?;
-    tracing::info!(standing_order.id = %id, "deleted a job of bulk reports");
+    tracing::info!(report_job.id = %id, "deleted a job of bulk reports");
     Ok(Json(Empty {}))
 }
 
-async fn describe(app: &App, order: StandingOrder) -> Result<Job, ApiError> {
-    let status = newest_period(app, &order).await?;
+async fn describe(app: &App, report_job: ReportJob) -> Result<Job, ApiError> {
+    let status = newest_period(app, &report_job).await?;
     Ok(Job {
-        id: order.id.to_string(),
-        report_type_id: order.report_type.name(),
-        name: order.name,
-        create_time: order.created_at.to_proto(),
-        expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
+        id: report_job.id.to_string(),
+        report_type_id: report_job.report_type.name(),
+        name: report_job.name,
+        create_time: report_job.created_at.to_proto(),
+        expire_time: report_job
+            .ended_at
+            .or(report_job.ends_at)
+            .map(Timestamp::to_proto),
         status,
     })
 }
 
 /// The id; a text that no job can have is the id of none.
-pub(super) fn job_id(text: &str) -> Result<StandingOrderId, ApiError> {
+pub(super) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
     text.parse().map_err(|_| {
         ApiError::not_found(
             "JOB_NOT_FOUND",

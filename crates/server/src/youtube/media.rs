@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
-use showreport_model::bulk::{BulkReportId, StandingOrder};
+use showreport_model::bulk::{BulkReportId, ReportJob};
 use showreport_model::ids::ID_CHARS_MAX;
 use showreport_model::report::Format;
-use showreport_model::{OrgId, StandingOrderId, Timestamp};
+use showreport_model::{OrgId, ReportJobId, Timestamp};
 
 use super::jobs::job_id;
 use super::parameters::Given;
@@ -23,18 +23,18 @@ const NOTE_AFTER_MS: i64 = 3_600_000;
 
 /// The name of a report's file: unreserved characters and slashes only, so that
 /// every client sends it alike.
-fn resource_name(org: &OrgId, order: StandingOrderId, report: BulkReportId) -> String {
-    format!("orgs/{org}/jobs/{order}/reports/{report}")
+fn resource_name(org: &OrgId, report_job: ReportJobId, report: BulkReportId) -> String {
+    format!("orgs/{org}/jobs/{report_job}/reports/{report}")
 }
 
 /// The address of a report's file.
 pub(super) fn download_url(
     base_url: &str,
     org: &OrgId,
-    order: StandingOrderId,
+    report_job: ReportJobId,
     report: BulkReportId,
 ) -> String {
-    let name = resource_name(org, order, report);
+    let name = resource_name(org, report_job, report);
     format!("{base_url}/v1/media/{name}?alt=media")
 }
 
@@ -91,24 +91,26 @@ pub(crate) async fn download_media(
         ));
     }
     let (job, report) = parse(&resource, &reader.org).ok_or_else(no_such_file)?;
-    let order = app.meta().standing_order(&reader.org, job_id(job)?).await?;
+    let report_job = app.meta().report_job(&reader.org, job_id(job)?).await?;
     let report = app
         .meta()
-        .bulk_report(&reader.org, order.id, report_id(report)?)
+        .bulk_report(&reader.org, report_job.id, report_id(report)?)
         .await?;
     let stored = StoredFile {
-        org: &order.org,
+        org: &report_job.org,
         id: report.file_id,
         file: &report.file,
         format: Format::Csv,
     };
-    let name = format!("{}-{}.csv", order.report_type, report.day.digits());
+    let name = format!("{}-{}.csv", report_job.report_type, report.day.digits());
     let variant = given.word("variant");
     let name = FileName::of_ascii(&name);
     let (method, headers) = (&request.method, &request.headers);
     let answer = send_file(&app, &stored, variant, &name, method, headers).await?;
-    if request.method != Method::HEAD && is_worth_noting(&order, app.now()) {
-        app.meta().note_fetched(&order.org, order.id).await?;
+    if request.method != Method::HEAD && is_worth_noting(&report_job, app.now()) {
+        app.meta()
+            .note_fetched(&report_job.org, report_job.id)
+            .await?;
     }
     Ok(answer)
 }
@@ -126,8 +128,9 @@ fn parse<'a>(name: &'a str, org: &OrgId) -> Option<(&'a str, &'a str)> {
     rest.strip_prefix("/jobs/")?.split_once("/reports/")
 }
 
-fn is_worth_noting(order: &StandingOrder, now: Timestamp) -> bool {
-    order.ends_at.is_some() || now.as_millis() - order.fetched_at.as_millis() >= NOTE_AFTER_MS
+fn is_worth_noting(report_job: &ReportJob, now: Timestamp) -> bool {
+    report_job.ends_at.is_some()
+        || now.as_millis() - report_job.fetched_at.as_millis() >= NOTE_AFTER_MS
 }
 
 #[cfg(test)]
@@ -139,7 +142,7 @@ mod tests {
         let base = "b".repeat(PUBLIC_URL_BYTES_MAX);
         let org = OrgId::new("o".repeat(ID_CHARS_MAX)).unwrap();
         let report = BulkReportId::new(i64::MAX);
-        let url = download_url(&base, &org, StandingOrderId::generate(), report);
+        let url = download_url(&base, &org, ReportJobId::generate(), report);
         assert_eq!(url.len(), 1_000);
     }
 

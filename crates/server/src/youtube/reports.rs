@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use showreport_meta::BulkFilter;
 use showreport_model::Timestamp;
-use showreport_model::bulk::{BulkReport, BulkReportId, StandingOrder};
+use showreport_model::bulk::{BulkReport, BulkReportId, ReportJob};
 use utoipa::ToSchema;
 
 use super::jobs::job_id;
@@ -97,17 +97,16 @@ pub(crate) async fn list_reports(
     Segments(job): Segments<String>,
     given: Given,
 ) -> Result<Json<Reports>, ApiError> {
-    let order = app
-        .meta()
-        .standing_order(&reader.org, job_id(&job)?)
-        .await?;
+    let report_job = app.meta().report_job(&reader.org, job_id(&job)?).await?;
     let (filter, page) = read(&given)?;
     let mut reports = app
         .meta()
-        .bulk_reports(&reader.org, order.id, filter, page.limit())
+        .bulk_reports(&reader.org, report_job.id, filter, page.limit())
         .await?;
     let next_page_token = page.cut(&mut reports, |report| report.created_at.as_millis());
-    let reports = reports.iter().map(|report| describe(&app, &order, report));
+    let reports = reports
+        .iter()
+        .map(|report| describe(&app, &report_job, report));
     Ok(Json(Reports {
         reports: reports.collect(),
         next_page_token,
@@ -137,15 +136,12 @@ pub(crate) async fn get_report(
     reader: Reader,
     Segments((job, report)): Segments<(String, String)>,
 ) -> Result<Json<ReportAnswer>, ApiError> {
-    let order = app
-        .meta()
-        .standing_order(&reader.org, job_id(&job)?)
-        .await?;
+    let report_job = app.meta().report_job(&reader.org, job_id(&job)?).await?;
     let report = app
         .meta()
-        .bulk_report(&reader.org, order.id, report_id(&report)?)
+        .bulk_report(&reader.org, report_job.id, report_id(&report)?)
         .await?;
-    Ok(Json(describe(&app, &order, &report)))
+    Ok(Json(describe(&app, &report_job, &report)))
 }
 
 /// The number; a text that no report can have is the number of none.
@@ -158,19 +154,22 @@ pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
     })
 }
 
-fn describe(app: &App, order: &StandingOrder, report: &BulkReport) -> ReportAnswer {
+fn describe(app: &App, report_job: &ReportJob, report: &BulkReport) -> ReportAnswer {
     let base = app.config().base_url();
     let file = &report.file;
     ReportAnswer {
         id: report.id.to_string(),
-        job_id: order.id.to_string(),
+        job_id: report_job.id.to_string(),
         day: report.day.digits(),
         time_zone: report.zone.clone(),
         start_time: report.starts_at.to_proto(),
         end_time: report.ends_at.to_proto(),
         create_time: report.created_at.to_proto(),
-        job_expire_time: order.ended_at.or(order.ends_at).map(Timestamp::to_proto),
-        download_url: download_url(base, &order.org, order.id, report.id),
+        job_expire_time: report_job
+            .ended_at
+            .or(report_job.ends_at)
+            .map(Timestamp::to_proto),
+        download_url: download_url(base, &report_job.org, report_job.id, report.id),
         row_count: file.row_count,
         size_bytes: file.size_bytes,
         sha256: file.sha256.clone(),

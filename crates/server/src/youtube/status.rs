@@ -1,7 +1,7 @@
 //! How the newest period of a job stands: why a list ends where it ends.
 
 use serde::Serialize;
-use showreport_model::bulk::StandingOrder;
+use showreport_model::bulk::ReportJob;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -31,10 +31,10 @@ pub(super) struct PeriodStatus {
 /// How the newest period of a job stands. Nothing in the zone's first day of all.
 pub(super) async fn newest_period(
     app: &App,
-    order: &StandingOrder,
+    report_job: &ReportJob,
 ) -> Result<Option<PeriodStatus>, ApiError> {
-    let zone = app.meta().zone(&order.org).await?;
-    let made = app.meta().days_made(order.id).await?;
+    let zone = app.meta().zone(&report_job.org).await?;
+    let made = app.meta().days_made(report_job.id).await?;
     let now = app.now();
     let today = zone.day_of(now);
     let mut over = (1..=2).map(|days| today.plus(-days));
@@ -50,7 +50,7 @@ pub(super) async fn newest_period(
             format!("nothing was collected for {day}; its report has a header only"),
         ),
         Some(_) => ("READY", format!("the report of {day} is there")),
-        None if order.ended_at.is_some() => (
+        None if report_job.ended_at.is_some() => (
             "ENDED",
             "the job has ended, since nobody fetched its reports; create it again".to_owned(),
         ),

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use showreport_meta::Meta;
-use showreport_model::bulk::{ReportType, StandingOrder};
-use showreport_model::{OrgId, StandingOrderId};
+use showreport_model::bulk::{ReportJob, ReportType};
+use showreport_model::{OrgId, ReportJobId};
 
 use super::bulk::report_type;
 use super::lookup::zone_of;
@@ -52,7 +52,7 @@ enum Action {
     #[command(after_long_help = DELETE)]
     Delete {
         /// Id of the job, from `showreport job list`
-        id: StandingOrderId,
+        id: ReportJobId,
     },
 }
 
@@ -100,34 +100,34 @@ async fn create(
 ) -> anyhow::Result<()> {
     zone_of(meta, org).await?;
     let name = name.unwrap_or_else(|| report_type.title().to_owned());
-    let order = meta.create_standing_order(org, report_type, &name).await?;
-    tracing::info!(%org, standing_order.id = %order.id, %report_type, "made a job of bulk reports");
-    print_line(order.id)?;
+    let report_job = meta.create_report_job(org, report_type, &name).await?;
+    tracing::info!(%org, report_job.id = %report_job.id, %report_type, "made a job of bulk reports");
+    print_line(report_job.id)?;
     Ok(())
 }
 
 async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
-    let orders = match org {
+    let report_jobs = match org {
         Some(org) => {
             zone_of(meta, org).await?;
-            meta.standing_orders(org).await?
+            meta.report_jobs(org).await?
         }
-        None => meta.all_standing_orders().await?,
+        None => meta.all_report_jobs().await?,
     };
-    for order in orders {
-        let made = meta.days_made(order.id).await?;
+    for report_job in report_jobs {
+        let made = meta.days_made(report_job.id).await?;
         let newest = made.last_key_value();
         let newest = newest.map_or_else(|| "none".to_owned(), |(day, _)| day.to_string());
         let days = counted(made.len() as u64, "day");
-        let StandingOrder {
+        let ReportJob {
             id,
             org,
             report_type,
             name,
             created_at,
             ..
-        } = &order;
-        let state = match (order.ended_at, order.ends_at) {
+        } = &report_job;
+        let state = match (report_job.ended_at, report_job.ends_at) {
             (Some(at), _) => format!("ended {at}"),
             (None, Some(at)) => format!("ends {at}"),
             (None, None) => "active".to_owned(),
@@ -140,18 +140,18 @@ async fn list(meta: &Meta, org: Option<&OrgId>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn delete(meta: &Meta, directory: &DataDir, id: StandingOrderId) -> anyhow::Result<()> {
-    let mut orders = meta.all_standing_orders().await?;
-    orders.retain(|order| order.id == id);
-    let Some(order) = orders.pop() else {
+async fn delete(meta: &Meta, directory: &DataDir, id: ReportJobId) -> anyhow::Result<()> {
+    let mut report_jobs = meta.all_report_jobs().await?;
+    report_jobs.retain(|report_job| report_job.id == id);
+    let Some(report_job) = report_jobs.pop() else {
         bail!("job {id} does not exist; `showreport job list` prints the ids")
     };
     let files = open_lake(directory, meta).await?.report_files();
-    for file in meta.delete_standing_order(&order.org, id).await? {
-        let deleted = files.delete_all(&order.org, file).await;
+    for file in meta.delete_report_job(&report_job.org, id).await? {
+        let deleted = files.delete_all(&report_job.org, file).await;
         deleted.context("delete the file of a report")?;
     }
-    tracing::info!(org = %order.org, standing_order.id = %id, "deleted a job of bulk reports");
+    tracing::info!(org = %report_job.org, report_job.id = %id, "deleted a job of bulk reports");
     print_line(format_args!("deleted {id}"))?;
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(super) fn ask(server: &Server, base: &Known, patience: Duration) -> Vec<(Str
 pub(super) struct Known {
     /// Ids of finished reports.
     pub(super) reports: Vec<String>,
-    /// The standing order.
+    /// The report job.
     pub(super) job: String,
     pub(super) bulk: Vec<BulkReport>,
 }
@@ -152,7 +152,7 @@ fn list(server: &Server, job: &str) -> Result<Vec<Value>, String> {
     Ok(answer["reports"].as_array().cloned().unwrap_or_default())
 }
 
-/// Has a standing order made, and waits for reports of so many days.
+/// Has a report job made, and waits for reports of so many days.
 pub(super) fn make_bulk(server: &Server, days: usize) -> anyhow::Result<Known> {
     let order = json!({"reportTypeId": BULK_TYPE, "name": "rot"});
     let job = post(server, "/v1/jobs", &order).map_err(anyhow::Error::msg)?;

@@ -10,35 +10,45 @@ use crate::heads::NewHeads;
 const LEASE_MS: i64 = 30_000;
 
 impl Fixture {
-    async fn ordered(&self) -> StandingOrder {
+    async fn ordered(&self) -> ReportJob {
         let given = self
             .meta
-            .create_standing_order(&self.org, ReportType::WatchTime, "daily");
+            .create_report_job(&self.org, ReportType::WatchTime, "daily");
         given.await.unwrap()
     }
 
     /// Makes the day due, queues it and claims the job.
-    async fn claimed(&self, order: &StandingOrder, day: ReportDay) -> (ClaimedJob, DueTask) {
-        self.meta.want_days(order.id, &[day]).await.unwrap();
+    async fn claimed(
+        &self,
+        report_job: &ReportJob,
+        day: ReportDay,
+    ) -> (ClaimedJob, BulkReportTask) {
         self.meta
-            .queue_days(&order.org, order.id, &[day])
+            .mark_days_dirty(report_job.id, &[day])
+            .await
+            .unwrap();
+        self.meta
+            .queue_days(&report_job.org, report_job.id, &[day])
             .await
             .unwrap();
         let job = self.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
-        let due: DueDay = serde_json::from_str(&job.payload).unwrap();
-        (job, self.meta.due_task(&due).await.unwrap().unwrap())
+        let due: DirtyDay = serde_json::from_str(&job.payload).unwrap();
+        (
+            job,
+            self.meta.bulk_report_task(&due).await.unwrap().unwrap(),
+        )
     }
 
-    async fn made(&self, order: &StandingOrder, day: ReportDay, content: &str) -> Published {
-        let (job, task) = self.claimed(order, day).await;
+    async fn made(&self, report_job: &ReportJob, day: ReportDay, content: &str) -> Published {
+        let (job, task) = self.claimed(report_job, day).await;
         let new = new(content);
         let published = self.meta.publish_bulk_report(&job, &task, &new);
         published.await.unwrap()
     }
 
-    async fn listed(&self, order: &StandingOrder) -> Vec<BulkReport> {
+    async fn listed(&self, report_job: &ReportJob) -> Vec<BulkReport> {
         let all = BulkFilter::default();
-        let reports = self.meta.bulk_reports(&self.org, order.id, all, 100);
+        let reports = self.meta.bulk_reports(&self.org, report_job.id, all, 100);
         reports.await.unwrap()
     }
 }
@@ -78,21 +88,21 @@ async fn one_order_of_a_type_is_in_force_and_the_refusal_names_it() {
     assert_eq!(first.first_day, today.plus(-DAYS_BEFORE));
     let second = show
         .meta
-        .create_standing_order(&show.org, ReportType::WatchTime, "again")
+        .create_report_job(&show.org, ReportType::WatchTime, "again")
         .await
         .unwrap_err();
     assert_eq!(second.kind(), ErrorKind::Conflict);
     assert!(second.to_string().contains(&first.id.to_string()));
     let other = show
         .meta
-        .create_standing_order(&show.org, ReportType::Customers, "other");
+        .create_report_job(&show.org, ReportType::Customers, "other");
     other.await.unwrap();
-    let foreign = show.meta.standing_order(&org("rival"), first.id).await;
+    let foreign = show.meta.report_job(&org("rival"), first.id).await;
     assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
     let nobody = org("nobody");
     let nobody = show
         .meta
-        .create_standing_order(&nobody, ReportType::WatchTime, "n")
+        .create_report_job(&nobody, ReportType::WatchTime, "n")
         .await;
     assert!(matches!(nobody, Err(Error::UnknownOrg { .. })));
 }
@@ -100,32 +110,53 @@ async fn one_order_of_a_type_is_in_force_and_the_refusal_names_it() {
 #[tokio::test]
 async fn a_day_is_published_once_for_each_content_and_names_what_it_replaces() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let first = report(show.made(&order, day(), "a").await);
+    let report_job = show.ordered().await;
+    let first = report(show.made(&report_job, day(), "a").await);
     assert_eq!(first.supersedes, None);
-    assert_eq!(show.made(&order, day(), "a").await, Published::Unchanged);
-    let second = report(show.made(&order, day(), "b").await);
+    assert_eq!(
+        show.made(&report_job, day(), "a").await,
+        Published::Unchanged
+    );
+    let second = report(show.made(&report_job, day(), "b").await);
     assert_eq!(second.supersedes, Some(first.id));
     // What was said before may be said again.
-    let third = report(show.made(&order, day(), "a").await);
+    let third = report(show.made(&report_job, day(), "a").await);
     assert_eq!(third.supersedes, Some(second.id));
-    assert_eq!(show.listed(&order).await, [third.clone(), second, first]);
-    let made = show.meta.days_made(order.id).await.unwrap()[&day()];
+    assert_eq!(
+        show.listed(&report_job).await,
+        [third.clone(), second, first]
+    );
+    let made = show.meta.days_made(report_job.id).await.unwrap()[&day()];
     assert_eq!((made.reports, made.last_created_at), (3, third.created_at));
-    assert!(show.meta.due_days(order.id).await.unwrap().is_empty());
+    assert!(
+        show.meta
+            .dirty_days(report_job.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_reason_that_comes_up_while_a_day_is_made_is_not_lost() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let (job, task) = show.claimed(&order, day()).await;
-    show.meta.want_days(order.id, &[day()]).await.unwrap();
+    let report_job = show.ordered().await;
+    let (job, task) = show.claimed(&report_job, day()).await;
+    show.meta
+        .mark_days_dirty(report_job.id, &[day()])
+        .await
+        .unwrap();
     let published = show.meta.publish_bulk_report(&job, &task, &new("a")).await;
     report(published.unwrap());
-    assert!(show.meta.due_days(order.id).await.unwrap().contains(&day()));
+    assert!(
+        show.meta
+            .dirty_days(report_job.id)
+            .await
+            .unwrap()
+            .contains(&day())
+    );
     // It is written elsewhere, since the file of the first time is in use.
-    let (job, again) = show.claimed(&order, day()).await;
+    let (job, again) = show.claimed(&report_job, day()).await;
     assert_ne!(again.file_id, task.file_id);
     let published = show.meta.publish_bulk_report(&job, &again, &new("b")).await;
     report(published.unwrap());
@@ -135,8 +166,8 @@ async fn a_reason_that_comes_up_while_a_day_is_made_is_not_lost() {
 #[tokio::test]
 async fn only_the_last_claim_of_a_day_publishes() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let (first, task) = show.claimed(&order, day()).await;
+    let report_job = show.ordered().await;
+    let (first, task) = show.claimed(&report_job, day()).await;
     show.clock.advance(LEASE_MS);
     let second = show.meta.claim_job(LEASE_MS).await.unwrap().unwrap();
     let late = show
@@ -149,26 +180,26 @@ async fn only_the_last_claim_of_a_day_publishes() {
         .publish_bulk_report(&second, &task, &new("a"))
         .await;
     report(published.unwrap());
-    assert_eq!(show.listed(&order).await.len(), 1);
+    assert_eq!(show.listed(&report_job).await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_deleted_order_takes_reports_due_days_and_jobs_with_it() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let made = report(show.made(&order, day(), "a").await);
-    let (job, task) = show.claimed(&order, day()).await;
+    let report_job = show.ordered().await;
+    let made = report(show.made(&report_job, day(), "a").await);
+    let (job, task) = show.claimed(&report_job, day()).await;
     let foreign = show
         .meta
-        .delete_standing_order(&org("rival"), order.id)
+        .delete_report_job(&org("rival"), report_job.id)
         .await;
     assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
-    let files = show.meta.delete_standing_order(&show.org, order.id).await;
+    let files = show.meta.delete_report_job(&show.org, report_job.id).await;
     assert_eq!(files.unwrap(), [made.file_id, task.file_id]);
     let late = show.meta.publish_bulk_report(&job, &task, &new("b")).await;
     assert_eq!(late.unwrap(), Published::TakenOver);
     assert_eq!(show.meta.queue_depth().await.unwrap(), 0);
-    assert!(show.listed(&order).await.is_empty());
+    assert!(show.listed(&report_job).await.is_empty());
     // Numbers are never given twice.
     let next = show.ordered().await;
     assert!(report(show.made(&next, day(), "a").await).id > made.id);
@@ -177,52 +208,57 @@ async fn a_deleted_order_takes_reports_due_days_and_jobs_with_it() {
 #[tokio::test]
 async fn later_reports_are_dated_later_whatever_the_clock_says() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
+    let report_job = show.ordered().await;
     let mut created = Vec::new();
     for (number, millis) in [0, 0, 5_000, -10_000, 0].into_iter().enumerate() {
         show.clock.advance(millis);
         let content = number.to_string();
-        created.push(report(show.made(&order, day(), &content).await).created_at);
+        created.push(report(show.made(&report_job, day(), &content).await).created_at);
     }
     assert!(created.is_sorted_by(|one, next| one < next), "{created:?}");
     // Also after the latest is gone.
-    let latest = show.listed(&order).await[0].clone();
+    let latest = show.listed(&report_job).await[0].clone();
     show.meta.forget_bulk_report(latest.id).await.unwrap();
-    let next = report(show.made(&order, day(), "again").await);
+    let next = report(show.made(&report_job, day(), "again").await);
     assert!(next.created_at > latest.created_at);
 }
 
 #[tokio::test]
 async fn an_order_ends_when_it_was_told_and_nobody_fetched() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
+    let report_job = show.ordered().await;
     let ends_at = show.clock.now().saturating_add_millis(1_000);
     let meta = &show.meta;
-    let end = || meta.end_standing_order(&show.org, order.id);
+    let end = || meta.end_report_job(&show.org, report_job.id);
     assert!(!end().await.unwrap(), "it was not told");
     assert!(
-        meta.announce_end(&show.org, order.id, ends_at)
+        meta.announce_end(&show.org, report_job.id, ends_at)
             .await
             .unwrap()
     );
     let later = ends_at.saturating_add_millis(1);
-    assert!(!meta.announce_end(&show.org, order.id, later).await.unwrap());
+    assert!(
+        !meta
+            .announce_end(&show.org, report_job.id, later)
+            .await
+            .unwrap()
+    );
     assert!(!end().await.unwrap(), "its time has not come");
-    meta.note_fetched(&show.org, order.id).await.unwrap();
+    meta.note_fetched(&show.org, report_job.id).await.unwrap();
     show.clock.advance(1_000);
     assert!(!end().await.unwrap(), "somebody fetched");
     assert!(
-        meta.announce_end(&show.org, order.id, ends_at)
+        meta.announce_end(&show.org, report_job.id, ends_at)
             .await
             .unwrap()
     );
     assert!(end().await.unwrap());
-    assert!(meta.orders_in_force().await.unwrap().is_empty());
-    assert_eq!(meta.standing_orders(&show.org).await.unwrap().len(), 1);
+    assert!(meta.report_jobs_in_force().await.unwrap().is_empty());
+    assert_eq!(meta.report_jobs(&show.org).await.unwrap().len(), 1);
     // Another may take its place, and without a report it is forgotten.
     let next = show.ordered().await;
     meta.forget_ended_orders().await.unwrap();
-    assert_eq!(meta.standing_orders(&show.org).await.unwrap(), [next]);
+    assert_eq!(meta.report_jobs(&show.org).await.unwrap(), [next]);
 }
 
 #[tokio::test]
@@ -238,38 +274,38 @@ async fn what_is_said_of_an_event_is_looked_at_until_somebody_says_it_is_done() 
     let beat = || sent([playback("keynote", "p")]).finish();
     load(&[beat()]).await;
     assert!(
-        show.meta.touched_orgs().await.unwrap().is_empty(),
+        show.meta.dirty_orgs().await.unwrap().is_empty(),
         "nobody has ordered"
     );
     show.ordered().await;
     load(&[beat()]).await;
-    let [waiting] = &show.meta.touched_orgs().await.unwrap()[..] else {
+    let [waiting] = &show.meta.dirty_orgs().await.unwrap()[..] else {
         panic!("one organisation")
     };
     assert_eq!((&waiting.org, waiting.is_taken), (&show.org, false));
-    let first = show.meta.take_touched(&show.org, 100).await.unwrap();
+    let first = show.meta.take_dirty_events(&show.org, 100).await.unwrap();
     assert_eq!(first[0].event, event("keynote"));
     // Said again meanwhile, and taken by another: the first one's word is not enough.
     load(&[beat()]).await;
-    let second = show.meta.take_touched(&show.org, 100).await.unwrap();
+    let second = show.meta.take_dirty_events(&show.org, 100).await.unwrap();
     show.meta
-        .settle_touched(&show.org, &first, &[])
+        .resolve_dirty_events(&show.org, &first, &[])
         .await
         .unwrap();
-    assert!(show.meta.touched_orgs().await.unwrap()[0].is_taken);
+    assert!(show.meta.dirty_orgs().await.unwrap()[0].is_taken);
     // Said again meanwhile, and not yet taken: it waits for the next look.
     load(&[beat()]).await;
     show.meta
-        .settle_touched(&show.org, &second, &[])
+        .resolve_dirty_events(&show.org, &second, &[])
         .await
         .unwrap();
-    assert!(!show.meta.touched_orgs().await.unwrap()[0].is_taken);
-    let third = show.meta.take_touched(&show.org, 100).await.unwrap();
+    assert!(!show.meta.dirty_orgs().await.unwrap()[0].is_taken);
+    let third = show.meta.take_dirty_events(&show.org, 100).await.unwrap();
     show.meta
-        .settle_touched(&show.org, &third, &[])
+        .resolve_dirty_events(&show.org, &third, &[])
         .await
         .unwrap();
-    assert!(show.meta.touched_orgs().await.unwrap().is_empty());
+    assert!(show.meta.dirty_orgs().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -283,12 +319,12 @@ async fn an_event_record_reaches_back_for_ever_once() {
             .load_heads(&NewHeads::new(), &show.org, &record())
             .await;
         loaded.unwrap();
-        show.meta.take_touched(&show.org, 100).await.unwrap()
+        show.meta.take_dirty_events(&show.org, 100).await.unwrap()
     };
     let touched = load().await;
     assert_eq!(touched[0].earliest, Timestamp::MIN);
     show.meta
-        .settle_touched(&show.org, &touched, &[])
+        .resolve_dirty_events(&show.org, &touched, &[])
         .await
         .unwrap();
     assert!(load().await.is_empty(), "it says nothing new");
@@ -297,8 +333,8 @@ async fn an_event_record_reaches_back_for_ever_once() {
 #[tokio::test]
 async fn a_file_is_a_days_from_the_reason_to_make_it_until_its_report_is_gone() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let (job, task) = show.claimed(&order, day()).await;
+    let report_job = show.ordered().await;
+    let (job, task) = show.claimed(&report_job, day()).await;
     let linked = DayFile {
         id: ReportId::generate(),
         org: show.org.clone(),
@@ -326,8 +362,8 @@ async fn a_file_is_a_days_from_the_reason_to_make_it_until_its_report_is_gone() 
 #[tokio::test]
 async fn work_of_a_clock_ahead_is_revived() {
     let show = Fixture::new().await;
-    let order = show.ordered().await;
-    let (job, task) = show.claimed(&order, day()).await;
+    let report_job = show.ordered().await;
+    let (job, task) = show.claimed(&report_job, day()).await;
     show.clock.set(-86_400_000);
     assert_eq!(show.meta.claim_job(LEASE_MS).await.unwrap(), None);
     show.meta.revive_jobs(600_000).await.unwrap();

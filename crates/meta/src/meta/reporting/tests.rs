@@ -33,7 +33,7 @@ impl Fixture {
         let row = journal::NewRow {
             payload: &[],
             rows: 1,
-            touched_json: &format!("[[\"acme\",\"{event_id}\"]]"),
+            events_json: &format!("[[\"acme\",\"{event_id}\"]]"),
         };
         let now = self.clock.now();
         journal::insert(&mut write, row, now).await.unwrap();

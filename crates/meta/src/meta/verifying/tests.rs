@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use showreport_model::bulk::{DueDay, ReportType};
+use showreport_model::bulk::{DirtyDay, ReportType};
 use showreport_model::report::Pins;
 use showreport_model::{Damage, SystemClock};
 use sqlx::AssertSqlSafe;
@@ -65,7 +65,7 @@ async fn a_changed_value_is_found_at_the_start_and_whenever_its_row_is_read() {
         "UPDATE orgs SET zone = 'Asia/Tokyo'",
         "UPDATE events SET title = 'The keynose'",
         "UPDATE events SET kind = 'vod'",
-        "UPDATE journal SET touched = '[[\"acme\",\"keynose\"]]'",
+        "UPDATE journal SET events = '[[\"acme\",\"keynose\"]]'",
         "UPDATE journal SET seq = 2",
         "DELETE FROM journal",
         "UPDATE reports SET journal_last = 0",
@@ -225,16 +225,16 @@ async fn a_table_that_describes_itself_in_other_words_is_damaged() {
 }
 
 #[tokio::test]
-async fn a_standing_order_that_is_damaged_keeps_none_of_the_others() {
+async fn a_report_job_that_is_damaged_keeps_none_of_the_others() {
     let show = Fixture::new().await;
     let meta = &show.meta;
     let give = async |report_type| {
-        let given = meta.create_standing_order(&show.org, report_type, "daily");
-        let order = given.await.unwrap();
-        let day = order.first_day;
-        meta.want_days(order.id, &[day]).await.unwrap();
-        DueDay {
-            order: order.id,
+        let given = meta.create_report_job(&show.org, report_type, "daily");
+        let report_job = given.await.unwrap();
+        let day = report_job.first_day;
+        meta.mark_days_dirty(report_job.id, &[day]).await.unwrap();
+        DirtyDay {
+            report_job: report_job.id,
             day,
         }
     };
@@ -242,17 +242,17 @@ async fn a_standing_order_that_is_damaged_keeps_none_of_the_others() {
     let whole = give(ReportType::Customers).await;
     damage(
         meta,
-        "UPDATE standing_orders SET name = 'x' WHERE report_type = 'event_watch_time_a1'",
+        "UPDATE report_jobs SET name = 'x' WHERE report_type = 'event_watch_time_a1'",
     )
     .await;
     let (read, failed): (Vec<_>, Vec<_>) = meta
-        .orders_in_force()
+        .report_jobs_in_force()
         .await
         .unwrap()
         .into_iter()
         .partition(Result::is_ok);
     assert_eq!(read.len(), 1);
     names(failed.into_iter().next().unwrap(), "meta.sqlite");
-    assert!(meta.due_task(&whole).await.unwrap().is_some());
-    names(meta.due_task(&damaged).await, "meta.sqlite");
+    assert!(meta.bulk_report_task(&whole).await.unwrap().is_some());
+    names(meta.bulk_report_task(&damaged).await, "meta.sqlite");
 }

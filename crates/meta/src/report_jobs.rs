@@ -1,26 +1,26 @@
-//! Standing orders: a report a day of one type, one for an organisation and type.
+//! Report jobs: a report a day of one type, one for an organisation and type.
 
-use showreport_model::bulk::{ReportType, StandingOrder};
-use showreport_model::{OrgId, StandingOrderId, Timestamp};
+use showreport_model::bulk::{ReportJob, ReportType};
+use showreport_model::{OrgId, ReportJobId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use crate::database::{Stored, Sum, check_rows};
 use crate::error::{Doing, Error};
 
-/// The columns of a standing order, with what follows them.
+/// The columns of a report job, with what follows them.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org, report_type, name, created_at, first_day, fetched_at, ends_at, ended_at,
                 sum
-            FROM standing_orders ",
+            FROM report_jobs ",
             $rest
         )
     };
 }
 
-const INSERT: &str = "INSERT INTO standing_orders
+const INSERT: &str = "INSERT INTO report_jobs
         (id, org, report_type, name, created_at, first_day, fetched_at, sum)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7)
     ON CONFLICT (org, report_type) WHERE ended_at IS NULL DO NOTHING";
@@ -35,122 +35,122 @@ const SELECT_ALL: &str = select!("ORDER BY org, created_at DESC, id DESC");
 
 const SELECT_IN_FORCE: &str = select!("WHERE ended_at IS NULL ORDER BY org, id");
 
-const DELETE: &str = "DELETE FROM standing_orders WHERE org = ?1 AND id = ?2";
+const DELETE: &str = "DELETE FROM report_jobs WHERE org = ?1 AND id = ?2";
 
-/// An order that has ended stays ended.
-const FETCHED: &str = "UPDATE standing_orders SET fetched_at = ?3, ends_at = NULL
+/// A report job that has ended stays ended.
+const FETCHED: &str = "UPDATE report_jobs SET fetched_at = ?3, ends_at = NULL
     WHERE org = ?1 AND id = ?2 AND ended_at IS NULL";
 
-const ANNOUNCE_END: &str = "UPDATE standing_orders SET ends_at = ?3
+const ANNOUNCE_END: &str = "UPDATE report_jobs SET ends_at = ?3
     WHERE org = ?1 AND id = ?2 AND ended_at IS NULL AND ends_at IS NULL";
 
-const END: &str = "UPDATE standing_orders SET ended_at = ?3
+const END: &str = "UPDATE report_jobs SET ended_at = ?3
     WHERE org = ?1 AND id = ?2 AND ended_at IS NULL AND ends_at <= ?3";
 
 /// What is over and has no report left is nothing any more.
-const FORGET_ENDED: &str = "DELETE FROM standing_orders WHERE ended_at IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM bulk_reports WHERE standing_order = standing_orders.id)";
+const FORGET_ENDED: &str = "DELETE FROM report_jobs WHERE ended_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM bulk_reports WHERE report_job = report_jobs.id)";
 
-/// Adds an order. Fails where one of the type is in force, and names it.
+/// Adds a report job. Fails where one of the type is in force, and names it.
 pub(crate) async fn insert(
     write: &mut SqliteConnection,
-    order: &StandingOrder,
+    report_job: &ReportJob,
 ) -> Result<(), Error> {
     let done = sqlx::query(INSERT)
-        .bind(order.id.to_string())
-        .bind(order.org.as_str())
-        .bind(order.report_type.name())
-        .bind(order.name.as_str())
-        .bind(order.created_at.as_millis())
-        .bind(order.first_day.to_string())
-        .bind(sum(order))
+        .bind(report_job.id.to_string())
+        .bind(report_job.org.as_str())
+        .bind(report_job.report_type.name())
+        .bind(report_job.name.as_str())
+        .bind(report_job.created_at.as_millis())
+        .bind(report_job.first_day.to_string())
+        .bind(sum(report_job))
         .execute(&mut *write)
         .await
-        .doing("create a standing order")?;
+        .doing("create a report job")?;
     if done.rows_affected() == 1 {
         return Ok(());
     }
     let row = sqlx::query(SELECT_OF_TYPE)
-        .bind(order.org.as_str())
-        .bind(order.report_type.name())
+        .bind(report_job.org.as_str())
+        .bind(report_job.report_type.name())
         .fetch_one(write)
         .await
-        .doing("look up a standing order")?;
-    let existing = self::order(&row)?;
-    Err(Error::StandingOrderExists {
-        order: existing.id,
+        .doing("look up a report job")?;
+    let existing = self::report_job(&row)?;
+    Err(Error::ReportJobExists {
+        report_job: existing.id,
         report_type: existing.report_type,
         name: existing.name,
     })
 }
 
-/// An order of an organisation.
+/// A report job of an organisation.
 pub(crate) async fn find(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
-    id: StandingOrderId,
-) -> Result<StandingOrder, Error> {
+    id: ReportJobId,
+) -> Result<ReportJob, Error> {
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(id.to_string())
         .fetch_optional(read)
         .await
-        .doing("look up a standing order")?;
-    order(&row.ok_or(Error::UnknownStandingOrder { order: id })?)
+        .doing("look up a report job")?;
+    report_job(&row.ok_or(Error::UnknownReportJob { report_job: id })?)
 }
 
 /// All orders of an organisation, newest first. There are few: one in force for each type.
 pub(crate) async fn of_org(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,
-) -> Result<Vec<StandingOrder>, Error> {
+) -> Result<Vec<ReportJob>, Error> {
     let rows = sqlx::query(SELECT_OF_ORG)
         .bind(org.as_str())
         .fetch_all(read)
         .await
-        .doing("list standing orders")?;
-    rows.iter().map(order).collect()
+        .doing("list report jobs")?;
+    rows.iter().map(report_job).collect()
 }
 
 /// All orders of all organisations.
-pub(crate) async fn all(read: impl SqliteExecutor<'_>) -> Result<Vec<StandingOrder>, Error> {
+pub(crate) async fn all(read: impl SqliteExecutor<'_>) -> Result<Vec<ReportJob>, Error> {
     let rows = sqlx::query(SELECT_ALL)
         .fetch_all(read)
         .await
-        .doing("list standing orders")?;
-    rows.iter().map(order).collect()
+        .doing("list report jobs")?;
+    rows.iter().map(report_job).collect()
 }
 
 /// The orders in force of all organisations, each by itself: one that is damaged keeps none of the others.
 pub(crate) async fn in_force(
     read: impl SqliteExecutor<'_>,
-) -> Result<Vec<Result<StandingOrder, Error>>, Error> {
+) -> Result<Vec<Result<ReportJob, Error>>, Error> {
     let rows = sqlx::query(SELECT_IN_FORCE)
         .fetch_all(read)
         .await
-        .doing("list standing orders")?;
-    Ok(rows.iter().map(order).collect())
+        .doing("list report jobs")?;
+    Ok(rows.iter().map(report_job).collect())
 }
 
-/// Removes an order, and with it all that was made for it.
+/// Removes a report job, and with it all that was made for it.
 pub(crate) async fn delete(
     write: &mut SqliteConnection,
     org: &OrgId,
-    id: StandingOrderId,
+    id: ReportJobId,
 ) -> Result<(), Error> {
     let done = sqlx::query(DELETE)
         .bind(org.as_str())
         .bind(id.to_string())
         .execute(write)
         .await
-        .doing("delete a standing order")?;
+        .doing("delete a report job")?;
     if done.rows_affected() == 0 {
-        return Err(Error::UnknownStandingOrder { order: id });
+        return Err(Error::UnknownReportJob { report_job: id });
     }
     Ok(())
 }
 
-/// What happens to an order at an instant.
+/// What happens to a report job at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Somebody fetched a report: it goes on.
@@ -161,10 +161,10 @@ pub(crate) enum Turn {
     End,
 }
 
-/// Notes what happened to an order; false if that does not apply any more.
+/// Notes what happened to a report job; false if that does not apply any more.
 pub(crate) async fn turn(
     write: &mut SqliteConnection,
-    (org, id): (&OrgId, StandingOrderId),
+    (org, id): (&OrgId, ReportJobId),
     turn: Turn,
     at: Timestamp,
 ) -> Result<bool, Error> {
@@ -179,7 +179,7 @@ pub(crate) async fn turn(
         .bind(at.as_millis())
         .execute(write)
         .await
-        .doing("keep a standing order")?;
+        .doing("keep a report job")?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -188,30 +188,30 @@ pub(crate) async fn forget_ended(write: &mut SqliteConnection) -> Result<(), Err
     sqlx::query(FORGET_ENDED)
         .execute(write)
         .await
-        .doing("forget standing orders that have ended")?;
+        .doing("forget report jobs that have ended")?;
     Ok(())
 }
 
-/// Reads every order, so that one that is damaged is found.
+/// Reads every report job, so that one that is damaged is found.
 pub(crate) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> {
-    check_rows(read, SELECT_ALL, |row| order(row).map(drop)).await
+    check_rows(read, SELECT_ALL, |row| report_job(row).map(drop)).await
 }
 
 /// Over what was ordered; how it goes on is written later.
-fn sum(order: &StandingOrder) -> i64 {
+fn sum(report_job: &ReportJob) -> i64 {
     Sum::of("standing_orders")
-        .text(&order.id.to_string())
-        .text(order.org.as_str())
-        .text(order.report_type.name())
-        .text(&order.name)
-        .number(order.created_at.as_millis())
-        .text(&order.first_day.to_string())
+        .text(&report_job.id.to_string())
+        .text(report_job.org.as_str())
+        .text(report_job.report_type.name())
+        .text(&report_job.name)
+        .number(report_job.created_at.as_millis())
+        .text(&report_job.first_day.to_string())
         .finish()
 }
 
-fn order(row: &SqliteRow) -> Result<StandingOrder, Error> {
+fn report_job(row: &SqliteRow) -> Result<ReportJob, Error> {
     let row = Stored(row);
-    let order = StandingOrder {
+    let report_job = ReportJob {
         id: row.parsed("id")?,
         org: row.parsed("org")?,
         report_type: row.named("report_type", ReportType::from_name)?,
@@ -222,6 +222,6 @@ fn order(row: &SqliteRow) -> Result<StandingOrder, Error> {
         ends_at: row.time_if_any("ends_at")?,
         ended_at: row.time_if_any("ended_at")?,
     };
-    row.check("standing_orders", sum(&order))?;
-    Ok(order)
+    row.check("report_jobs", sum(&report_job))?;
+    Ok(report_job)
 }
