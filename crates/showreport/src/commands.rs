@@ -145,7 +145,7 @@ fn manual() -> String {
     format!("{MANUAL}\n\n{}", settings::DEFAULT_FILE)
 }
 
-/// Whether stdout was a pipe whose reader has closed it, as `head` does.
+/// Whether stdout is a pipe that its reader has closed, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

@@ -1,4 +1,4 @@
-//! Where a command writes a report: to stdout, or to a file whose extension matches the format.
+//! The destination of a report: stdout, or a file with an extension that matches the format.
 
 use std::io::IsTerminal;
 use std::path::Path;

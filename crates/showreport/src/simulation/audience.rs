@@ -93,7 +93,7 @@ fn draw_views(random: &mut Random, signed_in: bool) -> Vec<View> {
     let device = draw_device(random);
     let from = draw_arrival(random);
     let to = draw_departure(random, from);
-    // Some viewers who stay longer than 12 minutes continue on another device.
+    // Some viewers continue on another device after a part of a long stay.
     let moves = signed_in && to - from > 12 * MINUTE && random.chance(90);
     let left_at = if moves {
         random.between(from + 5 * MINUTE..to - 5 * MINUTE)

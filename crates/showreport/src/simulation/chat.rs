@@ -7,7 +7,7 @@ use super::random::Random;
 use super::wire::{At, ChatRecord, Record};
 use super::{ENDS_AT, MINUTE, SECOND, STARTS_AT, STREAM_STARTS_AT};
 
-/// Attempts to find a sender who is watching at the time of the message.
+/// Attempts to find a sender that is watching at the time of the message.
 const ATTEMPTS_MAX: u32 = 24;
 
 /// Every version of every message with the time at which it is sent.

@@ -1,4 +1,4 @@
-//! The first hour of a new user: the README's tour, pasted from its first line to its last, and the demo.
+//! What the documentation tells a new user to run: the tour of the README, the demo, the examples.
 
 use std::fs;
 use std::net::TcpListener;
@@ -161,6 +161,23 @@ fn the_show_of_a_demo_is_in_the_bulk_report_of_the_day_before() {
     let today = Command::new("date").args(["-u", "+%F"]).output();
     let today = String::from_utf8(today.expect("date runs").stdout).expect("UTF-8");
     assert!(day < today.trim(), "{day} is before {today}");
+}
+
+#[test]
+fn every_record_of_the_page_about_records_is_accepted() {
+    let page = include_str!("../../../../docs/records.md");
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    printed(directory, "org create acme --data-dir show");
+    for (language, name, count) in [("json", "page.ndjson", 6), ("csv", "page.csv", 1)] {
+        fs::write(directory.join(name), fenced(page, language).concat()).expect("write");
+        let text = printed(
+            directory,
+            &format!("import {name} --org acme --data-dir show"),
+        );
+        let records = if count == 1 { "record" } else { "records" };
+        assert_eq!(text, format!("accepted {count} {records}, rejected 0\n"));
+    }
 }
 
 /// The example of docs/figures.md.
