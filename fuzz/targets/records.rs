@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| showreport_server::fuzzing::records(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| showreport_records::fuzzing::records(input));

@@ -4,7 +4,6 @@
 mod body;
 mod violations;
 mod page;
-mod repeated;
 
 use std::fmt::Display;
 
@@ -12,12 +11,12 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use showreport_records::repeated_field;
 
 pub(crate) use body::{Held, body_timeout, body_too_large, read_body};
 pub(crate) use page::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
 };
-pub(crate) use repeated::repeated_field;
 pub(crate) use violations::Violations;
 
 use crate::error::ApiError;

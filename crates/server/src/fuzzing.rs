@@ -1,38 +1,12 @@
-//! What strangers' bytes reach first, for fuzzing: the readers of records, packed bodies, links
-//! and requests. Each takes anything, and must only never panic, grow or lie.
-
-use showreport_model::facts::FactsBuilder;
-use showreport_model::{OrgId, Timestamp};
+//! Fuzz targets: bytes of strangers as packed bodies, links and requests. None may panic or take
+//! memory without bound.
 
 use crate::blendvision::{CreateReports, read_ids};
-use crate::collect::{Encoding, Form, Window, parse_body, parse_line, unpack};
+use crate::collect::{Encoding, Window, unpack};
 use crate::downloads::{Link, LinkParts, Wanted, wanted};
 
 /// The most that comes out of a packed body.
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
-
-/// A body of records, in each form; what is good becomes facts.
-pub fn records(input: &[u8]) {
-    let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
-    for form in [Form::Json, Form::Ndjson, Form::Either] {
-        let mut facts = FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
-        let mut kept = 0;
-        let read = parse_body(input, form, now, |record| {
-            record.push_to(&mut facts);
-            kept += 1;
-        });
-        if let Ok(rejections) = read {
-            assert_eq!(facts.records(), kept);
-            assert!(rejections.named.len() <= rejections.total);
-            assert!(rejections.total + kept <= input.len());
-            facts.finish();
-        }
-    }
-    if let Ok(parsed) = parse_line(input, 0, now) {
-        let mut facts = FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
-        parsed.push_to(&mut facts);
-    }
-}
 
 /// A packed body; the first byte says how.
 pub fn packed(input: &[u8]) {
@@ -96,12 +70,7 @@ mod tests {
 
     #[test]
     fn every_input_that_fuzzing_kept_is_still_taken() {
-        let targets: [Target; 4] = [
-            ("records", records),
-            ("packed", packed),
-            ("links", links),
-            ("requests", requests),
-        ];
+        let targets: [Target; 3] = [("packed", packed), ("links", links), ("requests", requests)];
         for (name, target) in targets {
             for input in corpus(name) {
                 target(&input);

@@ -6,10 +6,11 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
+use showreport_records::{
+    BODY_FORMATS, DEFAULT_BODY_FORMAT, Format, Rejection, Rejections, body_format, shortened,
+};
 
 use super::decompress::Encoding;
-use super::fields::shortened;
-use super::parse::{Form, Rejected, Rejections};
 use super::sift::{Records, Sifted, Writing, sift};
 use crate::app::App;
 use crate::auth::Collector;
@@ -25,6 +26,33 @@ pub(crate) struct Receipt {
     /// How many were not taken, where that is more than `rejected` names.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_total: Option<usize>,
+}
+
+/// A record that was not taken, and why.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Rejected {
+    /// The line or the array's element, counted from 0; blank lines count.
+    index: usize,
+    /// `UPPER_SNAKE_CASE`.
+    #[schema(value_type = String, example = "MISSING_FIELD")]
+    reason: &'static str,
+    /// What is wrong and what would be right.
+    message: String,
+    /// The field, where one is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl Rejected {
+    fn list(rejections: Vec<Rejection>) -> Vec<Self> {
+        let rejected = |rejection: Rejection| Self {
+            index: rejection.index,
+            reason: rejection.reason.as_str(),
+            message: rejection.message,
+            field: rejection.field,
+        };
+        rejections.into_iter().map(rejected).collect()
+    }
 }
 
 /// How many wrong records a refusal names as fields too.
@@ -68,7 +96,7 @@ pub(crate) async fn collect(
     ensure_clock(&app).await?;
     let (parts, body) = request.into_parts();
     let writing = Writing {
-        form: form(&parts.headers)?,
+        format: format(&parts.headers)?,
         encoding: encoding(&parts.headers)?,
     };
     let Sifted {
@@ -87,12 +115,12 @@ pub(crate) async fn collect(
         app.meta().journal().append(collector.token, good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
     } else if rejections.total > 0 {
-        return Err(all_rejected(&rejections));
+        return Err(all_rejected(rejections));
     }
-    let rejected_total = (rejections.total > rejections.named.len()).then_some(rejections.total);
+    let rejected_total = (rejections.total > rejections.listed.len()).then_some(rejections.total);
     let receipt = Receipt {
         accepted,
-        rejected: rejections.named,
+        rejected: Rejected::list(rejections.listed),
         rejected_total,
     };
     Ok((StatusCode::ACCEPTED, Json(receipt)))
@@ -104,9 +132,9 @@ async fn ensure_clock(app: &App) -> Result<(), ApiError> {
     clock.map_err(|error| ApiError::from(error).logged())
 }
 
-fn all_rejected(rejections: &Rejections) -> ApiError {
+fn all_rejected(rejections: Rejections) -> ApiError {
     let violations = rejections
-        .named
+        .listed
         .iter()
         .take(VIOLATIONS_MAX)
         .map(|rejected| Violation {
@@ -117,7 +145,7 @@ fn all_rejected(rejections: &Rejections) -> ApiError {
             description: rejected.message.clone(),
         })
         .collect();
-    let message = match rejections.named.first() {
+    let message = match rejections.listed.first() {
         Some(only) if rejections.total == 1 => {
             format!("the only record is not good: {}", only.message)
         }
@@ -127,34 +155,33 @@ fn all_rejected(rejections: &Rejections) -> ApiError {
         ),
         None => "no record is good".to_owned(),
     };
+    let is_cut = rejections.total > rejections.listed.len();
     let mut error = ApiError::bad_request("ALL_RECORDS_REJECTED", message)
         .with_violations(violations)
         .with_field("accepted", json!(0))
-        .with_field("rejected", json!(rejections.named));
-    if rejections.total > rejections.named.len() {
+        .with_field("rejected", json!(Rejected::list(rejections.listed)));
+    if is_cut {
         error = error.with_field("rejected_total", json!(rejections.total));
     }
     error
 }
 
 /// What the content type says; its parameters say nothing that we do not know.
-fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
+fn format(headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
     let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| {
         let text = value.to_str().unwrap_or("?");
         let essence = text.split(';').next().unwrap_or_default();
         essence.trim().to_ascii_lowercase()
     });
     let first = types.next().unwrap_or_default();
-    let form = match first.as_str() {
-        "" | "text/plain" => Some(Form::Either),
-        "application/json" => Some(Form::Json),
-        "application/x-ndjson" => Some(Form::Ndjson),
-        _ => None,
+    let format = match first.as_str() {
+        "" => Some(DEFAULT_BODY_FORMAT),
+        media_type => body_format(media_type),
     };
     if types.next().is_some() {
         return Err(unsupported_type("there are several content types"));
     }
-    form.ok_or_else(|| {
+    format.ok_or_else(|| {
         let hint = match first.as_str() {
             "application/x-www-form-urlencoded" => {
                 ", which is what `curl -d` sends (`--data-binary` with \
@@ -176,12 +203,15 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
 
 /// Says what came and what to send.
 fn unsupported_type(what_came: &str) -> ApiError {
+    let formats = BODY_FORMATS
+        .iter()
+        .map(|format| format!("{} ({})", format.media_type(), format.description()));
     ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UNSUPPORTED_TYPE",
         format!(
-            "{what_came}; send application/x-ndjson (a record a line), application/json (an array of \
-             records, or one), text/plain (either), or none"
+            "{what_came}; send {}, or none",
+            formats.collect::<Vec<_>>().join(", ")
         ),
     )
 }
@@ -248,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_came_and_what_to_send() {
-        let of_type = |values: &[&'static str]| form(&headers(&CONTENT_TYPE, values)).err();
+        let of_type = |values: &[&'static str]| format(&headers(&CONTENT_TYPE, values)).err();
         let of_encoding = |value| encoding(&headers(&CONTENT_ENCODING, &[value])).err();
         for (refusal, came, send) in [
             (
@@ -286,11 +316,19 @@ mod tests {
 
     #[test]
     fn a_type_may_have_parameters() {
-        let read = |values: &[&'static str]| form(&headers(&CONTENT_TYPE, values)).ok();
-        assert_eq!(read(&[]), Some(Form::Either));
-        assert_eq!(read(&["text/plain;charset=UTF-8"]), Some(Form::Either));
-        assert_eq!(read(&["Application/JSON; charset=utf-8"]), Some(Form::Json));
-        assert_eq!(read(&["application/x-ndjson"]), Some(Form::Ndjson));
+        let read = |values: &[&'static str]| {
+            let format = format(&headers(&CONTENT_TYPE, values)).ok();
+            format.map(Format::media_type)
+        };
+        assert_eq!(read(&[]), Some("text/plain"));
+        let taken = [
+            ("text/plain;charset=UTF-8", "text/plain"),
+            ("Application/JSON; charset=utf-8", "application/json"),
+            ("application/x-ndjson", "application/x-ndjson"),
+        ];
+        for (sent, media_type) in taken {
+            assert_eq!(read(&[sent]), Some(media_type), "{sent}");
+        }
         for wrong in [
             &["text/csv"][..],
             &["application/x-www-form-urlencoded"],

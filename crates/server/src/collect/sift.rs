@@ -8,10 +8,10 @@ use axum::body::Body;
 use hyper::body::Body as _;
 use showreport_model::facts::Batches;
 use showreport_model::{OrgId, Timestamp};
+use showreport_records::{DecodeError, Format, Rejections, decode_body};
 use tokio::task::spawn_blocking;
 
 use super::decompress::{Encoding, Unpackable, Window, unpack, unpacked_bytes};
-use super::parse::{Broken, Form, Rejections, parse_body};
 use crate::app::App;
 use crate::budget::Share;
 use crate::error::ApiError;
@@ -43,7 +43,7 @@ const TURN_PLACES_MAX: usize = 64;
 /// How a body is written, as its headers say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Writing {
-    pub(super) form: Form,
+    pub(super) format: &'static dyn Format,
     pub(super) encoding: Encoding,
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn sift(
         let places = places(body.len());
         app.collecting().acquire_many(&org, places).await?
     };
-    let parsed = parse(&body, writing.form, org, app.now())?;
+    let parsed = parse(&body, writing.format, org, app.now())?;
     let records = records(parsed, body);
     Ok(Sifted { records, turn })
 }
@@ -134,7 +134,7 @@ struct Work {
 
 impl Work {
     fn parse(self, text: &[u8]) -> Result<(Batches, Rejections), ApiError> {
-        parse(text, self.writing.form, self.org, self.now)
+        parse(text, self.writing.format, self.org, self.now)
     }
 }
 
@@ -247,25 +247,31 @@ fn places(bytes: usize) -> usize {
 
 fn parse(
     body: &[u8],
-    form: Form,
+    format: &dyn Format,
     org: OrgId,
     now: Timestamp,
 ) -> Result<(Batches, Rejections), ApiError> {
+    if let Some(encoding) = Encoding::from_head(body) {
+        let message = format!(
+            "the body is packed; send `Content-Encoding: {}` with it; nothing of it was stored",
+            encoding.name()
+        );
+        return Err(ApiError::bad_request("PACKED_BODY", message));
+    }
     let mut facts = Batches::new(org);
-    let rejections = parse_body(body, form, now, |record| {
+    let rejections = decode_body(body, format, now, |record| {
         record.push_to(facts.filling());
     });
     match rejections {
         Ok(rejections) => Ok((facts, rejections)),
-        Err(broken) => {
-            let reason = match broken {
-                Broken::Empty => "EMPTY_BODY",
-                Broken::Json(_) => "BROKEN_BODY",
-                Broken::Wide(_) => "NOT_UTF8",
-                Broken::Packed(_) => "PACKED_BODY",
-                Broken::TooMany => "TOO_MANY_RECORDS",
+        Err(error) => {
+            let reason = match error {
+                DecodeError::Empty => "EMPTY_BODY",
+                DecodeError::MalformedJson(_) => "BROKEN_BODY",
+                DecodeError::NotUtf8(_) => "NOT_UTF8",
+                DecodeError::TooManyRecords => "TOO_MANY_RECORDS",
             };
-            Err(ApiError::bad_request(reason, broken.to_string()))
+            Err(ApiError::bad_request(reason, error.to_string()))
         }
     }
 }

@@ -1,8 +1,6 @@
 //! `showreport import`: record files, straight to the lake.
 
-mod blocks;
 mod source;
-mod csv_blocks;
 mod wide;
 mod content;
 mod outcome;
@@ -158,14 +156,14 @@ fn source(path: &Path) -> anyhow::Result<Source> {
     if name == "-" {
         return Ok(Source::stdin());
     }
-    let Some((form, packing)) = named(&name) else {
+    let Some((format, packing)) = named(&name) else {
         return Err(Usage(format!(
             "{name} is no file of records by its name; those end in .ndjson, .jsonl or .csv, packed ones \
              in .gz, .zst or .br after that, and `-` is stdin"
         ))
         .into());
     };
-    Source::open(path, form, packing).with_context(|| format!("open {name}"))
+    Source::open(path, format, packing).with_context(|| format!("open {name}"))
 }
 
 /// A bar over the bytes of all files; it is seen only on a terminal.

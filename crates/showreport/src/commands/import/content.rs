@@ -2,67 +2,56 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use showreport_server::collect::{Wide, unpack_file};
+use showreport_records::{Blocks, Charset, FileFormat};
+use showreport_server::collect::unpack_file;
 
-use super::blocks::{BLOCK_BYTES, Block, Blocks};
-use super::csv_blocks::CsvBlocks;
-use super::source::{Form, Packing};
+use super::source::Packing;
 use super::wide::Utf16Reader;
 
-/// The records of a file, in blocks of lines.
-pub(super) enum Content {
-    Lines(Blocks),
-    Csv(CsvBlocks),
-}
+/// Bytes that are read of a file at a time.
+const BUFFER_BYTES: usize = 256 << 10;
 
-impl Content {
-    pub(super) fn open(
-        input: impl Read + 'static,
-        form: Form,
-        packing: Packing,
-    ) -> io::Result<Self> {
-        let input = Box::new(BufReader::with_capacity(BLOCK_BYTES, input));
-        let mut input = unpack_file(input, packing == Packing::Brotli)?;
-        // A pipe may give less than asked for, but never nothing before its end.
-        if let Some(wide) = Wide::of(input.fill_buf()?) {
-            let text: Box<dyn Read> = match wide {
-                Wide::Utf16Le => Box::new(Utf16Reader::little(input)),
-                Wide::Utf16Be => Box::new(Utf16Reader::big(input)),
-                Wide::Utf32 => {
-                    let problem = "the file is UTF-32; convert it with `iconv -f UTF-32 -t UTF-8`";
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-                }
-            };
-            input = Box::new(BufReader::with_capacity(BLOCK_BYTES, text));
-        }
-        match form {
-            Form::Ndjson => Ok(Self::Lines(Blocks::new(input))),
-            Form::Csv => CsvBlocks::open(input).map(Self::Csv),
-        }
+/// Opens a file of records: unpacks it, makes its text UTF-8, and reads it in blocks.
+pub(super) fn open(
+    input: impl Read + 'static,
+    format: &dyn FileFormat,
+    packing: Packing,
+) -> io::Result<Blocks> {
+    let input = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
+    let mut input = unpack_file(input, packing == Packing::Brotli)?;
+    // A pipe may give less than asked for, but never nothing before its end.
+    if let Some(charset) = Charset::detect(input.fill_buf()?) {
+        let text: Box<dyn Read> = match charset {
+            Charset::Utf16Le => Box::new(Utf16Reader::little(input)),
+            Charset::Utf16Be => Box::new(Utf16Reader::big(input)),
+            Charset::Utf32 => {
+                let problem = "the file is UTF-32; convert it with `iconv -f UTF-32 -t UTF-8`";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
+        };
+        input = Box::new(BufReader::with_capacity(BUFFER_BYTES, text));
     }
-
-    /// The next block, or nothing at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        match self {
-            Self::Lines(blocks) => blocks.next(),
-            Self::Csv(blocks) => blocks.next(),
-        }
-    }
+    format.read(input)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Cursor, Write};
 
+    use showreport_records::{Block, Content, Ndjson};
+
     use super::*;
-    use crate::commands::import::blocks::Text;
 
     /// All lines with their numbers.
     fn lines(bytes: Vec<u8>) -> io::Result<Vec<(usize, String)>> {
-        let mut content = Content::open(Cursor::new(bytes), Form::Ndjson, Packing::ByContent)?;
+        let blocks = open(Cursor::new(bytes), &Ndjson, Packing::ByContent)?;
         let mut all = Vec::new();
-        while let Some(Block { first_line, text }) = content.next()? {
-            let Text::Lines(text) = text else {
+        for block in blocks {
+            let Block {
+                first_line,
+                content,
+            } = block?;
+            let Content::Lines(text) = content else {
                 panic!("no line is too long")
             };
             let text = String::from_utf8(text).expect("UTF-8");

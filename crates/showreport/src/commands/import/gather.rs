@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use showreport_model::OrgId;
 use showreport_model::facts::{Collected, FactsBuilder};
 use showreport_model::record::Record;
-use showreport_server::collect::Parsed;
+use showreport_records::Decoded;
 use tokio::sync::mpsc;
 
 /// The records of a view always go to the same builder, where they meet the
@@ -46,7 +46,7 @@ pub(super) struct Closed;
 
 /// The records of a block, by the builder that they go to.
 pub(super) struct Sorted<'a> {
-    stripes: [Vec<(Parsed<'a>, usize)>; STRIPES],
+    stripes: [Vec<(Decoded<'a>, usize)>; STRIPES],
     /// Where records go that meet no other.
     any: usize,
 }
@@ -68,11 +68,11 @@ impl Gatherer {
     }
 
     /// Puts a record, read from so many bytes, among those of its builder.
-    pub(super) fn sort<'a>(&self, record: Parsed<'a>, bytes: usize, sorted: &mut Sorted<'a>) {
+    pub(super) fn sort<'a>(&self, record: Decoded<'a>, bytes: usize, sorted: &mut Sorted<'a>) {
         let playback = match &record {
-            Parsed::Beat(beat) => Some(beat.playback),
-            Parsed::Record(Record::Playback(playback)) => Some(playback.playback.as_str()),
-            Parsed::Record(_) => None,
+            Decoded::Beat(beat) => Some(beat.playback),
+            Decoded::Record(Record::Playback(playback)) => Some(playback.playback.as_str()),
+            Decoded::Record(_) => None,
         };
         let stripe = playback.map_or(sorted.any, |playback| {
             let hash = self.hasher.hash_one(playback);
@@ -140,7 +140,7 @@ impl Sorted<'_> {
 }
 
 impl Stripe {
-    fn push(&mut self, record: Parsed<'_>, bytes: usize) {
+    fn push(&mut self, record: Decoded<'_>, bytes: usize) {
         if record.push_to(&mut self.builder) {
             self.bytes += bytes;
         }
@@ -185,7 +185,7 @@ mod tests {
         let gatherer = Gatherer::new(&org, groups);
         let event = |id: usize| {
             let event = format!("event {id}").parse().expect("an id");
-            Parsed::Record(Record::Event(EventRecord {
+            Decoded::Record(Record::Event(EventRecord {
                 event,
                 kind: EventKind::Live,
                 title: String::new(),

@@ -10,13 +10,11 @@ use std::thread;
 
 use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
-use memchr::memchr_iter;
 use serde_json::Value;
 use showreport_model::{Clock, EventId};
-use showreport_server::collect::{Rejected, parse_line, without_mark};
+use showreport_records::{Block, Content, decode_record, lines, without_bom};
 
-use super::blocks::{Block, LINE_BYTES_MAX, Text};
-use super::content::Content;
+use super::content::open;
 use super::gather::{Closed, Gatherer, Sorted};
 use super::outcome::Outcome;
 use super::source::Source;
@@ -86,15 +84,10 @@ impl Reader {
     fn make_block(&self, work: &Work, gatherer: &Gatherer) -> Result<Outcome, Closed> {
         let mut outcome = Outcome::default();
         let (file, first) = (work.file, work.block.first_line);
-        let text = match &work.block.text {
-            Text::Lines(text) => text,
-            Text::TooLong => {
-                let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-                outcome.reject(file, first, why);
-                return Ok(outcome);
-            }
-            Text::Bad(why) => {
-                outcome.reject(file, first, format!("MALFORMED_CSV: {why}"));
+        let text = match &work.block.content {
+            Content::Lines(text) => text,
+            Content::Rejected(reason, message) => {
+                outcome.reject(file, first, format!("{reason}: {message}"));
                 return Ok(outcome);
             }
         };
@@ -108,14 +101,15 @@ impl Reader {
             if text.is_empty() {
                 continue;
             }
-            match parse_line(text, line, now) {
+            match decode_record(text, line, now) {
                 Ok(record) => {
                     gatherer.sort(record, text.len(), &mut sorted);
                     outcome.accept(file);
                 }
-                Err(Rejected {
-                    reason, message, ..
-                }) => outcome.reject(file, line, format!("{reason}: {message}")),
+                Err(rejection) => {
+                    let why = format!("{}: {}", rejection.reason, rejection.message);
+                    outcome.reject(file, line, why);
+                }
             }
         }
         gatherer.gather(sorted)?;
@@ -139,17 +133,7 @@ impl Reader {
 
 /// The line without spaces around it, and without the byte-order mark of a file that was joined to others.
 fn record_of(line: &[u8]) -> &[u8] {
-    without_mark(line.trim_ascii()).trim_ascii()
-}
-
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    let ends = memchr_iter(b'\n', text).chain([text.len()]);
-    ends.map(move |end| {
-        let line = &text[start..end];
-        start = end + 1;
-        line
-    })
+    without_bom(line.trim_ascii()).trim_ascii()
 }
 
 /// Gives out the blocks of all files, until nobody takes them.
@@ -163,12 +147,12 @@ fn read_blocks(
         let name = source.name().display().to_string();
         bar.set_message(name.clone());
         let give_out = || -> io::Result<bool> {
-            let (form, packing) = (source.form, source.packing);
-            let mut content = Content::open(bar.wrap_read(source.input()), form, packing)?;
-            while let Some(block) = content.next()? {
+            let (format, packing) = (source.format, source.packing);
+            let blocks = open(bar.wrap_read(source.input()), format, packing)?;
+            for block in blocks {
                 let next = Work {
                     file,
-                    block,
+                    block: block?,
                     number,
                 };
                 number += 1;

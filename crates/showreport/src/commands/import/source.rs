@@ -4,14 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// How records are written in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A record a line, as JSON.
-    Ndjson,
-    /// A header of the names of fields, and a record a row.
-    Csv,
-}
+use showreport_records::{FileFormat, Ndjson, file_format};
 
 /// How it is known whether and how a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,24 +16,21 @@ pub(super) enum Packing {
 }
 
 /// What a name says of a file of records; nothing where it is none.
-pub(super) fn named(name: &str) -> Option<(Form, Packing)> {
+pub(super) fn named(name: &str) -> Option<(&'static dyn FileFormat, Packing)> {
     let (name, packing) = match name.rsplit_once('.')? {
         (name, "br") => (name, Packing::Brotli),
         (name, "gz" | "zst") => (name, Packing::ByContent),
         _ => (name, Packing::ByContent),
     };
-    match name.rsplit_once('.')?.1 {
-        "ndjson" | "jsonl" => Some((Form::Ndjson, packing)),
-        "csv" => Some((Form::Csv, packing)),
-        _ => None,
-    }
+    let format = file_format(name.rsplit_once('.')?.1)?;
+    Some((format, packing))
 }
 
 /// A file or stdin.
 #[derive(Debug)]
 pub(super) struct Source {
     name: PathBuf,
-    pub(super) form: Form,
+    pub(super) format: &'static dyn FileFormat,
     pub(super) packing: Packing,
     /// The open file and its size; nothing for stdin.
     file: Option<(File, u64)>,
@@ -50,18 +40,22 @@ impl Source {
     pub(super) fn stdin() -> Self {
         Self {
             name: PathBuf::from("stdin"),
-            form: Form::Ndjson,
+            format: &Ndjson,
             packing: Packing::ByContent,
             file: None,
         }
     }
 
-    pub(super) fn open(path: &Path, form: Form, packing: Packing) -> io::Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        format: &'static dyn FileFormat,
+        packing: Packing,
+    ) -> io::Result<Self> {
         let file = File::open(path)?;
         let size_bytes = file.metadata()?.len();
         Ok(Self {
             name: path.to_owned(),
-            form,
+            format,
             packing,
             file: Some((file, size_bytes)),
         })
@@ -91,13 +85,14 @@ mod tests {
     #[test]
     fn a_name_says_form_and_packing() {
         for (name, wanted) in [
-            ("a.ndjson", (Form::Ndjson, Packing::ByContent)),
-            ("dir.csv/a.jsonl.gz", (Form::Ndjson, Packing::ByContent)),
-            ("a.csv", (Form::Csv, Packing::ByContent)),
-            ("a.b.csv.zst", (Form::Csv, Packing::ByContent)),
-            ("a.csv.br", (Form::Csv, Packing::Brotli)),
+            ("a.ndjson", ("ndjson", Packing::ByContent)),
+            ("dir.csv/a.jsonl.gz", ("ndjson", Packing::ByContent)),
+            ("a.csv", ("csv", Packing::ByContent)),
+            ("a.b.csv.zst", ("csv", Packing::ByContent)),
+            ("a.csv.br", ("csv", Packing::Brotli)),
         ] {
-            assert_eq!(named(name), Some(wanted), "{name}");
+            let found = named(name).map(|(format, packing)| (format.extensions()[0], packing));
+            assert_eq!(found, Some(wanted), "{name}");
         }
         for name in [
             "a",
@@ -108,7 +103,7 @@ mod tests {
             "a.txt",
             "a.ndjson.gz.br",
         ] {
-            assert_eq!(named(name), None, "{name}");
+            assert!(named(name).is_none(), "{name}");
         }
     }
 }

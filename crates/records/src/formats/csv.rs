@@ -1,14 +1,32 @@
-//! CSV with a header of the names of fields, as lines of NDJSON.
+//! CSV: a header of the names of fields, then one record a row. RFC 4180, with commas, semicolons
+//! or tabs.
 //!
-//! RFC 4180, with commas, semicolons or tabs. A row that has several lines is one line of JSON and
-//! blank lines after it, so that numbers of lines stay those of the file.
+//! A row becomes one line of NDJSON. A row of several lines becomes one line and blank lines after
+//! it, so that numbers of lines stay those of the file.
 
 use std::io::{self, BufRead, Read};
 
 use serde::de::IgnoredAny;
-use showreport_server::collect::{FIELD_NAMES, without_mark};
 
-use super::blocks::{BLOCK_BYTES, Block, LINE_BYTES_MAX, Text};
+use crate::blocks::{BLOCK_BYTES, Block, Content, LINE_BYTES_MAX};
+use crate::format::{Blocks, FileFormat};
+use crate::reason::Reason;
+use crate::record::without_bom;
+use crate::value::FIELD_NAMES;
+
+/// CSV with a header.
+#[derive(Debug)]
+pub(crate) struct Csv;
+
+impl FileFormat for Csv {
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
+    fn read(&self, input: Box<dyn BufRead>) -> io::Result<Blocks> {
+        Ok(Box::new(CsvBlocks::open(input)?))
+    }
+}
 
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
@@ -30,7 +48,7 @@ const TIMES: [&str; 9] = [
 ];
 
 /// Reads blocks one after the other.
-pub(super) struct CsvBlocks {
+struct CsvBlocks {
     input: Box<dyn BufRead>,
     separator: u8,
     /// The field of each column; nothing where records have no such field.
@@ -42,7 +60,7 @@ pub(super) struct CsvBlocks {
 
 impl CsvBlocks {
     /// Reads the header.
-    pub(super) fn open(mut input: Box<dyn BufRead>) -> io::Result<Self> {
+    fn open(mut input: Box<dyn BufRead>) -> io::Result<Self> {
         let mut header = Vec::new();
         let mut lines = 0;
         // Blank lines before the header are skipped.
@@ -71,8 +89,7 @@ impl CsvBlocks {
         })
     }
 
-    /// The next block, or nothing at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
+    fn read(&mut self) -> io::Result<Option<Block>> {
         if let Some(next) = self.next.take() {
             return Ok(Some(next));
         }
@@ -80,7 +97,7 @@ impl CsvBlocks {
         let mut text = Vec::new();
         while text.len() < BLOCK_BYTES {
             let row_line = self.next_line;
-            let alone = match self.read_row()? {
+            let content = match self.read_row()? {
                 None => break,
                 Some(Ok(row)) => match self.record(&row.cells) {
                     Ok(record) => {
@@ -88,23 +105,24 @@ impl CsvBlocks {
                         text.resize(text.len() + self.next_line - row_line, b'\n');
                         continue;
                     }
-                    Err(problem) => Text::Bad(problem),
+                    Err(message) => Content::Rejected(Reason::MalformedCsv, message),
                 },
-                Some(Err(TooLong)) => Text::TooLong,
+                Some(Err(TooLong)) => Content::too_long(),
             };
-            let alone = Block {
+            let rejected = Block {
                 first_line: row_line,
-                text: alone,
+                content,
             };
             if text.is_empty() {
-                return Ok(Some(alone));
+                return Ok(Some(rejected));
             }
-            self.next = Some(alone);
+            self.next = Some(rejected);
             break;
         }
-        let text = Text::Lines(text);
-        let is_end = text == Text::Lines(Vec::new());
-        Ok((!is_end).then_some(Block { first_line, text }))
+        Ok((!text.is_empty()).then_some(Block {
+            first_line,
+            content: Content::Lines(text),
+        }))
     }
 
     /// The next row, or nothing at the end.
@@ -134,7 +152,7 @@ impl CsvBlocks {
             }
             // Files that were joined have a mark at the beginning of each.
             let line = if row.is_new() {
-                without_mark(&line)
+                without_bom(&line)
             } else {
                 &line
             };
@@ -183,11 +201,19 @@ impl CsvBlocks {
     }
 }
 
+impl Iterator for CsvBlocks {
+    type Item = io::Result<Block>;
+
+    fn next(&mut self) -> Option<io::Result<Block>> {
+        self.read().transpose()
+    }
+}
+
 /// The cells of the header, by the separator that gives a column `type`.
 fn header_cells(header: &[u8]) -> (u8, Vec<Vec<u8>>) {
     let by = |separator| {
         let mut row = Row::default();
-        if !row.feed(without_mark(header), separator) {
+        if !row.feed(without_bom(header), separator) {
             row.end();
         }
         (separator, row.cells)

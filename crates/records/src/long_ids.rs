@@ -3,7 +3,7 @@
 //! The reader of JSON makes a rounded number of them, so two ids would become one. They are made texts
 //! before it reads them, in the few records that have them.
 
-use super::scan::{Parts, key_and_value};
+use crate::scan::{Parts, key_and_value};
 
 /// Fields that are ids, or hold some. Those of other names are not looked into.
 const IDS: [&str; 10] = [
@@ -26,7 +26,7 @@ const LEVELS: usize = 4;
 const DIGITS: usize = 19;
 
 /// The record with its long ids as texts.
-pub(super) fn as_texts(record: &str) -> String {
+pub(crate) fn as_texts(record: &str) -> String {
     let mut written = String::with_capacity(record.len() + 32);
     write(record, LEVELS, &mut written);
     written

@@ -1,20 +1,20 @@
-//! Texts that are not UTF-8 by what they begin with.
+//! Finds text that is UTF-16 or UTF-32 by its first bytes.
 
-/// The code of a text in which each character has two bytes or more.
+/// A character encoding other than UTF-8 in which every character takes two bytes or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wide {
-    /// UTF-16, the lower byte first: what PowerShell's `>` writes.
+pub enum Charset {
+    /// UTF-16 in little-endian order, which PowerShell's `>` writes.
     Utf16Le,
-    /// UTF-16, the higher byte first.
+    /// UTF-16 in big-endian order.
     Utf16Be,
-    /// UTF-32 of either order.
+    /// UTF-32 in either order.
     Utf32,
 }
 
-impl Wide {
-    /// What a text is that begins so: by its byte-order mark, else by zeros, of which the beginning
-    /// of JSON or CSV in UTF-8 has none.
-    pub fn of(head: &[u8]) -> Option<Self> {
+impl Charset {
+    /// Detects the encoding by the byte-order mark, else by zero bytes: JSON and CSV in UTF-8 have
+    /// none among their first bytes. `None` is UTF-8.
+    pub fn detect(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0xfe, 0, 0, ..]
             | [0, 0, 0xfe, 0xff, ..]
@@ -26,7 +26,7 @@ impl Wide {
         }
     }
 
-    /// Its name, as `iconv` has it.
+    /// The name that `iconv` takes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Utf16Le | Self::Utf16Be => "UTF-16",
@@ -40,15 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_known_by_its_mark_or_its_zeros() {
+    fn a_charset_is_detected_by_byte_order_mark_or_zeros() {
         let texts = ["{\"a\":1}", "type,event_id", "[", "\u{feff}{}", "\u{feff}"];
         for text in texts {
-            assert_eq!(Wide::of(text.as_bytes()), None, "{text}");
+            assert_eq!(Charset::detect(text.as_bytes()), None, "{text}");
             let units: Vec<u16> = text.encode_utf16().collect();
             let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
             let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-            assert_eq!(Wide::of(&little), Some(Wide::Utf16Le), "{text}");
-            assert_eq!(Wide::of(&big), Some(Wide::Utf16Be), "{text}");
+            assert_eq!(Charset::detect(&little), Some(Charset::Utf16Le), "{text}");
+            assert_eq!(Charset::detect(&big), Some(Charset::Utf16Be), "{text}");
             let little: Vec<u8> = text
                 .chars()
                 .flat_map(|c| u32::from(c).to_le_bytes())
@@ -57,10 +57,10 @@ mod tests {
                 .chars()
                 .flat_map(|c| u32::from(c).to_be_bytes())
                 .collect();
-            assert_eq!(Wide::of(&little), Some(Wide::Utf32), "{text}");
-            assert_eq!(Wide::of(&big), Some(Wide::Utf32), "{text}");
+            assert_eq!(Charset::detect(&little), Some(Charset::Utf32), "{text}");
+            assert_eq!(Charset::detect(&big), Some(Charset::Utf32), "{text}");
         }
-        assert_eq!(Wide::of(b""), None);
-        assert_eq!(Wide::of(b"\0"), None);
+        assert_eq!(Charset::detect(b""), None);
+        assert_eq!(Charset::detect(b"\0"), None);
     }
 }

@@ -9,24 +9,25 @@ use showreport_model::Timestamp;
 use showreport_model::ids::IdError;
 use showreport_model::time::TimeError;
 
-use super::value::Value;
+use crate::reason::Reason;
+use crate::value::Value;
 
 /// What is wrong with a record: one field, the first found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct FieldError {
     /// `UPPER_SNAKE_CASE`.
-    pub(super) reason: &'static str,
+    pub(crate) reason: Reason,
     /// What the field is and what would be right.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The field, with its path inside the record.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// Whether it is an id, and a number that may be an integer of more than 64 bits.
-    pub(super) is_long_integer: bool,
+    pub(crate) is_long_integer: bool,
 }
 
-impl Fault {
+impl FieldError {
     /// A fault; the message begins with the field's name.
-    pub(super) fn new(reason: &'static str, field: &str, problem: impl Display) -> Self {
+    pub(crate) fn new(reason: Reason, field: &str, problem: impl Display) -> Self {
         Self {
             reason,
             message: format!("`{field}` {problem}"),
@@ -35,13 +36,17 @@ impl Fault {
         }
     }
 
-    pub(super) fn wrong_type(field: &str, is: &str, wanted: &str) -> Self {
-        Self::new("WRONG_TYPE", field, format!("is {is}; it must be {wanted}"))
+    pub(crate) fn wrong_type(field: &str, is: &str, wanted: &str) -> Self {
+        Self::new(
+            Reason::WrongType,
+            field,
+            format!("is {is}; it must be {wanted}"),
+        )
     }
 
-    pub(super) fn missing(field: &str, wanted: &str) -> Self {
+    pub(crate) fn missing(field: &str, wanted: &str) -> Self {
         Self::new(
-            "MISSING_FIELD",
+            Reason::MissingField,
             field,
             format!("is missing; it must be {wanted}"),
         )
@@ -49,9 +54,9 @@ impl Fault {
 }
 
 /// How long a chat text may be, in bytes.
-pub(super) const CHAT_TEXT_BYTES_MAX: usize = 4096;
+pub(crate) const CHAT_TEXT_BYTES_MAX: usize = 4096;
 /// How long any other string may be, in bytes.
-pub(super) const TEXT_BYTES_MAX: usize = 1024;
+pub(crate) const TEXT_BYTES_MAX: usize = 1024;
 /// How far a time may lie ahead of the clock: senders' clocks are not ours.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 
@@ -64,18 +69,18 @@ const TEXT: &str = "a string";
 
 /// A field of a record with its name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Field<'f, 'a> {
+pub(crate) struct Field<'f, 'a> {
     name: &'f str,
     value: &'f Value<'a>,
 }
 
 impl<'f, 'a> Field<'f, 'a> {
-    pub(super) fn new(name: &'f str, value: &'f Value<'a>) -> Self {
+    pub(crate) fn new(name: &'f str, value: &'f Value<'a>) -> Self {
         Self { name, value }
     }
 
     /// The field if it says something: in an optional field `""` is the same as absent.
-    pub(super) fn present(self) -> Option<Self> {
+    pub(crate) fn present(self) -> Option<Self> {
         match self.value {
             Value::Absent => None,
             Value::Text(text) if text.is_empty() => None,
@@ -84,7 +89,7 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 
     /// An id: a text, or an integer, which is its digits.
-    pub(super) fn id<I: FromStr<Err = IdError>>(self) -> Result<I, Fault> {
+    pub(crate) fn id<I: FromStr<Err = IdError>>(self) -> Result<I, FieldError> {
         let id = match self.value {
             Value::Integer(number) => number.to_string().parse(),
             Value::Unsigned(number) => number.to_string().parse(),
@@ -95,25 +100,25 @@ impl<'f, 'a> Field<'f, 'a> {
             }
             _ => self.text_as(ID)?.parse(),
         };
-        id.map_err(|error| Fault::new("INVALID_ID", self.name, error))
+        id.map_err(|error| FieldError::new(Reason::InvalidId, self.name, error))
     }
 
-    pub(super) fn time(self) -> Result<Timestamp, Fault> {
+    pub(crate) fn time(self) -> Result<Timestamp, FieldError> {
         let time = match self.value {
             Value::Integer(millis) => Timestamp::from_millis(*millis),
             Value::Unsigned(_) => Err(TimeError::TooLate),
             Value::Text(text) => text.parse(),
             _ => return Err(self.wrong_type(TIME)),
         };
-        time.map_err(|error| Fault::new("INVALID_TIME", self.name, error))
+        time.map_err(|error| FieldError::new(Reason::InvalidTime, self.name, error))
     }
 
     /// A time that is not in the future, but for what clocks differ by.
-    pub(super) fn time_until(self, now: Timestamp) -> Result<Timestamp, Fault> {
+    pub(crate) fn time_until(self, now: Timestamp) -> Result<Timestamp, FieldError> {
         let time = self.time()?;
         if time > now.saturating_add_millis(AHEAD_MS_MAX) {
-            return Err(Fault::new(
-                "TIME_IN_FUTURE",
+            return Err(FieldError::new(
+                Reason::TimeInFuture,
                 self.name,
                 format!(
                     "is more than an hour ahead of the server's clock ({now}); set the sender's \
@@ -124,18 +129,18 @@ impl<'f, 'a> Field<'f, 'a> {
         Ok(time)
     }
 
-    pub(super) fn text(self, bytes_max: usize) -> Result<&'f str, Fault> {
+    pub(crate) fn text(self, bytes_max: usize) -> Result<&'f str, FieldError> {
         let text = self.text_as(TEXT)?;
         if text.len() > bytes_max {
-            return Err(Fault::new(
-                "TOO_LONG",
+            return Err(FieldError::new(
+                Reason::TooLong,
                 self.name,
                 format!("has {} bytes; it may have {bytes_max}", text.len()),
             ));
         }
         if text.contains('\0') {
-            return Err(Fault::new(
-                "INVALID_TEXT",
+            return Err(FieldError::new(
+                Reason::InvalidText,
                 self.name,
                 "holds the character NUL (U+0000); leave it out",
             ));
@@ -144,22 +149,22 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 
     /// A member of an enum, which is known by its name.
-    pub(super) fn named<T>(
+    pub(crate) fn named<T>(
         self,
         from_name: fn(&str) -> Option<T>,
         names: fn() -> String,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, FieldError> {
         let name = self.text_as("a string")?;
         from_name(name).ok_or_else(|| {
-            Fault::new(
-                "UNKNOWN_VALUE",
+            FieldError::new(
+                Reason::UnknownValue,
                 self.name,
                 format!("is {}; it must be one of {}", shortened(name), names()),
             )
         })
     }
 
-    pub(super) fn flag(self) -> Result<bool, Fault> {
+    pub(crate) fn flag(self) -> Result<bool, FieldError> {
         match self.value {
             Value::Bool(flag) => Ok(*flag),
             _ => Err(self.wrong_type("true or false")),
@@ -167,15 +172,15 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 
     /// Milliseconds that count from nought, floored: players give seconds with many decimals.
-    pub(super) fn millis(self) -> Result<i64, Fault> {
+    pub(crate) fn millis(self) -> Result<i64, FieldError> {
         self.check_not_negative()?;
         match self.value {
             Value::Integer(millis) => Ok(*millis),
             // From 2^63 on; up to there the conversion only drops the fraction.
             #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
             Value::Number(millis) if *millis < TWO_TO_63 => Ok(*millis as i64),
-            _ => Err(Fault::new(
-                "OUT_OF_RANGE",
+            _ => Err(FieldError::new(
+                Reason::OutOfRange,
                 self.name,
                 "is too large; it is a number of milliseconds",
             )),
@@ -183,7 +188,7 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 
     /// Checks a number that counts from nought.
-    pub(super) fn check_not_negative(self) -> Result<(), Fault> {
+    pub(crate) fn check_not_negative(self) -> Result<(), FieldError> {
         let is_negative = match self.value {
             Value::Integer(number) => *number < 0,
             Value::Unsigned(_) => false,
@@ -191,8 +196,8 @@ impl<'f, 'a> Field<'f, 'a> {
             _ => return Err(self.wrong_type("a number from 0, such as 1 or 1.5")),
         };
         if is_negative {
-            return Err(Fault::new(
-                "OUT_OF_RANGE",
+            return Err(FieldError::new(
+                Reason::OutOfRange,
                 self.name,
                 "is negative; it must be 0 or more",
             ));
@@ -201,14 +206,14 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 
     /// An ISO 3166 code in form, in upper case.
-    pub(super) fn region(self) -> Result<String, Fault> {
+    pub(crate) fn region(self) -> Result<String, FieldError> {
         let text = self.text_as("a string such as TW or DE-BY")?;
         let code = text.to_ascii_uppercase();
         if is_region(code.as_bytes()) {
             Ok(code)
         } else {
-            Err(Fault::new(
-                "INVALID_REGION",
+            Err(FieldError::new(
+                Reason::InvalidRegion,
                 self.name,
                 format!(
                     "is {}; it must be an ISO 3166 code such as TW (3166-1) or DE-BY (3166-2)",
@@ -218,24 +223,24 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    fn text_as(self, wanted: &str) -> Result<&'f str, Fault> {
+    fn text_as(self, wanted: &str) -> Result<&'f str, FieldError> {
         match self.value {
             Value::Text(text) => Ok(text),
-            Value::Absent => Err(Fault::missing(self.name, wanted)),
+            Value::Absent => Err(FieldError::missing(self.name, wanted)),
             _ => Err(self.wrong_type(wanted)),
         }
     }
 
-    fn wrong_type(self, wanted: &str) -> Fault {
+    fn wrong_type(self, wanted: &str) -> FieldError {
         match self.value {
-            Value::Absent => Fault::missing(self.name, wanted),
-            value => Fault::wrong_type(self.name, value.kind(), wanted),
+            Value::Absent => FieldError::missing(self.name, wanted),
+            value => FieldError::wrong_type(self.name, value.kind(), wanted),
         }
     }
 }
 
 /// Two letters, then perhaps a hyphen and one to three letters or digits.
-pub(super) fn is_region(code: &[u8]) -> bool {
+pub(crate) fn is_region(code: &[u8]) -> bool {
     let Some((country, rest)) = code.split_first_chunk::<2>() else {
         return false;
     };
@@ -252,7 +257,7 @@ pub(super) fn is_region(code: &[u8]) -> bool {
 }
 
 /// A value in quotes, cut so that no message grows with what was sent.
-pub(super) fn shortened(text: &str) -> Cow<'static, str> {
+pub fn shortened(text: &str) -> Cow<'static, str> {
     const CHARACTERS_MAX: usize = 32;
     match text.char_indices().nth(CHARACTERS_MAX) {
         None => format!("{text:?}").into(),

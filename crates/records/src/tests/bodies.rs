@@ -5,13 +5,13 @@ use super::*;
 type Named = Vec<(usize, &'static str)>;
 
 /// The number of good records and the rejections of a body.
-fn body(text: &[u8], form: Form) -> Result<(usize, Named), Broken> {
+fn body(text: &[u8], format: &dyn Format) -> Result<(usize, Named), DecodeError> {
     let mut good = 0;
-    let rejections = parse_body(text, form, now(), |_| good += 1)?;
+    let rejections = decode_body(text, format, now(), |_| good += 1)?;
     let named = rejections
-        .named
+        .listed
         .iter()
-        .map(|rejected| (rejected.index, rejected.reason))
+        .map(|rejected| (rejected.index, rejected.reason.as_str()))
         .collect();
     Ok((good, named))
 }
@@ -19,33 +19,40 @@ fn body(text: &[u8], form: Form) -> Result<(usize, Named), Broken> {
 #[test]
 fn a_body_has_no_more_records_than_good_ones_could_be() {
     let lines = "x\n".repeat(RECORDS_MAX + 1);
-    for (form, body) in [
-        (Form::Ndjson, lines.as_str()),
-        (Form::Json, &format!("[{}0]", "0,".repeat(RECORDS_MAX))),
+    for (format, body) in [
+        (NDJSON, lines.as_str()),
+        (JSON, &format!("[{}0]", "0,".repeat(RECORDS_MAX))),
     ] {
-        let read = parse_body(body.as_bytes(), form, Timestamp::MIN, |_| {});
-        assert_eq!(read, Err(Broken::TooMany), "{form:?}");
+        let read = decode_body(body.as_bytes(), format, Timestamp::MIN, |_| {});
+        assert_eq!(read, Err(DecodeError::TooManyRecords), "{format:?}");
     }
     let fits = &lines[..2 * RECORDS_MAX];
-    let read = parse_body(fits.as_bytes(), Form::Ndjson, Timestamp::MIN, |_| {});
+    let read = decode_body(fits.as_bytes(), NDJSON, Timestamp::MIN, |_| {});
     assert_eq!(read.unwrap().total, RECORDS_MAX);
 }
 
 #[test]
 fn a_long_body_of_brackets_is_not_read() {
     let deep = "[".repeat(100_000);
-    let read = |form| parse_body(deep.as_bytes(), form, Timestamp::MIN, |_| {});
-    assert!(matches!(read(Form::Json), Err(Broken::Json(_))));
-    for form in [Form::Ndjson, Form::Either] {
-        assert_eq!(read(form).unwrap().named[0].reason, "MALFORMED_JSON");
+    let read = |format| decode_body(deep.as_bytes(), format, Timestamp::MIN, |_| {});
+    assert!(matches!(read(JSON), Err(DecodeError::MalformedJson(_))));
+    for format in [NDJSON, PLAIN] {
+        assert_eq!(
+            read(format).unwrap().listed[0].reason.as_str(),
+            "MALFORMED_JSON"
+        );
     }
     // One that ends is only an element that is not read.
     let closed = format!("[{}, {deep}{}]", chat(), "]".repeat(deep.len()));
-    for form in [Form::Json, Form::Either] {
+    for format in [JSON, PLAIN] {
         let mut good = 0;
-        let read = parse_body(closed.as_bytes(), form, now(), |_| good += 1).unwrap();
-        assert_eq!((good, read.total), (1, 1), "{form:?}");
-        assert!(read.named[0].message.contains("deeper"), "{:?}", read.named);
+        let read = decode_body(closed.as_bytes(), format, now(), |_| good += 1).unwrap();
+        assert_eq!((good, read.total), (1, 1), "{format:?}");
+        assert!(
+            read.listed[0].message.contains("deeper"),
+            "{:?}",
+            read.listed
+        );
     }
 }
 
@@ -53,7 +60,7 @@ fn a_long_body_of_brackets_is_not_read() {
 fn lines_are_counted_with_blank_ones() {
     let text = format!("\r\n{}\r\n  \n[]\n{{\n{}", event(), chat());
     assert_eq!(
-        body(text.as_bytes(), Form::Ndjson),
+        body(text.as_bytes(), NDJSON),
         Ok((2, vec![(3, "NOT_AN_OBJECT"), (4, "MALFORMED_JSON")]))
     );
 }
@@ -64,7 +71,7 @@ fn a_malformed_line_is_one_rejected_record() {
     text.extend_from_slice(b"\n{\"type\":\"event\",\"extra\":\"\xff\"}\n");
     text.extend_from_slice(br#"{"type":"ev"#);
     assert_eq!(
-        body(&text, Form::Ndjson),
+        body(&text, NDJSON),
         Ok((1, vec![(1, "MALFORMED_JSON"), (2, "MALFORMED_JSON")]))
     );
 }
@@ -73,7 +80,7 @@ fn a_malformed_line_is_one_rejected_record() {
 fn an_array_is_taken_whole_or_not_at_all() {
     let whole = json!([event(), 7, null, "x", [], chat()]).to_string();
     assert_eq!(
-        body(whole.as_bytes(), Form::Json),
+        body(whole.as_bytes(), JSON),
         Ok((
             2,
             [1, 2, 3, 4].map(|index| (index, "NOT_AN_OBJECT")).to_vec()
@@ -82,15 +89,15 @@ fn an_array_is_taken_whole_or_not_at_all() {
     for end in 1..whole.len() {
         assert!(
             matches!(
-                body(&whole.as_bytes()[..end], Form::Json),
-                Err(Broken::Json(_))
+                body(&whole.as_bytes()[..end], JSON),
+                Err(DecodeError::MalformedJson(_))
             ),
             "{end}"
         );
     }
-    assert!(body(format!("{whole}]").as_bytes(), Form::Json).is_err());
-    assert!(body(format!("{whole},{{}}").as_bytes(), Form::Json).is_err());
-    assert_eq!(body(b"[]", Form::Json), Ok((0, vec![])));
+    assert!(body(format!("{whole}]").as_bytes(), JSON).is_err());
+    assert!(body(format!("{whole},{{}}").as_bytes(), JSON).is_err());
+    assert_eq!(body(b"[]", JSON), Ok((0, vec![])));
 }
 
 /// Records that no JSON reader takes: the reason and the field of their rejections.
@@ -155,22 +162,22 @@ fn a_record_that_cannot_be_read_is_one_rejection_in_each_form_of_body() {
             b"]",
         ]
         .concat();
-        for (text, form) in [
-            (&lines, Form::Ndjson),
-            (&lines, Form::Either),
-            (&array, Form::Json),
-            (&array, Form::Either),
+        for (text, format) in [
+            (&lines, NDJSON),
+            (&lines, PLAIN),
+            (&array, JSON),
+            (&array, PLAIN),
         ] {
             let mut kept = 0;
-            let read = parse_body(text, form, now(), |_| kept += 1).unwrap();
+            let read = decode_body(text, format, now(), |_| kept += 1).unwrap();
             let bad = String::from_utf8_lossy(bad);
-            assert_eq!((kept, read.total), (2, 1), "{bad}, {form:?}");
-            let named = &read.named[0];
-            let found = (named.index, named.reason, named.field.as_deref());
+            assert_eq!((kept, read.total), (2, 1), "{bad}, {format:?}");
+            let named = &read.listed[0];
+            let found = (named.index, named.reason.as_str(), named.field.as_deref());
             assert_eq!(
                 found,
                 (1, reason, field),
-                "{bad}, {form:?}: {}",
+                "{bad}, {format:?}: {}",
                 named.message
             );
             if let Some(field) = field {
@@ -188,9 +195,12 @@ fn a_record_that_cannot_be_read_is_one_rejection_in_each_form_of_body() {
 fn one_record_that_cannot_be_read_is_rejected_as_one() {
     for (bad, reason, _) in UNREADABLE {
         if bad.ends_with(br#"} {"type":"chat"}"#) {
-            assert!(matches!(body(bad, Form::Json), Err(Broken::Json(_))));
+            assert!(matches!(
+                body(bad, JSON),
+                Err(DecodeError::MalformedJson(_))
+            ));
         } else {
-            assert_eq!(body(bad, Form::Json), Ok((0, vec![(0, reason)])));
+            assert_eq!(body(bad, JSON), Ok((0, vec![(0, reason)])));
         }
     }
 }
@@ -199,36 +209,36 @@ fn one_record_that_cannot_be_read_is_rejected_as_one() {
 fn a_comma_too_many_is_one_rejection() {
     let rejection = vec![(1, "MALFORMED_JSON")];
     let end = format!("[{},]", chat());
-    assert_eq!(body(end.as_bytes(), Form::Json), Ok((1, rejection.clone())));
+    assert_eq!(body(end.as_bytes(), JSON), Ok((1, rejection.clone())));
     let middle = format!("[{} , ,{}]", chat(), chat());
-    assert_eq!(body(middle.as_bytes(), Form::Json), Ok((2, rejection)));
+    assert_eq!(body(middle.as_bytes(), JSON), Ok((2, rejection)));
 }
 
 #[test]
 fn one_record_may_come_alone() {
     let pretty = serde_json::to_string_pretty(&chat()).unwrap();
-    assert_eq!(body(pretty.as_bytes(), Form::Json), Ok((1, vec![])));
-    assert_eq!(body(b"42", Form::Json), Ok((0, vec![(0, "NOT_AN_OBJECT")])));
+    assert_eq!(body(pretty.as_bytes(), JSON), Ok((1, vec![])));
+    assert_eq!(body(b"42", JSON), Ok((0, vec![(0, "NOT_AN_OBJECT")])));
 }
 
 #[test]
 fn a_body_of_either_form_is_json_if_it_is_one_value() {
     let pretty = serde_json::to_string_pretty(&json!([chat(), event()])).unwrap();
-    assert_eq!(body(pretty.as_bytes(), Form::Either), Ok((2, vec![])));
+    assert_eq!(body(pretty.as_bytes(), PLAIN), Ok((2, vec![])));
     let lines = format!("{}\n{}\n", chat(), event());
-    assert_eq!(body(lines.as_bytes(), Form::Either), Ok((2, vec![])));
+    assert_eq!(body(lines.as_bytes(), PLAIN), Ok((2, vec![])));
     let lines = format!("{}\nnonsense", chat());
     assert_eq!(
-        body(lines.as_bytes(), Form::Either),
+        body(lines.as_bytes(), PLAIN),
         Ok((1, vec![(1, "MALFORMED_JSON")]))
     );
 }
 
 #[test]
 fn nothing_is_an_empty_body() {
-    for form in [Form::Json, Form::Ndjson, Form::Either] {
+    for format in [JSON, NDJSON, PLAIN] {
         for text in [&b""[..], b"\n \r\n", b"\xef\xbb\xbf"] {
-            assert_eq!(body(text, form), Err(Broken::Empty));
+            assert_eq!(body(text, format), Err(DecodeError::Empty));
         }
     }
 }
@@ -236,21 +246,21 @@ fn nothing_is_an_empty_body() {
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_body() {
     let text = format!("\u{feff}{}\n{}", chat(), event());
-    assert_eq!(body(text.as_bytes(), Form::Ndjson), Ok((2, vec![])));
+    assert_eq!(body(text.as_bytes(), NDJSON), Ok((2, vec![])));
     // Of files that were joined, each begins with one.
     let text = format!("\u{feff}{}\n\u{feff}{}\r\n\u{feff}\n", chat(), event());
-    assert_eq!(body(text.as_bytes(), Form::Ndjson), Ok((2, vec![])));
+    assert_eq!(body(text.as_bytes(), NDJSON), Ok((2, vec![])));
     let text = format!("\u{feff}[{}]", chat());
-    assert_eq!(body(text.as_bytes(), Form::Json), Ok((1, vec![])));
+    assert_eq!(body(text.as_bytes(), JSON), Ok((1, vec![])));
 }
 
 #[test]
 fn depth_overflows_no_stack() {
     for open in ["[", "{\"a\":", "{\"text\":[", "{\"options\":[{\"id\":"] {
         let deep = open.repeat(1 << 20);
-        assert!(body(deep.as_bytes(), Form::Json).is_err());
+        assert!(body(deep.as_bytes(), JSON).is_err());
         assert_eq!(
-            body(deep.as_bytes(), Form::Ndjson),
+            body(deep.as_bytes(), NDJSON),
             Ok((0, vec![(0, "MALFORMED_JSON")]))
         );
     }
@@ -258,8 +268,8 @@ fn depth_overflows_no_stack() {
 
 #[test]
 fn named_rejections_are_bounded_and_all_are_counted() {
-    let text = "x\n".repeat(REJECTIONS_NAMED_MAX + 5);
-    let rejections = parse_body(text.as_bytes(), Form::Ndjson, now(), |_| {}).unwrap();
-    assert_eq!(rejections.named.len(), REJECTIONS_NAMED_MAX);
-    assert_eq!(rejections.total, REJECTIONS_NAMED_MAX + 5);
+    let text = "x\n".repeat(REJECTIONS_LISTED_MAX + 5);
+    let rejections = decode_body(text.as_bytes(), NDJSON, now(), |_| {}).unwrap();
+    assert_eq!(rejections.listed.len(), REJECTIONS_LISTED_MAX);
+    assert_eq!(rejections.total, REJECTIONS_LISTED_MAX + 5);
 }

@@ -13,7 +13,7 @@ const FEW: usize = 32;
 
 /// The path of the first field that an object of the text has twice, such as `options[0].text`. The text
 /// is one that a reader of JSON has taken.
-pub(crate) fn repeated_field(text: &str) -> Option<String> {
+pub fn repeated_field(text: &str) -> Option<String> {
     let mut scan = Scan::default();
     let bytes = text.as_bytes();
     let mut at = 0;

@@ -9,8 +9,9 @@ use showreport_model::record::{
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{OptionId, Span, Timestamp};
 
-use super::fields::{CHAT_TEXT_BYTES_MAX, Fault, Field, TEXT_BYTES_MAX, shortened};
-use super::value::{ELEMENTS_MAX, Element, Elements, Fields, PollOptionFields, Value};
+use crate::fields::{CHAT_TEXT_BYTES_MAX, Field, FieldError, TEXT_BYTES_MAX, shortened};
+use crate::reason::Reason;
+use crate::value::{ELEMENTS_MAX, Element, Elements, Fields, PollOptionFields, Value};
 
 /// Names a field of `Fields` once: for the value and for the message.
 macro_rules! field {
@@ -20,7 +21,7 @@ macro_rules! field {
 }
 
 /// The record that the fields make, at this instant.
-pub(super) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Fault> {
+pub(crate) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
     match &fields.record_type {
         Value::Text(name) => match name.as_ref() {
             "event" => event(fields).map(Record::Event),
@@ -28,14 +29,14 @@ pub(super) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Faul
             "chat" => chat(fields, now),
             "poll" => poll(fields).map(Record::Poll),
             "vote" => vote(fields, now).map(Record::Vote),
-            other => Err(Fault::new(
-                "UNKNOWN_TYPE",
+            other => Err(FieldError::new(
+                Reason::UnknownType,
                 "type",
                 format!("is {}; it must be one of {TYPES}", shortened(other)),
             )),
         },
-        Value::Absent => Err(Fault::missing("type", &format!("one of {TYPES}"))),
-        other => Err(Fault::wrong_type(
+        Value::Absent => Err(FieldError::missing("type", &format!("one of {TYPES}"))),
+        other => Err(FieldError::wrong_type(
             "type",
             other.kind(),
             &format!("one of {TYPES}"),
@@ -45,7 +46,7 @@ pub(super) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Faul
 
 const TYPES: &str = "event, playback, chat, poll, vote";
 
-fn event(fields: &Fields<'_>) -> Result<EventRecord, Fault> {
+fn event(fields: &Fields<'_>) -> Result<EventRecord, FieldError> {
     Ok(EventRecord {
         event: field!(fields.event_id).id()?,
         kind: field!(fields.kind).named(EventKind::from_name, EventKind::names)?,
@@ -60,7 +61,7 @@ fn event(fields: &Fields<'_>) -> Result<EventRecord, Fault> {
     })
 }
 
-fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault> {
+fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, FieldError> {
     let event = field!(fields.event_id).id()?;
     let playback = field!(fields.playback_id).id()?;
     let span = span(field!(fields.from), field!(fields.to), now)?;
@@ -83,19 +84,23 @@ fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Fault
     })
 }
 
-pub(super) fn span(from: Field<'_, '_>, to: Field<'_, '_>, now: Timestamp) -> Result<Span, Fault> {
+pub(crate) fn span(
+    from: Field<'_, '_>,
+    to: Field<'_, '_>,
+    now: Timestamp,
+) -> Result<Span, FieldError> {
     let from = from.time()?;
     let to = to.time_until(now)?;
     let span = Span::new(from.as_millis(), to.as_millis()).ok_or_else(|| {
-        Fault::new(
-            "EMPTY_SPAN",
+        FieldError::new(
+            Reason::EmptySpan,
             "to",
             "is not after `from`, in whole milliseconds; a span holds at least one",
         )
     })?;
     if span.millis() > MILLIS_PER_DAY {
-        return Err(Fault::new(
-            "SPAN_TOO_LONG",
+        return Err(FieldError::new(
+            Reason::SpanTooLong,
             "to",
             "is more than 24 hours after `from`; send a longer span in parts",
         ));
@@ -105,11 +110,11 @@ pub(super) fn span(from: Field<'_, '_>, to: Field<'_, '_>, now: Timestamp) -> Re
 
 /// A position or a rate. One above all bounds says nothing, and is no error: players of live streams
 /// give the wall clock as position.
-pub(super) fn check_number(field: Field<'_, '_>) -> Result<(), Fault> {
+pub(crate) fn check_number(field: Field<'_, '_>) -> Result<(), FieldError> {
     field.present().map_or(Ok(()), Field::check_not_negative)
 }
 
-fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Fault> {
+fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
     let deleted = optional_flag(field!(fields.deleted))?;
     let sent_at = field!(fields.sent_at);
     let text = field!(fields.text);
@@ -148,7 +153,7 @@ fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, Fault> {
     })
 }
 
-fn poll(fields: &Fields<'_>) -> Result<PollRecord, Fault> {
+fn poll(fields: &Fields<'_>) -> Result<PollRecord, FieldError> {
     Ok(PollRecord {
         event: field!(fields.event_id).id()?,
         poll: field!(fields.poll_id).id()?,
@@ -162,7 +167,7 @@ fn poll(fields: &Fields<'_>) -> Result<PollRecord, Fault> {
     })
 }
 
-fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
+fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, FieldError> {
     let elements = list(
         "options",
         &fields.options,
@@ -175,12 +180,16 @@ fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
             Element::Object(fields) => poll_option(fields, index)?,
             Element::Other(is) => {
                 let field = format!("options[{index}]");
-                return Err(Fault::wrong_type(&field, is, "an object with id and text"));
+                return Err(FieldError::wrong_type(
+                    &field,
+                    is,
+                    "an object with id and text",
+                ));
             }
         };
         if !seen.insert(option.option.clone()) {
-            return Err(Fault::new(
-                "REPEATED_OPTION",
+            return Err(FieldError::new(
+                Reason::RepeatedOption,
                 &format!("options[{index}].id"),
                 "is the id of an earlier option; each option has its own",
             ));
@@ -188,8 +197,8 @@ fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
         options.push(option);
     }
     if options.is_empty() {
-        return Err(Fault::new(
-            "TOO_FEW_OPTIONS",
+        return Err(FieldError::new(
+            Reason::TooFewOptions,
             "options",
             format!("is empty; a poll has 1 to {ELEMENTS_MAX}"),
         ));
@@ -197,7 +206,7 @@ fn options(fields: &Fields<'_>) -> Result<Vec<PollOption>, Fault> {
     Ok(options)
 }
 
-fn poll_option(fields: &PollOptionFields<'_>, index: usize) -> Result<PollOption, Fault> {
+fn poll_option(fields: &PollOptionFields<'_>, index: usize) -> Result<PollOption, FieldError> {
     let name = |field: &str| format!("options[{index}].{field}");
     Ok(PollOption {
         option: Field::new(&name("id"), &fields.id).id()?,
@@ -208,7 +217,7 @@ fn poll_option(fields: &PollOptionFields<'_>, index: usize) -> Result<PollOption
     })
 }
 
-fn vote(fields: &Fields<'_>, now: Timestamp) -> Result<VoteRecord, Fault> {
+fn vote(fields: &Fields<'_>, now: Timestamp) -> Result<VoteRecord, FieldError> {
     let event = field!(fields.event_id).id()?;
     let poll = field!(fields.poll_id).id()?;
     let chosen = list(
@@ -225,8 +234,8 @@ fn vote(fields: &Fields<'_>, now: Timestamp) -> Result<VoteRecord, Fault> {
     let customer = optional_id(field!(fields.customer_id))?;
     let device = optional_id(field!(fields.device_id))?;
     let voter = Voter::new(customer, device).ok_or_else(|| {
-        Fault::new(
-            "MISSING_VOTER",
+        FieldError::new(
+            Reason::MissingVoter,
             "customer_id",
             "and `device_id` are missing; a vote needs one of them",
         )
@@ -246,37 +255,37 @@ fn list<'f, T>(
     name: &str,
     value: &'f Value<'_, Elements<T>>,
     wanted: &str,
-) -> Result<&'f [T], Fault> {
+) -> Result<&'f [T], FieldError> {
     match value {
-        Value::List(Elements { more: true, .. }) => Err(Fault::new(
-            "TOO_LONG",
+        Value::List(Elements { more: true, .. }) => Err(FieldError::new(
+            Reason::TooLong,
             name,
             format!("has more than {ELEMENTS_MAX} elements, which is the most"),
         )),
         Value::List(elements) => Ok(&elements.kept),
-        Value::Absent => Err(Fault::missing(name, wanted)),
-        other => Err(Fault::wrong_type(name, other.kind(), wanted)),
+        Value::Absent => Err(FieldError::missing(name, wanted)),
+        other => Err(FieldError::wrong_type(name, other.kind(), wanted)),
     }
 }
 
-fn optional_id<I>(field: Field<'_, '_>) -> Result<Option<I>, Fault>
+fn optional_id<I>(field: Field<'_, '_>) -> Result<Option<I>, FieldError>
 where
     I: std::str::FromStr<Err = showreport_model::IdError>,
 {
     field.present().map(Field::id).transpose()
 }
 
-fn optional_time(field: Field<'_, '_>) -> Result<Option<Timestamp>, Fault> {
+fn optional_time(field: Field<'_, '_>) -> Result<Option<Timestamp>, FieldError> {
     field.present().map(Field::time).transpose()
 }
 
-fn optional_text(field: Field<'_, '_>) -> Result<Option<String>, Fault> {
+fn optional_text(field: Field<'_, '_>) -> Result<Option<String>, FieldError> {
     field
         .present()
         .map(|field| field.text(TEXT_BYTES_MAX).map(str::to_owned))
         .transpose()
 }
 
-fn optional_flag(field: Field<'_, '_>) -> Result<bool, Fault> {
+fn optional_flag(field: Field<'_, '_>) -> Result<bool, FieldError> {
     field.present().map_or(Ok(false), Field::flag)
 }

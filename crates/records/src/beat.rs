@@ -11,9 +11,9 @@ use serde::Deserialize;
 use showreport_model::record::Beat;
 use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId, Timestamp};
 
-use super::fields::{Field, TEXT_BYTES_MAX, is_region};
-use super::records::{check_number, span};
-use super::value::Value;
+use crate::fields::{Field, TEXT_BYTES_MAX, is_region};
+use crate::rules::{check_number, span};
+use crate::value::Value;
 
 static PLAYBACK_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"playback_id\""));
 
@@ -48,7 +48,7 @@ struct Plain<'a> {
 }
 
 /// The beat that the text is, if it is one in plain words.
-pub(super) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
+pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
     // Serde would take the fields from an array too.
     if !text.trim_ascii_start().starts_with('{') {
         return None;

@@ -8,22 +8,23 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::scan::{Parts, key_and_value, string_end};
-use super::value::{Fields, PollOptionFields};
+use crate::reason::Reason;
+use crate::scan::{Parts, key_and_value, string_end};
+use crate::value::{Fields, PollOptionFields};
 
 /// How deep a field is looked for: `options[3].text` lies in the third.
 const LEVELS_MAX: usize = 3;
 
 /// What keeps a record from being read.
-pub(super) struct Unreadable {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+pub(crate) struct Unreadable {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
     /// The field, if it is one of those that records have.
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 /// What is wrong with a record that the reader refused with this error.
-pub(super) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Unreadable {
+pub(crate) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Unreadable {
     if let Some(found) = unreadable_field(record) {
         return found;
     }
@@ -41,7 +42,7 @@ pub(super) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Unreadable {
         _ => format!("the record is no JSON object: {error}"),
     };
     Unreadable {
-        reason: "MALFORMED_JSON",
+        reason: Reason::MalformedJson,
         message,
         field: None,
     }
@@ -99,12 +100,12 @@ fn is_readable(value: &[u8]) -> bool {
 }
 
 /// What is wrong with a value, and what would be right.
-fn problem(value: &[u8]) -> (&'static str, String) {
-    let malformed = |problem: &str| ("MALFORMED_JSON", problem.to_owned());
+fn problem(value: &[u8]) -> (Reason, String) {
+    let malformed = |problem: &str| (Reason::MalformedJson, problem.to_owned());
     match value.first() {
         Some(b'"') => text_problem(value),
         Some(b'-' | b'0'..=b'9') if is_well_formed(value) => (
-            "OUT_OF_RANGE",
+            Reason::OutOfRange,
             "is a number too large to be read; send one below 1e308, or leave it out".to_owned(),
         ),
         None => malformed("has no value; send null, or leave it out"),
@@ -115,7 +116,7 @@ fn problem(value: &[u8]) -> (&'static str, String) {
     }
 }
 
-fn text_problem(text: &[u8]) -> (&'static str, String) {
+fn text_problem(text: &[u8]) -> (Reason, String) {
     let problem = if let Err(error) = str::from_utf8(text) {
         // The opening quote is no byte of the text.
         let byte = error.valid_up_to().saturating_sub(1);
@@ -125,7 +126,7 @@ fn text_problem(text: &[u8]) -> (&'static str, String) {
     } else if is_well_formed(text) {
         let problem = "holds half of a surrogate pair, such as \\ud83d: the text was cut in the \
                        middle of a character; cut it between characters";
-        return ("INVALID_TEXT", problem.to_owned());
+        return (Reason::InvalidText, problem.to_owned());
     } else if string_end(text, 1) != Some(text.len() - 1) {
         "holds a quote as it is; write \\\"".to_owned()
     } else {
@@ -133,7 +134,7 @@ fn text_problem(text: &[u8]) -> (&'static str, String) {
          four digits"
             .to_owned()
     };
-    ("MALFORMED_JSON", problem)
+    (Reason::MalformedJson, problem)
 }
 
 /// Whether a value has the form of JSON, whatever it stands for.

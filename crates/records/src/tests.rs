@@ -1,26 +1,36 @@
-use serde_json::{Value, json};
-use showreport_model::record::PlaybackRecord;
+//! How records and bodies are decoded.
 
-use super::*;
+use serde_json::{Value, json};
+use showreport_model::Timestamp;
+use showreport_model::record::{PlaybackRecord, Record};
+
+use crate::format::{DecodeError, Format, RECORDS_MAX, REJECTIONS_LISTED_MAX, decode_body};
+use crate::formats::{Json, Ndjson, Plain};
+use crate::record::{Decoded, Rejection, decode_record};
 
 mod bodies;
+mod formats;
 mod plain;
 mod records;
 mod numbers;
 mod repeated;
 
+const JSON: &dyn Format = &Json;
+const NDJSON: &dyn Format = &Ndjson;
+const PLAIN: &dyn Format = &Plain;
+
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-fn parse(record: &Value) -> Result<Record, Rejected> {
-    parse_line(record.to_string().as_bytes(), 0, now()).map(owned)
+fn parse(record: &Value) -> Result<Record, Rejection> {
+    decode_record(record.to_string().as_bytes(), 0, now()).map(owned)
 }
 
-fn owned(parsed: Parsed<'_>) -> Record {
+fn owned(parsed: Decoded<'_>) -> Record {
     let beat = match parsed {
-        Parsed::Beat(beat) => beat,
-        Parsed::Record(record) => return record,
+        Decoded::Beat(beat) => beat,
+        Decoded::Record(record) => return record,
     };
     let known = "an id that was checked";
     Record::Playback(PlaybackRecord {
@@ -77,7 +87,7 @@ fn vote() -> Value {
 fn no_text_holds_nul() {
     let refused = |record: &Value, field: &str| {
         let rejected = parse(record).unwrap_err();
-        assert_eq!(rejected.reason, "INVALID_TEXT", "{record}");
+        assert_eq!(rejected.reason.as_str(), "INVALID_TEXT", "{record}");
         assert_eq!(rejected.field.as_deref(), Some(field), "{record}");
     };
     for (record, field) in [

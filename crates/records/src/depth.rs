@@ -4,13 +4,13 @@
 //! nothing but brackets would take as much memory again as it has itself.
 
 /// Deeper than anything goes that says something.
-pub(super) const DEPTH_MAX: usize = 128;
+pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Shorter texts take too little memory to be looked through.
 const SHORT_BYTES: usize = 64 << 10;
 
 /// Whether the first value of a long text nests too deep.
-pub(super) fn is_too_deep(text: &[u8]) -> bool {
+pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     if text.len() <= SHORT_BYTES {
         return false;
     }

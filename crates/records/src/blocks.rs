@@ -1,44 +1,55 @@
-//! The text of a file in blocks of whole lines and bounded memory.
+//! A file in blocks of whole lines, so that threads can share the work and memory is bounded.
 
 use std::io::{self, BufRead, Read};
+use std::mem;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// The longest line: as long as the longest body that `POST /collect` takes.
-pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+use crate::reason::Reason;
 
-/// A block is about so long, unless its line is longer: a thousand records, so
-/// that handing it to a thread costs nothing, and it stays in a processor's cache.
-pub(super) const BLOCK_BYTES: usize = 256 << 10;
+/// The longest line. A longer one is skipped without being held in memory.
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// The usual size of a block: about a thousand records. Handing it to a thread costs little beside
+/// decoding it, and it fits into a processor's cache.
+pub(crate) const BLOCK_BYTES: usize = 256 << 10;
 
 /// Some lines that follow each other.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    /// The number of the first one in its file, counted from 0.
-    pub(super) first_line: usize,
-    pub(super) text: Text,
+pub struct Block {
+    /// The number of its first line in the file, from 0.
+    pub first_line: usize,
+    /// What is in it.
+    pub content: Content,
 }
 
+/// What is in a [`Block`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Text {
-    /// Whole lines.
+pub enum Content {
+    /// Whole lines of NDJSON.
     Lines(Vec<u8>),
-    /// One line, longer than [`LINE_BYTES_MAX`]; it was skipped.
-    TooLong,
-    /// One line that is no record, and why.
-    Bad(String),
+    /// One record that cannot be written as a line, with the reason and the message.
+    Rejected(Reason, String),
 }
 
-/// Reads blocks one after the other.
-pub(super) struct Blocks {
+impl Content {
+    /// A line that is longer than [`LINE_BYTES_MAX`].
+    pub(crate) fn too_long() -> Self {
+        let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+        Self::Rejected(Reason::TooLong, message)
+    }
+}
+
+/// Reads the blocks of a file whose lines are records.
+pub(crate) struct LineBlocks {
     input: Box<dyn BufRead>,
-    /// What was read and not given out yet.
+    /// What was read after the end of the last block.
     rest: Vec<u8>,
     next_line: usize,
 }
 
-impl Blocks {
-    pub(super) fn new(input: Box<dyn BufRead>) -> Self {
+impl LineBlocks {
+    pub(crate) fn new(input: Box<dyn BufRead>) -> Self {
         Self {
             input,
             rest: Vec::new(),
@@ -46,9 +57,8 @@ impl Blocks {
         }
     }
 
-    /// The next block, or nothing at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut text = std::mem::take(&mut self.rest);
+    fn read(&mut self) -> io::Result<Option<Block>> {
+        let mut text = mem::take(&mut self.rest);
         loop {
             let wanted = (BLOCK_BYTES - text.len() % BLOCK_BYTES) as u64;
             let is_end = (&mut self.input).take(wanted).read_to_end(&mut text)? == 0;
@@ -58,7 +68,7 @@ impl Blocks {
             match memchr(b'\n', &text) {
                 Some(end) if end > LINE_BYTES_MAX => {
                     self.rest = text.split_off(end + 1);
-                    return Ok(Some(self.block(Text::TooLong, 1)));
+                    return Ok(Some(self.block(Content::too_long(), 1)));
                 }
                 Some(_) => {
                     let last = memrchr(b'\n', &text);
@@ -67,7 +77,7 @@ impl Blocks {
                 }
                 None if text.len() > LINE_BYTES_MAX => {
                     self.input.skip_until(b'\n')?;
-                    return Ok(Some(self.block(Text::TooLong, 1)));
+                    return Ok(Some(self.block(Content::too_long(), 1)));
                 }
                 None => {}
             }
@@ -76,13 +86,24 @@ impl Blocks {
 
     fn lines(&mut self, text: Vec<u8>) -> Block {
         let lines = memchr_iter(b'\n', &text).count();
-        self.block(Text::Lines(text), lines)
+        self.block(Content::Lines(text), lines)
     }
 
-    fn block(&mut self, text: Text, lines: usize) -> Block {
+    fn block(&mut self, content: Content, lines: usize) -> Block {
         let first_line = self.next_line;
         self.next_line += lines;
-        Block { first_line, text }
+        Block {
+            first_line,
+            content,
+        }
+    }
+}
+
+impl Iterator for LineBlocks {
+    type Item = io::Result<Block>;
+
+    fn next(&mut self) -> Option<io::Result<Block>> {
+        self.read().transpose()
     }
 }
 
@@ -94,16 +115,20 @@ mod tests {
 
     /// All lines with their numbers; nothing for one that is too long.
     fn lines(bytes: Vec<u8>) -> io::Result<Vec<(usize, Option<String>)>> {
-        let mut blocks = Blocks::new(Box::new(Cursor::new(bytes)));
+        let blocks = LineBlocks::new(Box::new(Cursor::new(bytes)));
         let mut all = Vec::new();
-        while let Some(Block { first_line, text }) = blocks.next()? {
-            match text {
-                Text::Lines(text) => {
+        for block in blocks {
+            let Block {
+                first_line,
+                content,
+            } = block?;
+            match content {
+                Content::Lines(text) => {
                     let text = String::from_utf8(text).expect("UTF-8");
                     let lines = text.lines().map(|line| Some(line.to_owned()));
                     all.extend((first_line..).zip(lines));
                 }
-                Text::TooLong | Text::Bad(_) => all.push((first_line, None)),
+                Content::Rejected(..) => all.push((first_line, None)),
             }
         }
         Ok(all)
@@ -122,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_costs_no_memory_without_end() {
+    fn a_line_that_is_too_long_is_skipped() {
         let long = "x".repeat(LINE_BYTES_MAX + 1);
         let text = format!("first\n{long}\nnext\n{long}{long}\nlast");
         let wanted = [

@@ -46,18 +46,18 @@ fn it_is_refused_and_named_in_each_form_of_body() {
     for (record, path) in repeating() {
         let good = chat();
         let bodies = [
-            (format!("{good}\n{record}\n{good}"), Form::Ndjson),
-            (format!("{good}\n{record}\n{good}"), Form::Either),
-            (format!("[{good}, {record}, {good}]"), Form::Json),
-            (format!("[{good},{record},{good}]"), Form::Either),
+            (format!("{good}\n{record}\n{good}"), NDJSON),
+            (format!("{good}\n{record}\n{good}"), PLAIN),
+            (format!("[{good}, {record}, {good}]"), JSON),
+            (format!("[{good},{record},{good}]"), PLAIN),
         ];
-        for (body, form) in bodies {
+        for (body, format) in bodies {
             let mut kept = 0;
-            let read = parse_body(body.as_bytes(), form, now(), |_| kept += 1).unwrap();
+            let read = decode_body(body.as_bytes(), format, now(), |_| kept += 1).unwrap();
             assert_eq!((kept, read.total), (2, 1), "{body}");
-            let rejected = &read.named[0];
+            let rejected = &read.listed[0];
             assert_eq!(
-                (rejected.index, rejected.reason),
+                (rejected.index, rejected.reason.as_str()),
                 (1, "REPEATED_FIELD"),
                 "{body}"
             );
@@ -65,9 +65,9 @@ fn it_is_refused_and_named_in_each_form_of_body() {
             let message = &rejected.message;
             assert!(!message.contains("secret"), "{message}");
         }
-        for form in [Form::Json, Form::Ndjson, Form::Either] {
-            let read = parse_body(record.as_bytes(), form, now(), |_| {}).unwrap();
-            assert_eq!(read.named[0].reason, "REPEATED_FIELD", "{record}");
+        for format in [JSON, NDJSON, PLAIN] {
+            let read = decode_body(record.as_bytes(), format, now(), |_| {}).unwrap();
+            assert_eq!(read.listed[0].reason.as_str(), "REPEATED_FIELD", "{record}");
         }
     }
 }
@@ -82,7 +82,7 @@ fn fields_of_different_objects_and_values_are_no_repetition() {
         r#""unknown":[1e999,"\ud83d"]"#,
     ] {
         let line = and(&playback(), more);
-        let read = parse_line(line.as_bytes(), 0, now());
+        let read = decode_record(line.as_bytes(), 0, now());
         assert!(read.is_ok(), "{line}: {read:?}");
     }
 }
@@ -90,6 +90,6 @@ fn fields_of_different_objects_and_values_are_no_repetition() {
 #[test]
 fn a_playback_with_a_name_is_read_in_short() {
     let line = and(&playback(), r#""name":"Ada""#);
-    let read = parse_line(line.as_bytes(), 0, now()).expect("a good record");
-    assert!(matches!(read, Parsed::Beat(_)), "{read:?}");
+    let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
+    assert!(matches!(read, Decoded::Beat(_)), "{read:?}");
 }

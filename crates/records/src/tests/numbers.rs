@@ -68,7 +68,8 @@ fn an_id_may_have_more_digits_than_a_number() {
         "-9223372036854775809",
         &"9".repeat(127),
     ] {
-        let Ok(Parsed::Record(Record::Vote(read))) = parse_line(line(digits).as_bytes(), 0, now())
+        let Ok(Decoded::Record(Record::Vote(read))) =
+            decode_record(line(digits).as_bytes(), 0, now())
         else {
             panic!("a vote: {digits}");
         };
@@ -86,9 +87,9 @@ fn an_id_may_have_more_digits_than_a_number() {
         (&"9".repeat(129), "INVALID_ID"),
     ] {
         let line = line(digits);
-        let refused = parse_line(line.as_bytes(), 0, now()).unwrap_err();
+        let refused = decode_record(line.as_bytes(), 0, now()).unwrap_err();
         assert_eq!(
-            (refused.reason, refused.field.as_deref()),
+            (refused.reason.as_str(), refused.field.as_deref()),
             (reason, Some("event_id"))
         );
     }

@@ -8,7 +8,7 @@ use memchr::memchr2;
 /// The parts of an array or an object between its commas, without the spaces around them.
 ///
 /// A comma before the closing bracket makes one more part, which is empty.
-pub(super) struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     text: &'a [u8],
     next: usize,
     close: u8,
@@ -27,12 +27,12 @@ enum State {
 
 impl<'a> Parts<'a> {
     /// The elements of the array that the text begins with.
-    pub(super) fn of_array(text: &'a [u8]) -> Option<Self> {
+    pub(crate) fn of_array(text: &'a [u8]) -> Option<Self> {
         Self::of(text, b'[', b']')
     }
 
     /// The members of the object that the text begins with.
-    pub(super) fn of_object(text: &'a [u8]) -> Option<Self> {
+    pub(crate) fn of_object(text: &'a [u8]) -> Option<Self> {
         Self::of(text, b'{', b'}')
     }
 
@@ -47,7 +47,7 @@ impl<'a> Parts<'a> {
     }
 
     /// What follows the closing bracket; nothing where there is none.
-    pub(super) fn end(mut self) -> Option<&'a [u8]> {
+    pub(crate) fn end(mut self) -> Option<&'a [u8]> {
         self.by_ref().for_each(drop);
         match self.state {
             State::Closed(end) => Some(&self.text[end..]),
@@ -56,7 +56,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Whether the text is one array or object and nothing else.
-    pub(super) fn are_all(self) -> bool {
+    pub(crate) fn are_all(self) -> bool {
         self.end().is_some_and(|rest| rest.trim_ascii().is_empty())
     }
 }
@@ -87,7 +87,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// The key and the value of a member, as they are.
-pub(super) fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = member.strip_prefix(b"\"")?;
     let end = string_end(rest, 0)?;
     let value = rest[end + 1..].trim_ascii_start().strip_prefix(b":")?;
@@ -113,7 +113,7 @@ fn part_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The closing quote of the string whose text begins at `start`.
-pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         at += memchr2(b'"', b'\\', text.get(at..)?)?;

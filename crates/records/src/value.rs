@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The value of a field. `L` is what a list is read into; by default it is skipped.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) enum Value<'a, L = Skipped> {
+pub(crate) enum Value<'a, L = Skipped> {
     /// Not there, or `null`: the two are the same.
     #[default]
     Absent,
@@ -35,7 +35,7 @@ pub(super) enum Value<'a, L = Skipped> {
 
 impl<L> Value<'_, L> {
     /// What it is, as a message says it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Absent => "null",
             Self::Bool(_) => "a boolean",
@@ -49,13 +49,13 @@ impl<L> Value<'_, L> {
 }
 
 /// What a list is read into.
-pub(super) trait FromList<'de>: Sized {
+pub(crate) trait FromList<'de>: Sized {
     fn from_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error>;
 }
 
 /// A list that nobody asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Skipped;
+pub(crate) struct Skipped;
 
 impl<'de> FromList<'de> for Skipped {
     fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
@@ -66,15 +66,15 @@ impl<'de> FromList<'de> for Skipped {
 
 /// The elements of a list, as far as they are kept.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Elements<T> {
+pub(crate) struct Elements<T> {
     /// At most [`ELEMENTS_MAX`].
-    pub(super) kept: Vec<T>,
+    pub(crate) kept: Vec<T>,
     /// Whether there were more.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// No poll has so many options; a bound keeps a hostile body from growing in memory.
-pub(super) const ELEMENTS_MAX: usize = 1000;
+pub(crate) const ELEMENTS_MAX: usize = 1000;
 
 impl<'de, T: Deserialize<'de>> FromList<'de> for Elements<T> {
     fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
@@ -145,13 +145,13 @@ impl<'de, L: FromList<'de>> Visitor<'de> for ValueVisitor<L> {
 }
 
 /// An object of known fields.
-pub(super) trait FromObject<'de>: Sized {
+pub(crate) trait FromObject<'de>: Sized {
     fn from_object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
 }
 
 /// Where an object is expected: the object, or what stands there instead.
 #[derive(Debug)]
-pub(super) enum Element<T> {
+pub(crate) enum Element<T> {
     Object(T),
     Other(&'static str),
 }
@@ -206,7 +206,7 @@ impl<'de, T: FromObject<'de>> Visitor<'de> for ElementVisitor<T> {
 }
 
 /// The name of a field.
-pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -242,11 +242,11 @@ macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
-        pub(super) struct $name<'a> { $(pub(super) $field: $type,)* }
+        pub(crate) struct $name<'a> { $(pub(crate) $field: $type,)* }
 
         impl $name<'_> {
             /// The name of each field.
-            pub(super) const NAMES: &'static [&'static str] = &[$($key,)*];
+            pub(crate) const NAMES: &'static [&'static str] = &[$($key,)*];
         }
 
         impl<'de> FromObject<'de> for $name<'de> {
@@ -315,4 +315,4 @@ object! {
 }
 
 /// The name of every field that a record of any type can have.
-pub const FIELD_NAMES: &[&str] = Fields::NAMES;
+pub(crate) const FIELD_NAMES: &[&str] = Fields::NAMES;

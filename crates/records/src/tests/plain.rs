@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::beat::beat;
+use crate::record::{check, ensure_fields_once};
 
 /// The record as the general way reads it.
 fn general(text: &str) -> Option<Record> {
@@ -120,7 +122,10 @@ fn an_array_of_the_fields_is_no_record() {
     let line = r#"["playback","e","p",1795341600000,1795341610000,null,null,null,null,null,null,null,null]"#;
     assert_eq!(beat(line, now()), None);
     assert_eq!(
-        parse_line(line.as_bytes(), 0, now()).unwrap_err().reason,
+        decode_record(line.as_bytes(), 0, now())
+            .unwrap_err()
+            .reason
+            .as_str(),
         "NOT_AN_OBJECT"
     );
 }
@@ -128,6 +133,6 @@ fn an_array_of_the_fields_is_no_record() {
 #[test]
 fn a_plain_playback_is_read_in_short() {
     let line = playback().to_string();
-    let read = parse_line(line.as_bytes(), 0, now()).expect("a good record");
-    assert!(matches!(read, Parsed::Beat(_)), "{read:?}");
+    let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
+    assert!(matches!(read, Decoded::Beat(_)), "{read:?}");
 }

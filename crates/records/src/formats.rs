@@ -1,0 +1,34 @@
+//! The formats, one file each.
+
+mod ndjson;
+mod json;
+mod plain;
+mod csv;
+
+pub(crate) use csv::Csv;
+pub(crate) use json::Json;
+pub use ndjson::{Ndjson, lines};
+pub(crate) use plain::Plain;
+
+use crate::format::{FileFormat, Format};
+
+/// The formats of request bodies.
+pub const BODY_FORMATS: &[&dyn Format] = &[&Ndjson, &Json, &Plain];
+
+/// The formats of files.
+pub const FILE_FORMATS: &[&dyn FileFormat] = &[&Ndjson, &Csv];
+
+/// The format of bodies that are sent without a media type.
+pub const DEFAULT_BODY_FORMAT: &dyn Format = &Plain;
+
+/// The format of bodies with this media type.
+pub fn body_format(media_type: &str) -> Option<&'static dyn Format> {
+    let mut formats = BODY_FORMATS.iter().copied();
+    formats.find(|format| format.media_type() == media_type)
+}
+
+/// The format of files with this extension.
+pub fn file_format(extension: &str) -> Option<&'static dyn FileFormat> {
+    let mut formats = FILE_FORMATS.iter().copied();
+    formats.find(|format| format.extensions().contains(&extension))
+}
