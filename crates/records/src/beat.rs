@@ -1,8 +1,8 @@
-//! The short way for the record that nearly all are: a playback in plain words.
+//! The fast decoder of playbacks, which nearly all records are.
 //!
-//! It has no escapes, no field twice and nothing wrong. Whatever is not as
-//! plain as that is left to the general reading, which alone decides; so the
-//! two cannot disagree, and the short one needs no messages.
+//! It takes a valid playback without escapes and without repeated fields, and copies nothing. All
+//! other records go to the general decoder. So only that one makes rejections, and the two cannot
+//! disagree.
 
 use std::sync::LazyLock;
 
@@ -17,11 +17,11 @@ use crate::value::Value;
 
 static PLAYBACK_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"playback_id\""));
 
-/// The fields that are plain. Of unknown ones only the general reading finds out whether any is there
-/// twice.
+/// The fields of a playback. Unknown fields are left to the general decoder, which finds repeated
+/// ones.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Plain<'a> {
+struct PlaybackFields<'a> {
     #[serde(rename = "type")]
     record_type: &'a str,
     event_id: &'a str,
@@ -47,47 +47,47 @@ struct Plain<'a> {
     rate: Value<'a>,
 }
 
-/// The beat that the text is, if it is one in plain words.
+/// Decodes a playback; `None` where the general decoder has to decide.
 pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
-    // Serde would take the fields from an array too.
+    // Serde would also read the fields from an array.
     if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    // Other records are not read twice.
+    // Records of other types are not parsed twice.
     PLAYBACK_ID.find(text.as_bytes())?;
-    let plain: Plain<'_> = serde_json::from_str(text).ok()?;
-    if plain.record_type != "playback" {
+    let fields: PlaybackFields<'_> = serde_json::from_str(text).ok()?;
+    if fields.record_type != "playback" {
         return None;
     }
-    EventId::check(plain.event_id).ok()?;
-    PlaybackId::check(plain.playback_id).ok()?;
-    let from = Field::new("from", &plain.from);
-    let to = Field::new("to", &plain.to);
+    EventId::check(fields.event_id).ok()?;
+    PlaybackId::check(fields.playback_id).ok()?;
+    let from = Field::new("from", &fields.from);
+    let to = Field::new("to", &fields.to);
     let span = span(from, to, now).ok()?;
-    check_number(Field::new("position_ms", &plain.position_ms)).ok()?;
-    check_number(Field::new("rate", &plain.rate)).ok()?;
+    check_number(Field::new("position_ms", &fields.position_ms)).ok()?;
+    check_number(Field::new("rate", &fields.rate)).ok()?;
     let beat = Beat {
-        event: plain.event_id,
-        playback: plain.playback_id,
+        event: fields.event_id,
+        playback: fields.playback_id,
         span,
-        device: said(plain.device_id),
-        customer: said(plain.customer_id),
-        device_os: said(plain.device_os),
-        geo_region: said(plain.geo_region),
+        device: non_empty(fields.device_id),
+        customer: non_empty(fields.customer_id),
+        device_os: non_empty(fields.device_os),
+        geo_region: non_empty(fields.geo_region),
     };
     let is_good = beat.device.is_none_or(|id| DeviceId::check(id).is_ok())
         && beat.customer.is_none_or(|id| CustomerId::check(id).is_ok())
         && beat
             .geo_region
             .is_none_or(|code| is_region(code.as_bytes()))
-        && [beat.device_os, plain.user_agent, plain.ip]
+        && [beat.device_os, fields.user_agent, fields.ip]
             .iter()
             .flatten()
             .all(|text| text.len() <= TEXT_BYTES_MAX);
     is_good.then_some(beat)
 }
 
-/// The field if it says something: `""` is the same as absent.
-fn said(field: Option<&str>) -> Option<&str> {
+/// In an optional field `""` is the same as absent.
+fn non_empty(field: Option<&str>) -> Option<&str> {
     field.filter(|text| !text.is_empty())
 }

@@ -36,11 +36,11 @@ impl Content {
     /// A line that is longer than [`LINE_BYTES_MAX`].
     pub(crate) fn too_long() -> Self {
         let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-        Self::Rejected(Reason::TooLong, message)
+        Self::Rejected(Reason::RecordTooLarge, message)
     }
 }
 
-/// Reads the blocks of a file whose lines are records.
+/// Reads the blocks of a file with one record a line.
 pub(crate) struct LineBlocks {
     input: Box<dyn BufRead>,
     /// What was read after the end of the last block.

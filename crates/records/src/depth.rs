@@ -1,15 +1,15 @@
-//! How deep JSON nests, found out before it is read.
+//! How deep JSON nests, measured before it is parsed.
 //!
-//! The reader keeps a byte for each level that it is inside of, so a body of
-//! nothing but brackets would take as much memory again as it has itself.
+//! The parser keeps a byte for each open bracket. So a body of brackets alone would take as much
+//! memory again as the body.
 
-/// Deeper than anything goes that says something.
-pub(crate) const DEPTH_MAX: usize = 128;
+/// The most levels. Records have three.
+const DEPTH_MAX: usize = 128;
 
-/// Shorter texts take too little memory to be looked through.
+/// Shorter texts are not measured, since the parser takes too little memory for them.
 const SHORT_BYTES: usize = 64 << 10;
 
-/// Whether the first value of a long text nests too deep.
+/// Whether the first value of a long text nests deeper than [`DEPTH_MAX`].
 pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     if text.len() <= SHORT_BYTES {
         return false;
@@ -21,7 +21,7 @@ pub(crate) fn is_too_deep(text: &[u8]) -> bool {
             b'[' | b'{' => depth += 1,
             b']' | b'}' if depth <= 1 => return false,
             b']' | b'}' => depth -= 1,
-            // A bracket in a string is none.
+            // Brackets in strings do not count.
             b'"' => loop {
                 match bytes.next() {
                     Some(b'\\') => drop(bytes.next()),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_brackets_outside_strings_nest() {
+    fn only_brackets_outside_strings_count() {
         let long = |inner: &str| format!("[{inner}, \"{}\"]", "a".repeat(SHORT_BYTES));
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(!is_too_deep(long(&nested(DEPTH_MAX - 1)).as_bytes()));

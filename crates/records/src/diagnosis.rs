@@ -1,7 +1,7 @@
-//! Why a record is no JSON: the field, what it holds and how to mend it.
+//! Finds the field that makes a record malformed, and how to correct it.
 //!
-//! The reader says only where it stopped. Here the record is divided into its members, and the
-//! first whose value cannot be read is named. Slow, and only for records that are refused.
+//! The parser reports only a position. Here the record is split into its fields, and the first with
+//! a value that cannot be parsed is reported. This is slow, and done for rejected records only.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use crate::reason::Reason;
 use crate::scan::{Parts, key_and_value, string_end};
 use crate::value::{Fields, PollOptionFields};
 
-/// How deep a field is looked for: `options[3].text` lies in the third.
+/// The levels that are searched: `options[3].text` is on the third.
 const LEVELS_MAX: usize = 3;
 
-/// What keeps a record from being read.
-pub(crate) struct Unreadable {
+/// Why a record cannot be parsed.
+pub(crate) struct Malformed {
     pub(crate) reason: Reason,
     pub(crate) message: String,
-    /// The field, if it is one of those that records have.
+    /// The field; `None` if records do not have it.
     pub(crate) field: Option<String>,
 }
 
-/// What is wrong with a record that the reader refused with this error.
-pub(crate) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Unreadable {
-    if let Some(found) = unreadable_field(record) {
+/// Why the parser refused a record with this error.
+pub(crate) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Malformed {
+    if let Some(found) = malformed_field(record) {
         return found;
     }
     let rest = Parts::of_object(record).map(Parts::end);
@@ -41,27 +41,27 @@ pub(crate) fn diagnose(record: &[u8], error: &dyn fmt::Display) -> Unreadable {
         }
         _ => format!("the record is no JSON object: {error}"),
     };
-    Unreadable {
+    Malformed {
         reason: Reason::MalformedJson,
         message,
         field: None,
     }
 }
 
-/// The first field whose value cannot be read.
-fn unreadable_field(record: &[u8]) -> Option<Unreadable> {
+/// The first field with a value that cannot be parsed.
+fn malformed_field(record: &[u8]) -> Option<Malformed> {
     Parts::of_object(record)?.find_map(|member| {
         let (key, value) = key_and_value(member)?;
-        if is_readable(value) {
+        if can_be_parsed(value) {
             return None;
         }
         let name = str::from_utf8(key).ok()?;
-        // A key may be anything that was sent, so only names of ours are repeated.
+        // An unknown name may be personal data, so it is not repeated.
         if Fields::NAMES.contains(&name) {
-            return Some(unreadable_within(name.to_owned(), value, LEVELS_MAX));
+            return Some(malformed_within(name.to_owned(), value, LEVELS_MAX));
         }
         let (reason, problem) = problem(value);
-        Some(Unreadable {
+        Some(Malformed {
             reason,
             message: format!("a field that records do not have {problem}"),
             field: None,
@@ -69,7 +69,7 @@ fn unreadable_field(record: &[u8]) -> Option<Unreadable> {
     })
 }
 
-fn unreadable_within(path: String, value: &[u8], levels: usize) -> Unreadable {
+fn malformed_within(path: String, value: &[u8], levels: usize) -> Malformed {
     if levels > 1 {
         let elements = Parts::of_array(value).into_iter().flatten().enumerate();
         let elements = elements.map(|(index, element)| (format!("[{index}]"), element));
@@ -82,24 +82,26 @@ fn unreadable_within(path: String, value: &[u8], levels: usize) -> Unreadable {
                     .find(|name| name.as_bytes() == key)?;
                 Some((format!(".{name}"), value))
             });
-        let within = elements.chain(members).find(|(_, part)| !is_readable(part));
+        let within = elements
+            .chain(members)
+            .find(|(_, part)| !can_be_parsed(part));
         if let Some((name, part)) = within {
-            return unreadable_within(path + &name, part, levels - 1);
+            return malformed_within(path + &name, part, levels - 1);
         }
     }
     let (reason, problem) = problem(value);
-    Unreadable {
+    Malformed {
         reason,
         message: format!("`{path}` {problem}"),
         field: Some(path),
     }
 }
 
-fn is_readable(value: &[u8]) -> bool {
-    serde_json::from_slice::<Readable>(value).is_ok()
+fn can_be_parsed(value: &[u8]) -> bool {
+    serde_json::from_slice::<Parsed>(value).is_ok()
 }
 
-/// What is wrong with a value, and what would be right.
+/// The reason and the message for a value, without the name of its field.
 fn problem(value: &[u8]) -> (Reason, String) {
     let malformed = |problem: &str| (Reason::MalformedJson, problem.to_owned());
     match value.first() {
@@ -118,7 +120,7 @@ fn problem(value: &[u8]) -> (Reason, String) {
 
 fn text_problem(text: &[u8]) -> (Reason, String) {
     let problem = if let Err(error) = str::from_utf8(text) {
-        // The opening quote is no byte of the text.
+        // The opening quote does not count.
         let byte = error.valid_up_to().saturating_sub(1);
         format!("is not UTF-8 from its byte {byte} on; write it as UTF-8")
     } else if let Some(byte) = text.iter().find(|byte| **byte < b' ') {
@@ -137,21 +139,21 @@ fn text_problem(text: &[u8]) -> (Reason, String) {
     (Reason::MalformedJson, problem)
 }
 
-/// Whether a value has the form of JSON, whatever it stands for.
+/// Whether a value follows the grammar of JSON, whether or not it can be represented.
 fn is_well_formed(value: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(value).is_ok()
 }
 
-/// Any value that can be read to its end; nothing of it is kept.
-struct Readable;
+/// Any value that can be parsed to its end. Nothing of it is kept.
+struct Parsed;
 
-impl<'de> Deserialize<'de> for Readable {
+impl<'de> Deserialize<'de> for Parsed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for Readable {
+impl<'de> Visitor<'de> for Parsed {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,5 @@
-//! The rules of single fields. Each check gives the typed value, or says what
-//! the field is and what would be right.
+//! The rules of single fields. Each check returns the typed value, or an error with what was sent
+//! and what would be right.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,21 +12,19 @@ use showreport_model::time::TimeError;
 use crate::reason::Reason;
 use crate::value::Value;
 
-/// What is wrong with a record: one field, the first found.
+/// The first field of a record that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FieldError {
-    /// `UPPER_SNAKE_CASE`.
     pub(crate) reason: Reason,
-    /// What the field is and what would be right.
+    /// Begins with the name of the field.
     pub(crate) message: String,
-    /// The field, with its path inside the record.
+    /// The path of the field inside the record.
     pub(crate) field: String,
-    /// Whether it is an id, and a number that may be an integer of more than 64 bits.
+    /// Whether the field is an id and holds a number that may be an integer of more than 64 bits.
     pub(crate) is_long_integer: bool,
 }
 
 impl FieldError {
-    /// A fault; the message begins with the field's name.
     pub(crate) fn new(reason: Reason, field: &str, problem: impl Display) -> Self {
         Self {
             reason,
@@ -53,14 +51,14 @@ impl FieldError {
     }
 }
 
-/// How long a chat text may be, in bytes.
+/// The most bytes of a chat text.
 pub(crate) const CHAT_TEXT_BYTES_MAX: usize = 4096;
-/// How long any other string may be, in bytes.
+/// The most bytes of any other string.
 pub(crate) const TEXT_BYTES_MAX: usize = 1024;
-/// How far a time may lie ahead of the clock: senders' clocks are not ours.
+/// How far a time may be ahead of the server's clock, since the clocks of senders differ.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 
-/// The first number that is no 64-bit integer.
+/// The least number above all signed 64-bit integers.
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 const ID: &str = "a string of 1 to 128 characters, or an integer";
@@ -79,7 +77,7 @@ impl<'f, 'a> Field<'f, 'a> {
         Self { name, value }
     }
 
-    /// The field if it says something: in an optional field `""` is the same as absent.
+    /// The field, unless it is absent. In an optional field `""` is the same as absent.
     pub(crate) fn present(self) -> Option<Self> {
         match self.value {
             Value::Absent => None,
@@ -88,7 +86,7 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    /// An id: a text, or an integer, which is its digits.
+    /// An id: a string, or an integer, which stands for its digits.
     pub(crate) fn id<I: FromStr<Err = IdError>>(self) -> Result<I, FieldError> {
         let id = match self.value {
             Value::Integer(number) => number.to_string().parse(),
@@ -113,7 +111,7 @@ impl<'f, 'a> Field<'f, 'a> {
         time.map_err(|error| FieldError::new(Reason::InvalidTime, self.name, error))
     }
 
-    /// A time that is not in the future, but for what clocks differ by.
+    /// A time that is at most an hour ahead of the server's clock.
     pub(crate) fn time_until(self, now: Timestamp) -> Result<Timestamp, FieldError> {
         let time = self.time()?;
         if time > now.saturating_add_millis(AHEAD_MS_MAX) {
@@ -148,7 +146,7 @@ impl<'f, 'a> Field<'f, 'a> {
         Ok(text)
     }
 
-    /// A member of an enum, which is known by its name.
+    /// A member of an enum, by its name.
     pub(crate) fn named<T>(
         self,
         from_name: fn(&str) -> Option<T>,
@@ -171,12 +169,12 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    /// Milliseconds that count from nought, floored: players give seconds with many decimals.
+    /// Milliseconds, 0 or more. Fractions are dropped: players send seconds with many decimals.
     pub(crate) fn millis(self) -> Result<i64, FieldError> {
         self.check_not_negative()?;
         match self.value {
             Value::Integer(millis) => Ok(*millis),
-            // From 2^63 on; up to there the conversion only drops the fraction.
+            // Below 2^63 the conversion only drops the fraction.
             #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
             Value::Number(millis) if *millis < TWO_TO_63 => Ok(*millis as i64),
             _ => Err(FieldError::new(
@@ -187,7 +185,7 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    /// Checks a number that counts from nought.
+    /// Checks that a number is 0 or more.
     pub(crate) fn check_not_negative(self) -> Result<(), FieldError> {
         let is_negative = match self.value {
             Value::Integer(number) => *number < 0,
@@ -205,7 +203,7 @@ impl<'f, 'a> Field<'f, 'a> {
         Ok(())
     }
 
-    /// An ISO 3166 code in form, in upper case.
+    /// A text with the form of an ISO 3166 code, in upper case.
     pub(crate) fn region(self) -> Result<String, FieldError> {
         let text = self.text_as("a string such as TW or DE-BY")?;
         let code = text.to_ascii_uppercase();
@@ -239,7 +237,7 @@ impl<'f, 'a> Field<'f, 'a> {
     }
 }
 
-/// Two letters, then perhaps a hyphen and one to three letters or digits.
+/// Whether this is two letters, then optionally a hyphen and one to three letters or digits.
 pub(crate) fn is_region(code: &[u8]) -> bool {
     let Some((country, rest)) = code.split_first_chunk::<2>() else {
         return false;
@@ -256,7 +254,7 @@ pub(crate) fn is_region(code: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// A value in quotes, cut so that no message grows with what was sent.
+/// A value in quotes, cut to 32 characters, so that no message grows with what was sent.
 pub fn shortened(text: &str) -> Cow<'static, str> {
     const CHARACTERS_MAX: usize = 32;
     match text.char_indices().nth(CHARACTERS_MAX) {

@@ -53,7 +53,7 @@ pub enum DecodeError {
         name = .0.name()
     )]
     NotUtf8(Charset),
-    /// More than [`RECORDS_MAX`].
+    /// More records than a body of good ones can have.
     #[error("the body has more than {RECORDS_MAX} records; nothing of it was stored")]
     TooManyRecords,
 }
@@ -62,7 +62,8 @@ pub enum DecodeError {
 /// than these has bad ones, and each costs time.
 pub(crate) const RECORDS_MAX: usize = 400_000;
 
-/// The most rejections that a response lists: a list of millions would take more memory than the body.
+/// The most rejections that a response lists: a list of millions would take more memory than the
+/// body.
 pub const REJECTIONS_LISTED_MAX: usize = 10_000;
 
 /// The rejected records of a body.

@@ -1,11 +1,11 @@
 //! Ids that are integers of more than 64 bits.
 //!
-//! The reader of JSON makes a rounded number of them, so two ids would become one. They are made texts
-//! before it reads them, in the few records that have them.
+//! The JSON parser would round them, so that two ids became one. In the few records that have them
+//! they are turned into strings before the record is parsed.
 
 use crate::scan::{Parts, key_and_value};
 
-/// Fields that are ids, or hold some. Those of other names are not looked into.
+/// The fields that are ids or contain ids. All others are copied as they are.
 const IDS: [&str; 10] = [
     "event_id",
     "playback_id",
@@ -19,14 +19,15 @@ const IDS: [&str; 10] = [
     "id",
 ];
 
-/// The record, its options, an option, its id. What nests deeper may nest without end.
+/// The record, its options, an option, its id. Deeper levels are copied, so that recursion is
+/// bounded.
 const LEVELS: usize = 4;
 
-/// Shorter ones fit into 64 bits.
+/// Integers with fewer digits fit into 64 bits.
 const DIGITS: usize = 19;
 
-/// The record with its long ids as texts.
-pub(crate) fn as_texts(record: &str) -> String {
+/// The record with its long ids as strings.
+pub(crate) fn with_long_ids_as_strings(record: &str) -> String {
     let mut written = String::with_capacity(record.len() + 32);
     write(record, LEVELS, &mut written);
     written
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_long_ids_become_texts() {
+    fn only_long_ids_become_strings() {
         let long = "123456789012345678901234567890";
         let record = format!(
             r#" {{"event_id" : {long}, "customer_id":-{long},"device_id":7,"position_ms":{long},"text":"{{\"id\":{long}","options":[{{"id":{long},"text":{long}}}],"option_ids":[{long},"a"], "extra":[{long}]}} "#
@@ -85,12 +86,12 @@ mod tests {
         let wanted = format!(
             r#"{{"event_id":"{long}","customer_id":"-{long}","device_id":7,"position_ms":{long},"text":"{{\"id\":{long}","options":[{{"id":"{long}","text":{long}}}],"option_ids":["{long}","a"],"extra":[{long}]}}"#
         );
-        assert_eq!(as_texts(&record), wanted);
+        assert_eq!(with_long_ids_as_strings(&record), wanted);
         let deep = format!(
             r#"{{"options":{}{}}}"#,
             "[".repeat(30_000),
             "]".repeat(30_000)
         );
-        assert_eq!(as_texts(&deep), deep);
+        assert_eq!(with_long_ids_as_strings(&deep), deep);
     }
 }

@@ -37,6 +37,8 @@ reasons! {
     MissingVoter = "MISSING_VOTER",
     NotAnObject = "NOT_AN_OBJECT",
     OutOfRange = "OUT_OF_RANGE",
+    /// More than 64 KiB.
+    RecordTooLarge = "RECORD_TOO_LARGE",
     RepeatedField = "REPEATED_FIELD",
     /// Two options of a poll have one id.
     RepeatedOption = "REPEATED_OPTION",

@@ -5,14 +5,16 @@ use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{Beat, Record};
 
 use crate::beat::beat;
-use crate::depth::{DEPTH_MAX, is_too_deep};
-use crate::diagnosis::{Unreadable, diagnose};
+use crate::diagnosis::{Malformed, diagnose};
 use crate::fields::FieldError;
-use crate::long_ids::as_texts;
+use crate::long_ids::with_long_ids_as_strings;
 use crate::reason::Reason;
 use crate::repeated::repeated_field;
 use crate::rules;
 use crate::value::{Element, Fields, PollOptionFields};
+
+/// The most bytes of a record as it is sent. It bounds what one record takes of every later step.
+pub(crate) const RECORD_BYTES_MAX: usize = 64 << 10;
 
 /// A record that is rejected, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Rejection {
 /// A record that was accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
-    /// A playback whose texts are borrowed from the body.
+    /// A playback that borrows its texts from the body.
     Beat(Beat<'a>),
     Record(Record),
 }
@@ -59,7 +61,8 @@ pub fn decode_record(
 pub(crate) enum RecordError<'a> {
     /// Not JSON. There is no error of the parser where the record is not UTF-8.
     Malformed(&'a [u8], Option<serde_json::Error>),
-    TooDeep,
+    /// The number of its bytes.
+    TooLarge(usize),
     NotAnObject(&'static str),
     /// The path of a field that is given twice.
     Repeated(String),
@@ -71,16 +74,17 @@ impl RecordError<'_> {
         let (reason, message, field) = match self {
             Self::Malformed(record, error) => {
                 let error = error.map_or("it is not UTF-8".to_owned(), |error| error.to_string());
-                let Unreadable {
+                let Malformed {
                     reason,
                     message,
                     field,
                 } = diagnose(record, &error);
                 (reason, message, field)
             }
-            Self::TooDeep => {
-                let message = format!("the record nests deeper than {DEPTH_MAX} levels");
-                (Reason::MalformedJson, message, None)
+            Self::TooLarge(bytes) => {
+                let message =
+                    format!("the record has {bytes} bytes; it may have {RECORD_BYTES_MAX}");
+                (Reason::RecordTooLarge, message, None)
             }
             Self::NotAnObject(is) => {
                 let message = format!("the record is {is}; it must be a JSON object");
@@ -106,12 +110,12 @@ impl RecordError<'_> {
 }
 
 pub(crate) fn decode(record: &[u8], now: Timestamp) -> Result<Decoded<'_>, RecordError<'_>> {
-    let record = without_bom(record);
+    let record = without_bom(record).trim_ascii();
+    if record.len() > RECORD_BYTES_MAX {
+        return Err(RecordError::TooLarge(record.len()));
+    }
     // The parser does not check the strings of unknown fields.
     let text = str::from_utf8(record).map_err(|_| RecordError::Malformed(record, None))?;
-    if is_too_deep(record) {
-        return Err(RecordError::TooDeep);
-    }
     if let Some(beat) = beat(text, now) {
         return Ok(Decoded::Beat(beat));
     }
@@ -120,8 +124,8 @@ pub(crate) fn decode(record: &[u8], now: Timestamp) -> Result<Decoded<'_>, Recor
     ensure_fields_once(&element, text)?;
     match check(element, now) {
         Err(RecordError::Field(error)) if error.is_long_integer => {
-            let texts = as_texts(text);
-            let element = serde_json::from_str(&texts).map_err(malformed)?;
+            let text = with_long_ids_as_strings(text);
+            let element = serde_json::from_str(&text).map_err(malformed)?;
             check(element, now).map(Decoded::Record)
         }
         checked => checked.map(Decoded::Record),

@@ -1,18 +1,18 @@
 //! Fields that are given twice.
 //!
-//! JSON allows it, and each reader takes another one of the two. So whatever is acted upon is looked
-//! through at all levels, unknown fields too: another reader may know them.
+//! JSON allows them, and readers disagree on which one counts. So all levels of an object are
+//! searched, also unknown fields: another reader may have a meaning for them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use memchr::memchr2;
 
-/// Names that are compared each with each; of more, those that are equal are found by sorting.
+/// Up to this many names are compared with each other. Among more, equal ones are found by sorting.
 const FEW: usize = 32;
 
-/// The path of the first field that an object of the text has twice, such as `options[0].text`. The text
-/// is one that a reader of JSON has taken.
+/// The path of the first field that an object has twice, such as `options[0].text`. The text must
+/// be valid JSON.
 pub fn repeated_field(text: &str) -> Option<String> {
     let mut scan = Scan::default();
     let bytes = text.as_bytes();
@@ -44,7 +44,7 @@ pub fn repeated_field(text: &str) -> Option<String> {
     None
 }
 
-/// Where a string ends whose text begins here: at its closing quote.
+/// The closing quote of the string that begins before the first byte.
 fn end_of_string(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -56,7 +56,7 @@ fn end_of_string(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The name that a string with its quotes is. Half a character is compared as it is written.
+/// The name in a quoted string. One with half of a surrogate pair is compared as it is written.
 fn name(quoted: &str) -> Cow<'_, str> {
     let plain = &quoted[1..quoted.len() - 1];
     if plain.contains('\\')
@@ -67,7 +67,7 @@ fn name(quoted: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// The objects and lists that the place is inside of.
+/// The open objects and lists at a position of the text.
 #[derive(Default)]
 struct Scan<'a> {
     levels: Vec<Level>,
@@ -77,16 +77,16 @@ struct Scan<'a> {
 
 /// An object or a list.
 struct Level {
-    /// Where the names of an object begin.
+    /// The index of the first name of an object; `None` for a list.
     names_from: Option<usize>,
-    /// Whether the next string is a name.
+    /// Whether the next string is a name and not a value.
     takes_name: bool,
-    /// How many names there are when they are looked through next.
-    look_at: usize,
-    /// The number of an element.
+    /// The number of names at which they are sorted and compared next.
+    check_at: usize,
+    /// The number of the present element.
     index: usize,
-    /// The number of the name that the present value is of. Sorting moves names, but not this one: it
-    /// is only sorted with the next.
+    /// The index of the name of the present value. Sorting does not move it: names are only sorted
+    /// when the next one comes.
     last: usize,
 }
 
@@ -95,7 +95,7 @@ impl Level {
         Self {
             names_from: Some(names_from),
             takes_name: true,
-            look_at: 2 * FEW,
+            check_at: 2 * FEW,
             index: 0,
             last: names_from,
         }
@@ -105,7 +105,7 @@ impl Level {
         Self {
             names_from: None,
             takes_name: false,
-            look_at: 0,
+            check_at: 0,
             index: 0,
             last: 0,
         }
@@ -124,7 +124,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Adds a name of the innermost object. Gives its path if it is known to be there already.
+    /// Adds a name to the innermost object. Returns its path if it is found to be repeated.
     fn name(&mut self, name: Cow<'a, str>) -> Option<String> {
         let level = self.levels.last_mut()?;
         let from = level.names_from?;
@@ -133,9 +133,9 @@ impl<'a> Scan<'a> {
         if known.len() < FEW && known.contains(&name) {
             return Some(self.path_to(&name));
         }
-        if known.len() >= level.look_at {
-            level.look_at *= 2;
-            if let Some(path) = self.look(from) {
+        if known.len() >= level.check_at {
+            level.check_at *= 2;
+            if let Some(path) = self.find_repeated(from) {
                 return Some(path);
             }
         }
@@ -145,12 +145,12 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// Ends the innermost object or list. Gives the path of a name that an object has twice.
+    /// Closes the innermost object or list. Returns the path of a repeated name.
     fn close(&mut self) -> Option<String> {
         let from = self.levels.last().and_then(|level| level.names_from);
         if let Some(from) = from {
             if self.names.len() - from > FEW {
-                let path = self.look(from);
+                let path = self.find_repeated(from);
                 if path.is_some() {
                     return path;
                 }
@@ -161,8 +161,8 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// Looks through all names of the innermost object.
-    fn look(&mut self, from: usize) -> Option<String> {
+    /// Sorts the names of the innermost object, and returns the path of a repeated one.
+    fn find_repeated(&mut self, from: usize) -> Option<String> {
         let names = &mut self.names[from..];
         names.sort_unstable();
         let mut pairs = names.windows(2);
@@ -185,7 +185,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Names come from the client and may be long, so each is cut.
+/// Adds a name to a path. Names come from the client and may be long, so each is cut.
 fn add_name(path: &mut String, name: &str) {
     const CHARACTERS_MAX: usize = 64;
     const PATH_BYTES_MAX: usize = 512;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_fields_of_other_objects_are_no_repetition() {
+    fn values_and_fields_of_other_objects_are_not_repetitions() {
         for text in [
             r#"{"a":"a","b":["a","a",{"a":1}],"c":{"a":{"a":1}}}"#,
             r#"[{"a":1},{"a":1}]"#,

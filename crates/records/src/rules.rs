@@ -1,4 +1,4 @@
-//! The rules of each type of record: which fields it needs, and how they agree.
+//! The rules of each type of record: the fields that it needs, and how they must agree.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use crate::fields::{CHAT_TEXT_BYTES_MAX, Field, FieldError, TEXT_BYTES_MAX, shor
 use crate::reason::Reason;
 use crate::value::{ELEMENTS_MAX, Element, Elements, Fields, PollOptionFields, Value};
 
-/// Names a field of `Fields` once: for the value and for the message.
+/// A field of `Fields` with its name for messages.
 macro_rules! field {
     ($fields:ident.$name:ident) => {
         Field::new(stringify!($name), &$fields.$name)
     };
 }
 
-/// The record that the fields make, at this instant.
+/// Checks the fields and makes a record of them. `now` bounds times.
 pub(crate) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
     match &fields.record_type {
         Value::Text(name) => match name.as_ref() {
@@ -65,7 +65,7 @@ fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Field
     let event = field!(fields.event_id).id()?;
     let playback = field!(fields.playback_id).id()?;
     let span = span(field!(fields.from), field!(fields.to), now)?;
-    // No figure needs these yet: they are checked, so that senders learn the form, then dropped.
+    // Reports do not use these yet. They are checked so that senders correct them, and dropped.
     optional_text(field!(fields.user_agent))?;
     optional_text(field!(fields.ip))?;
     check_number(field!(fields.position_ms))?;
@@ -108,8 +108,8 @@ pub(crate) fn span(
     Ok(span)
 }
 
-/// A position or a rate. One above all bounds says nothing, and is no error: players of live streams
-/// give the wall clock as position.
+/// Checks a position or a rate. There is no upper bound: players of live streams send the wall
+/// clock as position.
 pub(crate) fn check_number(field: Field<'_, '_>) -> Result<(), FieldError> {
     field.present().map_or(Ok(()), Field::check_not_negative)
 }
@@ -118,7 +118,7 @@ fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
     let deleted = optional_flag(field!(fields.deleted))?;
     let sent_at = field!(fields.sent_at);
     let text = field!(fields.text);
-    // A deletion may leave out both.
+    // A deletion may leave out `sent_at` and `text`.
     let is_by_id = deleted && sent_at.present().is_none();
     let text = if deleted { text.present() } else { Some(text) };
     let record = ChatRecord {

@@ -1,11 +1,11 @@
-//! JSON divided without being read: where its elements begin and end.
+//! Splits JSON arrays and objects without parsing them.
 //!
-//! Only strings and brackets are looked at. So an element that no JSON reader takes (half a
-//! surrogate pair, a number out of range) still has an end, and the next one is found.
+//! Only strings and brackets are examined. So an element that a parser refuses (half of a surrogate
+//! pair, a number out of range) has an end too, and the next element is found.
 
 use memchr::memchr2;
 
-/// The parts of an array or an object between its commas, without the spaces around them.
+/// The parts of an array or an object between its commas, without white space around them.
 ///
 /// A comma before the closing bracket makes one more part, which is empty.
 pub(crate) struct Parts<'a> {
@@ -19,9 +19,9 @@ pub(crate) struct Parts<'a> {
 enum State {
     First,
     Inside,
-    /// The closing bracket was found; what follows it begins there.
+    /// The closing bracket was found. Holds the index after it.
     Closed(usize),
-    /// The text ended first, or another bracket closes.
+    /// The text ended before it, or a bracket of the other kind closes.
     Cut,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// What follows the closing bracket; nothing where there is none.
+    /// What follows the closing bracket; `None` if there is no such bracket.
     pub(crate) fn end(mut self) -> Option<&'a [u8]> {
         self.by_ref().for_each(drop);
         match self.state {
@@ -55,7 +55,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Whether the text is one array or object and nothing else.
+    /// Whether nothing but white space follows the array or object.
     pub(crate) fn are_all(self) -> bool {
         self.end().is_some_and(|rest| rest.trim_ascii().is_empty())
     }
@@ -86,7 +86,7 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// The key and the value of a member, as they are.
+/// The key and the value of a member, not unescaped.
 pub(crate) fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = member.strip_prefix(b"\"")?;
     let end = string_end(rest, 0)?;
@@ -94,8 +94,8 @@ pub(crate) fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&rest[..end], value.trim_ascii()))
 }
 
-/// Where the part that begins at `start` ends: at a comma or a closing bracket that is not inside
-/// of a string or of further brackets.
+/// The end of the part that begins at `start`: a comma or a closing bracket outside of strings and
+/// of nested brackets.
 fn part_end(text: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;
@@ -112,7 +112,7 @@ fn part_end(text: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// The closing quote of the string whose text begins at `start`.
+/// The closing quote of the string with its first character at `start`.
 pub(crate) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {

@@ -1,8 +1,8 @@
-//! JSON as records need it: every value of a known field, whatever its type,
-//! so that a wrong type is a rejection that names its field and not the end of the body.
+//! The fields of a record as JSON values of any type, so that a wrong type is reported with its
+//! field.
 //!
-//! Texts are borrowed from the body. Unknown fields and what lies deeper than
-//! a record goes are skipped without being kept.
+//! Strings are borrowed from the body. Unknown fields and deeper levels than records have are
+//! skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,30 +11,25 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The value of a field. `L` is what a list is read into; by default it is skipped.
+/// The value of a field. `L` is the type of lists; by default they are skipped.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) enum Value<'a, L = Skipped> {
-    /// Not there, or `null`: the two are the same.
+    /// Missing or `null`.
     #[default]
     Absent,
-    /// `true` or `false`.
     Bool(bool),
-    /// A number written as an integer, within 64 bits.
     Integer(i64),
-    /// One that needs the 64th bit.
+    /// An integer above `i64::MAX`.
     Unsigned(u64),
-    /// Any other number.
+    /// A number with a fraction or an exponent, or an integer of more than 64 bits.
     Number(f64),
-    /// A string.
     Text(Cow<'a, str>),
-    /// An array.
     List(L),
-    /// An object.
     Object,
 }
 
 impl<L> Value<'_, L> {
-    /// What it is, as a message says it.
+    /// The type, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Absent => "null",
@@ -48,12 +43,12 @@ impl<L> Value<'_, L> {
     }
 }
 
-/// What a list is read into.
+/// A type that lists are parsed into.
 pub(crate) trait FromList<'de>: Sized {
     fn from_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error>;
 }
 
-/// A list that nobody asks for.
+/// A list that is parsed and dropped.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Skipped;
 
@@ -64,7 +59,7 @@ impl<'de> FromList<'de> for Skipped {
     }
 }
 
-/// The elements of a list, as far as they are kept.
+/// The elements of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Elements<T> {
     /// At most [`ELEMENTS_MAX`].
@@ -73,7 +68,7 @@ pub(crate) struct Elements<T> {
     pub(crate) more: bool,
 }
 
-/// No poll has so many options; a bound keeps a hostile body from growing in memory.
+/// The most elements of a list. It bounds the memory that a hostile record takes.
 pub(crate) const ELEMENTS_MAX: usize = 1000;
 
 impl<'de, T: Deserialize<'de>> FromList<'de> for Elements<T> {
@@ -149,7 +144,7 @@ pub(crate) trait FromObject<'de>: Sized {
     fn from_object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
 }
 
-/// Where an object is expected: the object, or what stands there instead.
+/// An object, or the type of the value that was sent in place of it.
 #[derive(Debug)]
 pub(crate) enum Element<T> {
     Object(T),
@@ -237,7 +232,8 @@ fn skip_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     Ok(())
 }
 
-/// Defines an object by its fields. A record that has one twice is refused when it has been read.
+/// Defines an object by its fields. Of a repeated field the last counts; the record is rejected
+/// later.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
         $(#[$doc])*

@@ -12,11 +12,10 @@ use showreport_meta::Meta;
 use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 
-use crate::budget::Budget;
 use crate::config::Config;
-use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::permits::{Bounds, FairPermits, Reservations};
+use crate::permits::{Bounds, FairPermits, MemoryQuota};
+use crate::rates::RateLimits;
 
 /// The server's parts, wired. Clones are the same server.
 #[derive(Clone)]
@@ -30,10 +29,10 @@ struct Parts {
     jobs: Jobs,
     metrics: Metrics,
     registry: Registry,
-    limits: Limits<OrgId>,
-    bodies: Arc<Budget>,
+    limits: RateLimits<OrgId>,
+    bodies: MemoryQuota,
     small_bodies: FairPermits<OrgId>,
-    large_bodies: Reservations,
+    large_bodies: MemoryQuota,
     unpacking: FairPermits<OrgId>,
     windows: FairPermits<OrgId>,
     collecting: FairPermits<OrgId>,
@@ -41,19 +40,23 @@ struct Parts {
     questions: FairPermits<OrgId>,
     downloads: FairPermits<OrgId>,
     downloads_of_link: FairPermits<ReportId>,
-    download_limits: Limits<OrgId>,
-    records_of_org: Limits<OrgId>,
-    records_of_token: Limits<TokenId>,
-    fault_lines: Limits<Cow<'static, str>>,
+    download_limits: RateLimits<OrgId>,
+    records_of_org: RateLimits<OrgId>,
+    records_of_token: RateLimits<TokenId>,
+    fault_lines: RateLimits<Cow<'static, str>>,
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
 /// they are packed with may take a window of 4 MiB each.
 const SMALL_BODIES_MAX: usize = 4;
 
-/// Memory of larger bodies and of what is made of them until it is stored: two of the largest kind, one
-/// of each organisation.
-const LARGE_BODIES_BYTES: (usize, usize) = (192 << 20, 96 << 20);
+/// Bytes of memory for larger bodies and their records until these are stored: two of the largest kind,
+/// one of each organisation.
+const LARGE_BODIES: Bounds = Bounds {
+    all_max: 192 << 20,
+    each_max: 96 << 20,
+    wait: BODIES_WAIT,
+};
 
 /// Large bodies that are unpacked and parsed at one time, however many processors there are.
 const UNPACKING_MAX: usize = 8;
@@ -61,16 +64,17 @@ const UNPACKING_MAX: usize = 8;
 /// How long a body waits to be read beside the threads that serve.
 const BODIES_WAIT: Duration = Duration::from_secs(5);
 
-/// Windows of up to 16 MiB at one time.
+/// Windows of up to 16 MiB at one time. With more, bodies that are refused because too much comes out
+/// of them would take that much memory each.
 const WINDOWS: Bounds = Bounds {
     all_max: 1,
     each_max: 1,
     wait: BODIES_WAIT,
 };
 
-/// Places of requests whose records are read and stored: enough to share a commit well. With more,
-/// all would only wait longer. The wait is long enough for a crowd that comes at once, and not longer,
-/// since it adds to what is waited inside.
+/// Requests whose records are decoded and stored, counted by 4 KiB: enough to fill commits. More would
+/// only wait longer. The wait is long enough for a burst of requests, and no longer, since it adds to
+/// the latency of those that are accepted.
 const COLLECTING: Bounds = Bounds {
     all_max: 512,
     each_max: 384,
@@ -119,12 +123,16 @@ impl App {
         meta.metrics().register(&mut registry);
         lake.metrics().register(&mut registry);
         jobs.metrics().register(&mut registry);
-        let requests = || Limits::new("requests_per_minute", config.requests_per_minute);
+        let requests = || RateLimits::new("requests_per_minute", config.requests_per_minute);
         let (limits, download_limits) = (requests(), requests());
-        let records_of_org = Limits::new("records_per_minute", config.records_per_minute);
+        let records_of_org = RateLimits::new("records_per_minute", config.records_per_minute);
         let records_of_token =
-            Limits::new("token_records_per_minute", config.token_records_per_minute);
-        let bodies = Arc::new(Budget::new(config.bodies_bytes_max));
+            RateLimits::new("token_records_per_minute", config.token_records_per_minute);
+        let bodies = Bounds {
+            all_max: config.bodies_bytes_max,
+            each_max: config.bodies_bytes_max / 4 * 3,
+            wait: Duration::ZERO,
+        };
         // It is work for a processor; more at once would only take memory.
         let processors = available_parallelism().map_or(2, usize::from);
         let beside = |each_max: usize, refusal| {
@@ -146,13 +154,9 @@ impl App {
             metrics,
             registry,
             limits,
-            bodies,
+            bodies: MemoryQuota::new(bodies, "too many bodies arrive"),
             small_bodies: beside(SMALL_BODIES_MAX, "too many bodies are read"),
-            large_bodies: Reservations::new(
-                LARGE_BODIES_BYTES,
-                BODIES_WAIT,
-                "too many large bodies are stored",
-            ),
+            large_bodies: MemoryQuota::new(LARGE_BODIES, "too many large bodies are stored"),
             unpacking: beside(UNPACKING_MAX, "too many large bodies are read"),
             windows: FairPermits::new(WINDOWS, "too many bodies are unpacked"),
             collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
@@ -166,7 +170,7 @@ impl App {
             download_limits,
             records_of_org,
             records_of_token,
-            fault_lines: Limits::new("fault_lines", FAULT_LINES_PER_MINUTE),
+            fault_lines: RateLimits::new("fault_lines", FAULT_LINES_PER_MINUTE),
         }))
     }
 
@@ -199,36 +203,36 @@ impl App {
     }
 
     /// How many requests an organisation may make.
-    pub(crate) fn limits(&self) -> &Limits<OrgId> {
+    pub(crate) fn limits(&self) -> &RateLimits<OrgId> {
         &self.0.limits
     }
 
-    /// Bytes of bodies in memory.
-    pub(crate) fn bodies(&self) -> &Arc<Budget> {
+    /// Bytes of bodies, and of their records until these are stored.
+    pub(crate) fn bodies(&self) -> &MemoryQuota {
         &self.0.bodies
     }
 
-    /// Turns to unpack and parse a small body.
+    /// Permits to unpack and decode a small body on a thread for blocking work.
     pub(crate) fn small_bodies(&self) -> &FairPermits<OrgId> {
         &self.0.small_bodies
     }
 
-    /// Memory of large bodies.
-    pub(crate) fn large_bodies(&self) -> &Reservations {
+    /// Bytes of large bodies, and of their records until these are stored.
+    pub(crate) fn large_bodies(&self) -> &MemoryQuota {
         &self.0.large_bodies
     }
 
-    /// Turns to unpack and parse a large body.
+    /// Permits to unpack and decode a large body on a thread for blocking work.
     pub(crate) fn unpacking(&self) -> &FairPermits<OrgId> {
         &self.0.unpacking
     }
 
-    /// Turns to unpack what needs a large window.
+    /// Permits to unpack with a large window.
     pub(crate) fn windows(&self) -> &FairPermits<OrgId> {
         &self.0.windows
     }
 
-    /// Turns to have records stored.
+    /// Permits to have records stored.
     pub(crate) fn collecting(&self) -> &FairPermits<OrgId> {
         &self.0.collecting
     }
@@ -254,22 +258,22 @@ impl App {
     }
 
     /// How many downloads by links an organisation's files may have.
-    pub(crate) fn download_limits(&self) -> &Limits<OrgId> {
+    pub(crate) fn download_limits(&self) -> &RateLimits<OrgId> {
         &self.0.download_limits
     }
 
     /// How many records an organisation may send.
-    pub(crate) fn records_of_org(&self) -> &Limits<OrgId> {
+    pub(crate) fn records_of_org(&self) -> &RateLimits<OrgId> {
         &self.0.records_of_org
     }
 
     /// How many records may come with a token.
-    pub(crate) fn records_of_token(&self) -> &Limits<TokenId> {
+    pub(crate) fn records_of_token(&self) -> &RateLimits<TokenId> {
         &self.0.records_of_token
     }
 
     /// How many lines the log has of refusals of one reason.
-    pub(crate) fn fault_lines(&self) -> &Limits<Cow<'static, str>> {
+    pub(crate) fn fault_lines(&self) -> &RateLimits<Cow<'static, str>> {
         &self.0.fault_lines
     }
 

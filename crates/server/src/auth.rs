@@ -18,9 +18,9 @@ use tracing::field::display;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::{Held, UnknownParameters, read_body};
-use crate::limits::Limits;
+use crate::extract::{BufferedBody, UnknownParameters, read_body};
 use crate::permits::Permit;
+use crate::rates::RateLimits;
 
 /// Somebody who may send records.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Asker {
         app: &App,
         body: Body,
         bytes_max: usize,
-    ) -> Result<(Reader, Held), ApiError> {
+    ) -> Result<(Reader, BufferedBody), ApiError> {
         let body = read_body(app, &self.org, body, bytes_max).await?;
         Ok((self.read(app).await?, body))
     }
@@ -217,7 +217,7 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
 }
 
 /// Takes a request from the organisation's part of a limit.
-pub(crate) fn within(limits: &Limits<OrgId>, app: &App, org: &OrgId) -> Result<(), ApiError> {
+pub(crate) fn within(limits: &RateLimits<OrgId>, app: &App, org: &OrgId) -> Result<(), ApiError> {
     let taken = limits.take(org, app.now());
     taken.map_err(|wait_ms| too_many("the organisation made", "requests", limits, wait_ms))
 }
@@ -236,7 +236,7 @@ fn check_records(app: &App, access: &Access) -> Result<(), ApiError> {
 fn too_many<K: Clone + Eq + Hash>(
     subject: &str,
     what: &str,
-    limits: &Limits<K>,
+    limits: &RateLimits<K>,
     wait_ms: i64,
 ) -> ApiError {
     let limit = limits.per_minute();

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use showreport_records::repeated_field;
 
-pub(crate) use body::{Held, body_timeout, body_too_large, read_body};
+pub(crate) use body::{BufferedBody, body_timeout, body_too_large, read_body};
 pub(crate) use page::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
 };

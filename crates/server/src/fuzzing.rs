@@ -5,10 +5,10 @@ use crate::blendvision::{CreateReports, read_ids};
 use crate::collect::{Encoding, Window, unpack};
 use crate::downloads::{Link, LinkParts, Wanted, wanted};
 
-/// The most that comes out of a packed body.
+/// The most bytes that a body may unpack to.
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
 
-/// A packed body; the first byte says how.
+/// Unpacks a body. The first byte selects the encoding.
 pub fn packed(input: &[u8]) {
     let Some((how, body)) = input.split_first() else {
         return;
@@ -19,7 +19,8 @@ pub fn packed(input: &[u8]) {
     }
 }
 
-/// The parts of a link, a line each: none opens, since none is signed. The last is a range too.
+/// Verifies the parts of a link, one a line: none is valid, since none is signed. The whole input
+/// is also parsed as a range.
 pub fn links(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let mut lines = text.splitn(4, '\n');
@@ -37,10 +38,10 @@ pub fn links(input: &[u8]) {
     }
 }
 
-/// What a client asks for, in each of the bodies that ask.
+/// Parses the bodies of requests for reports.
 pub fn requests(input: &[u8]) {
     let event_reports = CreateReports::read(input);
-    // Whatever is taken has no two ways of being read.
+    // Parsing the same bytes twice gives the same request.
     if let Ok(asked) = event_reports {
         assert_eq!(CreateReports::read(input).ok(), Some(asked));
     }
@@ -57,7 +58,7 @@ mod tests {
     /// A target and its name.
     type Target = (&'static str, fn(&[u8]));
 
-    /// What fuzzing has found worth keeping of a target.
+    /// The inputs that fuzzing kept for a target.
     fn corpus(target: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
         let files = fs::read_dir(folder.join(target)).unwrap();
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_input_that_fuzzing_kept_is_still_taken() {
+    fn every_input_that_fuzzing_kept_is_handled() {
         let targets: [Target; 3] = [("packed", packed), ("links", links), ("requests", requests)];
         for (name, target) in targets {
             for input in corpus(name) {

@@ -7,9 +7,7 @@
 mod error;
 mod config;
 mod metrics;
-mod budget;
-mod limits;
-mod turns;
+mod rates;
 mod permits;
 mod app;
 mod extract;

@@ -1,14 +1,15 @@
-//! The accept loop: connections within bounds of number and time, drained at the end.
+//! The accept loop: connections within bounds of number and time, drained at shutdown.
 //!
-//! The framework's own loop sets no timeouts: a client that connects and says
-//! nothing would stay for ever.
+//! The loop of the framework sets no timeouts: a client that connects and sends nothing would keep
+//! its connection for ever.
 
 mod watched;
-mod places;
+mod connections;
 mod refusals;
 mod requests;
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -23,28 +24,29 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::config::Config;
-use places::{Place, Places};
+use crate::permits::Permit;
+use connections::Connections;
 use refusals::Refusals;
 use requests::Requests;
-use watched::{Limits, Watched};
+use watched::{Timeouts, Watched};
 
-/// Serves until the shutdown, then lets open requests end for a while.
+/// Serves until the shutdown, then waits for open requests up to `drain_timeout_ms`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: &Config,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let door = Door {
+    let server = Server {
         builder: builder(config),
-        limits: Limits {
+        timeouts: Timeouts {
             opening: Duration::from_millis(config.header_read_timeout_ms),
             unread: Duration::from_millis(config.body_timeout_ms),
             stall: Duration::from_millis(config.stall_timeout_ms),
         },
         router,
     };
-    let places = Places::new(config.connections_max, config.connections_each_max);
+    let permits = Connections::new(config.connections_max, config.connections_each_max);
     let refusals = Refusals::prepare().await;
     let mut connections = JoinSet::new();
     loop {
@@ -54,18 +56,18 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => match places.take(address.ip()) {
-                Some(place) => {
-                    connections.spawn(door.clone().serve(stream, place, shutdown.clone()));
+            Ok((stream, address)) => match permits.try_acquire(address.ip()) {
+                Some(permit) => {
+                    connections.spawn(server.clone().serve(stream, permit, shutdown.clone()));
                 }
-                // Who waited for a place in the system's queue would not learn why.
+                // Accepted all the same: in the queue of the system a client would get no reason.
                 None => {
                     if let Some(refusal) = refusals.next() {
-                        connections.spawn(refusal.tell(stream));
+                        connections.spawn(refusal.send(stream));
                     }
                 }
             },
-            Err(error) => after_refusal(&error).await,
+            Err(error) => after_failed_accept(&error).await,
         }
         while connections.try_join_next().is_some() {}
     }
@@ -74,31 +76,33 @@ pub async fn serve(
     Ok(())
 }
 
-/// How long a client may take for its part of a farewell.
-const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
+/// How long a client may take to close a connection that the server wants to end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
-struct Door {
+struct Server {
     builder: Builder<TokioExecutor>,
-    limits: Limits,
+    timeouts: Timeouts,
     router: Router,
 }
 
-impl Door {
-    async fn serve(self, stream: TcpStream, place: Place, shutdown: CancellationToken) {
-        // Answers are written whole; waiting to fill a packet only delays them.
+impl Server {
+    async fn serve(self, stream: TcpStream, permit: Permit<IpAddr>, shutdown: CancellationToken) {
+        // Responses are written whole, so waiting to fill a packet would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "set a connection to send at once");
         }
-        let Limits { opening, stall, .. } = self.limits;
-        let stream = TokioIo::new(Watched::new(stream, self.limits));
+        let Timeouts { opening, stall, .. } = self.timeouts;
+        let stream = TokioIo::new(Watched::new(stream, self.timeouts));
         let requests = Requests::default();
         let begun = requests.clone();
         let router = self.router;
         let service = service_fn(move |request| {
             let open = begun.begin();
-            let answer = router.clone().oneshot(request);
-            async move { Ok::<_, std::convert::Infallible>(answer.await?.map(|body| open.answer(body))) }
+            let response = router.clone().oneshot(request);
+            async move {
+                Ok::<_, std::convert::Infallible>(response.await?.map(|body| open.until_sent(body)))
+            }
         });
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         let ended = tokio::select! {
@@ -109,31 +113,31 @@ impl Door {
             }
             () = requests.at_rest(opening, stall) => {
                 connection.as_mut().graceful_shutdown();
-                timeout(FAREWELL_WITHIN, connection).await.unwrap_or(Ok(()))
+                timeout(CLOSE_WITHIN, connection).await.unwrap_or(Ok(()))
             }
         };
         if let Err(error) = ended {
-            // Clients come and go; that is no fault of anybody's.
+            // Usually the client closed it, which is not a fault of the server.
             tracing::debug!(error, "a connection ended");
         }
-        drop(place);
+        drop(permit);
     }
 }
 
-/// The most bytes of a request's head, its blank line included.
+/// The most bytes of the head of a request, including its blank line.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 const HEAD_LIST_BYTES_MAX: u32 = 16 << 10;
 
 fn builder(config: &Config) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The timeout begins when the answer before is sent, so it bounds idle
-    // connections too (hyper 1.12, proto/h1/conn.rs).
+    // The timeout begins when the response before is sent, so it bounds idle connections too
+    // (hyper 1.12, proto/h1/conn.rs).
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
         .max_headers(100)
-        // A head may be as large; each connection may hold one that has no end.
+        // A connection buffers a head until it ends, so this bounds a head that never does.
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
@@ -147,9 +151,9 @@ fn builder(config: &Config) -> Builder<TokioExecutor> {
     builder
 }
 
-/// A client that left before it was accepted is nothing. Being out of file
-/// descriptors passes, and trying again at once would only burn time.
-async fn after_refusal(error: &io::Error) {
+/// Waits after a failed accept, unless the client has gone away: out of file descriptors, trying
+/// again at once would use up a processor.
+async fn after_failed_accept(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(
         error.kind(),
@@ -216,16 +220,16 @@ mod tests {
     async fn closed_after(server: &Served, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
-        let mut answer = Vec::new();
-        timeout(Duration::from_secs(5), stream.read_to_end(&mut answer))
+        let mut response = Vec::new();
+        timeout(Duration::from_secs(5), stream.read_to_end(&mut response))
             .await
             .expect("the server closes the connection")
             .ok();
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     }
 
     #[tokio::test]
-    async fn a_client_that_says_nothing_more_is_closed() {
+    async fn a_client_that_sends_nothing_more_is_closed() {
         let server = served().await;
         for bytes in [
             &b""[..],
@@ -233,18 +237,18 @@ mod tests {
             b"GET / HT",
             b"GET / HTTP/1.1\r\nhost: a\r\n",
         ] {
-            let answer = closed_after(&server, bytes).await;
-            assert!(!answer.contains("200"), "{answer}");
+            let response = closed_after(&server, bytes).await;
+            assert!(!response.contains("200"), "{response}");
         }
     }
 
     #[tokio::test]
-    async fn an_idle_connection_is_closed_after_its_answer() {
+    async fn an_idle_connection_is_closed_after_its_response() {
         let server = served().await;
-        let answer = closed_after(&server, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let response = closed_after(&server, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(
-            answer.contains("200 OK") && answer.ends_with("done"),
-            "{answer}"
+            response.contains("200 OK") && response.ends_with("done"),
+            "{response}"
         );
     }
 
@@ -258,9 +262,9 @@ mod tests {
             .unwrap();
         sleep(Duration::from_millis(50)).await;
         server.shutdown.cancel();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.ends_with("done"), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.ends_with("done"), "{response}");
         server.tasks.join_next().await.unwrap().unwrap().unwrap();
         assert!(TcpStream::connect(server.address).await.is_err());
     }

@@ -1,13 +1,18 @@
-//! [`FairPermits`]: a limit of concurrency that is shared by organisations.
+//! [`FairPermits`]: the one limiter of this crate, of concurrency and of memory.
 //!
-//! There are so many permits in all and, fewer, for each key, which is an organisation or a link.
-//! So one key never holds all of them. Requests that wait are granted permits in turns by key: a
-//! request of a key that asks rarely does not wait behind all requests of one that asks often.
+//! There are so many permits in all and, fewer, for each key: an organisation, a link or the
+//! address of a client. So one key never holds all of them. Requests that wait are granted permits
+//! in turn by key: a request of a key that asks rarely does not wait behind all requests of one
+//! that asks often.
+//!
+//! A request, a connection or a byte of memory takes one permit. Where permits are bytes, the
+//! limiter is a [`MemoryQuota`] and a permit a [`Reservation`].
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,12 +34,18 @@ pub(crate) struct Bounds {
     pub(crate) wait: Duration,
 }
 
-/// Permits for one kind of work.
-#[derive(Debug)]
+/// Permits for one kind of work. Clones share them.
+#[derive(Debug, Clone)]
 pub(crate) struct FairPermits<K: Key> {
     refusal: &'static str,
     shared: Shared<K>,
 }
+
+/// Bytes of memory, shared by organisations.
+pub(crate) type MemoryQuota = FairPermits<OrgId>;
+
+/// The part of a [`MemoryQuota`] that one request has.
+pub(crate) type Reservation = Permit<OrgId>;
 
 /// What permits are shared by.
 pub(crate) trait Key: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
@@ -64,7 +75,7 @@ struct State<K: Key> {
     turns: VecDeque<K>,
 }
 
-/// The requests of one key. It goes with the last of them.
+/// The requests of one key. It is removed with the last of them.
 #[derive(Debug)]
 struct OfKey<K: Key> {
     held: usize,
@@ -93,6 +104,28 @@ impl<K: Key> FairPermits<K> {
         }
     }
 
+    /// A permit, if one is free now, before requests that wait.
+    pub(crate) fn try_acquire(&self, key: &K) -> Option<Permit<K>> {
+        let mut permit = self.none(key);
+        permit.grow(1).then_some(permit)
+    }
+
+    /// No permit yet, to be grown.
+    pub(crate) fn none(&self, key: &K) -> Permit<K> {
+        Permit {
+            key: key.clone(),
+            width: 0,
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// Whether no permit is held and no request waits.
+    #[cfg(test)]
+    pub(crate) fn is_unused(&self) -> bool {
+        let state = lock(&self.shared.state);
+        state.held == 0 && state.keys.is_empty()
+    }
+
     /// Waits for a permit.
     pub(crate) async fn acquire(&self, key: &K) -> Result<Permit<K>, ApiError> {
         self.acquire_many(key, 1).await
@@ -119,24 +152,59 @@ impl<K: Key> FairPermits<K> {
 }
 
 impl<K: Key> Permit<K> {
-    /// Gives back all but so many of the permits that it stands for, if it stands for more.
-    pub(crate) fn keep(&mut self, width: usize) {
-        let more = self.width.saturating_sub(width);
-        self.width -= more;
-        self.shared.grant(|state| state.give_back(&self.key, more));
+    /// Takes more permits, if they are free now, before requests that wait.
+    pub(crate) fn grow(&mut self, more: usize) -> bool {
+        let mut state = lock(&self.shared.state);
+        let is_granted = state.has_room(&self.key, more, self.shared.bounds);
+        if is_granted {
+            state.take(&self.key, more);
+            self.width += more;
+        }
+        is_granted
+    }
+
+    /// Gives back all but so many permits, if there are more.
+    pub(crate) fn shrink_to(&mut self, width: usize) {
+        self.set(width.min(self.width));
+    }
+
+    /// Stands for so many permits from now on, also beyond the bounds: for memory that is already
+    /// taken. Others wait until it is given back.
+    pub(crate) fn set(&mut self, width: usize) {
+        let before = std::mem::replace(&mut self.width, width);
+        self.shared.grant(|state| {
+            state.take(&self.key, width);
+            state.give_back(&self.key, before);
+        });
     }
 }
 
 impl<K: Key> Drop for Permit<K> {
     fn drop(&mut self) {
-        self.shared.grant(|state| {
-            state.give_back(&self.key, self.width);
-        });
+        self.set(0);
     }
 }
 
+/// How long a permit is held while a body is read: enough for one that has arrived, too short for
+/// slow clients to hold up others.
+const READ_WITH_PERMIT_MAX: Duration = Duration::from_millis(20);
+
+/// Reads with a permit, and returns it if reading took 20 ms at most. Else the permit is given back
+/// meanwhile, and the caller has to wait for another one.
+pub(crate) async fn read_with_permit<K: Key, R: Future>(
+    permit: Permit<K>,
+    reading: R,
+) -> (R::Output, Option<Permit<K>>) {
+    let mut reading = pin!(reading);
+    if let Ok(read) = timeout(READ_WITH_PERMIT_MAX, &mut reading).await {
+        return (read, Some(permit));
+    }
+    drop(permit);
+    (reading.await, None)
+}
+
 impl<K: Key> Shared<K> {
-    /// Takes a turn. The permit arrives at once if it is free.
+    /// Queues a request. Its permits arrive at once if they are free.
     fn join(&self, key: &K, width: usize) -> oneshot::Receiver<Permit<K>> {
         let (grant, granted) = oneshot::channel();
         self.grant(|state| {
@@ -157,7 +225,7 @@ impl<K: Key> Shared<K> {
         while let Some(next) = state.next(self.bounds) {
             granted.push(next);
         }
-        // Sent without the lock: a request that has just gone away gives its permit back at once.
+        // Sent without the lock, since a permit that cannot be sent is dropped, which takes the lock.
         drop(state);
         for (key, Waiting { width, grant }) in granted {
             let shared = self.clone();
@@ -167,6 +235,18 @@ impl<K: Key> Shared<K> {
 }
 
 impl<K: Key> State<K> {
+    fn has_room(&self, key: &K, width: usize, bounds: Bounds) -> bool {
+        let of_key = self.keys.get(key).map_or(0, |of_key| of_key.held);
+        self.held + width <= bounds.all_max && of_key + width <= bounds.each_max
+    }
+
+    fn take(&mut self, key: &K, width: usize) {
+        if width > 0 {
+            self.held += width;
+            self.keys.entry(key.clone()).or_insert_with(OfKey::new).held += width;
+        }
+    }
+
     fn give_back(&mut self, key: &K, width: usize) {
         self.held -= width;
         if let Entry::Occupied(mut of_key) = self.keys.entry(key.clone()) {
@@ -177,8 +257,8 @@ impl<K: Key> State<K> {
         }
     }
 
-    /// Takes free permits for the key whose turn it is, if a request waits that may have them. One
-    /// that needs more than are free keeps its turn: it would else wait as long as smaller ones come.
+    /// Takes permits for the request that is next, if there are enough. A request that needs more
+    /// than are free keeps its turn; else it would wait as long as smaller ones come.
     fn next(&mut self, bounds: Bounds) -> Option<(K, Waiting<K>)> {
         for _ in 0..self.turns.len() {
             let key = self.turns.pop_front()?;
@@ -233,224 +313,9 @@ impl<K: Key> OfKey<K> {
 }
 
 fn lock<K: Key>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
-    // Nothing panics between two changes that belong together.
+    // No change of the state can panic halfway, so a poisoned lock has a valid state.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Memory that is reserved before it is taken.
-#[derive(Debug)]
-pub(crate) struct Reservations(FairPermits<OrgId>);
-
-/// Memory that one request may take.
-#[derive(Debug)]
-pub(crate) struct Reserved(Permit<OrgId>);
-
-/// The unit of reservations: a permit is as many bytes.
-const PERMIT_BYTES: usize = 64 << 10;
-
-impl Reservations {
-    /// So many bytes of all organisations, and of each; `refusal` says what there is too much of.
-    pub(crate) fn new(
-        (all_bytes_max, each_bytes_max): (usize, usize),
-        wait: Duration,
-        refusal: &'static str,
-    ) -> Self {
-        let bounds = Bounds {
-            all_max: all_bytes_max / PERMIT_BYTES,
-            each_max: each_bytes_max / PERMIT_BYTES,
-            wait,
-        };
-        Self(FairPermits::new(bounds, refusal))
-    }
-
-    /// Waits until there are so many bytes.
-    pub(crate) async fn reserve(&self, org: &OrgId, bytes: usize) -> Result<Reserved, ApiError> {
-        let permits = bytes.div_ceil(PERMIT_BYTES);
-        Ok(Reserved(self.0.acquire_many(org, permits).await?))
-    }
-}
-
-impl Reserved {
-    /// Gives back all but so many bytes, and at least one permit's.
-    pub(crate) fn keep(self, bytes: usize) -> Permit<OrgId> {
-        let mut permit = self.0;
-        permit.keep(bytes.div_ceil(PERMIT_BYTES).max(1));
-        permit
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::task::Poll;
-
-    use axum::response::IntoResponse;
-    use futures::future::join_all;
-    use futures::stream::{FuturesUnordered, StreamExt};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn permits(all_max: usize, each_max: usize, wait_ms: u64) -> FairPermits<u8> {
-        let wait = Duration::from_millis(wait_ms);
-        let bounds = Bounds {
-            all_max,
-            each_max,
-            wait,
-        };
-        FairPermits::new(bounds, "too much is asked")
-    }
-
-    #[tokio::test]
-    async fn one_key_never_holds_all_permits() {
-        let permits = permits(3, 2, 5);
-        let first = permits.acquire(&1).await.unwrap();
-        let _second = permits.acquire(&1).await.unwrap();
-        let refusal = permits.acquire(&1).await.unwrap_err().into_response();
-        assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(refusal.headers().contains_key("retry-after"));
-
-        let _third = permits.acquire(&2).await.unwrap();
-        permits.acquire(&2).await.unwrap_err();
-        drop(first);
-        permits.acquire(&2).await.unwrap();
-        permits.acquire(&1).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn keys_take_turns_however_many_requests_of_one_wait() {
-        let permits = permits(1, 1, 60_000);
-        let held = permits.acquire(&0).await.unwrap();
-        let waiting = FuturesUnordered::new();
-        for key in [1, 1, 1, 1, 2, 3, 2] {
-            let permits = &permits;
-            let mut granted = Box::pin(async move {
-                let permit = permits.acquire(&key).await.unwrap();
-                drop(permit);
-                key
-            });
-            // The first look puts it in its turn.
-            assert!(futures::poll!(&mut granted).is_pending());
-            waiting.push(granted);
-        }
-        drop(held);
-        let order: Vec<u8> = waiting.collect().await;
-        assert_eq!(order, [1, 2, 3, 1, 2, 1, 1]);
-        assert!(lock(&permits.shared.state).keys.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_wide_request_is_not_passed_by_narrow_ones_for_ever() {
-        let permits = permits(4, 3, 60_000);
-        let mut held = vec![permits.acquire(&1).await.unwrap()];
-        held.push(permits.acquire(&1).await.unwrap());
-        let mut wide = Box::pin(permits.acquire_many(&2, 3));
-        assert!(futures::poll!(&mut wide).is_pending());
-        let mut narrow = Box::pin(permits.acquire(&3));
-        assert!(futures::poll!(&mut narrow).is_pending(), "two are free");
-        held.pop();
-        let wide = wide.await.unwrap();
-        assert!(futures::poll!(&mut narrow).is_pending());
-        drop(wide);
-        narrow.await.unwrap();
-        // More than one key may have is as much as it may have.
-        drop(held);
-        permits.acquire_many(&1, 100).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn reserved_memory_is_given_back_as_far_as_it_is_not_needed() {
-        let three = 3 * PERMIT_BYTES;
-        let wait = Duration::from_millis(5);
-        let memory = Reservations::new((three, three), wait, "too much is asked");
-        let org = &OrgId::new("acme").unwrap();
-        let all = memory.reserve(org, three - 1).await.unwrap();
-        assert!(memory.reserve(org, 1).await.is_err());
-        let kept = all.keep(PERMIT_BYTES + 1);
-        let rest = memory.reserve(org, PERMIT_BYTES).await.unwrap();
-        assert!(memory.reserve(org, 1).await.is_err());
-        drop(kept);
-        let more_than_reserved = rest.keep(three);
-        assert!(memory.reserve(org, 2 * PERMIT_BYTES).await.is_ok());
-        assert!(memory.reserve(org, three).await.is_err());
-        drop(more_than_reserved);
-        assert!(memory.reserve(org, three).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_organisation_reserves_no_more_than_its_part() {
-        let wait = Duration::from_millis(5);
-        let bytes = (4 * PERMIT_BYTES, 2 * PERMIT_BYTES);
-        let memory = Reservations::new(bytes, wait, "too much is asked");
-        let [acme, rival] = ["acme", "rival"].map(|org| OrgId::new(org).unwrap());
-        // More than its part is its part: there it is alone.
-        let all = memory.reserve(&acme, 4 * PERMIT_BYTES).await.unwrap();
-        assert!(memory.reserve(&acme, 1).await.is_err());
-        memory.reserve(&rival, 2 * PERMIT_BYTES).await.unwrap();
-        drop(all.keep(0));
-        assert!(memory.reserve(&acme, 1).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_request_that_goes_away_keeps_no_permit() {
-        let permits = permits(1, 1, 60_000);
-        let held = permits.acquire(&1).await.unwrap();
-        let mut first = Box::pin(permits.acquire(&2));
-        let mut second = Box::pin(permits.acquire(&2));
-        assert!(futures::poll!(&mut first).is_pending());
-        assert!(futures::poll!(&mut second).is_pending());
-        drop(first);
-        drop(held);
-        // Granted, and gone before it looks.
-        drop(second);
-        permits.acquire(&3).await.unwrap();
-        assert!(lock(&permits.shared.state).keys.is_empty());
-        assert!(lock(&permits.shared.state).turns.is_empty());
-    }
-
-    fn check(permits: &FairPermits<u8>, all_max: usize, each_max: usize) {
-        let state = lock(&permits.shared.state);
-        assert!(state.held <= all_max);
-        assert!(state.keys.values().all(|it| it.held <= each_max));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// Whatever comes and goes, bounds hold, and nothing is left at the end.
-        #[test]
-        fn bounds_hold_and_every_permit_comes_back(
-            requests in prop::collection::vec((0_u8..4, 0_u8..4, 0_u8..3, 1_usize..4), 1..60),
-            all_max in 1_usize..5,
-            each_max in 1_usize..4,
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let permits = permits(all_max, each_max, 60_000);
-            let request = async |(key, turns, patience, width): (u8, u8, u8, usize)| {
-                let acquired = permits.acquire_many(&key, width);
-                let acquired = async {
-                    if patience == 0 {
-                        let mut acquired = Box::pin(acquired);
-                        return match futures::poll!(&mut acquired) {
-                            Poll::Ready(permit) => Some(permit.unwrap()),
-                            Poll::Pending => None,
-                        };
-                    }
-                    Some(acquired.await.unwrap())
-                };
-                if let Some(_permit) = acquired.await {
-                    for _ in 0..turns {
-                        check(&permits, all_max, each_max);
-                        tokio::task::yield_now().await;
-                    }
-                }
-            };
-            runtime.block_on(join_all(requests.into_iter().map(request)));
-            let state = lock(&permits.shared.state);
-            prop_assert_eq!(state.held, 0);
-            prop_assert!(state.keys.is_empty() && state.turns.is_empty());
-        }
-    }
-}
+mod tests;

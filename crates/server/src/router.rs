@@ -74,7 +74,10 @@ fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), surround::log_fault))
         .layer(from_fn(google::speak_google))
         .layer(from_fn(surround::speak_json))
-        .layer(from_fn_with_state(unread::turns(), unread::discard))
+        .layer(from_fn_with_state(
+            unread::refused_bodies(),
+            unread::discard,
+        ))
         .layer(from_fn(host::require_one))
         .layer(from_fn_with_state(known, parameters::find_unknown))
         .layer(CatchPanicLayer::custom(surround::panicked))

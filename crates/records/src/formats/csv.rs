@@ -30,7 +30,7 @@ impl FileFormat for Csv {
 
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// Fields whose cells are lists, as JSON.
+/// Fields with cells that are JSON lists.
 const LISTS: [&str; 2] = ["options", "option_ids"];
 const NUMBERS: [&str; 3] = ["position_ms", "rate", "duration_ms"];
 const FLAGS: [&str; 1] = ["deleted"];
@@ -51,10 +51,10 @@ const TIMES: [&str; 9] = [
 struct CsvBlocks {
     input: Box<dyn BufRead>,
     separator: u8,
-    /// The field of each column; nothing where records have no such field.
+    /// The field of each column; `None` if records have no such field.
     columns: Vec<Option<&'static str>>,
     next_line: usize,
-    /// The block after the one that was given out.
+    /// The block after the one that was returned last.
     next: Option<Block>,
 }
 
@@ -125,7 +125,7 @@ impl CsvBlocks {
         }))
     }
 
-    /// The next row, or nothing at the end.
+    /// The next row; `None` at the end.
     fn read_row(&mut self) -> io::Result<Option<Result<Row, TooLong>>> {
         let mut row = Row::default();
         let mut line = Vec::new();
@@ -150,7 +150,7 @@ impl CsvBlocks {
                 }
                 return Ok(Some(Err(TooLong)));
             }
-            // Files that were joined have a mark at the beginning of each.
+            // Where files were joined, a row in the middle begins with a byte-order mark.
             let line = if row.is_new() {
                 without_bom(&line)
             } else {
@@ -162,8 +162,8 @@ impl CsvBlocks {
         }
     }
 
-    /// The record of a row, as JSON without the end of its line. A blank row has none, and neither has a
-    /// header that is repeated where files were joined.
+    /// The record of a row as JSON without the end of its line. It is empty for a blank row, and
+    /// for a header that is repeated because files were joined.
     fn record(&self, cells: &[Vec<u8>]) -> Result<Vec<u8>, String> {
         if cells.iter().all(|cell| cell.trim_ascii().is_empty()) || self.is_header(cells) {
             return Ok(Vec::new());
@@ -209,7 +209,7 @@ impl Iterator for CsvBlocks {
     }
 }
 
-/// The cells of the header, by the separator that gives a column `type`.
+/// The separator, and the cells of the header: the separator is the one that gives a column `type`.
 fn header_cells(header: &[u8]) -> (u8, Vec<Vec<u8>>) {
     let by = |separator| {
         let mut row = Row::default();
@@ -224,7 +224,7 @@ fn header_cells(header: &[u8]) -> (u8, Vec<Vec<u8>>) {
     found.unwrap_or_else(|| by(SEPARATORS[0]))
 }
 
-/// The field of each column; nothing where records have no such field.
+/// The field of each column; `None` if records have no such field.
 fn columns(cells: &[Vec<u8>]) -> io::Result<Vec<Option<&'static str>>> {
     let field = |cell: &Vec<u8>| {
         let mut fields = FIELD_NAMES.iter().copied();
@@ -251,7 +251,8 @@ fn is_text(field: &str) -> bool {
     !others.contains(&field)
 }
 
-/// The cell as the type of its field; what it cannot be becomes a text, which is rejected by name.
+/// Writes a cell as the type of its field. A cell of another type is written as a string, so that
+/// the record is rejected with the name of the field.
 fn push_value(record: &mut Vec<u8>, field: &str, cell: &[u8]) {
     let trimmed = cell.trim_ascii();
     let is_json = || serde_json::from_slice::<IgnoredAny>(trimmed).is_ok();
@@ -261,7 +262,7 @@ fn push_value(record: &mut Vec<u8>, field: &str, cell: &[u8]) {
         || (NUMBERS.contains(&field) && is_number())
         || (TIMES.contains(&field) && is_integer())
     {
-        // New lines between the elements of a list would end the line.
+        // A new line between the elements of a list would end the record.
         record.extend(trimmed.iter().map(|byte| match byte {
             b'\n' | b'\r' => b' ',
             byte => *byte,
@@ -275,7 +276,7 @@ fn push_value(record: &mut Vec<u8>, field: &str, cell: &[u8]) {
     }
 }
 
-/// A JSON string of bytes, also of such as are not UTF-8: the reader of records names those.
+/// Writes bytes as a JSON string. Bytes that are not UTF-8 are rejected when the record is decoded.
 fn push_text(record: &mut Vec<u8>, text: &[u8]) {
     record.push(b'"');
     for byte in text {
@@ -288,41 +289,41 @@ fn push_text(record: &mut Vec<u8>, text: &[u8]) {
     record.push(b'"');
 }
 
-/// A row, as far as it was read.
+/// A row that is being read.
 #[derive(Default)]
 struct Row {
     cells: Vec<Vec<u8>>,
     cell: Vec<u8>,
-    place: Place,
+    state: State,
 }
 
-/// Where in a cell.
+/// The position inside a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Place {
+enum State {
     #[default]
     Start,
     Plain,
     Quoted,
-    /// After a quote that closes the cell, or is the first of two.
+    /// After a quote that either closes the cell or is the first of two.
     AfterQuote,
 }
 
 impl Row {
     fn is_new(&self) -> bool {
-        self.cells.is_empty() && self.place == Place::Start
+        self.cells.is_empty() && self.state == State::Start
     }
 
-    /// Adds a line with its end. Tells whether the row ends with it.
+    /// Adds a line with its end. Returns whether the row ends with it.
     fn feed(&mut self, line: &[u8], separator: u8) -> bool {
         let mut bytes = line.iter().peekable();
         while let Some(&byte) = bytes.next() {
-            match (self.place, byte) {
-                (Place::Quoted, b'"') => self.place = Place::AfterQuote,
-                (Place::Quoted, byte) => self.cell.push(byte),
-                (Place::Start, b'"') => self.place = Place::Quoted,
-                (Place::AfterQuote, b'"') => {
+            match (self.state, byte) {
+                (State::Quoted, b'"') => self.state = State::AfterQuote,
+                (State::Quoted, byte) => self.cell.push(byte),
+                (State::Start, b'"') => self.state = State::Quoted,
+                (State::AfterQuote, b'"') => {
                     self.cell.push(b'"');
-                    self.place = Place::Quoted;
+                    self.state = State::Quoted;
                 }
                 (_, b'\r') if bytes.peek() == Some(&&b'\n') => {}
                 (_, b'\n') => {
@@ -332,7 +333,7 @@ impl Row {
                 (_, byte) if byte == separator => self.end(),
                 (_, byte) => {
                     self.cell.push(byte);
-                    self.place = Place::Plain;
+                    self.state = State::Plain;
                 }
             }
         }
@@ -342,7 +343,7 @@ impl Row {
     /// Ends a cell.
     fn end(&mut self) {
         self.cells.push(std::mem::take(&mut self.cell));
-        self.place = Place::Start;
+        self.state = State::Start;
     }
 }
 

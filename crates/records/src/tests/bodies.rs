@@ -32,27 +32,23 @@ fn a_body_has_no_more_records_than_good_ones_could_be() {
 }
 
 #[test]
-fn a_long_body_of_brackets_is_not_read() {
+fn a_long_body_of_brackets_is_not_parsed() {
     let deep = "[".repeat(100_000);
     let read = |format| decode_body(deep.as_bytes(), format, Timestamp::MIN, |_| {});
     assert!(matches!(read(JSON), Err(DecodeError::MalformedJson(_))));
     for format in [NDJSON, PLAIN] {
         assert_eq!(
             read(format).unwrap().listed[0].reason.as_str(),
-            "MALFORMED_JSON"
+            "RECORD_TOO_LARGE"
         );
     }
-    // One that ends is only an element that is not read.
+    // Inside an array it is one rejected record.
     let closed = format!("[{}, {deep}{}]", chat(), "]".repeat(deep.len()));
     for format in [JSON, PLAIN] {
         let mut good = 0;
         let read = decode_body(closed.as_bytes(), format, now(), |_| good += 1).unwrap();
         assert_eq!((good, read.total), (1, 1), "{format:?}");
-        assert!(
-            read.listed[0].message.contains("deeper"),
-            "{:?}",
-            read.listed
-        );
+        assert_eq!(read.listed[0].reason.as_str(), "RECORD_TOO_LARGE");
     }
 }
 
@@ -100,8 +96,8 @@ fn an_array_is_taken_whole_or_not_at_all() {
     assert_eq!(body(b"[]", JSON), Ok((0, vec![])));
 }
 
-/// Records that no JSON reader takes: the reason and the field of their rejections.
-const UNREADABLE: [(&[u8], &str, Option<&str>); 19] = [
+/// Records that are not JSON, with the reason and the field of their rejections.
+const MALFORMED: [(&[u8], &str, Option<&str>); 19] = [
     (
         br#"{"type":"chat","text":"great \ud83d"}"#,
         "INVALID_TEXT",
@@ -148,9 +144,9 @@ const UNREADABLE: [(&[u8], &str, Option<&str>); 19] = [
 ];
 
 #[test]
-fn a_record_that_cannot_be_read_is_one_rejection_in_each_form_of_body() {
+fn a_malformed_record_is_one_rejection_in_each_format() {
     let good = chat().to_string();
-    for (bad, reason, field) in UNREADABLE {
+    for (bad, reason, field) in MALFORMED {
         let lines = [good.as_bytes(), b"\n", bad, b"\n", good.as_bytes()].concat();
         let array = [
             b"[",
@@ -192,8 +188,8 @@ fn a_record_that_cannot_be_read_is_one_rejection_in_each_form_of_body() {
 }
 
 #[test]
-fn one_record_that_cannot_be_read_is_rejected_as_one() {
-    for (bad, reason, _) in UNREADABLE {
+fn a_malformed_record_alone_is_one_rejection() {
+    for (bad, reason, _) in MALFORMED {
         if bad.ends_with(br#"} {"type":"chat"}"#) {
             assert!(matches!(
                 body(bad, JSON),
@@ -222,7 +218,7 @@ fn one_record_may_come_alone() {
 }
 
 #[test]
-fn a_body_of_either_form_is_json_if_it_is_one_value() {
+fn plain_text_is_json_if_it_is_one_value() {
     let pretty = serde_json::to_string_pretty(&json!([chat(), event()])).unwrap();
     assert_eq!(body(pretty.as_bytes(), PLAIN), Ok((2, vec![])));
     let lines = format!("{}\n{}\n", chat(), event());
@@ -235,7 +231,7 @@ fn a_body_of_either_form_is_json_if_it_is_one_value() {
 }
 
 #[test]
-fn nothing_is_an_empty_body() {
+fn a_blank_body_is_empty() {
     for format in [JSON, NDJSON, PLAIN] {
         for text in [&b""[..], b"\n \r\n", b"\xef\xbb\xbf"] {
             assert_eq!(body(text, format), Err(DecodeError::Empty));
@@ -247,7 +243,7 @@ fn nothing_is_an_empty_body() {
 fn a_byte_order_mark_is_no_part_of_a_body() {
     let text = format!("\u{feff}{}\n{}", chat(), event());
     assert_eq!(body(text.as_bytes(), NDJSON), Ok((2, vec![])));
-    // Of files that were joined, each begins with one.
+    // Where files were joined, each begins with one.
     let text = format!("\u{feff}{}\n\u{feff}{}\r\n\u{feff}\n", chat(), event());
     assert_eq!(body(text.as_bytes(), NDJSON), Ok((2, vec![])));
     let text = format!("\u{feff}[{}]", chat());
@@ -257,19 +253,54 @@ fn a_byte_order_mark_is_no_part_of_a_body() {
 #[test]
 fn depth_overflows_no_stack() {
     for open in ["[", "{\"a\":", "{\"text\":[", "{\"options\":[{\"id\":"] {
-        let deep = open.repeat(1 << 20);
-        assert!(body(deep.as_bytes(), JSON).is_err());
-        assert_eq!(
-            body(deep.as_bytes(), NDJSON),
-            Ok((0, vec![(0, "MALFORMED_JSON")]))
-        );
+        for (levels, reason) in [(1 << 20, "RECORD_TOO_LARGE"), (3_000, "MALFORMED_JSON")] {
+            let deep = open.repeat(levels);
+            assert!(body(deep.as_bytes(), JSON).is_err());
+            assert_eq!(body(deep.as_bytes(), NDJSON), Ok((0, vec![(0, reason)])));
+        }
     }
 }
 
 #[test]
-fn named_rejections_are_bounded_and_all_are_counted() {
+fn listed_rejections_are_bounded_and_all_are_counted() {
     let text = "x\n".repeat(REJECTIONS_LISTED_MAX + 5);
     let rejections = decode_body(text.as_bytes(), NDJSON, now(), |_| {}).unwrap();
     assert_eq!(rejections.listed.len(), REJECTIONS_LISTED_MAX);
     assert_eq!(rejections.total, REJECTIONS_LISTED_MAX + 5);
+}
+
+/// A record of a poll with so many options and bytes.
+fn poll_of(options: usize, bytes: usize) -> String {
+    let record = |texts: Vec<usize>| {
+        let option = |(id, length): (usize, &usize)| json!({"id": id, "text": "x".repeat(*length)});
+        let options: Vec<Value> = texts.iter().enumerate().map(option).collect();
+        with(poll(), "options", json!(options)).to_string()
+    };
+    let missing = bytes - record(vec![0; options]).len();
+    let (each, rest) = (missing / options, missing % options);
+    let texts = (0..options).map(|index| each + usize::from(index < rest));
+    record(texts.collect())
+}
+
+#[test]
+fn a_record_has_at_most_64_kib() {
+    // Both have more options or longer texts than a poll usually has.
+    for options in [1000, 65] {
+        let largest = poll_of(options, 64 << 10);
+        assert_eq!(largest.len(), 64 << 10);
+        let too_large = poll_of(options, (64 << 10) + 1);
+        let good = chat().to_string();
+        for (text, format) in [
+            (format!("{largest}\r\n{too_large}\n{good}"), NDJSON),
+            (format!("{largest}\n{too_large}\n{good}"), PLAIN),
+            (format!("[ {largest} ,{too_large},{good}]"), JSON),
+            (format!("[{largest},{too_large},{good}]"), PLAIN),
+        ] {
+            let found = body(text.as_bytes(), format);
+            assert_eq!(found, Ok((2, vec![(1, "RECORD_TOO_LARGE")])), "{format:?}");
+        }
+        let rejection = decode_record(too_large.as_bytes(), 0, now()).unwrap_err();
+        assert!(rejection.message.contains("65537 bytes"), "{rejection:?}");
+        assert_eq!(rejection.field, None);
+    }
 }

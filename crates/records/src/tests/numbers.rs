@@ -1,8 +1,8 @@
-//! Numbers as ids and as positions, and seconds that clocks seldom show.
+//! Numbers as ids and as positions, and leap seconds.
 
 use showreport_model::OptionId;
 
-use super::records::{rejected, taken};
+use super::records::{accepted, rejected};
 use super::*;
 
 #[test]
@@ -110,12 +110,12 @@ fn a_position_is_any_number_from_0() {
         "9e307",
     ] {
         let number: Value = serde_json::from_str(number).unwrap();
-        taken(&[
+        accepted(&[
             with(playback(), "position_ms", number.clone()),
             with(playback(), "rate", number),
         ]);
     }
-    taken(&[
+    accepted(&[
         with(playback(), "position_ms", json!(u64::MAX)),
         with(playback(), "rate", json!(u64::MAX)),
     ]);
@@ -139,7 +139,7 @@ fn a_leap_second_keeps_the_order() {
         panic!("a playback");
     };
     assert_eq!(read.span.millis(), 99);
-    taken(&[span(leap, "2017-01-01T00:00:00Z")]);
+    accepted(&[span(leap, "2017-01-01T00:00:00Z")]);
     let voted_at = |time: &str| match parse(&with(vote(), "voted_at", json!(time))) {
         Ok(Record::Vote(vote)) => vote.voted_at,
         other => panic!("{other:?}"),

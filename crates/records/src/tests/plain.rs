@@ -1,4 +1,4 @@
-//! The short way for plain playbacks takes nothing that the general way would read otherwise.
+//! The fast decoder of playbacks agrees with the general one.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::beat::beat;
 use crate::record::{check, ensure_fields_once};
 
-/// The record as the general way reads it.
+/// The record from the general decoder.
 fn general(text: &str) -> Option<Record> {
     let element = serde_json::from_str(text).ok()?;
     ensure_fields_once(&element, text).ok()?;
@@ -70,7 +70,7 @@ fn field() -> impl Strategy<Value = String> {
         .prop_map(|(name, value)| format!("\"{name}\":{value}"))
 }
 
-/// A good playback, with some fields added, taken away, doubled and in disorder.
+/// A good playback with some fields added, removed, repeated and in another order.
 fn line() -> impl Strategy<Value = String> {
     let good = vec![
         r#""type":"playback""#.to_owned(),
@@ -107,12 +107,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn what_is_read_in_short_is_what_is_read_in_full(text in line()) {
-        if let Some(short) = beat(&text, now()) {
+    fn the_fast_decoder_agrees_with_the_general_one(text in line()) {
+        if let Some(fast) = beat(&text, now()) {
             let Some(Record::Playback(full)) = general(&text) else {
                 return Err(TestCaseError::fail(format!("{text} is no playback")));
             };
-            prop_assert_eq!(short, full.beat());
+            prop_assert_eq!(fast, full.beat());
         }
     }
 }
@@ -131,7 +131,7 @@ fn an_array_of_the_fields_is_no_record() {
 }
 
 #[test]
-fn a_plain_playback_is_read_in_short() {
+fn a_plain_playback_takes_the_fast_decoder() {
     let line = playback().to_string();
     let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
     assert!(matches!(read, Decoded::Beat(_)), "{read:?}");

@@ -7,11 +7,11 @@ use showreport_model::record::{Choice, EventKind, Role, Voter};
 
 use super::*;
 
-/// Each line: a record, and the reason and field of its rejection.
+/// Checks the reason and the field of the rejection of each record.
 pub(super) fn rejected(cases: &[(Value, &str, &str)]) {
     for (record, reason, field) in cases {
         match parse(record) {
-            Ok(_) => panic!("taken: {record}"),
+            Ok(_) => panic!("accepted: {record}"),
             Err(rejected) => {
                 assert_eq!(
                     (rejected.reason.as_str(), rejected.field.as_deref()),
@@ -28,7 +28,7 @@ pub(super) fn rejected(cases: &[(Value, &str, &str)]) {
     }
 }
 
-pub(super) fn taken(cases: &[Value]) {
+pub(super) fn accepted(cases: &[Value]) {
     for record in cases {
         if let Err(rejected) = parse(record) {
             panic!("{record}: {rejected:?}");
@@ -113,14 +113,14 @@ fn an_exponent_makes_no_integer() {
 }
 
 #[test]
-fn a_time_may_lie_an_hour_ahead() {
+fn a_time_may_be_an_hour_ahead() {
     let last = "2026-11-22T13:00:00.000Z";
     let late = "2026-11-22T13:00:00.001Z";
-    taken(&[
+    accepted(&[
         with(chat(), "sent_at", json!(last)),
         with(vote(), "voted_at", json!(last)),
         with(playback(), "to", json!(last)),
-        // Only these three speak of what has happened.
+        // Only these times must not be in the future.
         with(event(), "starts_at", json!("2030-01-01T00:00:00Z")),
         with(chat(), "updated_at", json!("2030-01-01T00:00:00Z")),
     ]);
@@ -142,7 +142,7 @@ fn a_time_may_lie_an_hour_ahead() {
 #[test]
 fn a_span_is_neither_empty_nor_longer_than_a_day() {
     let span = |from: &str, to: &str| with(with(playback(), "from", json!(from)), "to", json!(to));
-    taken(&[
+    accepted(&[
         span("2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"),
         span("2026-11-21T10:00:00Z", "2026-11-21T10:00:00.001Z"),
     ]);
@@ -166,7 +166,7 @@ fn a_span_is_neither_empty_nor_longer_than_a_day() {
 }
 
 #[test]
-fn in_an_optional_field_nothing_has_three_forms() {
+fn in_an_optional_field_null_absent_and_empty_are_the_same() {
     let mut optional: Vec<(Value, &str)> = Vec::new();
     for (record, fields) in [
         (
@@ -244,8 +244,8 @@ fn required_fields_are_required() {
 }
 
 #[test]
-fn texts_may_be_empty_but_not_endless() {
-    taken(&[
+fn texts_may_be_empty_and_have_a_maximum() {
+    accepted(&[
         with(chat(), "text", json!("")),
         with(event(), "title", json!("")),
         with(poll(), "question", json!("")),
@@ -289,7 +289,7 @@ fn texts_may_be_empty_but_not_endless() {
 #[test]
 fn ids_have_1_to_128_characters() {
     let id = |id: &str| with(playback(), "playback_id", json!(id));
-    taken(&[id(&"é".repeat(128)), id("=1+1"), id(" ")]);
+    accepted(&[id(&"é".repeat(128)), id("=1+1"), id(" ")]);
     rejected(&[
         (id(""), "INVALID_ID", "playback_id"),
         (id(&"x".repeat(129)), "INVALID_ID", "playback_id"),
@@ -313,7 +313,7 @@ fn ids_have_1_to_128_characters() {
 }
 
 #[test]
-fn closed_lists_of_values_are_closed() {
+fn an_unknown_name_of_a_closed_list_is_rejected() {
     rejected(&[
         (
             with(event(), "kind", json!("LIVE")),
@@ -344,8 +344,8 @@ fn closed_lists_of_values_are_closed() {
 }
 
 #[test]
-fn numbers_and_booleans_are_what_they_are() {
-    taken(&[
+fn a_value_of_another_type_is_rejected() {
+    accepted(&[
         with(event(), "duration_ms", json!(0)),
         with(chat(), "deleted", json!(true)),
     ]);
@@ -432,7 +432,7 @@ fn a_poll_has_options_of_their_own() {
         ),
     ]);
     let many: Vec<Value> = (0..1000).map(|id| json!({"id": id, "text": "A"})).collect();
-    taken(&[
+    accepted(&[
         options(json!([option, {"id": "b", "text": "B", "correct": null}])),
         options(json!([option])),
         options(json!(many)),
@@ -440,14 +440,14 @@ fn a_poll_has_options_of_their_own() {
 }
 
 #[test]
-fn a_vote_needs_somebody() {
-    let nobody = with(vote(), "device_id", Value::Null);
-    taken(&[
-        with(nobody.clone(), "customer_id", json!("c")),
+fn a_vote_needs_a_voter() {
+    let voterless = with(vote(), "device_id", Value::Null);
+    accepted(&[
+        with(voterless.clone(), "customer_id", json!("c")),
         with(vote(), "option_ids", json!([])),
     ]);
     rejected(&[
-        (nobody, "MISSING_VOTER", "customer_id"),
+        (voterless, "MISSING_VOTER", "customer_id"),
         (
             with(vote(), "option_ids", json!([1.5])),
             "WRONG_TYPE",
@@ -468,11 +468,11 @@ fn a_vote_needs_somebody() {
 
 #[test]
 fn unknown_fields_are_ignored() {
-    taken(&[with(chat(), "extra", json!({"deep": [1, {"a": null}]}))]);
+    accepted(&[with(chat(), "extra", json!({"deep": [1, {"a": null}]}))]);
 }
 
 #[test]
-fn no_message_repeats_what_somebody_said() {
+fn no_message_repeats_a_text_of_a_viewer() {
     for record in [
         with(chat(), "text", json!("secret".repeat(1000))),
         with(chat(), "name", json!("secret".repeat(1000))),

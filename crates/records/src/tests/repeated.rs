@@ -1,8 +1,8 @@
-//! A field that a record has twice.
+//! Fields that a record has twice.
 
 use super::*;
 
-/// The record with something more before its end.
+/// The record with more fields before its end.
 fn and(record: &Value, more: &str) -> String {
     let text = record.to_string();
     format!("{},{more}}}", text.strip_suffix('}').unwrap())
@@ -42,7 +42,7 @@ fn repeating() -> Vec<(String, Option<&'static str>)> {
 }
 
 #[test]
-fn it_is_refused_and_named_in_each_form_of_body() {
+fn a_repeated_field_is_rejected_by_name_in_each_format() {
     for (record, path) in repeating() {
         let good = chat();
         let bodies = [
@@ -73,12 +73,12 @@ fn it_is_refused_and_named_in_each_form_of_body() {
 }
 
 #[test]
-fn fields_of_different_objects_and_values_are_no_repetition() {
+fn fields_of_different_objects_and_values_are_not_repeated() {
     for more in [
         r#""unknown":{"to":1,"from":{"to":2}}"#,
         r#""unknown":["to","to"],"others":["to"]"#,
         r#""name":"to","user_agent":"\"to\":1""#,
-        // What is passed over need not be readable.
+        // Unknown fields are skipped, so they may hold values that cannot be represented.
         r#""unknown":[1e999,"\ud83d"]"#,
     ] {
         let line = and(&playback(), more);
@@ -88,7 +88,7 @@ fn fields_of_different_objects_and_values_are_no_repetition() {
 }
 
 #[test]
-fn a_playback_with_a_name_is_read_in_short() {
+fn a_playback_with_a_name_takes_the_fast_decoder() {
     let line = and(&playback(), r#""name":"Ada""#);
     let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
     assert!(matches!(read, Decoded::Beat(_)), "{read:?}");

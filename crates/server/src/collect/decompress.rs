@@ -1,14 +1,12 @@
-//! Packed bodies, unpacked whole and within a bound, and packed files.
+//! Unpacks bodies, whole and within a bound, and files.
 //!
-//! Both take what the ordinary tools unpack: gzip of several members, zstd of several frames, with
-//! any window that `zstd -d` takes, brotli.
+//! Both may be all that the usual tools unpack: gzip of several members, zstd of several frames
+//! with any window that `zstd -d` accepts, and brotli.
 //!
-//! A few bytes can unpack to gigabytes. So a body is measured before it is
-//! unpacked to be kept, which takes no more memory than the encoding's window,
-//! or for zstd than the bound.
+//! A few bytes can unpack to gigabytes. So a body is measured before it is unpacked. Measuring
+//! takes the memory of the encoding's window, or for zstd of the bound.
 //!
-//! A body that ends early, or that something follows, is broken: what came
-//! out of it so far is dropped.
+//! A body that is cut short, or that other bytes follow, is damaged. Nothing of it is used.
 
 mod brotli_reader;
 mod gzip_reader;
@@ -29,12 +27,12 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// Every way to pack, as the `Accept-Encoding` of a refusal names them.
+    /// The names of all encodings, for `Accept-Encoding`.
     pub(super) const NAMES: &'static str = "gzip, zstd, br";
 
     /// Reads a `Content-Encoding` of one name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        // RFC 9110 has a recipient take `x-gzip` for `gzip`.
+        // RFC 9110: `x-gzip` is the same as `gzip`.
         match name.to_ascii_lowercase().as_str() {
             "identity" => Some(Self::Identity),
             "gzip" | "x-gzip" => Some(Self::Gzip),
@@ -44,16 +42,16 @@ impl Encoding {
         }
     }
 
-    /// Whether unpacking keeps much of what came out at hand, as the body itself demands.
+    /// Whether unpacking may keep up to 16 MiB at hand, as the body itself requires.
     pub(super) const fn has_large_window(self) -> bool {
         matches!(self, Self::Zstd | Self::Brotli)
     }
 
-    /// What a packed body or file begins with; brotli has no such mark.
+    /// Detects gzip and zstd by their first bytes. Brotli has no such mark.
     pub(super) fn from_head(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            // A frame, or one to be skipped: programs of many threads begin with such a one.
+            // A frame, or a skippable frame, which pzstd writes first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             _ => None,
         }
@@ -69,7 +67,7 @@ impl Encoding {
     }
 }
 
-/// Packers whose files are not read: what those begin with, and what unpacks them.
+/// Formats that are not unpacked: first bytes, name, and the tool that unpacks them.
 const FOREIGN: [(&[u8], &str, &str); 5] = [
     (b"BZh", "bzip2", "bunzip2"),
     (b"\xfd7zXZ\0", "xz", "unxz"),
@@ -81,8 +79,7 @@ const FOREIGN: [(&[u8], &str, &str); 5] = [
 /// Bytes that are read of a file at a time.
 const FILE_BUFFER_BYTES: usize = 256 << 10;
 
-/// Unpacks a file if it is packed. Gzip and zstd show that by their first bytes; a file of brotli has
-/// to be named one.
+/// Unpacks a file if it is packed. Gzip and zstd are detected by their first bytes, brotli is not.
 pub fn unpack_file(mut input: Box<dyn BufRead>, is_brotli: bool) -> io::Result<Box<dyn BufRead>> {
     let head = input.fill_buf()?;
     let unpacked: Box<dyn Read> = match Encoding::from_head(head) {
@@ -106,13 +103,12 @@ pub fn unpack_file(mut input: Box<dyn BufRead>, is_brotli: bool) -> io::Result<B
     )))
 }
 
-/// How much of what came out of a body of brotli may be kept at hand to unpack the rest. Of zstd all
-/// is, since it is unpacked at once.
+/// The largest window of a brotli body. Zstd needs none, since a body is unpacked in one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Window {
     /// 4 MiB, which the usual levels of all encoders stay below.
     Usual,
-    /// 16 MiB, which no body exceeds anyway.
+    /// 16 MiB, the largest that brotli has, and the most bytes of a body.
     Large,
 }
 
@@ -125,72 +121,72 @@ impl Window {
     }
 }
 
-/// Why a packed body gives nothing.
+/// Why a packed body cannot be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unpackable {
-    /// More than the bound comes out.
+pub(crate) enum UnpackError {
+    /// The result is larger than the bound.
     TooLarge,
-    /// It is cut short, damaged, or something follows it.
-    Broken,
+    /// The body is cut short or damaged, or other bytes follow it.
+    Damaged,
 }
 
-/// How many bytes come out of the whole body, at most `bytes_max`.
+/// The number of bytes that the body unpacks to, at most `bytes_max`.
 pub(crate) fn unpacked_bytes(
     body: &[u8],
     encoding: Encoding,
     bytes_max: usize,
-) -> Result<usize, Unpackable> {
+) -> Result<usize, UnpackError> {
     if encoding == Encoding::Zstd {
         return unpack_zstd(body, bytes_max).map(|unpacked| unpacked.len());
     }
     let mut reader = bounded(body, encoding, Window::Large, bytes_max)?;
-    let bytes = io::copy(&mut reader, &mut io::sink()).map_err(broken)?;
+    let bytes = io::copy(&mut reader, &mut io::sink()).map_err(damaged)?;
     within(bytes, bytes_max)
 }
 
-/// Unpacks the whole body to at most `bytes_max` bytes, for which memory is taken at once.
+/// Unpacks the body to at most `bytes_max` bytes, for which memory is allocated first.
 pub(crate) fn unpack(
     body: &[u8],
     encoding: Encoding,
     window: Window,
     bytes_max: usize,
-) -> Result<Vec<u8>, Unpackable> {
+) -> Result<Vec<u8>, UnpackError> {
     if encoding == Encoding::Zstd {
         return unpack_zstd(body, bytes_max);
     }
     let mut reader = bounded(body, encoding, window, bytes_max)?;
     let mut unpacked = Vec::with_capacity(bytes_max + 1);
-    let bytes = reader.read_to_end(&mut unpacked).map_err(broken)?;
+    let bytes = reader.read_to_end(&mut unpacked).map_err(damaged)?;
     within(bytes as u64, bytes_max)?;
     Ok(unpacked)
 }
 
-/// Unpacks in one go, for which what came out is all the window that is needed. In pieces a frame
-/// could demand 128 MiB beside it, as those of `zstd --ultra -22` do that come from a pipe.
-fn unpack_zstd(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Unpackable> {
+/// Unpacks in one piece, so that the result serves as the window. In several pieces a frame could
+/// require 128 MiB beside the result, as frames of `zstd --ultra -22` do that come from a pipe.
+fn unpack_zstd(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, UnpackError> {
     let mut unpacked = Vec::with_capacity(bytes_max.max(1));
-    let mut context = zstd_safe::DCtx::try_create().ok_or(Unpackable::Broken)?;
+    let mut context = zstd_safe::DCtx::try_create().ok_or(UnpackError::Damaged)?;
     match context.decompress(&mut unpacked, body) {
         Ok(bytes) => within(bytes as u64, bytes_max).map(|_| unpacked),
-        Err(code) if zstd_safe::get_error_name(code) == ZSTD_NO_ROOM => Err(Unpackable::TooLarge),
-        Err(_) => Err(Unpackable::Broken),
+        Err(code) if zstd_safe::get_error_name(code) == ZSTD_NO_ROOM => Err(UnpackError::TooLarge),
+        Err(_) => Err(UnpackError::Damaged),
     }
 }
 
-/// How the library says that more comes out than there is room for; the code itself is not public.
+/// The library's name of the error for a result that is too large. The code itself is not public.
 const ZSTD_NO_ROOM: &str = "Destination buffer is too small";
 
-/// One byte more tells a body that is too large from one that just fits.
+/// A reader of at most `bytes_max` bytes and one more, which shows that a body is too large.
 fn bounded(
     body: &[u8],
     encoding: Encoding,
     window: Window,
     bytes_max: usize,
-) -> Result<impl Read + '_, Unpackable> {
+) -> Result<impl Read + '_, UnpackError> {
     let reader: Box<dyn Read> = match encoding {
         Encoding::Gzip => Box::new(GzipReader::new(body)),
         Encoding::Brotli if brotli_reader::window_log(body) > window.log_max() => {
-            return Err(Unpackable::Broken);
+            return Err(UnpackError::Damaged);
         }
         Encoding::Brotli => Box::new(BrotliReader::new(body)),
         Encoding::Identity | Encoding::Zstd => Box::new(body),
@@ -198,14 +194,14 @@ fn bounded(
     Ok(reader.take(bytes_max as u64 + 1))
 }
 
-fn within(bytes: u64, bytes_max: usize) -> Result<usize, Unpackable> {
+fn within(bytes: u64, bytes_max: usize) -> Result<usize, UnpackError> {
     let bytes = usize::try_from(bytes).ok();
     let bytes = bytes.filter(|&bytes| bytes <= bytes_max);
-    bytes.ok_or(Unpackable::TooLarge)
+    bytes.ok_or(UnpackError::TooLarge)
 }
 
-fn broken(_: io::Error) -> Unpackable {
-    Unpackable::Broken
+fn damaged(_: io::Error) -> UnpackError {
+    UnpackError::Damaged
 }
 
 #[cfg(test)]
@@ -240,7 +236,7 @@ mod tests {
         ]
     }
 
-    /// Bytes that do not pack to nothing.
+    /// Bytes that cannot be packed.
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 1u32;
         let mut next = || {
@@ -251,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_gives_back_what_was_packed() {
+    fn every_encoding_unpacks_what_was_packed() {
         for bytes in [noise(100_000), b"{}".to_vec(), vec![7; BYTES_MAX]] {
             for (encoding, packed) in packed(&bytes) {
                 assert_eq!(
@@ -264,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_was_measured_comes_out_in_that_size() {
+    fn a_body_unpacks_to_the_size_that_was_measured() {
         for length in [0, 1, 100_000, BYTES_MAX] {
             let bytes = noise(length);
             for (encoding, packed) in packed(&bytes) {
@@ -280,19 +276,19 @@ mod tests {
     fn one_byte_too_many_is_too_large() {
         for (encoding, packed) in packed(&vec![7; BYTES_MAX + 1]) {
             let unpacked = unpack(&packed, encoding, Window::Large, BYTES_MAX);
-            assert_eq!(unpacked, Err(Unpackable::TooLarge), "{encoding:?}");
+            assert_eq!(unpacked, Err(UnpackError::TooLarge), "{encoding:?}");
             let measured = unpacked_bytes(&packed, encoding, BYTES_MAX);
-            assert_eq!(measured, Err(Unpackable::TooLarge), "{encoding:?}");
+            assert_eq!(measured, Err(UnpackError::TooLarge), "{encoding:?}");
         }
     }
 
     #[test]
-    fn a_body_cut_anywhere_is_broken() {
+    fn a_body_cut_anywhere_is_damaged() {
         for (encoding, packed) in packed(&noise(2000)) {
             for end in 1..packed.len() {
                 assert_eq!(
                     unpack(&packed[..end], encoding, Window::Large, BYTES_MAX),
-                    Err(Unpackable::Broken),
+                    Err(UnpackError::Damaged),
                     "{encoding:?} cut to {end} of {}",
                     packed.len()
                 );
@@ -301,12 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_packed_body_breaks_it() {
+    fn bytes_after_the_packed_body_make_it_damaged() {
         for (encoding, mut packed) in packed(b"{}") {
             packed.extend_from_slice(b"tail");
             assert_eq!(
                 unpack(&packed, encoding, Window::Large, BYTES_MAX),
-                Err(Unpackable::Broken),
+                Err(UnpackError::Damaged),
                 "{encoding:?}"
             );
         }
@@ -372,16 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn zeros_end_a_gzip_body_and_nothing_follows_them() {
+    fn zeros_may_follow_a_gzip_body_and_nothing_after_them() {
         let with_zeros = [gzip(b"{}"), vec![0; 1000]].concat();
         let unpacked = |body: &[u8]| unpack(body, Encoding::Gzip, Window::Large, BYTES_MAX);
         assert_eq!(unpacked(&with_zeros), Ok(b"{}".to_vec()));
         let after = [with_zeros, gzip(b"{}")].concat();
-        assert_eq!(unpacked(&after), Err(Unpackable::Broken));
+        assert_eq!(unpacked(&after), Err(UnpackError::Damaged));
     }
 
     #[test]
-    fn a_file_of_another_packer_is_named() {
+    fn a_file_of_another_format_is_refused_by_name() {
         let open = |bytes: &'static [u8]| unpack_file(Box::new(bytes), false);
         for (mark, name, tool) in FOREIGN {
             let problem = open(mark).err().expect("it is refused").to_string();
@@ -394,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_window_is_taken_only_where_it_may_be() {
+    fn a_large_window_is_refused_where_it_is_not_allowed() {
         let bytes = noise(100);
         let brotli_of = |lgwin| {
             let mut packed = Vec::new();
@@ -412,7 +408,7 @@ mod tests {
             let unpack = |window| unpack(&packed, encoding, window, BYTES_MAX);
             assert_eq!(
                 unpack(Window::Usual),
-                Err(Unpackable::Broken),
+                Err(UnpackError::Damaged),
                 "{encoding:?}"
             );
             assert_eq!(unpack(Window::Large), Ok(bytes.clone()), "{encoding:?}");
@@ -429,13 +425,13 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_gzip_body_is_broken() {
+    fn a_changed_bit_makes_a_gzip_body_damaged() {
         let mut packed = gzip(&noise(1000));
         let middle = packed.len() / 2;
         packed[middle] ^= 1;
         assert_eq!(
             unpack(&packed, Encoding::Gzip, Window::Large, BYTES_MAX),
-            Err(Unpackable::Broken)
+            Err(UnpackError::Damaged)
         );
     }
 }

@@ -10,35 +10,34 @@ use showreport_records::{
     BODY_FORMATS, DEFAULT_BODY_FORMAT, Format, Rejection, Rejections, body_format, shortened,
 };
 
+use super::decode::{BodyFormat, DecodedBody, decode};
 use super::decompress::Encoding;
-use super::sift::{Records, Sifted, Writing, sift};
 use crate::app::App;
 use crate::auth::Collector;
 use crate::error::{ApiError, Violation};
 
-/// What was taken and what was not.
+/// What was accepted and what was not.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Receipt {
-    /// Records that are durable now.
+    /// How many records are durable now.
     accepted: usize,
-    /// Records that were not taken; at most the first 10,000.
+    /// The records that were rejected, at most the first 10,000.
     rejected: Vec<Rejected>,
-    /// How many were not taken, where that is more than `rejected` names.
+    /// How many were rejected, if they are more than `rejected` lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_total: Option<usize>,
 }
 
-/// A record that was not taken, and why.
+/// A record that was rejected, and why.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Rejected {
-    /// The line or the array's element, counted from 0; blank lines count.
+    /// The line or the element of the array, counted from 0; blank lines count.
     index: usize,
-    /// `UPPER_SNAKE_CASE`.
     #[schema(value_type = String, example = "MISSING_FIELD")]
     reason: &'static str,
     /// What is wrong and what would be right.
     message: String,
-    /// The field, where one is at fault.
+    /// The field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
 }
@@ -55,15 +54,15 @@ impl Rejected {
     }
 }
 
-/// How many wrong records a refusal names as fields too.
+/// The most rejected records that an error also lists as violations of fields.
 const VIOLATIONS_MAX: usize = 100;
 
 /// Collect records of viewing, chat and polls.
 ///
 /// Takes NDJSON (`application/x-ndjson`), a JSON array or object
 /// (`application/json`), or either as `text/plain` or without a content type;
-/// packed by gzip, zstd or br. Good records go in and bad ones are named. 202
-/// means durable. Sending a record again changes nothing.
+/// compressed with gzip, zstd or br. Good records are stored, bad ones are listed.
+/// 202 means durable. Sending a record again changes nothing.
 #[utoipa::path(
     post,
     path = "/collect",
@@ -95,19 +94,15 @@ pub(crate) async fn collect(
 ) -> Result<(StatusCode, Json<Receipt>), ApiError> {
     ensure_clock(&app).await?;
     let (parts, body) = request.into_parts();
-    let writing = Writing {
+    let written = BodyFormat {
         format: format(&parts.headers)?,
         encoding: encoding(&parts.headers)?,
     };
-    let Sifted {
-        records:
-            Records {
-                good,
-                rejections,
-                share: _share,
-            },
-        turn: _turn,
-    } = sift(&app, collector.org.clone(), body, writing).await?;
+    let DecodedBody {
+        good,
+        rejections,
+        permits: _permits,
+    } = decode(&app, collector.org.clone(), body, written).await?;
     collector.charge(&app, good.records() + rejections.total);
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();
@@ -126,7 +121,8 @@ pub(crate) async fn collect(
     Ok((StatusCode::ACCEPTED, Json(receipt)))
 }
 
-/// A clock that is a day behind would make a client's fault of every live record.
+/// Refuses records while the server's clock is wrong. With a clock that is a day behind, every live
+/// record would be rejected as one of the future.
 async fn ensure_clock(app: &App) -> Result<(), ApiError> {
     let clock = app.meta().ensure_clock().await;
     clock.map_err(|error| ApiError::from(error).logged())
@@ -166,7 +162,7 @@ fn all_rejected(rejections: Rejections) -> ApiError {
     error
 }
 
-/// What the content type says; its parameters say nothing that we do not know.
+/// The format by the content type. Its parameters are ignored, since records are always UTF-8.
 fn format(headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
     let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| {
         let text = value.to_str().unwrap_or("?");
@@ -201,8 +197,8 @@ fn format(headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
     })
 }
 
-/// Says what came and what to send.
-fn unsupported_type(what_came: &str) -> ApiError {
+/// The error names what was sent and what can be sent.
+fn unsupported_type(what_was_sent: &str) -> ApiError {
     let formats = BODY_FORMATS
         .iter()
         .map(|format| format!("{} ({})", format.media_type(), format.description()));
@@ -210,13 +206,13 @@ fn unsupported_type(what_came: &str) -> ApiError {
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UNSUPPORTED_TYPE",
         format!(
-            "{what_came}; send {}, or none",
+            "{what_was_sent}; send {}, or none",
             formats.collect::<Vec<_>>().join(", ")
         ),
     )
 }
 
-/// How the body is packed: at most once.
+/// The compression of the body: at most one.
 fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let unsupported = || {
         let all = headers.get_all(CONTENT_ENCODING).iter();
@@ -260,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_packed_once_at_most() {
+    fn a_body_is_compressed_once_at_most() {
         let read = |values: &[&'static str]| encoding(&headers(&CONTENT_ENCODING, values)).ok();
         assert_eq!(read(&[]), Some(Encoding::Identity));
         assert_eq!(read(&["identity"]), Some(Encoding::Identity));
@@ -277,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_came_and_what_to_send() {
+    fn an_error_names_what_was_sent_and_what_to_send() {
         let of_type = |values: &[&'static str]| format(&headers(&CONTENT_TYPE, values)).err();
         let of_encoding = |value| encoding(&headers(&CONTENT_ENCODING, &[value])).err();
         for (refusal, came, send) in [

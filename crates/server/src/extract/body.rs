@@ -12,17 +12,17 @@ use showreport_model::OrgId;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
-use crate::budget::Share;
 use crate::error::ApiError;
+use crate::permits::Reservation;
 
-/// A whole body, counted while it is in memory.
+/// The body of a request, read whole into memory.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct BufferedBody {
     bytes: Vec<u8>,
-    share: Share,
+    reservation: Reservation,
 }
 
-impl Deref for Held {
+impl Deref for BufferedBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -30,10 +30,10 @@ impl Deref for Held {
     }
 }
 
-impl Held {
-    /// The body's part of the memory, for what was made of the body.
-    pub(crate) fn into_share(self) -> Share {
-        self.share
+impl BufferedBody {
+    /// The memory of the body, to be kept for what was decoded from it.
+    pub(crate) fn into_reservation(self) -> Reservation {
+        self.reservation
     }
 }
 
@@ -47,35 +47,36 @@ pub(crate) async fn read_body(
     org: &OrgId,
     mut body: Body,
     bytes_max: usize,
-) -> Result<Held, ApiError> {
+) -> Result<BufferedBody, ApiError> {
     let wait = app.config().body_timeout();
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(body_too_large(bytes_max));
     }
-    let mut held = Held {
-        // Nothing is taken on a client's word for the length: thousands may give it and send nothing.
+    let mut buffered = BufferedBody {
+        // Not reserved by `Content-Length`: thousands of clients may announce a length and send
+        // nothing.
         bytes: Vec::new(),
-        share: Share::new(app.bodies().clone(), org.clone()),
+        reservation: app.bodies().none(org),
     };
     let begun = Instant::now();
     loop {
-        let owed = Duration::from_millis(held.bytes.len() as u64 / BYTES_PER_MS_MIN);
+        let owed = Duration::from_millis(buffered.bytes.len() as u64 / BYTES_PER_MS_MIN);
         let due = (begun + wait + owed).min(Instant::now() + wait);
         let chunk = timeout_at(due, next_chunk(&mut body)).await;
         let Some(chunk) = chunk.map_err(|_| body_timeout(wait))?? else {
-            return Ok(held);
+            return Ok(buffered);
         };
-        if held.bytes.len() + chunk.len() > bytes_max {
+        if buffered.bytes.len() + chunk.len() > bytes_max {
             return Err(body_too_large(bytes_max));
         }
-        if !held.share.grow(chunk.len()) {
+        if !buffered.reservation.grow(chunk.len()) {
             return Err(ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "BODIES_FULL",
                 "too many bodies arrive at the moment; send this one again later",
             ));
         }
-        held.bytes.extend_from_slice(&chunk);
+        buffered.bytes.extend_from_slice(&chunk);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What those are told for whom there is no place.
+//! The response to connections that are one too many.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,29 +15,29 @@ use tokio::time::timeout;
 
 use crate::error::ApiError;
 
-/// Refusals that are being told; further ones are closed without a word, since
-/// telling must not become the burden that refusing keeps away.
+/// How many refusals are sent at one time. Further connections are closed without a response, so
+/// that refusing costs less than serving.
 const AT_ONCE_MAX: usize = 256;
 
-/// How long somebody may take to hear it.
-const HEARD_WITHIN: Duration = Duration::from_secs(1);
+/// How long a client may take to read the refusal.
+const SENT_WITHIN: Duration = Duration::from_secs(1);
 
-/// What is thrown away of what a refused client had sent already: closing
-/// before it is read would take the refusal back.
+/// The most bytes that are discarded of what a refused client has sent. If the connection were
+/// closed before they are read, the system would reset it and the client would lose the refusal.
 const DISCARDED_BYTES_MAX: u64 = 64 << 10;
 
 /// The refusal, ready to be sent.
 #[derive(Debug, Clone)]
 pub(super) struct Refusals {
-    answer: Bytes,
+    response: Bytes,
     at_once: Arc<Semaphore>,
 }
 
-/// A refusal that may be told.
+/// A refusal that may be sent.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    answer: Bytes,
-    _turn: OwnedSemaphorePermit,
+    response: Bytes,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Refusals {
@@ -64,32 +64,31 @@ impl Refusals {
         field("connection", "close");
         head.push_str("\r\n");
         Self {
-            answer: [head.as_bytes(), &body].concat().into(),
+            response: [head.as_bytes(), &body].concat().into(),
             at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
         }
     }
 
-    /// One more, unless too many are being told.
+    /// One more refusal, unless too many are being sent.
     pub(super) fn next(&self) -> Option<Refusal> {
-        let turn = self.at_once.clone().try_acquire_owned().ok()?;
+        let permit = self.at_once.clone().try_acquire_owned().ok()?;
         Some(Refusal {
-            answer: self.answer.clone(),
-            _turn: turn,
+            response: self.response.clone(),
+            _permit: permit,
         })
     }
 }
 
 impl Refusal {
-    pub(super) async fn tell(self, mut stream: TcpStream) {
-        let told = timeout(HEARD_WITHIN, async {
-            stream.write_all(&self.answer).await?;
+    pub(super) async fn send(self, mut stream: TcpStream) {
+        let sent = timeout(SENT_WITHIN, async {
+            stream.write_all(&self.response).await?;
             stream.shutdown().await?;
             let mut rest = stream.take(DISCARDED_BYTES_MAX);
             tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
         });
-        // Whoever does not listen is none the wiser.
-        if !matches!(told.await, Ok(Ok(_))) {
-            tracing::trace!("a refused connection did not hear why");
+        if !matches!(sent.await, Ok(Ok(_))) {
+            tracing::trace!("a refusal of a connection was not sent");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a connection is busy with, seen from outside the protocol.
+//! Whether the requests of a connection make progress.
 //!
-//! Bytes alone do not tell: HTTP/2 has frames that ask for nothing, by which a
-//! client could keep a connection for ever.
+//! Bytes are no measure of that: HTTP/2 has frames that ask for nothing, by which a client could
+//! keep a connection for ever.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,34 +20,34 @@ pub(super) struct Requests(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Requests whose answers are not sent whole.
+    /// Requests with a response that is not sent to its end.
     open: AtomicUsize,
-    /// Grows with everything that moves a request on.
+    /// Incremented by each step of a request.
     progress: AtomicUsize,
 }
 
-/// A request that is being answered.
+/// A request with a response that is not sent yet.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Counts>);
+pub(super) struct OpenRequest(Arc<Counts>);
 
-/// How often it is looked whether anything has moved, within each limit.
-/// Setting a timer at every move would cost more than the moving.
-const LOOKS: u32 = 5;
+/// How often the progress is checked within `rest`. Setting a timer at each step would cost more
+/// than the step.
+const CHECKS: u32 = 5;
 
 impl Requests {
-    /// A request begins.
-    pub(super) fn begin(&self) -> Open {
+    /// Counts a request that begins.
+    pub(super) fn begin(&self) -> OpenRequest {
         self.0.open.fetch_add(1, Ordering::Relaxed);
         self.0.progress.fetch_add(1, Ordering::Relaxed);
-        Open(self.0.clone())
+        OpenRequest(self.0.clone())
     }
 
-    /// Ends when no request was open for longer than `rest`, or no open one got on for `stall`.
-    /// That is noticed later by up to two looks, so what the protocol does by itself comes first.
+    /// Returns when no request was open for longer than `rest`, or no open one made progress for
+    /// `stall`. That is up to two checks late, so that the timeouts of the protocol come first.
     pub(super) async fn at_rest(&self, rest: Duration, stall: Duration) {
         let mut seen = 0;
         let mut quiet = Duration::ZERO;
-        let pause = rest / LOOKS;
+        let pause = rest / CHECKS;
         loop {
             sleep(pause).await;
             let progress = self.0.progress.load(Ordering::Relaxed);
@@ -65,32 +65,31 @@ impl Requests {
     }
 }
 
-impl Open {
-    /// The answer, which keeps the request open until it is sent.
-    pub(super) fn answer(self, body: Body) -> Body {
-        self.moved();
-        // Most answers have an end already when their head is sent.
-        Body::new(Answer { body, open: self })
+impl OpenRequest {
+    /// The body of the response. The request is open until it is sent.
+    pub(super) fn until_sent(self, body: Body) -> Body {
+        self.progressed();
+        Body::new(ResponseBody { body, open: self })
     }
 
-    fn moved(&self) {
+    fn progressed(&self) {
         self.0.progress.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.moved();
+        self.progressed();
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-struct Answer {
+struct ResponseBody {
     body: Body,
-    open: Open,
+    open: OpenRequest,
 }
 
-impl HttpBody for Answer {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -98,7 +97,7 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.open.moved();
+        self.open.progressed();
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_request_may_take_longer_but_not_for_ever() {
+    async fn an_open_request_may_take_longer_up_to_a_limit() {
         let requests = Requests::default();
         let _open = requests.begin();
         let begun = Instant::now();
@@ -137,12 +136,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_on_its_way_is_an_open_request() {
+    async fn a_request_is_open_until_its_response_is_sent() {
         let requests = Requests::default();
-        let answer = requests.begin().answer(Body::from("answer"));
-        assert_eq!(answer.size_hint().exact(), Some(6));
+        let body = requests.begin().until_sent(Body::from("answer"));
+        assert_eq!(body.size_hint().exact(), Some(6));
         assert_eq!(requests.0.open.load(Ordering::Relaxed), 1);
-        drop(answer);
+        drop(body);
         assert_eq!(requests.0.open.load(Ordering::Relaxed), 0);
     }
 }

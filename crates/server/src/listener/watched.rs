@@ -1,4 +1,4 @@
-//! A connection that is closed when nothing moves on it.
+//! A connection that is closed when no bytes move on it.
 
 use std::future::Future;
 use std::io;
@@ -9,29 +9,28 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long nothing may move.
+/// How long a connection may be without progress.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Until it is clear which version of HTTP a client speaks. The library
-    /// that finds out waits for ever.
+pub(super) struct Timeouts {
+    /// Until the version of HTTP is clear. The library that detects it waits for ever.
     pub(super) opening: Duration,
-    /// While something waits to be sent: a client that stops reading its download.
+    /// While bytes wait to be sent: for a client that stops reading its download.
     pub(super) unread: Duration,
-    /// Otherwise: longer than an answer may take.
+    /// In all other cases. Longer than a response may take.
     pub(super) stall: Duration,
 }
 
-/// A stream that fails when nothing moved on it for too long.
+/// A stream that fails when no bytes moved on it for too long.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
     unread: Duration,
     stall: Duration,
-    /// Whether the client must read before anything else counts as moving.
+    /// Whether bytes wait to be sent. Until the client reads them, nothing else extends `due`.
     is_unread: bool,
-    /// How much of HTTP/2's preface has come, while nothing else has.
+    /// The bytes of HTTP/2's preface that have come; `None` once anything else has.
     preface_bytes: Option<usize>,
-    /// When the connection fails; later than that only if something moves.
+    /// When the connection fails. Bytes that move extend it.
     due: Instant,
     timer: Pin<Box<Sleep>>,
 }
@@ -39,12 +38,12 @@ pub(super) struct Watched<S> {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, limits: Limits) -> Self {
-        let due = Instant::now() + limits.opening;
+    pub(super) fn new(stream: S, timeouts: Timeouts) -> Self {
+        let due = Instant::now() + timeouts.opening;
         Self {
             stream,
-            unread: limits.unread,
-            stall: limits.stall,
+            unread: timeouts.unread,
+            stall: timeouts.stall,
             is_unread: false,
             preface_bytes: Some(0),
             due,
@@ -53,7 +52,7 @@ impl<S> Watched<S> {
     }
 
     fn moved(&mut self) {
-        // Setting the timer each time would cost more than the moving.
+        // The timer is not reset here: that would cost more than moving the bytes.
         if self.preface_bytes.is_none() && !self.is_unread {
             self.due = Instant::now() + self.stall;
         }
@@ -68,7 +67,7 @@ impl<S> Watched<S> {
         self.moved();
     }
 
-    /// Ready, with the failure, once it is due.
+    /// Ready with the error, once it is due.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -79,7 +78,7 @@ impl<S> Watched<S> {
         }
     }
 
-    /// What became of writing.
+    /// Watches the result of a write.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -158,48 +157,48 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const TIMEOUTS: Timeouts = Timeouts {
         opening: Duration::from_millis(40),
         unread: Duration::from_millis(80),
         stall: Duration::from_millis(120),
     };
 
-    /// Longer than a busy machine takes for anything.
-    const PATIENT: Limits = Limits {
+    /// With a stall that no step reaches, even on a busy machine.
+    const LONG_STALL: Timeouts = Timeouts {
         stall: Duration::from_mins(1),
-        ..LIMITS
+        ..TIMEOUTS
     };
 
     #[tokio::test]
-    async fn a_reader_that_stops_is_given_up() {
+    async fn a_connection_whose_client_stops_reading_fails() {
         let (near, mut far) = duplex(16);
-        let mut near = Watched::new(near, PATIENT);
+        let mut near = Watched::new(near, LONG_STALL);
         far.write_all(b"GET").await.unwrap();
         near.read_exact(&mut [0; 3]).await.unwrap();
         let started = Instant::now();
         let error = near.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(started.elapsed() < PATIENT.stall);
+        assert!(started.elapsed() < LONG_STALL.stall);
     }
 
     #[tokio::test]
     async fn the_preface_must_come_in_time() {
         let (near, mut far) = duplex(64);
-        let mut near = Watched::new(near, PATIENT);
+        let mut near = Watched::new(near, LONG_STALL);
         far.write_all(b"PRI").await.unwrap();
         let started = Instant::now();
         let error = near.read_to_end(&mut Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(started.elapsed() < PATIENT.stall);
+        assert!(started.elapsed() < LONG_STALL.stall);
     }
 
     #[tokio::test]
-    async fn anything_else_is_no_opening_any_more() {
+    async fn other_bytes_than_the_preface_end_the_opening() {
         let (near, mut far) = duplex(64);
-        let mut near = Watched::new(near, LIMITS);
+        let mut near = Watched::new(near, TIMEOUTS);
         far.write_all(b"GET").await.unwrap();
         let started = Instant::now();
         near.read_to_end(&mut Vec::new()).await.unwrap_err();
-        assert!(started.elapsed() >= LIMITS.stall);
+        assert!(started.elapsed() >= TIMEOUTS.stall);
     }
 }

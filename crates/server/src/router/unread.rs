@@ -1,8 +1,8 @@
 //! Bodies that a refusal left unread.
 //!
-//! Many clients send the whole body before they look at the answer. If the
-//! connection closed meanwhile they would report a broken pipe, and the reason
-//! would be lost. So the rest is read and thrown away, within bounds.
+//! Many clients send the whole body before they read the response. If the connection were closed
+//! meanwhile they would report a broken pipe, and the reason would be lost. So the rest of the body
+//! is read and discarded, within bounds.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,26 +20,37 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::timeout;
 
-use crate::turns::{Turns, read_in};
+use crate::permits::{Bounds, FairPermits, read_with_permit};
 
-/// Refused bodies that are read at one time. Where more is asked than can be done, most is refused, and
-/// what is not would wait for all of that. So a refusal waits, which also holds back who comes again at once.
-const AT_ONCE_MAX: usize = 8;
-/// How long a refusal waits for its turn: whoever is refused is to learn it.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-/// What is thrown away of one body.
+/// How many refused bodies are read at one time. Under overload most requests are refused; without
+/// this limit the accepted ones would wait for the reading of all of these. A refusal that waits
+/// also slows down clients that send again at once. After the wait the body is read without a
+/// permit, so that the client gets its refusal.
+const REFUSED: Bounds = Bounds {
+    all_max: 8,
+    each_max: 8,
+    wait: Duration::from_secs(5),
+};
+/// The most bytes of one body that are discarded.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
-/// How long a client may take to send it.
+/// How long a client may take to send them.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Turns at reading refused bodies.
-pub(super) fn turns() -> Turns {
-    Turns::new(AT_ONCE_MAX, WAIT_MAX, "too much is refused")
+/// Permits to read refused bodies, for all clients together.
+type RefusedBodies = FairPermits<()>;
+
+/// The permits to read refused bodies.
+pub(super) fn refused_bodies() -> RefusedBodies {
+    FairPermits::new(REFUSED, "too much is refused")
 }
 
 /// Reads what a refusal left of the body.
-pub(super) async fn discard(State(turns): State<Turns>, request: Request, next: Next) -> Response {
-    // A client that asks before it sends needs nobody to listen.
+pub(super) async fn discard(
+    State(permits): State<RefusedBodies>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // A client that waits for `100 Continue` has sent nothing.
     if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -51,10 +62,10 @@ pub(super) async fn discard(State(turns): State<Turns>, request: Request, next: 
     let response = next.run(request).await;
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();
-    // A body that stopped coming will not go on, and a huge one is not waited for.
+    // A body that stopped coming does not go on; a huge one takes too long.
     let is_awaited = status != StatusCode::REQUEST_TIMEOUT && announced <= DISCARDED_BYTES_MAX;
     if is_refusal && is_awaited && !rest.is_end_stream() {
-        let reading = timeout(DISCARD_TIME_MAX, read(rest, &turns));
+        let reading = timeout(DISCARD_TIME_MAX, read(rest, &permits));
         if reading.await.is_err() {
             tracing::debug!("a refused body is not read to its end");
         }
@@ -62,10 +73,10 @@ pub(super) async fn discard(State(turns): State<Turns>, request: Request, next: 
     response
 }
 
-async fn read(body: Lent, turns: &Turns) {
+async fn read(body: Lent, permits: &RefusedBodies) {
     let reading = read_to_end(body);
-    match turns.next().await {
-        Ok(turn) => drop(read_in(turn, reading).await),
+    match permits.acquire(&()).await {
+        Ok(permit) => drop(read_with_permit(permit, reading).await),
         Err(_) => reading.await,
     }
 }
@@ -80,13 +91,13 @@ async fn read_to_end(mut body: Lent) {
     }
 }
 
-/// A body that the handler has, and that comes back when it is done.
+/// A body that the handler reads and that can be read on after it.
 #[derive(Clone)]
 struct Lent(Arc<Mutex<Body>>);
 
 impl Lent {
     fn body(&self) -> MutexGuard<'_, Body> {
-        // A panic elsewhere does not change what is left to read.
+        // A panic of the handler does not change what is left to read.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,7 +138,7 @@ mod tests {
     async fn taken(headers: &[(&str, &str)]) -> usize {
         let router = Router::new()
             .fallback(|| async { StatusCode::UNAUTHORIZED })
-            .layer(from_fn_with_state(turns(), discard));
+            .layer(from_fn_with_state(refused_bodies(), discard));
         let taken = Arc::new(AtomicUsize::new(0));
         let count = taken.clone();
         let chunks = (0..10).map(move |_| {
@@ -150,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_waits_for_leave_is_not_made_to_send() {
+    async fn a_client_that_waits_for_100_continue_does_not_have_to_send() {
         assert_eq!(taken(&[("expect", "100-continue")]).await, 0);
     }
 }

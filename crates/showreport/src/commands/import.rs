@@ -1,4 +1,4 @@
-//! `showreport import`: record files, straight to the lake.
+//! `showreport import`: writes files of records to the lake, without the journal.
 
 mod source;
 mod wide;
@@ -27,22 +27,22 @@ use outcome::Outcome;
 use reader::Reader;
 use source::{Source, named};
 
-/// Loads files of records
+/// Load files of records
 ///
-/// NDJSON, one record a line, or CSV with a header of the names of fields; as it is or packed with
-/// gzip, zstd or brotli, in UTF-8 or UTF-16. Loading a file twice changes nothing.
+/// A file is NDJSON, one record a line, or CSV with a header of field names. It may be compressed
+/// with gzip, zstd or brotli, and be UTF-8 or UTF-16. Loading a file twice changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Import {
-    /// The files: .ndjson, .jsonl or .csv, also .gz, .zst or .br; `-` is NDJSON from stdin
+    /// Files: .ndjson, .jsonl or .csv, also with .gz, .zst or .br; `-` is NDJSON from stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The organisation that the records belong to
+    /// Organisation of the records
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
-    /// The event of records that name none
+    /// Event of records without `event_id`
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
 }
@@ -53,12 +53,12 @@ Examples:
   showreport import 2026-*.ndjson.gz chat.jsonl.zst votes.csv --org acme
   zcat old.ndjson.gz | grep '\"playback\"' | showreport import - --org acme --event keynote
 
-Records are those of `POST /collect`. A CSV file needs a column `type`; lists stand in their cells as
-JSON, columns that records do not have are left out. Good ones are loaded, bad ones are counted and the first
-ten are explained on stderr with file and line. The exit code is 1 if there was any, or if a
-file holds no record. It works beside a running server, and every report made afterwards knows
-the records. Interrupted or failed, it can be run again: what was loaded before is not counted
-twice.";
+Records have the fields of `POST /collect`. A CSV file needs a column `type`. A cell of a list is
+a JSON array, and columns that are not fields of records are ignored. Good records are loaded. Bad
+ones are counted, and the first ten are reported on stderr with file and line. The exit code is 1 if
+any record is rejected or a file has no record. A server may run at the same time, and reports that
+are made afterwards include the records. After an interruption or a failure, run the command again:
+records that were loaded before are not counted twice.";
 
 impl Import {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -73,7 +73,7 @@ impl Import {
         let outcome = self.load(&directory, &meta, sources).await;
         meta.close().await;
         let outcome = outcome?;
-        outcome.explain(&names);
+        outcome.report(&names);
         print_line(format_args!(
             "accepted {} {}, rejected {}",
             outcome.accepted,
@@ -105,7 +105,7 @@ impl Import {
         let bar = progress.clone();
         let reading = tokio::task::spawn_blocking(move || reader.read_all(sources, gatherer, &bar));
         let loading = load_groups(&lake, &self.org, loaded).await;
-        // A failed load closes the channel, which ends the reading.
+        // A load that fails closes the channel, which ends the reading.
         let outcome = reading.await.context("read the files")?;
         progress.finish_and_clear();
         let records = loading?;
@@ -143,30 +143,32 @@ async fn load_groups(
     Ok(records)
 }
 
-/// Events whose rows are written so fast that it is not noticed beside a server.
+/// The most events of a group after which there is no pause. Writing their rows takes so little
+/// time that a server is not delayed.
 const EVENTS_WITHOUT_PAUSE: usize = 1_000;
 
-/// How long the database is left to other processes between two groups of many events. `SQLite` has no
-/// queue: one that waits looks again after up to 100 ms, and finds it free only in a longer pause.
+/// The pause between two groups of many events, in which other processes can write to the database.
+/// `SQLite` has no queue: a process that waits tries again after up to 100 ms, so a shorter pause
+/// could be missed.
 const PAUSE: Duration = Duration::from_millis(120);
 
-/// Opens the file, so that a missing one is known before anything is loaded.
+/// Opens the file, so that a missing one is reported before anything is loaded.
 fn source(path: &Path) -> anyhow::Result<Source> {
     let name = path.to_string_lossy();
     if name == "-" {
         return Ok(Source::stdin());
     }
-    let Some((format, packing)) = named(&name) else {
+    let Some((format, compression)) = named(&name) else {
         return Err(Usage(format!(
-            "{name} is no file of records by its name; those end in .ndjson, .jsonl or .csv, packed ones \
-             in .gz, .zst or .br after that, and `-` is stdin"
+            "{name} does not have the name of a file of records; such names end in .ndjson, .jsonl or \
+             .csv, those of compressed files also in .gz, .zst or .br; `-` is stdin"
         ))
         .into());
     };
-    Source::open(path, format, packing).with_context(|| format!("open {name}"))
+    Source::open(path, format, compression).with_context(|| format!("open {name}"))
 }
 
-/// A bar over the bytes of all files; it is seen only on a terminal.
+/// A progress bar over the bytes of all files. It is shown only on a terminal.
 fn progress_bar(sources: &[Source]) -> ProgressBar {
     let bytes: Option<u64> = sources.iter().map(Source::size_bytes).sum();
     let (bar, template) = match bytes {
@@ -179,5 +181,5 @@ fn progress_bar(sources: &[Source]) -> ProgressBar {
             "{spinner} {bytes}  {bytes_per_sec}  {wide_msg}",
         ),
     };
-    bar.with_style(ProgressStyle::with_template(template).expect("a literal of the right form"))
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
 }

@@ -94,7 +94,7 @@ fn a_quote_that_is_never_closed_takes_bounded_memory() {
     let (number, problem) = &lines[0];
     assert_eq!(*number, 1);
     assert!(problem.as_ref().is_err_and(|why| why.contains("longer")));
-    // What follows it is read on.
+    // The rows after it are read.
     assert_eq!(
         lines.last(),
         Some(&record(
@@ -111,7 +111,7 @@ fn every_field_with_a_type_is_one_that_records_have() {
     }
 }
 
-/// Texts that a writer of CSV must quote, and such as it need not.
+/// Texts that must be quoted in CSV, and texts that need not.
 fn texts(seed: u64) -> Vec<String> {
     let parts = [
         "a", ",", ";", "\"", "\n", "\r\n", "\r", "é", " ", "'", "[", "\t",
@@ -128,7 +128,7 @@ fn texts(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn what_a_writer_of_csv_wrote_is_read_back() {
+fn csv_that_a_writer_wrote_is_read_back() {
     for separator in SEPARATORS {
         let mut writer = csv::WriterBuilder::new()
             .delimiter(separator)

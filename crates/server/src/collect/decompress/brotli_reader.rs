@@ -1,7 +1,6 @@
-//! Brotli as a reader.
+//! A reader of brotli.
 //!
-//! The library's own reader takes windows of a gigabyte and overlooks what
-//! follows the stream, so the stream is driven here.
+//! The reader of the library accepts windows of a gigabyte and ignores bytes after the stream.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,7 +8,7 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, HeapAlloc, Huffm
 
 type State = BrotliState<HeapAlloc<u8>, HeapAlloc<u32>, HeapAlloc<HuffmanCode>>;
 
-/// A whole packed body or file. It keeps a window of 16 MiB at most.
+/// Unpacks a whole body or file with a window of at most 16 MiB.
 pub(super) struct BrotliReader<R> {
     input: R,
     written_total: usize,
@@ -32,7 +31,7 @@ impl<R: BufRead> BrotliReader<R> {
     }
 }
 
-/// The window of a stream, as a power of 2: what its first bits say (RFC 7932, section 9.1).
+/// The window of a stream as a power of 2, from its first bits (RFC 7932, section 9.1).
 pub(super) fn window_log(body: &[u8]) -> u32 {
     let bits = u32::from(body.first().copied().unwrap_or_default());
     match (bits & 1, (bits >> 1) & 7, (bits >> 4) & 7) {

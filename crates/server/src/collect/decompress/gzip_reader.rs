@@ -1,15 +1,15 @@
-//! Gzip as `gzip -d` reads it: members one after the other, then perhaps zeros.
+//! A reader of gzip that accepts what `gzip -d` does: several members, and zeros after them.
 //!
-//! The library's own reader of several members takes zeros at the end, with which tapes and some
-//! stores fill up their blocks, for a broken member.
+//! Tapes and some object stores fill their last block with zeros. The reader of the library reports
+//! them as a damaged member.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// A whole packed file.
+/// Unpacks a whole body or file.
 pub(super) struct GzipReader<R> {
-    /// The member that is being read; nothing after the last.
+    /// The member that is being read; `None` after the last.
     member: Option<GzDecoder<R>>,
 }
 
@@ -41,7 +41,7 @@ impl<R: BufRead> Read for GzipReader<R> {
     }
 }
 
-/// Whether nothing follows, or zeros alone.
+/// Whether nothing but zeros follows.
 fn is_padding(rest: &mut impl BufRead) -> io::Result<bool> {
     let mut is_first = true;
     loop {

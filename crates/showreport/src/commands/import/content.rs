@@ -1,25 +1,25 @@
-//! What a file holds, whatever it is packed in, and in which code its text is.
+//! Opens files: decompresses them and converts their text to UTF-8.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use showreport_records::{Blocks, Charset, FileFormat};
 use showreport_server::collect::unpack_file;
 
-use super::source::Packing;
+use super::source::Compression;
 use super::wide::Utf16Reader;
 
 /// Bytes that are read of a file at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Opens a file of records: unpacks it, makes its text UTF-8, and reads it in blocks.
+/// Opens a file of records.
 pub(super) fn open(
     input: impl Read + 'static,
     format: &dyn FileFormat,
-    packing: Packing,
+    compression: Compression,
 ) -> io::Result<Blocks> {
     let input = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
-    let mut input = unpack_file(input, packing == Packing::Brotli)?;
-    // A pipe may give less than asked for, but never nothing before its end.
+    let mut input = unpack_file(input, compression == Compression::Brotli)?;
+    // Before its end, even a pipe returns at least one byte.
     if let Some(charset) = Charset::detect(input.fill_buf()?) {
         let text: Box<dyn Read> = match charset {
             Charset::Utf16Le => Box::new(Utf16Reader::little(input)),
@@ -44,7 +44,7 @@ mod tests {
 
     /// All lines with their numbers.
     fn lines(bytes: Vec<u8>) -> io::Result<Vec<(usize, String)>> {
-        let blocks = open(Cursor::new(bytes), &Ndjson, Packing::ByContent)?;
+        let blocks = open(Cursor::new(bytes), &Ndjson, Compression::Detected)?;
         let mut all = Vec::new();
         for block in blocks {
             let Block {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn packed_or_not_and_in_each_code_the_lines_are_the_same() {
+    fn the_lines_are_the_same_whatever_the_compression_and_the_charset() {
         let text = "\u{feff}one\n\ntwo \u{1f44b}\r\nthree";
         let wanted = ["\u{feff}one", "", "two \u{1f44b}", "three"].map(str::to_owned);
         let wanted: Vec<(usize, String)> = wanted.into_iter().enumerate().collect();
@@ -78,7 +78,7 @@ mod tests {
             assert_eq!(lines(gzip(&bytes)).expect("whole"), wanted);
             let zstd = zstd::encode_all(&bytes[..], 1).expect("memory");
             assert_eq!(lines(zstd).expect("whole"), wanted);
-            // Files that were packed in parts are one file.
+            // Compressed files can be joined.
             let parts = [gzip(&bytes[..5]), gzip(&bytes[5..]), vec![0; 512]].concat();
             assert_eq!(lines(parts).expect("whole"), wanted);
         }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_short_or_of_another_code_is_an_error() {
+    fn a_file_that_is_cut_short_or_utf_32_is_an_error() {
         let mut packed = gzip(b"one\ntwo\n");
         packed.truncate(packed.len() - 5);
         assert!(lines(packed).is_err());

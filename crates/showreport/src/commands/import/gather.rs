@@ -1,4 +1,4 @@
-//! Records of many threads, gathered into batches that a load takes.
+//! Gathers the records of all threads into groups that are loaded together.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard};
@@ -9,45 +9,45 @@ use showreport_model::record::Record;
 use showreport_records::Decoded;
 use tokio::sync::mpsc;
 
-/// The records of a view always go to the same builder, where they meet the
-/// ones before them, however many threads read them. More builders than threads,
-/// so that these seldom wait for each other.
+/// The number of builders. All records of a view go to one of them, where their spans are merged,
+/// whichever thread decodes them. There are more builders than threads, so that threads seldom wait
+/// for the lock of one.
 const STRIPES: usize = 16;
 
-/// Text of the rows that are loaded in one go: few commits, bounded memory.
-/// Rows are smaller than the text that they were read from.
+/// Bytes of text in one group of rows that are loaded together. More bytes mean fewer commits and
+/// more memory. Rows are smaller than their text.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// Records of what events are that are loaded in one go. Each is a row that may have to be written,
-/// and meanwhile no other process writes: a server beside the import stores nothing.
+/// Records of type `event` in one group. Each may be a row to write, and meanwhile no other process
+/// can write: a server on the same directory stores nothing.
 const GROUP_REGISTRATIONS: usize = 4_096;
 
-/// Events of the rows that are loaded in one go. They are only looked up, unless they are new.
+/// Events of the rows in one group. They are only looked up, unless they are new.
 const GROUP_EVENTS: usize = 65_536;
 
-/// Where records wait to be loaded.
+/// The records that wait to be loaded.
 pub(super) struct Gatherer {
     stripes: [Mutex<Stripe>; STRIPES],
     hasher: RandomState,
-    /// Batches that are full, and wait for as many as are loaded together.
+    /// Batches that are full. A group of them is loaded together.
     full: Mutex<Vec<Collected>>,
     groups: mpsc::Sender<Vec<Collected>>,
 }
 
 struct Stripe {
     builder: FactsBuilder,
-    /// Text of the records that made a row.
+    /// Bytes of text of the records that became a row.
     bytes: usize,
 }
 
-/// Nobody takes the groups any more.
+/// The loading has ended, so groups are no longer received.
 #[derive(Debug)]
 pub(super) struct Closed;
 
-/// The records of a block, by the builder that they go to.
+/// The records of a block, by their builder.
 pub(super) struct Sorted<'a> {
     stripes: [Vec<(Decoded<'a>, usize)>; STRIPES],
-    /// Where records go that meet no other.
+    /// The builder of records that are no playbacks, which never merge.
     any: usize,
 }
 
@@ -67,7 +67,7 @@ impl Gatherer {
         }
     }
 
-    /// Puts a record, read from so many bytes, among those of its builder.
+    /// Adds a record of so many bytes of text to those of its builder.
     pub(super) fn sort<'a>(&self, record: Decoded<'a>, bytes: usize, sorted: &mut Sorted<'a>) {
         let playback = match &record {
             Decoded::Beat(beat) => Some(beat.playback),
@@ -81,11 +81,11 @@ impl Gatherer {
         sorted.stripes[stripe].push((record, bytes));
     }
 
-    /// Takes in a block's records, and hands on what is full.
+    /// Adds the records of a block to the builders, and sends batches that are full.
     pub(super) fn gather(&self, sorted: Sorted<'_>) -> Result<(), Closed> {
         let Sorted { stripes, any } = sorted;
         let mut records: Vec<_> = stripes.into_iter().enumerate().collect();
-        // Each thread begins elsewhere, or they would follow each other through all locks.
+        // Threads begin with different builders, so that they do not wait for the same lock.
         records.rotate_left(any);
         for (number, records) in records {
             let mut full = Vec::new();
@@ -98,13 +98,13 @@ impl Gatherer {
             }
             drop(stripe);
             for full in full {
-                self.hand_on(full)?;
+                self.add_full(full)?;
             }
         }
         Ok(())
     }
 
-    /// Hands on whatever is left.
+    /// Sends the rest.
     pub(super) fn finish(self) -> Result<(), Closed> {
         let mut group = self.full.into_inner().expect(UNPOISONED);
         for stripe in self.stripes {
@@ -116,7 +116,7 @@ impl Gatherer {
         send(&self.groups, group)
     }
 
-    fn hand_on(&self, collected: Collected) -> Result<(), Closed> {
+    fn add_full(&self, collected: Collected) -> Result<(), Closed> {
         let group = {
             let mut full = lock(&self.full);
             full.push(collected);
@@ -130,7 +130,7 @@ impl Gatherer {
 }
 
 impl Sorted<'_> {
-    /// For the block of this number.
+    /// For the block with this number.
     pub(super) fn of_block(number: usize) -> Self {
         Self {
             stripes: std::array::from_fn(|_| Vec::new()),

@@ -1,6 +1,6 @@
-//! From files to groups of records: one thread reads blocks, the others make records of them.
+//! From files to groups of records: one thread reads blocks, the others decode them.
 //!
-//! Facts are sets, so the order in which the blocks are done is of no matter.
+//! Facts are sets, so blocks may be decoded in any order.
 
 use std::io;
 use std::num::NonZero;
@@ -19,9 +19,9 @@ use super::gather::{Closed, Gatherer, Sorted};
 use super::outcome::Outcome;
 use super::source::Source;
 
-/// How lines become records.
+/// Decodes files.
 pub(super) struct Reader {
-    /// The event of records that name none.
+    /// The event of records without `event_id`.
     pub(super) event: Option<EventId>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -30,12 +30,13 @@ pub(super) struct Reader {
 struct Work {
     file: usize,
     block: Block,
-    /// Counted over all files.
+    /// Counted from 0 over all files.
     number: usize,
 }
 
 impl Reader {
-    /// Reads all files. Ends early, without an error, once nobody takes the records.
+    /// Reads all files. Ends early and without an error when the loading has failed, which reports
+    /// its own error.
     pub(super) fn read_all(
         &self,
         sources: Vec<Source>,
@@ -47,12 +48,12 @@ impl Reader {
         let queue = Arc::new(Mutex::new(queue));
         let outcome = thread::scope(|scope| {
             let gatherer = &gatherer;
-            let make = |_| {
+            let start = |_| {
                 let queue = Arc::clone(&queue);
-                scope.spawn(move || self.make_records(&queue, gatherer))
+                scope.spawn(move || self.decode_blocks(&queue, gatherer))
             };
-            let threads: Vec<_> = (0..threads).map(make).collect();
-            // When the threads end, nobody may be left to wait for.
+            let threads: Vec<_> = (0..threads).map(start).collect();
+            // Else sending a block would not fail when all threads have ended.
             drop(queue);
             let read = read_blocks(sources, &work, bar);
             drop(work);
@@ -62,26 +63,26 @@ impl Reader {
             }
             read.map(|()| outcome)
         })?;
-        // Whoever took the groups says why it does so no more.
+        // Closed: the loading has failed and reports why.
         let _ = gatherer.finish();
         Ok(outcome)
     }
 
-    fn make_records(&self, queue: &Mutex<Receiver<Work>>, gatherer: &Gatherer) -> Outcome {
+    fn decode_blocks(&self, queue: &Mutex<Receiver<Work>>, gatherer: &Gatherer) -> Outcome {
         let mut outcome = Outcome::default();
         loop {
             let next = queue.lock().expect("receiving cannot panic").recv();
             let Ok(work) = next else {
                 return outcome;
             };
-            match self.make_block(&work, gatherer) {
+            match self.decode_block(&work, gatherer) {
                 Ok(block) => outcome.add(block),
                 Err(Closed) => return outcome,
             }
         }
     }
 
-    fn make_block(&self, work: &Work, gatherer: &Gatherer) -> Result<Outcome, Closed> {
+    fn decode_block(&self, work: &Work, gatherer: &Gatherer) -> Result<Outcome, Closed> {
         let mut outcome = Outcome::default();
         let (file, first) = (work.file, work.block.first_line);
         let text = match &work.block.content {
@@ -93,7 +94,7 @@ impl Reader {
         };
         let now = self.clock.now();
         let mut sorted = Sorted::of_block(work.number);
-        // Records borrow their texts, so the lines that were completed must stay.
+        // Records borrow from this text.
         let completed = self.completed(text);
         let text = completed.as_deref().unwrap_or(text);
         for (line, text) in (first..).zip(lines(text)) {
@@ -116,7 +117,8 @@ impl Reader {
         Ok(outcome)
     }
 
-    /// The lines with the event in those that name none, if one is given.
+    /// The lines with `--event` added to records without an event; `None` if the option is not
+    /// given.
     fn completed(&self, text: &[u8]) -> Option<Vec<u8>> {
         let event = self.event.as_ref()?;
         let mut completed = Vec::with_capacity(text.len());
@@ -131,12 +133,12 @@ impl Reader {
     }
 }
 
-/// The line without spaces around it, and without the byte-order mark of a file that was joined to others.
+/// The line without white space around it, and without the byte-order mark of a joined file.
 fn record_of(line: &[u8]) -> &[u8] {
     without_bom(line.trim_ascii()).trim_ascii()
 }
 
-/// Gives out the blocks of all files, until nobody takes them.
+/// Sends the blocks of all files, until the threads have ended.
 fn read_blocks(
     sources: Vec<Source>,
     work: &SyncSender<Work>,
@@ -146,9 +148,9 @@ fn read_blocks(
     for (file, source) in sources.into_iter().enumerate() {
         let name = source.name().display().to_string();
         bar.set_message(name.clone());
-        let give_out = || -> io::Result<bool> {
-            let (format, packing) = (source.format, source.packing);
-            let blocks = open(bar.wrap_read(source.input()), format, packing)?;
+        let send_blocks = || -> io::Result<bool> {
+            let (format, compression) = (source.format, source.compression);
+            let blocks = open(bar.wrap_read(source.input()), format, compression)?;
             for block in blocks {
                 let next = Work {
                     file,
@@ -162,23 +164,23 @@ fn read_blocks(
             }
             Ok(true)
         };
-        if !give_out().with_context(|| format!("read {name}"))? {
+        if !send_blocks().with_context(|| format!("read {name}"))? {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// The record with the event, if it is one that names none.
+/// The record with the event; `None` if the record has an event or is no JSON object.
 fn with_event(line: &[u8], event: &EventId) -> Option<Vec<u8>> {
     let mut record: Value = serde_json::from_slice(line).ok()?;
     let fields = record.as_object_mut()?;
-    let names_none = match fields.get("event_id") {
+    let has_no_event = match fields.get("event_id") {
         None | Some(Value::Null) => true,
         Some(Value::String(id)) => id.is_empty(),
         Some(_) => false,
     };
-    if !names_none {
+    if !has_no_event {
         return None;
     }
     fields.insert("event_id".to_owned(), Value::from(event.as_str()));
@@ -190,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_record_that_names_no_event_gets_one() {
+    fn only_a_record_without_an_event_gets_one() {
         let event = EventId::new("keynote").expect("an id");
         let with = |line: &str| with_event(line.as_bytes(), &event);
         let wanted = br#"{"event_id":"keynote","type":"chat"}"#.to_vec();

@@ -1,4 +1,4 @@
-//! Where records are read from.
+//! The files that records are read from.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 
 use showreport_records::{FileFormat, Ndjson, file_format};
 
-/// How it is known whether and how a file is packed.
+/// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// By its first bytes: plain, gzip or zstd.
-    ByContent,
-    /// By its name, since brotli has no first bytes of its own.
+pub(super) enum Compression {
+    /// Not, or with gzip or zstd, which are detected by the first bytes.
+    Detected,
+    /// With brotli, which only the name shows.
     Brotli,
 }
 
-/// What a name says of a file of records; nothing where it is none.
-pub(super) fn named(name: &str) -> Option<(&'static dyn FileFormat, Packing)> {
-    let (name, packing) = match name.rsplit_once('.')? {
-        (name, "br") => (name, Packing::Brotli),
-        (name, "gz" | "zst") => (name, Packing::ByContent),
-        _ => (name, Packing::ByContent),
+/// The format and the compression by the name of a file; `None` for other files.
+pub(super) fn named(name: &str) -> Option<(&'static dyn FileFormat, Compression)> {
+    let (name, compression) = match name.rsplit_once('.')? {
+        (name, "br") => (name, Compression::Brotli),
+        (name, "gz" | "zst") => (name, Compression::Detected),
+        _ => (name, Compression::Detected),
     };
     let format = file_format(name.rsplit_once('.')?.1)?;
-    Some((format, packing))
+    Some((format, compression))
 }
 
 /// A file or stdin.
@@ -31,8 +31,8 @@ pub(super) fn named(name: &str) -> Option<(&'static dyn FileFormat, Packing)> {
 pub(super) struct Source {
     name: PathBuf,
     pub(super) format: &'static dyn FileFormat,
-    pub(super) packing: Packing,
-    /// The open file and its size; nothing for stdin.
+    pub(super) compression: Compression,
+    /// The open file and its size in bytes; `None` is stdin.
     file: Option<(File, u64)>,
 }
 
@@ -41,7 +41,7 @@ impl Source {
         Self {
             name: PathBuf::from("stdin"),
             format: &Ndjson,
-            packing: Packing::ByContent,
+            compression: Compression::Detected,
             file: None,
         }
     }
@@ -49,14 +49,14 @@ impl Source {
     pub(super) fn open(
         path: &Path,
         format: &'static dyn FileFormat,
-        packing: Packing,
+        compression: Compression,
     ) -> io::Result<Self> {
         let file = File::open(path)?;
         let size_bytes = file.metadata()?.len();
         Ok(Self {
             name: path.to_owned(),
             format,
-            packing,
+            compression,
             file: Some((file, size_bytes)),
         })
     }
@@ -65,7 +65,7 @@ impl Source {
         &self.name
     }
 
-    /// Its size, packed as it is; nothing where that is not known.
+    /// The size of the file, compressed as it is; `None` for stdin.
     pub(super) fn size_bytes(&self) -> Option<u64> {
         self.file.as_ref().map(|&(_, size_bytes)| size_bytes)
     }
@@ -83,15 +83,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_form_and_packing() {
+    fn a_name_shows_format_and_compression() {
         for (name, wanted) in [
-            ("a.ndjson", ("ndjson", Packing::ByContent)),
-            ("dir.csv/a.jsonl.gz", ("ndjson", Packing::ByContent)),
-            ("a.csv", ("csv", Packing::ByContent)),
-            ("a.b.csv.zst", ("csv", Packing::ByContent)),
-            ("a.csv.br", ("csv", Packing::Brotli)),
+            ("a.ndjson", ("ndjson", Compression::Detected)),
+            ("dir.csv/a.jsonl.gz", ("ndjson", Compression::Detected)),
+            ("a.csv", ("csv", Compression::Detected)),
+            ("a.b.csv.zst", ("csv", Compression::Detected)),
+            ("a.csv.br", ("csv", Compression::Brotli)),
         ] {
-            let found = named(name).map(|(format, packing)| (format.extensions()[0], packing));
+            let found =
+                named(name).map(|(format, compression)| (format.extensions()[0], compression));
             assert_eq!(found, Some(wanted), "{name}");
         }
         for name in [

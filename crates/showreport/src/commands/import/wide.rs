@@ -1,32 +1,32 @@
-//! UTF-16 as UTF-8, on the way.
+//! Converts UTF-16 to UTF-8 while it is read.
 
 use std::io::{self, Read};
 
-/// Bytes of UTF-16 that are read at a time.
+/// Bytes of UTF-16 that are read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The text of a file in UTF-16.
+/// Reads UTF-16 as UTF-8.
 ///
-/// Half a surrogate pair comes out as bytes that are no UTF-8, so that its line is rejected and no other.
+/// Half of a surrogate pair becomes bytes that are not UTF-8, so that only its line is rejected.
 pub(super) struct Utf16Reader<R> {
     input: R,
     to_unit: fn([u8; 2]) -> u16,
-    /// A byte whose other half has not come yet.
+    /// The first byte of a unit, if its second byte is not read yet.
     odd: Option<u8>,
     /// The first half of a surrogate pair.
     high: Option<u16>,
-    /// What was made and not given out yet, from `given` on.
-    made: Vec<u8>,
-    given: usize,
+    /// UTF-8 that was converted. Bytes before `returned` were returned.
+    converted: Vec<u8>,
+    returned: usize,
 }
 
 impl<R: Read> Utf16Reader<R> {
-    /// Of the order of bytes that PowerShell writes.
+    /// In little-endian order.
     pub(super) fn little(input: R) -> Self {
         Self::new(input, u16::from_le_bytes)
     }
 
-    /// Of the order of networks.
+    /// In big-endian order.
     pub(super) fn big(input: R) -> Self {
         Self::new(input, u16::from_be_bytes)
     }
@@ -37,16 +37,16 @@ impl<R: Read> Utf16Reader<R> {
             to_unit,
             odd: None,
             high: None,
-            made: Vec::new(),
-            given: 0,
+            converted: Vec::new(),
+            returned: 0,
         }
     }
 
-    /// Reads and makes more. Makes nothing only at the end.
-    fn make(&mut self) -> io::Result<()> {
-        self.made.clear();
-        self.given = 0;
-        while self.made.is_empty() {
+    /// Reads and converts more. At the end there is nothing more.
+    fn convert(&mut self) -> io::Result<()> {
+        self.converted.clear();
+        self.returned = 0;
+        while self.converted.is_empty() {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);
             chunk.extend(self.odd.take());
             let wanted = (CHUNK_BYTES - chunk.len()) as u64;
@@ -54,8 +54,8 @@ impl<R: Read> Utf16Reader<R> {
                 if let Some(high) = self.high.take() {
                     self.push_half(high);
                 }
-                // Half a unit is no character.
-                self.made.extend(chunk.first().map(|_| 0xff));
+                // A single byte is not a unit.
+                self.converted.extend(chunk.first().map(|_| 0xff));
                 return Ok(());
             }
             let (units, odd) = chunk.as_chunks::<2>();
@@ -71,7 +71,7 @@ impl<R: Read> Utf16Reader<R> {
         if let Some(high) = self.high.take() {
             if (0xdc00..=0xdfff).contains(&unit) {
                 let pair = char::decode_utf16([high, unit]).filter_map(Result::ok);
-                self.made.extend(pair.collect::<String>().into_bytes());
+                self.converted.extend(pair.collect::<String>().into_bytes());
                 return;
             }
             self.push_half(high);
@@ -83,7 +83,7 @@ impl<R: Read> Utf16Reader<R> {
                 let mut bytes = [0; 3];
                 let character = char::from_u32(u32::from(unit)).unwrap_or_default();
                 let text = character.encode_utf8(&mut bytes);
-                self.made.extend_from_slice(text.as_bytes());
+                self.converted.extend_from_slice(text.as_bytes());
             }
         }
     }
@@ -96,19 +96,19 @@ impl<R: Read> Utf16Reader<R> {
             0x80 | ((high & 0x0f) << 2) | (low >> 6),
             0x80 | (low & 0x3f),
         ];
-        self.made.extend_from_slice(&bytes);
+        self.converted.extend_from_slice(&bytes);
     }
 }
 
 impl<R: Read> Read for Utf16Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.made.len() {
-            self.make()?;
+        if self.returned == self.converted.len() {
+            self.convert()?;
         }
-        let rest = &self.made[self.given..];
+        let rest = &self.converted[self.returned..];
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
-        self.given += count;
+        self.returned += count;
         Ok(count)
     }
 }
@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_comes_out_as_utf_8() {
-        // Longer than a chunk, and with pairs across its end.
+    fn utf_16_is_read_as_utf_8() {
+        // Longer than a chunk, with surrogate pairs across its end.
         for shift in ["", "x"] {
             let text = shift.to_owned() + &"\u{feff}é漢\u{1f44b}\n".repeat(20_000);
             let units: Vec<u16> = text.encode_utf16().collect();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_is_no_utf_8_and_breaks_nothing_else() {
+    fn half_of_a_pair_becomes_invalid_and_nothing_else_does() {
         for broken in [0xd83d, 0xdc4b] {
             let text = read(&[u16::from(b'a'), broken, u16::from(b'\n'), u16::from(b'b')]);
             let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();

@@ -1,4 +1,5 @@
-//! How much may come in a minute from an organisation, or a token: a bucket for each that fills evenly.
+//! Rates: how many requests or records a minute an organisation or a token may send. Each has a
+//! bucket that fills evenly (token bucket).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 
 use showreport_model::Timestamp;
 
-/// Parts of one: one part is what a rate of one a minute gives in a millisecond.
+/// Parts of one unit. A rate of one a minute adds one part in a millisecond.
 const PARTS: i64 = 60_000;
 
-/// A bucket for each key that has asked for anything.
+/// A rate with a bucket for each key that was used.
 #[derive(Debug)]
-pub(crate) struct Limits<K> {
+pub(crate) struct RateLimits<K> {
     name: &'static str,
     per_minute: u32,
     buckets: Mutex<HashMap<K, Bucket>>,
@@ -19,13 +20,13 @@ pub(crate) struct Limits<K> {
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// Less than none after a request that was as much as several.
+    /// Negative after a request with more records than were left.
     parts: i64,
     filled_at: Timestamp,
 }
 
-impl<K: Clone + Eq + Hash> Limits<K> {
-    /// So many a minute, all of which may come at once. The name is that of the setting.
+impl<K: Clone + Eq + Hash> RateLimits<K> {
+    /// A rate of `per_minute`, all of which may come at once. `name` is that of the setting.
     pub(crate) fn new(name: &'static str, per_minute: u32) -> Self {
         Self {
             name,
@@ -39,12 +40,12 @@ impl<K: Clone + Eq + Hash> Limits<K> {
         self.name
     }
 
-    /// How many a minute.
+    /// The rate.
     pub(crate) const fn per_minute(&self) -> u32 {
         self.per_minute
     }
 
-    /// Takes one from the bucket; or says in how many milliseconds there is one.
+    /// Takes one from the bucket. The error is the time in milliseconds until there is one.
     pub(crate) fn take(&self, key: &K, now: Timestamp) -> Result<(), i64> {
         self.with(key, now, |parts, rate| {
             if *parts >= PARTS {
@@ -55,7 +56,7 @@ impl<K: Clone + Eq + Hash> Limits<K> {
         })
     }
 
-    /// Says in how many milliseconds there is one, where there is none.
+    /// Checks that there is one. The error is the time in milliseconds until there is.
     pub(crate) fn check(&self, key: &K, now: Timestamp) -> Result<(), i64> {
         self.with(key, now, |parts, rate| {
             if *parts >= PARTS {
@@ -65,8 +66,8 @@ impl<K: Clone + Eq + Hash> Limits<K> {
         })
     }
 
-    /// Takes as many as there were, even if that is more than there are: how many come in a request
-    /// is only known afterwards. The next requests wait until the bucket has filled again.
+    /// Takes `count`, also if fewer are left: the number of records is known only when a request is
+    /// decoded. The next requests are refused until the bucket has filled again.
     pub(crate) fn charge(&self, key: &K, count: usize, now: Timestamp) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.with(key, now, |parts, _| {
@@ -74,7 +75,7 @@ impl<K: Clone + Eq + Hash> Limits<K> {
         });
     }
 
-    /// Works on the parts in a bucket as they are by now. They fill by the rate, in a millisecond.
+    /// Fills a bucket up to now, and gives its parts and the parts that are added in a millisecond.
     fn with<T>(&self, key: &K, now: Timestamp, work: impl FnOnce(&mut i64, i64) -> T) -> T {
         let rate = i64::from(self.per_minute);
         let full = Bucket {
@@ -83,7 +84,7 @@ impl<K: Clone + Eq + Hash> Limits<K> {
         };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(key.clone()).or_insert(full);
-        // A clock that goes back fills nothing.
+        // A clock that is set back adds nothing.
         let passed = (now.as_millis() - bucket.filled_at.as_millis()).max(0);
         bucket.parts = passed
             .saturating_mul(rate)
@@ -94,7 +95,7 @@ impl<K: Clone + Eq + Hash> Limits<K> {
     }
 }
 
-/// In how many milliseconds there is one again.
+/// The time in milliseconds until there is one.
 const fn wait_ms(parts: i64, rate: i64) -> i64 {
     PARTS.saturating_sub(parts).saturating_add(rate - 1) / rate
 }
@@ -107,36 +108,36 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_evenly_for_each_organisation() {
-        let limits = Limits::new("requests_per_minute", 120);
+        let rates = RateLimits::new("requests_per_minute", 120);
         let org = |name: &str| OrgId::new(name).unwrap();
         let at = |millis| Timestamp::MIN.saturating_add_millis(millis);
         for _ in 0..120 {
-            limits.take(&org("acme"), at(0)).unwrap();
+            rates.take(&org("acme"), at(0)).unwrap();
         }
-        assert_eq!(limits.take(&org("acme"), at(0)), Err(500));
-        assert_eq!(limits.take(&org("acme"), at(499)), Err(1));
-        assert_eq!(limits.take(&org("rival"), at(499)), Ok(()));
-        assert_eq!(limits.take(&org("acme"), at(500)), Ok(()));
-        // A jump of the clock gives no more than a full bucket, and takes nothing.
+        assert_eq!(rates.take(&org("acme"), at(0)), Err(500));
+        assert_eq!(rates.take(&org("acme"), at(499)), Err(1));
+        assert_eq!(rates.take(&org("rival"), at(499)), Ok(()));
+        assert_eq!(rates.take(&org("acme"), at(500)), Ok(()));
+        // A jump of the clock fills the bucket at most, and removes nothing.
         for _ in 0..120 {
-            limits.take(&org("acme"), at(1_000_000_000)).unwrap();
+            rates.take(&org("acme"), at(1_000_000_000)).unwrap();
         }
-        assert_eq!(limits.take(&org("acme"), at(0)), Err(500));
-        assert_eq!(limits.take(&org("acme"), at(500)), Ok(()));
+        assert_eq!(rates.take(&org("acme"), at(0)), Err(500));
+        assert_eq!(rates.take(&org("acme"), at(500)), Ok(()));
     }
 
     #[test]
-    fn what_is_more_than_there_is_holds_up_what_comes_next() {
-        let limits = Limits::new("records_per_minute", 60);
+    fn a_request_with_too_many_records_delays_the_next() {
+        let rates = RateLimits::new("records_per_minute", 60);
         let at = |millis| Timestamp::MIN.saturating_add_millis(millis);
-        assert_eq!(limits.check(&"a", at(0)), Ok(()));
-        limits.charge(&"a", 90, at(0));
-        // One a second: thirty too many, and the one that is asked for.
-        assert_eq!(limits.check(&"a", at(0)), Err(31_000));
-        assert_eq!(limits.check(&"b", at(0)), Ok(()));
-        assert_eq!(limits.check(&"a", at(30_999)), Err(1));
-        assert_eq!(limits.check(&"a", at(31_000)), Ok(()));
-        limits.charge(&"a", usize::MAX, at(31_000));
-        assert!(limits.check(&"a", at(31_000)).is_err());
+        assert_eq!(rates.check(&"a", at(0)), Ok(()));
+        rates.charge(&"a", 90, at(0));
+        // One a second: 30 too many, and one more.
+        assert_eq!(rates.check(&"a", at(0)), Err(31_000));
+        assert_eq!(rates.check(&"b", at(0)), Ok(()));
+        assert_eq!(rates.check(&"a", at(30_999)), Err(1));
+        assert_eq!(rates.check(&"a", at(31_000)), Ok(()));
+        rates.charge(&"a", usize::MAX, at(31_000));
+        assert!(rates.check(&"a", at(31_000)).is_err());
     }
 }
