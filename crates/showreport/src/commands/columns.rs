@@ -41,13 +41,66 @@ pub(super) fn of_bulk_reports() -> String {
     text
 }
 
+/// Longest line of a list: clap wraps longer ones without the indentation.
+const LINE_WIDTH: usize = 98;
+
+/// Length of the longest name of a column type.
+const KIND_WIDTH: usize = "boolean".len();
+
 fn list(text: &mut String, head: &str, columns: &[Column]) {
-    text.push('\n');
-    text.push_str(head);
-    text.push('\n');
+    writeln!(text, "\n{head}").expect("writing to memory cannot fail");
+    let names = columns.iter().map(|column| column.name.len());
+    let name_width = names.max().unwrap_or(0);
+    let indent = 2 + name_width + 2 + KIND_WIDTH + 2;
     for column in columns {
         let (name, kind) = (column.name, column.kind.name());
-        writeln!(text, "  {name:<16} {kind:<7} {}", column.meaning)
-            .expect("writing to memory cannot fail");
+        let meaning = wrapped(column.meaning, indent);
+        writeln!(
+            text,
+            "  {name:<name_width$}  {kind:<KIND_WIDTH$}  {meaning}"
+        )
+        .expect("writing to memory cannot fail");
+    }
+}
+
+/// Breaks a text that begins at column `indent` into lines that begin there too.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut width = indent;
+    for word in text.split(' ') {
+        if width > indent && width + 1 + word.len() > LINE_WIDTH {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            width = indent;
+        } else if width > indent {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += word.len();
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_meanings_continue_below_their_beginning() {
+        assert_eq!(wrapped("a text", 30), "a text");
+        let long = ["word"; 20].join(" ");
+        let lines: Vec<String> = wrapped(&long, 30).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(30 + lines[0].len(), 94);
+        assert!(lines[1].starts_with(&format!("{}word", " ".repeat(30))));
+    }
+
+    #[test]
+    fn no_line_of_a_list_is_wrapped_by_the_parser() {
+        for text in [of_event_reports(), of_bulk_reports()] {
+            let lines = text.lines().filter(|line| line.starts_with("  "));
+            assert!(lines.into_iter().all(|line| line.len() <= LINE_WIDTH));
+        }
     }
 }

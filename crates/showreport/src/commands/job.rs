@@ -101,7 +101,7 @@ async fn create(
     zone_of(meta, org).await?;
     let name = name.unwrap_or_else(|| report_type.title().to_owned());
     let report_job = meta.create_report_job(org, report_type, &name).await?;
-    tracing::info!(%org, report_job.id = %report_job.id, %report_type, "made a job of bulk reports");
+    tracing::info!(%org, report_job.id = %report_job.id, %report_type, "created a report job");
     print_line(report_job.id)?;
     Ok(())
 }
@@ -151,7 +151,7 @@ async fn delete(meta: &Meta, directory: &DataDir, id: ReportJobId) -> anyhow::Re
         let deleted = files.delete_all(&report_job.org, file).await;
         deleted.context("delete the file of a report")?;
     }
-    tracing::info!(org = %report_job.org, report_job.id = %id, "deleted a job of bulk reports");
+    tracing::info!(org = %report_job.org, report_job.id = %id, "deleted a report job");
     print_line(format_args!("deleted {id}"))?;
     Ok(())
 }

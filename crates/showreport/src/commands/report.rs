@@ -37,12 +37,14 @@ pub(super) struct Report {
     #[arg(long, value_name = "DIMENSION", value_parser = dimension)]
     dimension: Dimension,
 
-    /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. Repeat the flag or
-    /// separate fields by commas. Without it there is one row for each view, message, option or vote
+    /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. Repeat the flag
+    /// or separate fields by commas. Without it there is one row for each view, message, option or
+    /// vote
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = group_by)]
     group_by: Vec<GroupBy>,
 
-    /// Width of the watch-timestamp buckets, in seconds: 1, 5, 10, 15, 30, 60, 300, 900, 3600, 86400
+    /// Width of the watch-timestamp buckets, in seconds: 1, 5, 10, 15, 30, 60, 300, 900, 3600,
+    /// 86400
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = granularity)]
     granularity: Granularity,
 
@@ -190,7 +192,7 @@ fn granularity(text: &str) -> Result<Granularity, String> {
 }
 
 fn must_be_one_of(names: &str) -> String {
-    format!("it must be one of {}", names.replace('_', "-"))
+    format!("must be one of {}", names.replace('_', "-"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use showreport_model::time::parse_duration_millis;
 /// A length of time in milliseconds.
 pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
     parse_duration_millis(text)
-        .ok_or_else(|| "is no length of time, such as 30d, 12h, 90s or 1h 30m".to_owned())
+        .ok_or_else(|| "must be a length of time such as 30d, 12h, 90s or 1h 30m".to_owned())
 }
 
 /// A size in bytes, such as `512MiB`.
