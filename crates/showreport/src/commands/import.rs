@@ -27,7 +27,7 @@ use outcome::Outcome;
 use reader::Reader;
 use source::{Source, named};
 
-/// Load files of records
+/// Loads files of records
 ///
 /// A file is NDJSON, one record a line, or CSV with a header of field names. It may be compressed
 /// with gzip, zstd or brotli, and be UTF-8 or UTF-16. Loading a file twice changes nothing.
