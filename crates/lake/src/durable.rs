@@ -1,11 +1,10 @@
-//! [`DurableStore`]: a local object store whose every file survives a power cut.
+//! [`DurableStore`]: a local object store with files that survive a power cut.
 //!
-//! `object_store` 0.13 never calls fsync, so this decorator of its local store
-//! does. **Content is durable before it is visible**: a file is written and
-//! synced in a staging directory, then renamed or linked to its place, then the
-//! directory that names it and all its new parents are synced. So whatever has a
-//! name is whole, and when a call has returned, the name lasts too. Deleting
-//! syncs nothing: a file that comes back is deleted again, or harms nobody.
+//! `object_store` 0.13 never calls fsync, so this decorator of its local store does. **Content is
+//! durable before it is visible**: a file is written and synced in a staging directory, then
+//! renamed or linked to its path, then its directory and all new parents are synced. So a file that
+//! has a name is complete, and the name is durable once the call has returned. A deletion is not
+//! synced: a file that reappears is deleted again, or does no harm.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -34,15 +33,15 @@ use showreport_meta::private;
 use staging::{STAGING, Staged, Staging};
 use upload::DurableUpload;
 
-/// Directories may vanish between making them and naming a file in them, when
-/// the last file of a report is deleted; so often it is tried again.
+/// How often a file is given its name at most. Its directory may be removed in between, when the
+/// last file of a report is deleted.
 const PUBLISH_ATTEMPTS_MAX: u32 = 16;
 
-/// Directories that are known to be durable at one time. Each report has two of its own, so a
-/// server that never forgot them would keep 0.4 KB a report. A forgotten one costs a sync.
+/// Directories that are remembered as durable at most. Each report has two, so without a limit a
+/// server would hold 0.4 KB for each report. A directory that is not remembered costs a sync.
 const DURABLE_MAX: usize = 4_096;
 
-/// A store in a directory whose files survive a power cut.
+/// A store in a local directory with files that survive a power cut.
 #[derive(Debug, Clone)]
 pub(crate) struct DurableStore {
     shared: Arc<Shared>,
@@ -53,13 +52,13 @@ struct Shared {
     root: PathBuf,
     inner: LocalFileSystem,
     staging: Staging,
-    /// Directories whose own entry is known to be durable.
+    /// Directories that are known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl DurableStore {
-    /// Opens the store at `root`, creates what is missing and clears what processes
-    /// that died have left unfinished. Any number of processes may do so at a time.
+    /// Opens the store at `root`, creates missing directories and removes unfinished files of
+    /// processes that died. Any number of processes may do so at once.
     pub(crate) fn open(root: &FilePath) -> io::Result<Self> {
         private::make_directories(root)?;
         let root = root.canonicalize()?;
@@ -80,7 +79,7 @@ impl DurableStore {
         })
     }
 
-    /// Makes every name in a directory durable, whoever gave it.
+    /// Makes every name in a directory durable, also those that other processes gave.
     pub(crate) async fn sync(&self, directory: &Path) -> Result<()> {
         let directory = self.shared.root.join(directory.as_ref());
         self.blocking(move |shared| {
@@ -90,13 +89,13 @@ impl DurableStore {
         .await
     }
 
-    /// Lists what lies below a folder in any order, a part at a time. Listing in order keeps every name
-    /// in memory until the last is found.
+    /// Lists the files below a directory in any order, a part at a time. Listing in order would
+    /// need all names in memory.
     pub(crate) fn list_unsorted(&self, folder: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         self.shared.inner.list(Some(folder))
     }
 
-    /// Runs on a thread where waiting for the disk stops nobody.
+    /// Runs on a blocking thread.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
@@ -122,7 +121,7 @@ impl DurableStore {
 }
 
 impl Shared {
-    /// Gives a staged file its name. Afterwards both last.
+    /// Gives a staged file its name. Afterwards content and name are durable.
     fn publish(&self, staged: &Staged, place: &FilePath, mode: &PutMode) -> Result<()> {
         fail_point!("file-before-sync", |_| std::process::abort());
         sync_file(&staged.file, &staged.path);
@@ -167,7 +166,7 @@ impl Shared {
         self.make_directory(parent)?;
         match private::make_directory(directory) {
             Ok(()) => {}
-            // Whoever made it may have died before it was durable.
+            // The process that made it may have died before it was durable.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -179,7 +178,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets all but the root, which is always there. Others go with their last file.
+    /// Forgets all directories but the root. The others are removed with their last file.
     fn forget_directories(&self) {
         self.directories().retain(|known| *known == self.root);
     }
@@ -201,15 +200,15 @@ fn failed(source: io::Error) -> Error {
 }
 
 fn sync_file(file: &File, path: &FilePath) {
-    // The control of the tests that cut the power: without this they must lose files.
+    // The control of the power cut tests: with this fail point they must lose files.
     fail_point!("lake-without-sync", |_| ());
     if let Err(error) = file.sync_all() {
         end_process(path, &error);
     }
 }
 
-/// Makes the names in a directory durable. That it cannot be opened is an ordinary
-/// error: it may have gone with its last file.
+/// Makes the names in a directory durable. A failure to open it is an ordinary error: it may have
+/// been removed with its last file.
 fn sync_directory(directory: &FilePath) -> io::Result<()> {
     let opened = File::open(directory)?;
     sync_file(&opened, directory);
@@ -218,11 +217,14 @@ fn sync_directory(directory: &FilePath) -> io::Result<()> {
 
 /// Ends the process after a failed fsync.
 ///
-/// The kernel may have thrown the pages away and will call the next fsync a
-/// success, so it is never tried again: what is on the disk is found out by
-/// starting anew, from what was durable before.
+/// The kernel may have dropped the pages and report success for the next fsync, so a sync is never
+/// repeated. A restart reads what is on the disk.
 fn end_process(path: &FilePath, error: &io::Error) -> ! {
-    tracing::error!(path = %path.display(), %error, "fsync failed; the process ends, to start from what is durable");
+    tracing::error!(
+        path = %path.display(),
+        %error,
+        "fsync failed; the process ends, to start from what is durable"
+    );
     std::process::exit(70)
 }
 
@@ -236,7 +238,7 @@ fn is_staged(location: &Path) -> bool {
     lies_in(location, STAGING)
 }
 
-/// Whether this is, or lies in, that folder of the store's root.
+/// Whether the path is this directory of the store's root or lies below it.
 pub(crate) fn lies_in(location: &Path, folder: &str) -> bool {
     let first = location.parts().next();
     first.is_some_and(|part| part.as_ref() == folder)
@@ -343,9 +345,9 @@ impl ObjectStore for DurableStore {
     }
 }
 
-/// Sorts a listing by name and hides what is staged.
+/// Sorts a listing by name and leaves out staged files.
 ///
-/// The Delta library takes it from every store but `file:` that names come in order.
+/// The Delta library expects names in order from every store but `file:`.
 fn in_order(
     listed: BoxStream<'static, Result<ObjectMeta>>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -1,10 +1,10 @@
-//! What the lake counts.
+//! Metrics of the lake.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// What the lake counts.
+/// Metrics of the lake.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pub(crate) flush_seconds: Histogram,
@@ -28,7 +28,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Makes the figures known.
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("showreport_lake");
         registry.register(

@@ -20,35 +20,35 @@ use tokio::sync::Semaphore;
 
 use crate::{DurableStore, Error, Store};
 
-/// Where the files of reports lie in the store.
+/// The directory of the files of reports in the store.
 const REPORTS: &str = "reports";
 
-/// What is kept in memory before it is handed to the store.
+/// Bytes of a part, which is in memory before it is written to the store.
 const PART_BYTES: usize = 4 * 1024 * 1024;
 
-/// Pieces of files that are read at the same time to be sent. Each is read on a thread of its own; with
-/// one for each download the many short reads of reports and merges would have a small share of the
-/// processors, and take seconds.
+/// Pieces of files that are read for downloads at the same time. Each is read on a blocking thread.
+/// Without a limit, many downloads would leave little processor time to the short reads of reports
+/// and merges, which would take seconds.
 const READS_MAX: usize = 2;
 
-/// Parts on their way to the store; the writer waits when there are more.
+/// Parts that are being written at once at most; then the writer waits.
 const PARTS_UNDER_WAY_MAX: usize = 2;
 
-/// Which text of a report.
+/// The two texts of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
-    /// The file itself.
+    /// The report's file.
     Main,
-    /// The exact text, where the guard against formulas changed the file.
+    /// The exact text, if the guard against formulas changed the file.
     Raw,
 }
 
-/// Where a file of a report lies.
+/// The path of a report's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportPath(Path);
 
 impl ReportPath {
-    /// Each attempt has files of its own, so that two that run at once never meet.
+    /// Each attempt has files of its own, so two that run at once never write the same file.
     pub fn new(org: &OrgId, id: ReportId, attempt: u32, variant: Variant) -> Self {
         let variant = match variant {
             Variant::Main => "main",
@@ -67,9 +67,9 @@ fn report_directory(org: &OrgId, id: ReportId) -> Path {
 #[derive(Debug, Clone)]
 pub struct ReportFiles {
     store: Arc<dyn ObjectStore>,
-    /// What lies below it, to list files a part at a time.
+    /// The directory of reports, to list its files a part at a time.
     durable: DurableStore,
-    /// Shared by all that are sent.
+    /// Shared by all downloads.
     reads: Arc<Semaphore>,
 }
 
@@ -82,7 +82,7 @@ impl ReportFiles {
         }
     }
 
-    /// Begins a file. It appears, whole and durable, when the writer is shut down.
+    /// Begins a file. It becomes visible, complete and durable when the writer is shut down.
     pub fn create(&self, path: &ReportPath) -> ReportWriter {
         let store = self.store.clone();
         let writer = BufWriter::with_capacity(store.clone(), path.0.clone(), PART_BYTES);
@@ -94,11 +94,12 @@ impl ReportFiles {
         }
     }
 
-    /// The bytes of a file within a range, which must lie in the file.
+    /// The bytes of a range, which must lie within the file.
     ///
-    /// They are checked piece by piece. The first piece is checked before this returns, so that a
-    /// small file fails before an answer has begun. Further pieces are checked as they are sent:
-    /// to check all of a large file first takes longer than a request may, and reads it twice.
+    /// They are checked in pieces. The first piece is checked before this returns, so damage of a
+    /// small file fails before the response begins. The others are checked as they are sent:
+    /// checking all of a large file first would take longer than a request may, and would read it
+    /// twice.
     pub async fn read(
         &self,
         path: &ReportPath,
@@ -135,19 +136,19 @@ impl ReportFiles {
         Ok(one_by_one.boxed())
     }
 
-    /// How large a file is.
+    /// The size of a file.
     pub async fn size(&self, path: &ReportPath) -> Result<u64, Error> {
         Ok(self.store.head(&path.0).await.map_err(failed)?.size)
     }
 
-    /// Deletes every file of a report, of all its attempts.
+    /// Deletes the files of all attempts of a report.
     pub async fn delete_all(&self, org: &OrgId, id: ReportId) -> Result<(), Error> {
         let files = self.store.list(Some(&report_directory(org, id)));
         let paths = files.map_ok(|file| file.location).boxed();
         self.delete(paths).await.map(drop)
     }
 
-    /// Deletes files, but for those that are gone already. Gives how many it deleted.
+    /// Deletes files. Returns how many there were: those that are gone already do not count.
     async fn delete(
         &self,
         paths: BoxStream<'static, object_store::Result<Path>>,
@@ -174,8 +175,8 @@ fn failed(source: object_store::Error) -> Error {
 
 /// Writes a file of a report.
 ///
-/// Nothing is to be seen of it before it is shut down. Dropped or aborted
-/// before that, it leaves nothing.
+/// The file becomes visible when the writer is shut down. A writer that is dropped or aborted
+/// before leaves nothing.
 #[derive(Debug)]
 pub struct ReportWriter {
     store: Arc<dyn ObjectStore>,
@@ -184,7 +185,7 @@ pub struct ReportWriter {
     stage: Stage,
 }
 
-/// How far a writer is.
+/// The state of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Writing,
@@ -193,7 +194,7 @@ enum Stage {
 }
 
 impl ReportWriter {
-    /// Gives the file up, complete or not.
+    /// Deletes the file, complete or not.
     pub async fn abort(mut self) -> Result<(), Error> {
         if self.stage == Stage::Writing {
             return self.writer.abort().await.map_err(failed);
@@ -206,7 +207,7 @@ impl ReportWriter {
     }
 }
 
-/// Says of an error that the disk is full, if it is.
+/// Turns an error because of a full disk into one of kind `StorageFull`.
 fn with_kind(error: io::Error) -> io::Error {
     if is_storage_full(&error) {
         io::Error::new(io::ErrorKind::StorageFull, error)

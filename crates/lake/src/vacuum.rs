@@ -1,7 +1,7 @@
-//! Removes the files that nobody needs any more, and the entries of versions that nobody reads.
+//! Removes data files and log entries that are no longer needed.
 //!
-//! Kept are the files of the newest versions, of the heads, of the versions that
-//! running reports have pinned, and those that left a table less than a day ago.
+//! Kept are the files of the newest versions, of the heads, and of the versions that running
+//! reports have pinned, and files that left a table less than a day ago.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use showreport_model::facts::Table;
 use crate::Error;
 use crate::delta::{Newest, RETENTION_MS};
 
-/// Removes the files of a table that are no longer needed, and returns how many data files that were.
+/// Removes the files of a table that are no longer needed. Returns the number of data files.
 pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest, table: Table) -> Result<usize, Error> {
     let known = meta.known_lake().await?;
     let pinned = meta.pinned_heads().await?;
@@ -32,8 +32,8 @@ pub(crate) async fn vacuum(meta: &Meta, newest: &mut Newest, table: Table) -> Re
         .map_err(|source| Error::Vacuum { table, source })
 }
 
-/// The time from which files are looked at. Tests that kill look from days ahead, so that there is
-/// something to remove.
+/// The time by which the age of files is judged. Crash tests move it ahead by days, so that there
+/// is something to remove.
 fn judged_at(clock: &dyn Clock) -> i64 {
     let now_ms = clock.now().as_millis();
     fail_point!("vacuum-from-ahead", |_| now_ms + 2 * RETENTION_MS);
@@ -41,12 +41,12 @@ fn judged_at(clock: &dyn Clock) -> i64 {
 }
 
 async fn remove(delta: &DeltaTable, kept: &[u64], now_ms: i64) -> DeltaResult<usize> {
-    // The library finds what to remove; we do it, since it would count a file
-    // that went long ago again and again, and write two versions each time.
+    // The library only lists what to remove. Its own deletion would count files that were removed
+    // long ago each time, and would commit two versions.
     let (_, found) = delta
         .clone()
         .vacuum()
-        // Files that no version ever had are what failed writes have left.
+        // Also files that no version ever had: those of failed writes.
         .with_mode(VacuumMode::Full)
         .with_keep_versions(kept)
         .with_clock(Arc::new(VacuumClock(now_ms)))
@@ -77,7 +77,7 @@ async fn remove(delta: &DeltaTable, kept: &[u64], now_ms: i64) -> DeltaResult<us
     Ok(removed)
 }
 
-/// A time, as the library wants it.
+/// The time of the vacuum, as a clock of the library.
 #[derive(Debug)]
 struct VacuumClock(i64);
 

@@ -1,5 +1,5 @@
-//! Writes rows to data files: zstd Parquet in small row groups, so that the
-//! statistics of groups and pages let a reader skip what it does not need.
+//! Writes rows to data files: Parquet with zstd in small row groups, so that a reader can skip
+//! groups and pages by their statistics.
 
 use deltalake::kernel::Add;
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
@@ -11,22 +11,22 @@ use showreport_model::facts::Table;
 use crate::Error;
 use crate::tables::Fact;
 
-/// An hour of one viewer is about one row. A reader's threads share a file by its row groups, so
-/// that the show of some ten thousand viewers must have several. A page is no larger, fine enough to
-/// find one viewer's or one day's rows.
+/// Rows of a row group at most, which is also the limit of a page. An hour of one viewer is about
+/// one row. Threads that read a file divide it by row groups, so the file of a show with ten
+/// thousand viewers must have more than one.
 const ROW_GROUP_ROWS: usize = 8_192;
 
-/// A row group of polls with long options would be a gigabyte otherwise, and both writing and
-/// reading hold the columns of a row group in memory.
+/// Bytes of a row group at most. Without it a row group of polls with long options would be a
+/// gigabyte, and both writing and reading hold the columns of a row group in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
-/// Rows that are turned into columns at once.
+/// Rows that are turned into columns at once at most.
 const BATCH_ROWS: usize = 8_192;
 
-/// Bytes of their texts. Only chat and polls come near: a poll can have 128 KiB.
+/// Bytes of the texts of these rows. Only chat and polls come near: a poll can have 128 KiB.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Writes rows, in their order, to one file after the other.
+/// Writes rows in their order to one file after the other.
 pub(crate) struct FileWriter<F: Fact> {
     writer: RecordBatchWriter,
     waiting: Vec<F::Row<'static>>,
@@ -45,7 +45,7 @@ impl<F: Fact> FileWriter<F> {
         })
     }
 
-    /// Writes a row, now or later.
+    /// Adds a row to the current file; it may be buffered.
     pub(crate) async fn push(&mut self, row: F::Row<'static>) -> Result<(), Error> {
         self.waiting_bytes += F::text_bytes(&row);
         self.waiting.push(row);
@@ -55,7 +55,7 @@ impl<F: Fact> FileWriter<F> {
         Ok(())
     }
 
-    /// Writes rows.
+    /// Adds rows to the current file.
     pub(crate) async fn extend(&mut self, rows: &[F::Row<'_>]) -> Result<(), Error> {
         self.write_waiting().await?;
         let mut rest = rows;
@@ -67,12 +67,12 @@ impl<F: Fact> FileWriter<F> {
         Ok(())
     }
 
-    /// About how large the present file is.
+    /// Approximate size of the current file.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.writer.buffer_len() as u64
     }
 
-    /// Ends the present file, if it has any row; the next row begins another.
+    /// Ends the current file if it has rows. The next row begins another.
     pub(crate) async fn end_file(&mut self) -> Result<(), Error> {
         self.write_waiting().await?;
         let files = self.writer.flush().await.map_err(failed::<F>)?;
@@ -80,7 +80,7 @@ impl<F: Fact> FileWriter<F> {
         Ok(())
     }
 
-    /// Ends the last file. The files are durable; no version has them yet.
+    /// Ends the last file. All files are durable then; no version has them yet.
     pub(crate) async fn finish(mut self) -> Result<Vec<Add>, Error> {
         self.end_file().await?;
         Ok(self.files)
@@ -100,7 +100,7 @@ impl<F: Fact> FileWriter<F> {
     }
 }
 
-/// How many of these rows are turned into columns at once, at least one.
+/// How many of these rows are turned into columns at once: at least one.
 fn rows_of_batch<F: Fact>(rows: &[F::Row<'_>]) -> usize {
     let mut bytes = 0;
     let fitting = rows.iter().take(BATCH_ROWS).take_while(|row| {
@@ -118,8 +118,8 @@ fn failed<F: Fact>(source: deltalake::DeltaTableError) -> Error {
     }
 }
 
-/// The values after which a page is looked at whether it is full. Of a column of polls as many as are
-/// usual would be 64 MiB.
+/// The number of values after which the writer checks whether a page is full. The default of 1024
+/// would be 64 MiB of a column of polls.
 const fn values_at_once(table: Table) -> usize {
     match table {
         Table::Polls => 16,

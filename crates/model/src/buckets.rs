@@ -9,7 +9,7 @@ use crate::time::{Timestamp, Zone};
 #[serde(try_from = "u32", into = "u32")]
 pub struct Granularity(u32);
 
-/// A width that is not offered.
+/// A width that is none of [`Granularity::SECONDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is no granularity; in seconds it is one of 1, 5, 10, 15, 30, 60, 300, 900, 3600, 86400"
@@ -17,7 +17,7 @@ pub struct Granularity(u32);
 pub struct UnknownGranularity(pub u32);
 
 impl Granularity {
-    /// The widths offered, in seconds.
+    /// The possible widths.
     pub const SECONDS: [u32; 10] = [1, 5, 10, 15, 30, 60, 300, 900, 3600, DAY_SECONDS];
 
     /// The width in seconds.
@@ -56,14 +56,14 @@ impl From<Granularity> for u32 {
 /// A division of time into numbered buckets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Buckets {
-    /// Buckets of equal length on the UTC clock, in milliseconds.
+    /// Buckets of equal length, in milliseconds, counted from 1970 UTC.
     Clock(i64),
-    /// Days of a zone, by their first instants.
+    /// Days of a zone: the first millisecond of each, ascending.
     Days(Arc<[i64]>),
 }
 
 impl Buckets {
-    /// The buckets of a granularity; days are those of the zone.
+    /// Buckets of a granularity. Those of a day are the days of the zone.
     pub fn new(granularity: Granularity, zone: &Zone) -> Self {
         if granularity.0 == DAY_SECONDS && *zone != Zone::utc() {
             let until = "2200-01-01T00:00:00Z"
@@ -76,7 +76,7 @@ impl Buckets {
         }
     }
 
-    /// The number of the bucket that holds the instant.
+    /// The number of the bucket that contains the instant.
     pub fn index(&self, at: i64) -> i64 {
         match self {
             Self::Clock(width) => at.div_euclid(*width),
@@ -98,7 +98,7 @@ impl Buckets {
         }
     }
 
-    /// The first instant of the bucket that holds the instant.
+    /// The first instant of the bucket that contains the instant.
     pub fn floor(&self, at: i64) -> i64 {
         self.start(self.index(at))
     }

@@ -1,14 +1,14 @@
-//! How much of sets of spans falls into each bucket of time.
+//! How many milliseconds of many sets of spans fall into each bucket of time.
 //!
-//! A span adds to its first and its last bucket, and to differences between
-//! neighbours, so the work does not grow with the number of buckets it crosses.
+//! A span is stored as changes at its first and its last bucket, so the work does not grow with
+//! the number of buckets between them.
 
 use smallvec::SmallVec;
 
 use crate::buckets::Buckets;
 use crate::span::Span;
 
-/// A set of spans as it lies in buckets.
+/// A set of spans, as the buckets that each span begins and ends in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spread(SmallVec<[Crossing; 2]>);
 
@@ -18,14 +18,14 @@ struct Crossing {
     head: i64,
     head_millis: i64,
     tail: i64,
-    /// None, if the tail is the head.
+    /// 0 if the tail is the head.
     tail_millis: i64,
-    /// The first bucket in which no earlier span of the set lies.
+    /// The first bucket that has no instant of an earlier span of the set.
     uncounted: i64,
 }
 
 impl Spread {
-    /// Of a set whose spans are ascending and disjoint.
+    /// The spans must be ascending and disjoint.
     pub fn new(buckets: &Buckets, set: &[Span]) -> Self {
         let mut counted_until = i64::MIN;
         let crossing = |span: &Span| {
@@ -51,16 +51,15 @@ impl Spread {
     }
 }
 
-/// What a bucket adds to a curve: to milliseconds, and to how many sets there are.
-///
-/// Sums of changes are changes of sums, so those of many sets in one bucket become one.
+/// The change of a curve from one bucket to the next. Changes of many sets in the same bucket can
+/// be added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Change {
     /// Milliseconds of spans that begin or end inside the bucket.
     pub millis: i64,
-    /// Spans that fill this bucket less those that fill the one before.
+    /// Spans that fill this bucket minus those that fill the one before.
     pub filled: i64,
-    /// Sets that have any instant in this bucket less those in the one before.
+    /// Sets with an instant in this bucket minus those with one in the bucket before.
     pub present: i64,
 }
 
@@ -73,7 +72,7 @@ impl Change {
 }
 
 impl Spread {
-    /// The buckets that the set changes: their numbers, ascending, and how.
+    /// The changes of the set, with the numbers of their buckets, ascending.
     pub fn changes(&self) -> SmallVec<[(i64, Change); 4]> {
         let mut changes: SmallVec<[(i64, Change); 4]> = SmallVec::new();
         let mut change = |index, millis, filled, present| {
@@ -90,7 +89,7 @@ impl Spread {
                 change(crossing.head + 1, 0, 1, 0);
                 change(crossing.tail, crossing.tail_millis, -1, 0);
             }
-            // The set counts once a bucket, however many of its spans lie there.
+            // A set counts once in a bucket, also with several spans there.
             if crossing.uncounted <= crossing.tail {
                 change(crossing.uncounted, 0, 0, 1);
                 change(crossing.tail + 1, 0, 0, -1);
@@ -114,7 +113,7 @@ impl Spread {
 pub struct Level(Change);
 
 impl Level {
-    /// Adds what this bucket changes.
+    /// Adds the change of this bucket.
     pub fn add(&mut self, change: Change) {
         self.0.add(change);
     }
@@ -129,7 +128,7 @@ impl Level {
         self.0.present
     }
 
-    /// Milliseconds inside the bucket, which has that width, summed over the sets.
+    /// Milliseconds inside the bucket, summed over the sets. `width` is that of the bucket.
     pub const fn millis(&self, width: i64) -> i64 {
         self.0.millis + self.0.filled * width
     }
@@ -146,7 +145,7 @@ mod tests {
     use crate::span::testing::sets;
     use crate::time::Zone;
 
-    /// Every bucket by itself: slow and obviously right.
+    /// The reference: every bucket by itself.
     fn naive(buckets: &Buckets, sets: &[Vec<Span>]) -> BTreeMap<i64, (i64, i64)> {
         let mut points: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
         for set in sets {
@@ -196,8 +195,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_curve_equals_the_sum_bucket_by_bucket(sets in sets(), seconds in prop::sample::select(vec![1u32, 5, 60, 300])) {
-            let buckets = Buckets::new(Granularity::try_from(seconds).expect("offered"), &Zone::utc());
+        fn a_curve_equals_the_sum_bucket_by_bucket(
+            sets in sets(),
+            seconds in prop::sample::select(vec![1u32, 5, 60, 300]),
+        ) {
+            let granularity = Granularity::try_from(seconds).expect("offered");
+            let buckets = Buckets::new(granularity, &Zone::utc());
             prop_assert_eq!(curve(&buckets, &sets), naive(&buckets, &sets));
         }
     }

@@ -1,5 +1,4 @@
-//! Identifiers. No bare string or UUID crosses a function, so that a customer
-//! can never be taken for a device.
+//! Identifiers, a type for each, so that the compiler refuses a customer in the place of a device.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-/// The most characters (Unicode scalar values) an id may have.
+/// Maximum length of an id, in Unicode scalar values.
 pub const ID_CHARS_MAX: usize = 128;
 
-/// Why a text is no id.
+/// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The text is empty.
@@ -22,7 +21,7 @@ pub enum IdError {
     /// The text holds a control character.
     #[error("holds a control character; an id has none")]
     Control,
-    /// The text is no name of an organisation.
+    /// The name of an organisation has a character that it may not have.
     #[error("holds {0:?}; an organisation is named by letters, digits, `.`, `-` and `_`")]
     OrgCharacter(char),
 }
@@ -31,7 +30,7 @@ fn check_text(text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
-    // Bytes bound characters from above, so that short ids are not counted.
+    // A text has at most as many characters as bytes, so short ids need no count.
     if text.len() > ID_CHARS_MAX {
         let characters = text.chars().count();
         if characters > ID_CHARS_MAX {
@@ -46,7 +45,7 @@ fn check_text(text: &str) -> Result<(), IdError> {
 
 fn check_org(text: &str) -> Result<(), IdError> {
     check_text(text)?;
-    // It travels in a header and in paths of files.
+    // The name is used in headers and in paths of files.
     match text
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
@@ -76,7 +75,7 @@ macro_rules! text_ids {
                 $check(text)
             }
 
-            /// The id as it was given.
+            /// The text of the id.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -112,7 +111,7 @@ macro_rules! uuid_ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id, never given before. Later ids sort after earlier ones.
+            /// A new id. Later ids sort after earlier ones.
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -135,9 +134,9 @@ macro_rules! uuid_ids {
 }
 
 text_ids! {
-    /// A person, as the customer's own system names them.
+    /// A customer, by the id of the organisation's own system.
     CustomerId checked by check_text;
-    /// A device, as its player names it.
+    /// A device, by the id that its player sends.
     DeviceId checked by check_text;
     /// A show: a live, VOD or AOD event.
     EventId checked by check_text;
@@ -145,26 +144,26 @@ text_ids! {
     MessageId checked by check_text;
     /// An option of a poll.
     OptionId checked by check_text;
-    /// An organisation, to which every record belongs.
+    /// An organisation: it owns events, facts, tokens and reports.
     OrgId checked by check_org;
     /// A playback, which is a view, within an event.
     PlaybackId checked by check_text;
     /// A poll within an event.
     PollId checked by check_text;
-    /// A vote within a poll, where the sender numbers them.
+    /// A vote within a poll, by the sender's number.
     VoteId checked by check_text;
 }
 
 uuid_ids! {
-    /// One process that claims jobs: made anew each time it opens the database.
+    /// A process that claims jobs. A new one is made each time the database is opened.
     ClaimantId;
-    /// One unit of background work.
+    /// A unit of background work.
     JobId;
-    /// One report: an order and, when made, its file.
+    /// A report: its order and, once made, its file.
     ReportId;
-    /// One report job for a report a day.
+    /// A report job: it makes a report for every day.
     ReportJobId;
-    /// One access token; the secret itself is never kept.
+    /// An access token.
     TokenId;
 }
 

@@ -1,7 +1,7 @@
 //! Spans of playing time and their algebra: union, clip, measure.
 //!
-//! Everything is exact: integers, half-open, no sampling. A [`SpanSet`] does
-//! not depend on the order, number or division of the spans it was made of.
+//! All arithmetic is on integers and exact. A [`SpanSet`] does not depend on the order in which
+//! spans were added, on repetitions, or on where they were divided.
 
 use smallvec::SmallVec;
 
@@ -15,7 +15,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span, or nothing if it does not end after it begins.
+    /// `None` unless `from < to`.
     pub fn new(from: i64, to: i64) -> Option<Self> {
         (from < to).then_some(Self { from, to })
     }
@@ -25,7 +25,7 @@ impl Span {
         self.from
     }
 
-    /// The first millisecond after.
+    /// The first millisecond after the end.
     pub const fn to(self) -> i64 {
         self.to
     }
@@ -35,7 +35,7 @@ impl Span {
         self.to - self.from
     }
 
-    /// The least span that holds both.
+    /// The smallest span that contains both.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Span {
         }
     }
 
-    /// The least span of whole hours that holds it.
+    /// The smallest span of whole hours that contains it.
     #[must_use]
     pub const fn in_hours(self) -> Self {
         Self {
@@ -56,23 +56,21 @@ impl Span {
 
 const MILLIS_PER_HOUR: i64 = 3_600_000;
 
-/// A filter in time: `[start, end)`, either end open where it is `None`.
+/// A filter in time: `[start, end)`, without a bound where it is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Window {
-    /// The first instant inside.
     pub start: Option<Timestamp>,
-    /// The first instant after.
     pub end: Option<Timestamp>,
 }
 
 impl Window {
-    /// Everything.
+    /// Has no bounds.
     pub const ALL: Self = Self {
         start: None,
         end: None,
     };
 
-    /// Whether some instant can lie inside.
+    /// Whether it contains any instant.
     pub fn is_possible(self) -> bool {
         match (self.start, self.end) {
             (Some(start), Some(end)) => start < end,
@@ -93,20 +91,19 @@ impl Window {
     }
 }
 
-/// A set of instants, kept as few spans.
+/// A set of milliseconds, stored as disjoint spans.
 ///
-/// Spans that come in order merge at once, which is how players send them.
-/// Others are kept aside and merged when they have doubled the set, so that
-/// repetitions cost no memory. A set of one span, which is what most views
-/// are, needs no heap.
+/// A span that continues the last one is merged at once: players send spans in order. Other spans
+/// are appended and merged once their number has doubled the set, so repetitions take no memory.
+/// A set of one span, as of most views, needs no heap.
 #[derive(Debug, Clone, Default)]
 pub struct SpanSet {
     spans: SmallVec<[Span; 1]>,
-    /// How many spans lead in order, disjoint and not touching.
+    /// Length of the prefix of `spans` that is ascending, disjoint and not touching.
     settled: usize,
 }
 
-/// Below this many unsettled spans a merge is not worth its sort.
+/// Fewer unsettled spans than this are not sorted and merged yet.
 const UNSETTLED_MIN: usize = 32;
 
 impl SpanSet {
@@ -118,7 +115,7 @@ impl SpanSet {
         }
     }
 
-    /// Adds every instant of the span.
+    /// Adds the milliseconds of a span.
     pub fn insert(&mut self, span: Span) {
         if self.settled == self.spans.len() {
             match self.spans.last_mut() {
@@ -140,14 +137,14 @@ impl SpanSet {
         }
     }
 
-    /// Adds every instant of the other set.
+    /// Adds the milliseconds of many spans.
     pub fn extend(&mut self, spans: impl IntoIterator<Item = Span>) {
         for span in spans {
             self.insert(span);
         }
     }
 
-    /// Merges what is kept aside, and returns the spans: ascending, disjoint and not touching.
+    /// Merges all spans and returns them: ascending, disjoint and not touching.
     pub fn settle(&mut self) -> &[Span] {
         if self.settled < self.spans.len() {
             self.spans.sort_unstable();
@@ -190,7 +187,7 @@ impl FromIterator<Span> for SpanSet {
     }
 }
 
-/// The milliseconds of spans that are disjoint.
+/// The number of milliseconds in disjoint spans.
 pub fn measure(disjoint: &[Span]) -> i64 {
     disjoint.iter().map(|span| span.millis()).sum()
 }
@@ -201,7 +198,7 @@ pub(crate) mod testing {
 
     use super::{Span, SpanSet};
 
-    /// Some sets of spans, each ascending and disjoint.
+    /// Sets of spans, each ascending and disjoint.
     pub(crate) fn sets() -> impl Strategy<Value = Vec<Vec<Span>>> {
         let set = prop::collection::vec((0i64..200_000, 1i64..30_000), 0..12).prop_map(|pairs| {
             let mut set: SpanSet = pairs
@@ -231,7 +228,7 @@ mod tests {
         })
     }
 
-    /// The set as a set of milliseconds: slow and obviously right.
+    /// The reference: every millisecond by itself.
     fn instants(spans: &[Span]) -> BTreeSet<i64> {
         spans.iter().flat_map(|span| span.from..span.to).collect()
     }
@@ -271,7 +268,8 @@ mod tests {
             let before = Window { start: None, end: Some(at) };
             let after = Window { start: Some(at), end: None };
             let sum = |window: Window| {
-                spans.iter().map(moved).filter_map(|span| window.clip(span)).collect::<SpanSet>().measure()
+                let clipped = spans.iter().map(moved).filter_map(|span| window.clip(span));
+                clipped.collect::<SpanSet>().measure()
             };
             prop_assert_eq!(sum(before) + sum(after), sum(Window::ALL));
         }

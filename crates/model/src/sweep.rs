@@ -1,31 +1,29 @@
-//! The true maximum of viewers at one instant, found by sweeping over all edges.
+//! The maximum number of concurrent viewers, found by a sweep over all starts and ends.
 
 use crate::span::Span;
 
-/// The highest number of viewers at one instant, and the first instant that has it.
+/// The maximum number of concurrent viewers, and the first instant that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peak {
-    /// Viewers at that instant.
     pub viewers: i64,
-    /// The instant, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub at: i64,
 }
 
-/// Where the number of concurrent viewers changes, and by how much.
-///
-/// Sums of audiences are audiences, so partial results merge.
+/// The changes of the number of concurrent viewers. Those of many parts can be merged by
+/// [`Audience::push`].
 #[derive(Debug, Clone, Default)]
 pub struct Audience {
-    /// (instant, change), in order up to `settled`, one entry an instant there.
+    /// (instant, change). Up to `settled` ascending, with one entry for each instant.
     edges: Vec<(i64, i64)>,
     settled: usize,
 }
 
-/// Below this many unsettled edges a merge is not worth its sort.
+/// Fewer unsettled edges than this are not sorted and merged yet.
 const UNSETTLED_MIN: usize = 256;
 
 impl Audience {
-    /// Adds one viewer, whose spans are disjoint.
+    /// Adds a viewer. The spans must be disjoint.
     pub fn add(&mut self, viewer: &[Span]) {
         for span in viewer {
             self.push(span.from(), 1);
@@ -33,7 +31,7 @@ impl Audience {
         }
     }
 
-    /// Adds a change, as another audience's [`Audience::settle`] gave it.
+    /// Adds a change that [`Audience::settle`] of another audience returned.
     pub fn push(&mut self, at: i64, change: i64) {
         self.edges.push((at, change));
         if self.edges.len() - self.settled > self.settled.max(UNSETTLED_MIN) {
@@ -41,7 +39,7 @@ impl Audience {
         }
     }
 
-    /// The changes: ascending, one an instant.
+    /// The changes, ascending, with one entry for each instant.
     pub fn settle(&mut self) -> &[(i64, i64)] {
         if self.settled < self.edges.len() {
             self.edges.sort_unstable_by_key(|&(at, _)| at);
@@ -58,7 +56,7 @@ impl Audience {
         &self.edges
     }
 
-    /// The peak, or nothing where nobody watched.
+    /// `None` if there is no viewer.
     pub fn peak(&mut self) -> Option<Peak> {
         let mut now = 0;
         let mut peak: Option<Peak> = None;
@@ -87,18 +85,21 @@ mod tests {
     proptest! {
         #[test]
         fn the_peak_is_the_maximum_over_all_instants(
-            viewers in prop::collection::vec(prop::collection::vec((0i64..200, 1i64..40), 0..5), 0..12)
+            viewers in prop::collection::vec(
+                prop::collection::vec((0i64..200, 1i64..40), 0..5),
+                0..12,
+            )
         ) {
-            let mut sets: Vec<SpanSet> = viewers
-                .into_iter()
-                .map(|pairs| pairs.into_iter().filter_map(|(from, length)| Span::new(from, from + length)).collect())
-                .collect();
+            let span = |(from, length)| Span::new(from, from + length);
+            let set = |pairs: Vec<(i64, i64)>| pairs.into_iter().filter_map(span).collect();
+            let mut sets: Vec<SpanSet> = viewers.into_iter().map(set).collect();
             let mut audience = Audience::default();
             for set in &mut sets {
                 audience.add(set.settle());
             }
+            let holds = |span: &Span, instant| span.from() <= instant && instant < span.to();
             let at = |instant: i64| sets.iter().filter(|set| {
-                (*set).clone().settle().iter().any(|span| span.from() <= instant && instant < span.to())
+                (*set).clone().settle().iter().any(|span| holds(span, instant))
             }).count();
             let naive = (0..250).map(at).max().unwrap_or(0);
             let first = (0..250).find(|&instant| at(instant) == naive);

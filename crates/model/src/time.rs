@@ -1,4 +1,4 @@
-//! Instants, clocks and zones. The only module that names the calendar crate.
+//! Instants, clocks and zones. No other module uses the calendar crate.
 
 mod zone;
 mod report_day;
@@ -18,15 +18,15 @@ pub use zone::{UnknownZone, Zone};
 
 /// An instant in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Always between [`Timestamp::MIN`] and [`Timestamp::MAX`], so that its text
-/// has a four-digit year and texts sort as instants do.
+/// Always between [`Timestamp::MIN`] and [`Timestamp::MAX`], so its text has a year of four digits
+/// and texts sort as instants do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
-/// Why a text or number is no instant.
+/// Why a text or number is not an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// The text has another form.
+    /// The text is not RFC 3339.
     #[error(
         "is no RFC 3339 time with an offset, such as 2026-11-22T18:30:00.000Z or \
          2026-11-22T19:30:00+01:00"
@@ -72,9 +72,8 @@ impl Timestamp {
         )
     }
 
-    /// Reads an RFC 3339 time of any year as the nearest instant that we know.
-    ///
-    /// A bound before all time or after it is one that bounds nothing.
+    /// Reads an RFC 3339 time of any year as the nearest possible instant. For a filter that makes
+    /// no difference: there are no facts beyond.
     pub fn nearest(text: &str) -> Result<Self, TimeError> {
         match text.parse() {
             Err(TimeError::TooEarly) => Ok(Self::MIN),
@@ -83,8 +82,8 @@ impl Timestamp {
         }
     }
 
-    /// RFC 3339 in UTC as protocol buffers print it: whole seconds without a
-    /// fraction, others with six digits.
+    /// RFC 3339 in UTC as protocol buffers print it: without a fraction for whole seconds, else
+    /// with six digits.
     pub fn to_proto(self) -> String {
         let millis = self.0.rem_euclid(1000);
         let text = self.to_string();
@@ -134,13 +133,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where "now" comes from. An argument, so that tests choose it.
+/// The source of the current time. Passed as an argument, so that tests can choose the time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The present instant.
+    /// The current instant.
     fn now(&self) -> Timestamp;
 
-    /// The monotonic clock, by which a jump of the clock is noticed. Nothing, where there is none:
-    /// then no jump is noticed.
+    /// The monotonic clock, which shows jumps of the other. `None` if there is none: then jumps are
+    /// not noticed.
     fn steady(&self) -> Option<Instant> {
         None
     }
@@ -161,7 +160,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Reads a length of time as people type it, such as `90d`, `1h 30m` or `PT12H`, in milliseconds.
+/// Reads a duration such as `90d`, `1h 30m` or `PT12H`, in milliseconds.
 pub fn parse_duration_millis(text: &str) -> Option<i64> {
     let span: jiff::Span = text.parse().ok()?;
     let duration: SignedDuration = span

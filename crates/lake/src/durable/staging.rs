@@ -1,8 +1,8 @@
-//! Where files are written before they have a name.
+//! The directory for files that are not complete.
 //!
-//! Each process that has the store open has a directory of its own there, with a
-//! lock that dies with it, so that what the dead have left can be told from what
-//! the living are writing.
+//! Each process that has the store open has a directory of its own there with a lock, which the
+//! system releases when the process ends. A directory without a lock belongs to a process that
+//! died.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -28,11 +28,11 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Clears what the dead have left and makes a directory for this process.
+    /// Removes the directories of processes that died and makes one for this process.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let all = root.join(STAGING);
         private::make_directories(&all)?;
-        // One at a time, so that nobody takes a directory for dead before its lock is held.
+        // One process at a time, so that a directory is not removed before its lock is taken.
         let entrance = File::open(&all)?;
         entrance.lock()?;
         for entry in fs::read_dir(&all)? {
@@ -68,7 +68,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What stays is cleared by whoever opens the store next.
+        // If this fails, the next process that opens the store removes the directory.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -76,7 +76,7 @@ impl Drop for Staging {
 fn is_dead(directory: &Path) -> io::Result<bool> {
     let lock = match File::open(directory.join(LOCK)) {
         Ok(lock) => lock,
-        // It died before it had a lock.
+        // The process died before it had taken the lock.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
@@ -87,7 +87,7 @@ fn is_dead(directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// A file without a name. It is gone when dropped before it got one.
+/// A file without a name. It is deleted if it is dropped before it gets one.
 #[derive(Debug)]
 pub(super) struct Staged {
     pub(super) file: File,
@@ -105,7 +105,7 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // After a rename there is nothing; after a link the staged name must go.
+        // After a rename there is nothing to delete; after a link the staged name must be deleted.
         let _ = fs::remove_file(&self.path);
     }
 }

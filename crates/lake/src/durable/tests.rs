@@ -98,7 +98,7 @@ async fn an_aborted_or_dropped_upload_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn opening_clears_what_the_dead_have_left_and_nothing_else() {
+async fn opening_removes_what_dead_processes_left_and_nothing_else() {
     let (directory, living) = store();
     let dead = directory.path().join(STAGING).join("dead");
     fs::create_dir(&dead).unwrap();

@@ -15,10 +15,10 @@ use super::{Shared, failed};
 /// A file that is written in parts and named when it is complete.
 #[derive(Debug)]
 pub(super) struct DurableUpload {
-    /// Absent once it is completed or aborted.
+    /// `None` once it is completed or aborted.
     parts: Option<Arc<Parts>>,
     place: PathBuf,
-    /// Where the next part begins.
+    /// Offset of the next part.
     length: u64,
 }
 
@@ -73,7 +73,7 @@ impl MultipartUpload for DurableUpload {
         let (place, length) = (self.place.clone(), self.length);
         tokio::task::spawn_blocking(move || {
             let staged = parts.staged.lock().expect("nobody panics while holding it");
-            // A part that failed, or was never awaited, must not leave a hole.
+            // A part that failed, or was never awaited, would leave a hole.
             if parts.written.load(Ordering::Relaxed) != length {
                 return Err(failed(std::io::Error::other("a part was not written")));
             }
@@ -87,8 +87,8 @@ impl MultipartUpload for DurableUpload {
     }
 
     async fn abort(&mut self) -> Result<()> {
-        // The staged file goes with its last holder. Aborting twice, or after a
-        // failure to complete, finds nothing to do.
+        // The staged file is deleted with its last reference. Aborting twice, or after a failed
+        // completion, does nothing.
         let parts = self.parts.take();
         tokio::task::spawn_blocking(move || drop(parts)).await?;
         Ok(())

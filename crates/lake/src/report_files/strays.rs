@@ -1,7 +1,7 @@
-//! Removes the files of reports that are nobody's.
+//! Removes files of reports that do not belong to a report.
 //!
-//! A crash leaves one where a file is complete and its report not yet published, or where a report
-//! is deleted and its file not yet. So does a caller who goes away between the two.
+//! They are left by a crash, or by a request that is dropped, between completing a file and
+//! publishing its report, or between deleting a report and deleting its file.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use super::{REPORTS, ReportFiles, failed};
 use crate::Error;
 use crate::delta::RETENTION_MS;
 
-/// Files whose reports are looked up at once.
+/// Files that are looked up in the database at once.
 const LOOKED_UP: usize = 1_000;
 
 impl ReportFiles {
-    /// Removes files that are nobody's and a day old: what is made at a request is somebody's only
-    /// once it is complete. Gives how many.
+    /// Removes files without a report that are at least a day old. A younger file may belong to a
+    /// report that is about to be published. Returns how many.
     pub(crate) async fn delete_strays(&self, meta: &Meta) -> Result<usize, Error> {
         let complete_by = meta.clock().now().as_millis() - RETENTION_MS;
         let mut files = self.complete_by(complete_by).try_chunks(LOOKED_UP);
@@ -35,12 +35,12 @@ impl ReportFiles {
         if strays.is_empty() {
             return Ok(0);
         }
-        // A damaged page may hide whose a file is.
+        // A damaged page of the database may hide the report of a file.
         meta.verify().await?;
         self.delete(stream::iter(strays).boxed()).await
     }
 
-    /// The files that were complete by an instant, with their reports.
+    /// The files that were complete at an instant, with their reports.
     fn complete_by(
         &self,
         millis: i64,
@@ -55,7 +55,7 @@ impl ReportFiles {
     }
 }
 
-/// The report whose file lies there, if it can be one's.
+/// The report of the file at a path. `None` if the path is not that of a report's file.
 fn report_of(path: &Path) -> Option<ReportId> {
     let mut parts = path.parts().skip(2);
     parts.next()?.as_ref().parse().ok()

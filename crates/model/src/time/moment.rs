@@ -1,4 +1,4 @@
-//! Instants as people write them: without an offset they are of a zone.
+//! Instants as command line arguments: those without an offset are local times of a zone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ enum Written {
     DateTime(DateTime),
 }
 
-/// A text that is no moment.
+/// A text that is not a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is no date such as 2026-11-22, no date and time such as '2026-11-22 18:30', and no RFC 3339 \
@@ -27,10 +27,10 @@ enum Written {
 )]
 pub struct NoMoment;
 
-/// Why a date or time of a zone is no instant.
+/// Why a local date or time is not an instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotOneInstant {
-    /// The zone's clocks go forward over it.
+    /// The clocks are set forward over it.
     #[error("{time} never was or will be in {zone}, whose clocks go forward over it")]
     Never {
         /// The date or time.
@@ -38,7 +38,7 @@ pub enum NotOneInstant {
         /// The zone's name.
         zone: String,
     },
-    /// The zone's clocks go back over it.
+    /// The clocks are set back over it, so it occurs twice.
     #[error("{time} is twice in {zone}, whose clocks go back: write {first} or {second}")]
     Twice {
         /// The time.
@@ -53,8 +53,8 @@ pub enum NotOneInstant {
 }
 
 impl Moment {
-    /// The instant that it is in a zone. A date is the first instant of its day. What lies outside of
-    /// the years that are kept is the nearest instant that is kept, since a bound there bounds nothing.
+    /// Its instant in a zone. A date is the first instant of its day. Outside of the possible years
+    /// it is the nearest possible instant: there are no facts beyond.
     pub fn in_zone(self, zone: &Zone) -> Result<Timestamp, NotOneInstant> {
         match self.0 {
             Written::Instant(at) => Ok(at),
@@ -82,7 +82,7 @@ fn instant_of(time: DateTime, zone: &Zone) -> Result<Timestamp, NotOneInstant> {
             .to_timestamp(time)
             .map(jiff::Timestamp::as_millisecond);
         let nearest = |millis: i64| Timestamp(millis.clamp(Timestamp::MIN.0, Timestamp::MAX.0));
-        // The calendar crate ends a day before the year 9999 does.
+        // The last instant of the calendar crate is a day before the end of the year 9999.
         millis.map_or(Timestamp::MAX, nearest)
     };
     match zone.offset_of(time) {
@@ -116,8 +116,8 @@ impl FromStr for Moment {
     }
 }
 
-/// Whether it is `2026-11-22 18:30`, with a `T` in place of the space or not, with seconds and a
-/// fraction or not: the calendar crate reads other forms too, and passes over offsets.
+/// Whether the text is like `2026-11-22 18:30`, with a space or a `T`, with or without seconds and
+/// a fraction. The calendar crate reads other formats too, and ignores offsets.
 fn is_date_and_time(text: &str) -> bool {
     let shape: String = text
         .chars()

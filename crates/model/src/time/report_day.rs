@@ -1,4 +1,4 @@
-//! Days of a zone: what a daily report covers.
+//! Days of a zone, which bulk reports cover.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,15 +13,15 @@ use super::{Timestamp, Zone};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReportDay(Date);
 
-/// A text that is no date.
+/// A text that is not a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no date such as 2026-11-22 or 20261122")]
 pub struct NoDate;
 
-/// Why a date is no day of a zone.
+/// Why a date is not a day of a zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchDay {
-    /// The zone's clocks went forward over the whole date.
+    /// The clocks were set forward over the whole date.
     #[error("{day} never was in {zone}, whose clocks went forward over it")]
     Skipped {
         /// The date.
@@ -29,13 +29,13 @@ pub enum NoSuchDay {
         /// The zone's name.
         zone: String,
     },
-    /// It begins before the first instant that is kept.
+    /// It begins before [`Timestamp::MIN`].
     #[error("{day} begins before {}, and no record is older", Timestamp::MIN)]
     TooEarly {
         /// The date.
         day: ReportDay,
     },
-    /// It ends after the last instant that is kept.
+    /// It ends after [`Timestamp::MAX`].
     #[error("{day} ends after {}, and no record is newer", Timestamp::MAX)]
     TooLate {
         /// The date.
@@ -44,7 +44,7 @@ pub enum NoSuchDay {
 }
 
 impl ReportDay {
-    /// The date that lies so many days later; earlier, where the number is negative.
+    /// The date this many days later, or earlier if the number is negative.
     #[must_use]
     pub fn plus(self, days: i32) -> Self {
         Self(self.0.saturating_add(days.days()))
@@ -98,8 +98,8 @@ impl<'de> Deserialize<'de> for ReportDay {
 impl Zone {
     /// The day that holds an instant.
     ///
-    /// A day begins with the first instant that the zone gives its date, so
-    /// an hour that is told twice around midnight belongs to the later day.
+    /// A day begins with the first instant that has its date. So an hour around midnight that
+    /// occurs twice belongs to the later day.
     pub fn day_of(&self, at: Timestamp) -> ReportDay {
         let date = ReportDay(self.date(at));
         match self.day_start(date.plus(1)) {
@@ -108,8 +108,8 @@ impl Zone {
         }
     }
 
-    /// From when, included, until when, left out, a day lasts. Nothing for a
-    /// date that the zone skips, or beyond the years we know.
+    /// Start of a day, and its end, exclusive. `None` for a date that the zone skips, and outside
+    /// of the possible years.
     pub fn bounds(&self, day: ReportDay) -> Option<(Timestamp, Timestamp)> {
         /// Zones have skipped single dates, never two in a row.
         const SKIPPED_MAX: i32 = 2;
@@ -118,7 +118,7 @@ impl Zone {
         Some((start, end))
     }
 
-    /// The bounds of a day, or why the date is none.
+    /// The bounds of a day, or why the date is not a day.
     pub fn day(&self, day: ReportDay) -> Result<(Timestamp, Timestamp), NoSuchDay> {
         self.bounds(day).ok_or_else(|| {
             if day <= self.day_of(Timestamp::MIN) {

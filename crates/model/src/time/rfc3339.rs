@@ -1,15 +1,15 @@
-//! RFC 3339, all of it and nothing else.
+//! RFC 3339, complete and nothing else.
 //!
-//! The calendar crate reads more (offsets of hours, names of zones, weeks), takes at most nine digits of
-//! a fraction, and makes a leap second the one before it.
+//! The calendar crate also reads offsets of hours, names of zones and weeks. It reads at most nine
+//! digits of a fraction, and a leap second as the second before it.
 
 /// Milliseconds of a minute.
 const MINUTE: i64 = 60_000;
 
 /// Milliseconds since 1970 of a text such as `2026-11-22T18:30:00.000Z`, floored.
 ///
-/// The calendar has one second more where UTC says 23:59:60. Each such second is the last
-/// millisecond of its minute, so that it comes before the next day and after what was before it.
+/// A leap second (23:59:60 UTC) is the last millisecond of its minute, so it is before the next day
+/// and not before the second that precedes it.
 pub(super) fn millis(text: &str) -> Option<i64> {
     let (date, rest) = text.as_bytes().split_at_checked(10)?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else {
@@ -39,7 +39,7 @@ pub(super) fn millis(text: &str) -> Option<i64> {
     (next_minute.rem_euclid(super::MILLIS_PER_DAY) == 0).then_some(next_minute - 1)
 }
 
-/// The number that the digits are.
+/// The digits as a number.
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |number, digit| {
         digit
@@ -48,7 +48,7 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// A fraction of a second of any length, in whole milliseconds, and what follows it.
+/// A fraction of a second of any length in whole milliseconds, and the rest of the text.
 fn fraction_millis(rest: &[u8]) -> Option<(i64, &[u8])> {
     let Some(fraction) = rest.strip_prefix(b".") else {
         return Some((0, rest));
@@ -87,8 +87,8 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days of the proleptic Gregorian calendar. Years begin with March, so that the day of a leap
-/// year is their last.
+/// Days since 1970 in the proleptic Gregorian calendar. Years are taken to begin with March, so a
+/// leap day is the last of its year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     const DAYS_0000_03_01_TO_1970: i64 = 719_468;
     let year = if month <= 2 { year - 1 } else { year };

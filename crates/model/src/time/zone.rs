@@ -1,4 +1,4 @@
-//! Zones by the names of the IANA database, and where their days begin.
+//! Time zones by their IANA names, and the first instants of their days.
 
 use std::str::FromStr;
 
@@ -21,7 +21,7 @@ pub struct Zone {
 #[error("{name:?} is no time zone of the IANA database{}", suggestion(.meant.as_deref()))]
 pub struct UnknownZone {
     name: String,
-    /// The name of the database that differs in case only.
+    /// The name that differs only in case, if there is one.
     meant: Option<String>,
 }
 
@@ -32,7 +32,7 @@ fn suggestion(meant: Option<&str>) -> String {
     }
 }
 
-/// The database has this name for systems whose zone was never set; it is no zone of anybody.
+/// The database has this name for systems without a zone, so it is refused.
 const NEVER_SET: &str = "Factory";
 
 impl Zone {
@@ -44,17 +44,17 @@ impl Zone {
         }
     }
 
-    /// Every name of the IANA database, but `Factory`, in no order.
+    /// Every name of the IANA database but `Factory`, in any order.
     pub fn names() -> impl Iterator<Item = String> {
         let names = jiff::tz::db().available();
         let names = names.map(|name| name.as_str().to_owned());
         names.filter(|name| name != NEVER_SET)
     }
 
-    /// The zone that is stored under this name.
+    /// The zone of a stored name.
     ///
-    /// Earlier versions took more than names of the database, such as `europe/berlin` or `Etc/Unknown`,
-    /// and what they stored must still be read.
+    /// Earlier versions accepted other names too, such as `europe/berlin` or `Etc/Unknown`, so
+    /// these are read.
     pub fn stored(name: &str) -> Result<Self, UnknownZone> {
         if name == "UTC" {
             return Ok(Self::utc());
@@ -69,24 +69,23 @@ impl Zone {
         })
     }
 
-    /// The name it was given by.
+    /// The name that was given.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What a clock on the wall shows at an instant, in milliseconds since it showed 1970-01-01 00:00.
+    /// The local time of an instant, in milliseconds since 1970-01-01 00:00 local time.
     ///
-    /// Where clocks are set back, two instants show the same.
+    /// If clocks are set back, two instants have the same local time.
     pub fn wall_millis(&self, at: Timestamp) -> i64 {
         let instant = jiff::Timestamp::from_millisecond(at.0)
             .expect("a Timestamp is within the calendar's range");
         at.0 + i64::from(self.zone.to_offset(instant).seconds()) * 1_000
     }
 
-    /// The first instant of each date of this zone, ascending, so that every
-    /// instant from `from` to `to` lies in or after the first of them.
+    /// The first instant of each date of this zone, ascending. The first is not after `from`.
     ///
-    /// A date that the zone skips whole is absent.
+    /// A date that the zone skips is absent.
     pub fn day_starts(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let first = self.date(from).saturating_sub(1.day());
         let last = self.date(to).saturating_add(1.day());
@@ -102,7 +101,7 @@ impl Zone {
         starts
     }
 
-    /// The offset at a time of the zone, or those before and after a change of its clocks.
+    /// The offset at a local time, or the two offsets around a change of the clocks.
     pub(super) fn offset_of(&self, time: DateTime) -> AmbiguousOffset {
         self.zone.to_ambiguous_timestamp(time).offset()
     }
@@ -116,7 +115,7 @@ impl Zone {
 
     pub(super) fn first_instant(&self, date: Date) -> Option<Timestamp> {
         let start = date.to_zoned(self.zone.clone()).ok()?.start_of_day().ok()?;
-        // In a zone that skips the whole date, its start belongs to the next one.
+        // If the zone skips the whole date, this is the start of the next date.
         if start.date() != date {
             return None;
         }
@@ -128,7 +127,7 @@ impl Zone {
 impl FromStr for Zone {
     type Err = UnknownZone;
 
-    /// Reads a name of the IANA database, and nothing else that the calendar crate knows.
+    /// Reads a name of the IANA database. Other names that the calendar crate reads are refused.
     fn from_str(name: &str) -> Result<Self, UnknownZone> {
         let alike = Self::names().find(|known| known.eq_ignore_ascii_case(name));
         match alike {
@@ -191,7 +190,7 @@ mod tests {
             shown("America/New_York", "2026-07-01T00:00:00Z"),
             "2026-06-30T20:00:00.000Z"
         );
-        // The hour that is shown twice.
+        // The hour that occurs twice.
         for instant in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"] {
             assert_eq!(shown("Europe/Berlin", instant), "2026-10-25T02:30:00.000Z");
         }
@@ -202,7 +201,7 @@ mod tests {
         let zone: Zone = "Pacific/Apia".parse().expect("zone");
         let starts = zone.day_starts(at("2011-12-29T12:00:00Z"), at("2011-12-31T12:00:00Z"));
         let texts: Vec<String> = starts.iter().map(Timestamp::to_string).collect();
-        // 29 December, then 31 December: the 30th never was.
+        // 29 December, then 31 December: the zone skipped the 30th.
         assert!(
             texts.contains(&"2011-12-29T10:00:00.000Z".to_owned()),
             "{texts:?}"
