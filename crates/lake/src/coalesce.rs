@@ -1,7 +1,7 @@
-//! Facts are sets: rows that say the same, or whose spans are one, become one row.
+//! Merges equal rows, and spans of one view that overlap or touch.
 //!
-//! The same rows come out for any order, repetition and division of what went
-//! in: of rows in memory, and of any number of sorted files.
+//! The result is the same for any order, repetition and division of the rows, in memory and in any
+//! number of sorted files.
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -14,17 +14,17 @@ use crate::Error;
 use crate::schema::conform;
 use crate::tables::{Fact, Row};
 
-/// Sorts rows and makes one of those that are one.
+/// Sorts rows and merges them.
 pub(crate) fn coalesce<R: Row>(rows: &mut Vec<R>) {
     rows.sort_unstable();
     rows.dedup_by(|next, kept| kept.absorb(next));
 }
 
-/// Merges files that are sorted and coalesced into one such sequence of rows,
-/// holding no more than a batch of each.
+/// Merges files that are sorted and coalesced into one sequence of rows that is too, with one batch
+/// of each file in memory.
 pub(crate) struct Merge<F: Fact> {
     sources: Vec<Source<F>>,
-    /// The next row of each source that has any, with the number of the source.
+    /// The next row of each source that is not at its end, with the index of the source.
     next: BinaryHeap<Reverse<(F::Row<'static>, usize)>>,
 }
 
@@ -34,7 +34,7 @@ struct Source<F: Fact> {
 }
 
 impl<F: Fact> Merge<F> {
-    /// Begins to read.
+    /// Reads the first row of each file.
     pub(crate) async fn open(files: Vec<BatchStream>) -> Result<Self, Error> {
         let sources = files.into_iter().map(|batches| Source {
             batches,
@@ -50,7 +50,7 @@ impl<F: Fact> Merge<F> {
         Ok(merge)
     }
 
-    /// The next row, which nothing that follows can be one with.
+    /// The next row. No later row can be merged with it.
     pub(crate) async fn next(&mut self) -> Result<Option<F::Row<'static>>, Error> {
         let Some(mut row) = self.pop().await? else {
             return Ok(None);
@@ -61,7 +61,7 @@ impl<F: Fact> Merge<F> {
         Ok(Some(row))
     }
 
-    /// Lets the row take in the next one, if they are one; returns whose that was.
+    /// Merges the next row into this one, if that is possible. Returns the source of the next row.
     fn absorb_next(&mut self, row: &mut F::Row<'static>) -> Option<usize> {
         let mut next = self.next.peek_mut()?;
         let Reverse((other, _)) = &mut *next;
@@ -76,7 +76,7 @@ impl<F: Fact> Merge<F> {
         Ok(Some(row))
     }
 
-    /// Puts the next row of a source among the candidates.
+    /// Reads the next row of a source into the heap.
     async fn draw(&mut self, number: usize) -> Result<(), Error> {
         if let Some(row) = self.sources[number].next().await? {
             self.next.push(Reverse((row, number)));

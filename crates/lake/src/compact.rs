@@ -1,14 +1,11 @@
-//! Merges small files into larger ones, so that a reader opens few and finds an
-//! event's rows together.
+//! Merges small files into larger ones, so that a reader opens few files and finds the rows of an
+//! event next to each other.
 //!
-//! Files are sorted into tiers by their size, each a few times the one below;
-//! once a tier has enough files they are merged. So a row is rewritten about
-//! once a tier, however often it is flushed. The old files stay for the versions
-//! that have them, until they are vacuumed.
+//! Files are sorted into tiers by size. Once a tier has enough files they are merged, so a row is
+//! rewritten about once for each tier. The old files are vacuumed once no version needs them.
 //!
-//! Merging takes long and the files never change, so it is done without the
-//! lock; under it the plan is made, and the merged file takes the place of the
-//! others if they are all still there.
+//! Data files never change, so they are merged without the flush lock. The lock is held to make
+//! the plan, and to commit the merged file if all planned files are still in the table.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -33,38 +30,36 @@ use crate::tables::{Fact, Row, with_fact};
 use crate::write::FileWriter;
 use crate::{Config, Error, Store};
 
-/// A tier's files are at most so many times as large as the tier's below.
+/// Upper size limit of a tier divided by that of the tier below.
 const TIER_RATIO: u64 = 8;
 
-/// Files below this size are all of the lowest tier.
+/// Files below this size are in the lowest tier.
 const TIER_LOWEST_BYTES: u64 = 64 * 1024;
 
-/// Each file that is merged holds a row group in memory, so not too many at once.
+/// Files that are merged at once at most: each holds a row group in memory.
 const MERGE_FILES_MAX: usize = 16;
 
-/// A file may outgrow its target by so much to keep an event's day in one file.
+/// A file may be this many times its target size, to keep the rows of an event and day in one file.
 const OUTGROW_RATIO: u64 = 4;
 
-/// What a round of compaction merged.
+/// The result of a round of compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compacted {
-    /// Files that were merged.
     pub files_in: usize,
-    /// Files that took their place.
     pub files_out: usize,
 }
 
-/// Files of one table that shall become one, or a few.
+/// Files of a table that are to be merged.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) table: Table,
     delta: DeltaTable,
-    files: Vec<Old>,
+    files: Vec<OldFile>,
 }
 
-/// A file that shall go.
+/// A file that is to be replaced.
 #[derive(Debug)]
-struct Old {
+struct OldFile {
     path: Path,
     remove: Remove,
 }
@@ -75,8 +70,8 @@ impl Plan {
     }
 }
 
-/// Finds what is worth merging in a table. Files that are damaged are left out: a merge of which
-/// one is a part would fail each time, and its other files would never be merged.
+/// Finds files of a table that are worth merging. Damaged files are left out: a merge with one
+/// would fail each time, and the other files of the merge would never be merged.
 pub(crate) async fn plan(
     meta: &Meta,
     newest: &mut Newest,
@@ -105,16 +100,16 @@ fn worth_merging(
     config: &Config,
     table: Table,
     is_damaged: impl Fn(&Path) -> bool,
-) -> Result<Vec<Vec<Old>>, Error> {
+) -> Result<Vec<Vec<OldFile>>, Error> {
     let snapshot = delta.snapshot();
     let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
-    let mut tiers: BTreeMap<u32, Vec<Old>> = BTreeMap::new();
+    let mut tiers: BTreeMap<u32, Vec<OldFile>> = BTreeMap::new();
     for file in snapshot.log_data() {
         let bytes = u64::try_from(file.size()).unwrap_or(0);
         let path = file.object_store_path();
-        // Merging files of half the target and more gains a reader nothing.
+        // A file of half the target size or more is left as it is.
         if bytes < config.file_bytes_target / 2 && !is_damaged(&path) {
-            tiers.entry(tier(bytes)).or_default().push(Old {
+            tiers.entry(tier(bytes)).or_default().push(OldFile {
                 path,
                 remove: file.remove_action(false),
             });
@@ -140,7 +135,7 @@ fn tier(bytes: u64) -> u32 {
         .map_or(0, |tier| tier + 1)
 }
 
-/// Writes the files that shall take the place of the planned ones.
+/// Writes the merged files of a plan. No version has them yet.
 pub(crate) async fn merge(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
     with_fact!(plan.table, F => merge_rows::<F>(plan, bytes_target).await)
 }
@@ -170,7 +165,7 @@ async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>,
     writer.finish().await
 }
 
-/// The rows of a file, few at a time where a row can be large.
+/// The rows of a file, in small batches if rows can be large.
 async fn read_file(
     store: Arc<dyn ObjectStore>,
     path: Path,
@@ -186,8 +181,8 @@ async fn read_file(
     Ok(batches.map_err(Into::into).boxed())
 }
 
-/// Rows of each file that are in memory at once while it is merged. A poll can have 128 KiB,
-/// a message 6 KiB.
+/// Rows of a file that are in memory at once while it is merged. A poll can have 128 KiB, a message
+/// 6 KiB.
 const fn merge_rows_max(table: Table) -> usize {
     match table {
         Table::Polls => 16,
@@ -196,7 +191,7 @@ const fn merge_rows_max(table: Table) -> usize {
     }
 }
 
-/// Puts the merged files in the place of the others, if those are all still there.
+/// Replaces the planned files by the merged ones, if all of them are still in the table.
 pub(crate) async fn replace(
     meta: &Meta,
     newest: &mut Newest,
@@ -213,7 +208,7 @@ pub(crate) async fn replace(
     Ok(true)
 }
 
-/// Commits the version that has the merged files. Nothing, if one of the others is gone.
+/// Commits the version with the merged files. `None` if a planned file is no longer in the table.
 pub(crate) async fn commit(
     meta: &Meta,
     newest: &mut Newest,
@@ -233,7 +228,7 @@ pub(crate) async fn commit(
         return Ok(None);
     }
     fail_point!("compact-before-commit", |_| std::process::abort());
-    // The same rows lie elsewhere, so who follows the table has nothing to read.
+    // The rows are the same, so a reader that follows the changes of the table can skip them.
     let removes = plan.files.iter().map(|old| {
         Action::Remove(Remove {
             deletion_timestamp: Some(now_ms),

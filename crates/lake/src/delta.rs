@@ -1,11 +1,10 @@
-//! The Delta tables: where they lie, how they are created, loaded and committed to.
+//! The Delta tables: creating, loading and committing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake::kernel::{Action, Add, LogicalFileView, StructType};
+use deltalake::kernel::{Action, Add, LogicalFileView, SchemaRef, StructType};
 use deltalake::logstore::{StorageConfig, default_logstore};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaResult, DeltaTable, TableProperty};
@@ -17,40 +16,38 @@ use showreport_model::{ErrorKind, Failure};
 use url::Url;
 
 use crate::log::{self, COMMITS, Entry, location};
-use crate::schema::disk_schema;
+use crate::schema::kernel_schema;
 use crate::{Error, Store};
 
-/// The root of the store, as the Delta library and the query engine know it.
+/// The URL of the store's root in the Delta library and the query engine.
 pub(crate) const STORE_URL: &str = "showreport://store/";
 
-/// How long a file is kept that no version needs any more, and a version that
-/// no head is.
-///
-/// A reader that took the heads a moment ago still finds all it needs.
+/// How long a file is kept that no version needs any more, and a version that is no longer a head,
+/// so that readers that took the heads before still find their files.
 pub(crate) const RETENTION_MS: i64 = 86_400_000;
 
-/// [`RETENTION_MS`], as Delta Lake writes it.
+/// [`RETENTION_MS`] as a table property.
 const RETENTION: &str = "interval 1 days";
 
 /// Loads a version of a table that must be there.
 pub(crate) async fn load(store: &Store, table: Table, version: u64) -> Result<DeltaTable, Error> {
     let mut delta = unloaded(store, table);
-    bring_to(store, table, &mut delta, version).await?;
+    update_to(store, table, &mut delta, version).await?;
     Ok(delta)
 }
 
-/// Brings a table forward to a version that must be there.
-pub(crate) async fn bring_to(
+/// Updates a table to a version that must be there.
+pub(crate) async fn update_to(
     store: &Store,
     table: Table,
     delta: &mut DeltaTable,
     version: u64,
 ) -> Result<(), Error> {
-    let brought = delta.update_incremental(Some(version)).await;
-    if brought.is_ok() && delta.version() == Some(version) {
+    let updated = delta.update_incremental(Some(version)).await;
+    if updated.is_ok() && delta.version() == Some(version) {
         return Ok(());
     }
-    let failed = match brought {
+    let failed = match updated {
         Err(source) => Error::LoadTable { table, source },
         Ok(()) => store
             .damage(&log::log_of(table), "it lacks a version")
@@ -59,7 +56,7 @@ pub(crate) async fn bring_to(
     Err(explained(store, table, version, failed).await)
 }
 
-/// Why a version that must be there cannot be loaded: what its log lacks, if it lacks anything.
+/// The cause why a version cannot be loaded: the file that its log lacks, or else `error`.
 async fn explained(store: &Store, table: Table, version: u64, error: Error) -> Error {
     if error.kind() != ErrorKind::Unavailable {
         return error;
@@ -70,7 +67,7 @@ async fn explained(store: &Store, table: Table, version: u64, error: Error) -> E
     }
 }
 
-/// The table as it lies in the store, nothing of it loaded yet.
+/// The table in the store; nothing of it is loaded yet.
 fn unloaded(store: &Store, table: Table) -> DeltaTable {
     let url = format!("{STORE_URL}{}", location(table));
     let url = Url::parse(&url).expect("a plain path");
@@ -80,7 +77,7 @@ fn unloaded(store: &Store, table: Table) -> DeltaTable {
     DeltaTable::new(default_logstore(prefixed, root, &url, &options))
 }
 
-/// The newest version of every table. Only who holds the flush lock has them.
+/// The newest version of each table. It is changed under the flush lock.
 #[derive(Debug)]
 pub(crate) struct Newest {
     store: Store,
@@ -88,8 +85,8 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// Loads the tables, without the lock of other processes' changes. They must be there, and those that the
-    /// database counts on must be as it knows them.
+    /// Loads the tables. The flush lock is not needed. The tables must exist, and the entries of
+    /// the heads must be those that the database has.
     pub(crate) async fn load(store: Store, known: &KnownLake) -> Result<Self, Error> {
         let load = |table| newest(&store, table, known);
         let tables = [
@@ -101,17 +98,33 @@ impl Newest {
         Ok(Self { store, tables })
     }
 
-    /// Loads the tables, and creates those that are missing and that the database does not count
-    /// on. The caller holds the flush lock.
+    /// Loads the tables, and creates missing ones that have no head. The caller holds the flush
+    /// lock.
     pub(crate) async fn open(store: Store, known: &KnownLake) -> Result<Self, Error> {
         for &table in Table::ALL {
             if !known.heads.contains_key(&table) {
-                create(&store, table)
+                let schema = kernel_schema(table)?;
+                create(&store, table, &schema)
                     .await
                     .map_err(|source| Error::CreateTable { table, source })?;
             }
         }
         Self::load(store, known).await
+    }
+
+    /// The columns of the version of a table that counts.
+    pub(crate) async fn columns(
+        &self,
+        table: Table,
+        known: &KnownLake,
+    ) -> Result<SchemaRef, Error> {
+        let newest = &self.tables[table as usize];
+        let counts = known.heads.get(&table).copied().unwrap_or(0);
+        if newest.version() > Some(counts) {
+            columns_of(table, &load(&self.store, table, counts).await?)
+        } else {
+            columns_of(table, newest)
+        }
     }
 
     /// The newest version of a table, whether it counts or not.
@@ -120,8 +133,8 @@ impl Newest {
         self.tables[table as usize].version()
     }
 
-    /// Demands that the database is as new as the tables. It has to be asked how many transactions
-    /// it has had after they were loaded: others may go on meanwhile.
+    /// Fails if the database is older than the tables. `commits` must be read after the tables were
+    /// loaded, since other processes may write meanwhile.
     pub(crate) async fn demand_database(&self, commits: i64) -> Result<(), Error> {
         for &table in Table::ALL {
             let version = self.tables[table as usize].version().unwrap_or(0);
@@ -132,8 +145,8 @@ impl Newest {
         Ok(())
     }
 
-    /// The version of a table on which the next one is built. The caller holds the flush lock, and
-    /// has asked the database since.
+    /// The version of a table on which the next one is built. The caller holds the flush lock and
+    /// has read `known` under it.
     pub(crate) async fn refresh(
         &mut self,
         table: Table,
@@ -147,8 +160,8 @@ impl Newest {
         let head = known.heads.get(&table).copied();
         let version = newest.version();
         if version > head {
-            // Nothing may be built, or deleted, on the strength of names that a power cut can
-            // still take away.
+            // A power cut can still remove the names of entries past the head. They must be durable
+            // before a version is built on them.
             let synced = store.inner().sync(&log::log_of(table)).await;
             synced.map_err(|error| failed(error.into()))?;
         }
@@ -172,6 +185,13 @@ impl Newest {
     }
 }
 
+/// The columns of a loaded version.
+pub(crate) fn columns_of(table: Table, delta: &DeltaTable) -> Result<SchemaRef, Error> {
+    let snapshot = delta.snapshot();
+    let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
+    Ok(snapshot.schema())
+}
+
 /// Loads the newest version of a table.
 async fn newest(store: &Store, table: Table, known: &KnownLake) -> Result<DeltaTable, Error> {
     log::demand_head(store, table, known).await?;
@@ -188,17 +208,16 @@ async fn newest(store: &Store, table: Table, known: &KnownLake) -> Result<DeltaT
 
 /// A version of a table on which the next one may be built.
 ///
-/// It may lie past the head, when a process died or failed between its commit and the heads. What
-/// such a version added or removed counts for nothing: the database knows nothing of its events
-/// and of the days that it changed, and the records may never be sent again. So the next version
-/// takes it back.
+/// It is past the head if a process failed between its commit and moving the heads. Files that such
+/// a version added or removed do not count: the database lacks its events and dirty days, and the
+/// records may never be sent again. So the next version undoes it.
 #[derive(Debug)]
 pub(crate) struct Basis<'n> {
     store: &'n Store,
     table: Table,
     commits: i64,
     newest: &'n mut DeltaTable,
-    /// The version that counts, where it is not the newest.
+    /// The version that counts, if it is not the newest.
     counting: Option<DeltaTable>,
 }
 
@@ -213,7 +232,7 @@ impl Basis<'_> {
         self.newest
     }
 
-    /// Commits the next version: that which counts, and these actions.
+    /// Commits the next version: the one that counts, with these actions applied.
     pub(crate) async fn commit(
         self,
         mut actions: Vec<Action>,
@@ -221,7 +240,7 @@ impl Basis<'_> {
     ) -> Result<NewHead, Error> {
         let table = self.table;
         let failed = |source| Error::Commit { table, source };
-        let back = self.taking_back(&actions).map_err(failed)?;
+        let back = self.undoing(&actions).map_err(failed)?;
         actions.extend(back);
         let noted = (COMMITS.to_owned(), self.commits.into());
         let commit = CommitBuilder::from(CommitProperties::default().with_metadata([noted]))
@@ -244,8 +263,8 @@ impl Basis<'_> {
         }
     }
 
-    /// What makes the newest version the one that counts, beside these actions.
-    fn taking_back(&self, actions: &[Action]) -> DeltaResult<Vec<Action>> {
+    /// The actions that undo the versions past the head, beside these actions.
+    fn undoing(&self, actions: &[Action]) -> DeltaResult<Vec<Action>> {
         let Some(counting) = &self.counting else {
             return Ok(Vec::new());
         };
@@ -286,17 +305,20 @@ fn files(delta: &DeltaTable) -> DeltaResult<BTreeMap<Path, LogicalFileView>> {
     Ok(files.map(|file| (file.object_store_path(), file)).collect())
 }
 
-async fn create(store: &Store, table: Table) -> DeltaResult<DeltaTable> {
-    let schema: StructType = disk_schema(table).as_ref().try_into_kernel()?;
-    let statistics = match table {
-        Table::Polls => "org,event_id",
-        Table::Spans | Table::Chat | Table::Votes => "org,day,event_id",
+pub(crate) async fn create(
+    store: &Store,
+    table: Table,
+    schema: &StructType,
+) -> DeltaResult<DeltaTable> {
+    let statistics = match table.time_column() {
+        Some(_) => "org,day,event_id",
+        None => "org,event_id",
     };
     let properties = [
         (TableProperty::DataSkippingStatsColumns, statistics),
         (TableProperty::DeletedFileRetentionDuration, RETENTION),
         (TableProperty::LogRetentionDuration, RETENTION),
-        // Ours cleans up, with an eye on the versions that reports have pinned.
+        // `vacuum` removes entries, but keeps the versions that reports have pinned.
         (TableProperty::EnableExpiredLogCleanup, "false"),
     ];
     let create = unloaded(store, table)

@@ -4,7 +4,7 @@ use std::io;
 
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
-use showreport_model::facts::Table;
+use showreport_model::facts::{DecodeError, Table};
 use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
 
 /// A failure of the lake.
@@ -13,50 +13,37 @@ pub enum Error {
     /// The metadata database failed.
     #[error("use the metadata database")]
     Meta {
-        /// Why.
         #[from]
         source: showreport_meta::Error,
     },
     /// The directory of the store cannot be used.
     #[error("open the object store")]
-    OpenStore {
-        /// Why.
-        source: io::Error,
-    },
-    /// The lock of whoever changes the lake cannot be taken.
+    OpenStore { source: io::Error },
+    /// The flush lock cannot be taken.
     #[error("take the flush lock")]
-    TakeLock {
-        /// Why.
-        source: io::Error,
-    },
-    /// A row of the journal does not hold facts.
+    TakeLock { source: io::Error },
+    /// A row of the journal cannot be decoded.
     #[error("read row {seq} of the journal")]
-    ReadJournal {
-        /// The number of the row.
-        seq: i64,
-        /// Why.
-        source: ArrowError,
-    },
+    ReadJournal { seq: i64, source: DecodeError },
     /// Facts do not have the columns of their table.
     #[error("read facts of {table}")]
-    ReadFacts {
-        /// The table.
-        table: Table,
-        /// Why.
-        source: ArrowError,
-    },
+    ReadFacts { table: Table, source: ArrowError },
+    /// A table has a column that this version of the program does not have.
+    #[error(
+        "the table of {table} has the column `{column}`, which this version of showreport does not \
+         have: a newer version changed the table; run that version, or put back the copy of the \
+         whole directory from before the upgrade"
+    )]
+    NewerTable { table: Table, column: String },
     /// A table cannot be created.
     #[error("create the table of {table}")]
     CreateTable {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
-    /// What is stored is not what was written, or not of the database's moment.
+    /// What is stored is not what was written, or not of the same time as the database.
     #[error("read what was stored")]
     Damaged {
-        /// Where, and what is wrong.
         #[from]
         #[source]
         damage: Damage,
@@ -64,60 +51,45 @@ pub enum Error {
     /// The log of a table cannot be read.
     #[error("read the log of {table}")]
     ReadLog {
-        /// The table.
         table: Table,
-        /// Why.
         source: object_store::Error,
     },
     /// A version of a table cannot be loaded.
     #[error("load the table of {table}")]
     LoadTable {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
     /// A data file cannot be read.
     #[error("read a file of {table}")]
     ReadFile {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
     /// A data file cannot be written.
     #[error("write a file of {table}")]
     WriteFile {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
     /// A version of a table cannot be committed.
     #[error("commit to the table of {table}")]
     Commit {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
-    /// Files that nobody needs cannot be removed.
+    /// Files that are not needed cannot be removed.
     #[error("remove files of {table} that are no longer needed")]
     Vacuum {
-        /// The table.
         table: Table,
-        /// Why.
         source: DeltaTableError,
     },
-    /// The file of a report is no longer kept, or never was.
+    /// The file of a report was deleted, or never existed.
     #[error("the report's file is no longer kept")]
     FileGone,
     /// The file of a report cannot be used.
     #[error("use a report's file")]
-    ReportFile {
-        /// Why.
-        source: object_store::Error,
-    },
+    ReportFile { source: object_store::Error },
     /// The process is shutting down.
     #[error("the process is shutting down")]
     ShuttingDown,
@@ -134,7 +106,9 @@ impl Failure for Error {
         match self {
             Self::Meta { source } => source.kind(),
             Self::FileGone => ErrorKind::Gone,
-            Self::ReadJournal { .. } | Self::ReadFacts { .. } => ErrorKind::Internal,
+            Self::ReadJournal { .. } | Self::ReadFacts { .. } | Self::NewerTable { .. } => {
+                ErrorKind::Internal
+            }
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::OpenStore { .. }
             | Self::ReadLog { .. }

@@ -1,4 +1,4 @@
-//! Who changes the lake does so alone: one task of this process, and one process.
+//! The exclusive right to change the lake: one task of one process at a time.
 
 use std::fs::File;
 use std::io;
@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::delta::Newest;
 
-/// The newest versions, in the hands of who may change them.
-pub(crate) type Held = OwnedMutexGuard<Newest>;
+/// The newest versions, locked against the other tasks of this process.
+pub(crate) type NewestGuard = OwnedMutexGuard<Newest>;
 
-/// The right to change the lake.
+/// Gives the right to change the lake to one task at a time.
 #[derive(Debug)]
 pub(crate) struct Exclusive {
     lock: PathBuf,
     newest: Arc<Mutex<Newest>>,
-    /// Cancelled when this process stops.
+    /// Cancelled when the process stops.
     stopping: CancellationToken,
 }
 
@@ -36,24 +36,23 @@ impl Exclusive {
         }
     }
 
-    /// Ends every wait for the lock, now and from now on. Work that holds it is finished.
+    /// Ends present and future waits for the lock. Work that holds it is finished.
     pub(crate) fn stop_waiting(&self) {
         self.stopping.cancel();
     }
 
-    /// Waits until nobody else changes the lake, and runs `work` to its end, even if
-    /// the caller goes away: half of it could go on behind the back of the next.
+    /// Waits for the right to change the lake and runs `work` to its end, also if the returned
+    /// future is dropped: otherwise a part of it could still run beside the next work.
     ///
-    /// It runs on a thread of its own, since sorting, encoding and waiting for another
-    /// process would hold up all else. This process's turn is awaited first, so
-    /// that there is one such thread, however many callers wait.
+    /// `work` runs on a blocking thread, because it sorts, encodes and waits for other processes.
+    /// The lock of this process is taken first, so at most one thread waits for other processes.
     ///
-    /// The wait for another process has no bound, so a stop must end it: what is not begun
-    /// by then fails with [`Error::ShuttingDown`].
+    /// The wait for another process has no time limit. [`Exclusive::stop_waiting`] ends it: work
+    /// that has not begun by then fails with [`Error::ShuttingDown`].
     pub(crate) async fn run<T, W, F>(&self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
-        W: FnOnce(Held) -> F + Send + 'static,
+        W: FnOnce(NewestGuard) -> F + Send + 'static,
         F: Future<Output = Result<T, Error>>,
     {
         let newest = tokio::select! {
@@ -61,8 +60,8 @@ impl Exclusive {
             () = self.stopping.cancelled() => return Err(Error::ShuttingDown),
         };
         let lock = self.lock.clone();
-        // Set by the thread that begins the work or by the caller that gives it up, and only by
-        // the first: the thread may get the lock at the moment in which the process stops.
+        // Set once: by the thread when it begins the work, or here when the wait ends. The thread
+        // may get the lock at the moment in which the process stops.
         let decided = Arc::new(AtomicBool::new(false));
         let beginning = decided.clone();
         let running = run_aside(move || async move {
@@ -87,8 +86,8 @@ impl Exclusive {
     }
 }
 
-/// Waits for the flush lock. The system releases it when the file is closed,
-/// so it dies with the process that holds it.
+/// Waits for the flush lock. The system releases it when the file is closed, also when the process
+/// is killed.
 pub(crate) fn take_lock(path: &Path) -> Result<File, Error> {
     let take = || -> io::Result<File> {
         let file = private::options()
@@ -102,7 +101,7 @@ pub(crate) fn take_lock(path: &Path) -> Result<File, Error> {
     take().map_err(|source| Error::TakeLock { source })
 }
 
-/// Runs work that computes and blocks on a thread of its own, to its end.
+/// Runs work on a blocking thread, to its end.
 pub(crate) async fn run_aside<T, W, F>(work: W) -> Result<T, Error>
 where
     T: Send + 'static,

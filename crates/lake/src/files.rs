@@ -1,4 +1,4 @@
-//! Which files a reader opens.
+//! Finds the data files that a reader has to open.
 
 use std::collections::HashMap;
 
@@ -12,55 +12,53 @@ use showreport_model::{Damage, EventId, OrgId, Timestamp, Window};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-use crate::delta::{bring_to, load};
+use crate::delta::{load, update_to};
 use crate::log::location;
 use crate::{Error, Store};
 
-/// A file of a table.
+/// A data file of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFile {
-    /// Where it lies, from the root of the store.
+    /// Path from the root of the store.
     pub path: Path,
-    /// How large it is.
     pub size_bytes: u64,
 }
 
-/// Which rows a reader looks for.
+/// The rows that a reader looks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought<'a> {
-    /// Whose.
     pub org: &'a OrgId,
-    /// Of these events, which are sorted; without it of all.
+    /// Sorted. `None` is all events.
     pub events: Option<&'a [EventId]>,
-    /// Of the UTC days that this touches. Polls have no day, and are found whatever it says.
+    /// Rows of the UTC days that it touches. Polls have no day and are always found.
     pub window: Window,
 }
 
-/// The files of the tables, kept in memory and brought forward with the heads.
+/// The files of the newest version of each table that was asked for, in memory.
 #[derive(Debug)]
 pub(crate) struct Files {
     store: Store,
     loaded: [Mutex<Option<Loaded>>; 4],
 }
 
-/// A version of a table.
+/// A loaded version of a table.
 #[derive(Debug, Clone)]
 struct Loaded {
     delta: DeltaTable,
     version: u64,
-    files: Arc<[Known]>,
+    files: Arc<[FileEntry]>,
 }
 
-/// What a version says of a file.
+/// A data file with its statistics.
 #[derive(Debug)]
-struct Known {
+struct FileEntry {
     file: DataFile,
     org: Option<Bounds>,
     event: Option<Bounds>,
     day: Option<Bounds>,
 }
 
-/// Between which texts the values of a column lie.
+/// The least and the greatest value of a text column.
 #[derive(Debug)]
 struct Bounds {
     min: String,
@@ -75,7 +73,7 @@ impl Files {
         }
     }
 
-    /// The files that can have such rows.
+    /// The files that may have rows that are sought.
     pub(crate) async fn find(
         &self,
         heads: &Heads,
@@ -93,8 +91,8 @@ impl Files {
         Ok(files)
     }
 
-    /// Every file must be there, as long as the version says: the engine takes one that is gone
-    /// or empty for one without rows.
+    /// Fails unless every file is there with its size. The query engine would treat a missing or
+    /// empty file as one without rows.
     async fn demand(&self, table: Table, files: &[DataFile]) -> Result<(), Error> {
         for DataFile { path, size_bytes } in files {
             let problem = match self.store.head(path).await {
@@ -119,20 +117,20 @@ impl Files {
         Ok(())
     }
 
-    async fn of_version(&self, table: Table, version: u64) -> Result<Arc<[Known]>, Error> {
+    async fn of_version(&self, table: Table, version: u64) -> Result<Arc<[FileEntry]>, Error> {
         let mut loaded = self.loaded[table as usize].lock().await;
         let newer = match loaded.as_ref() {
             Some(known) if known.version == version => return Ok(known.files.clone()),
             Some(known) if known.version > version => {
-                // A report that pinned its heads a while ago. What is in memory
-                // serves those that come now, so it stays.
+                // The version of a report that pinned its heads earlier. Later requests need the
+                // newer version, so that one stays in memory.
                 drop(loaded);
                 let delta = load(&self.store, table, version).await?;
                 return Ok(Loaded::new(delta, table, version)?.files);
             }
             Some(known) => {
                 let mut delta = known.delta.clone();
-                bring_to(&self.store, table, &mut delta, version).await?;
+                update_to(&self.store, table, &mut delta, version).await?;
                 delta
             }
             None => load(&self.store, table, version).await?,
@@ -153,7 +151,7 @@ impl Loaded {
             let path = file.object_store_path();
             let stats = file.stats();
             let mut stats = stats.map(|stats| Stats::parse(&stats)).unwrap_or_default();
-            Known {
+            FileEntry {
                 file: DataFile {
                     path: root.parts().chain(path.parts()).collect(),
                     size_bytes: u64::try_from(file.size()).unwrap_or(0),
@@ -172,7 +170,7 @@ impl Loaded {
     }
 }
 
-impl Known {
+impl FileEntry {
     fn can_hold(&self, sought: &Sought<'_>, days: &Days) -> bool {
         let holds = |bounds: &Option<Bounds>, value: &str| {
             bounds.as_ref().is_none_or(|bounds| bounds.can_hold(value))
@@ -186,7 +184,8 @@ impl Known {
     }
 }
 
-/// The UTC days that a window touches, as statistics write dates: in the order of their text.
+/// The UTC days that a window touches, as texts: statistics have dates as texts, which sort as the
+/// days do.
 #[derive(Debug, PartialEq, Eq)]
 struct Days {
     first: Option<String>,
@@ -195,7 +194,7 @@ struct Days {
 
 impl Days {
     fn of(window: Window) -> Self {
-        /// A date leads the text of each instant.
+        /// Length of the date that begins the text of an instant.
         const DATE: usize = 10;
         let date = |at: Timestamp| at.to_string()[..DATE].to_owned();
         Self {
@@ -211,18 +210,17 @@ impl Days {
 }
 
 impl Bounds {
-    /// Whether a file within these bounds can hold the value.
+    /// Whether a file with these bounds can have the value.
     ///
-    /// Writers shorten long bounds. A minimum that is shortened is only less; a
-    /// maximum should be made greater then, but may be just a beginning, so what
-    /// begins with it counts as inside.
+    /// Writers shorten long bounds. A shortened minimum is still a lower bound. A shortened maximum
+    /// may be less than values that begin with it, so these count as inside.
     fn can_hold(&self, value: &str) -> bool {
         self.min.as_str() <= value
             && (value <= self.max.as_str() || value.starts_with(self.max.as_str()))
     }
 
-    /// Whether a file within these bounds can hold one of these events, which are sorted. The first that
-    /// is not below the bounds decides: those after it are inside only if it is.
+    /// Whether a file with these bounds can have one of these sorted events. Only the first event
+    /// that is not below the minimum has to be checked: later ones are inside only if it is.
     fn can_hold_any(&self, events: &[EventId]) -> bool {
         let first = events.partition_point(|event| event.as_str() < self.min.as_str());
         let first = events.get(first);
@@ -230,7 +228,7 @@ impl Bounds {
     }
 }
 
-/// The statistics of a file, as Delta Lake writes them.
+/// The statistics of a file in the JSON of Delta Lake.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Stats {
@@ -239,7 +237,7 @@ struct Stats {
 }
 
 impl Stats {
-    /// What cannot be read says nothing, and the file is kept.
+    /// Statistics that cannot be read exclude no rows.
     fn parse(json: &str) -> Self {
         serde_json::from_str(json).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! From the journal, or from an import, to the tables.
+//! Moves facts from the journal, or from an import, to the tables.
 //!
-//! First every table gets its new version, then one transaction moves the heads
-//! and removes the journal rows that they replace. What fails in between never counts: the next
-//! version of a table takes back what no head came to.
+//! First a new version of each table is committed. Then one transaction moves the heads and deletes
+//! the journal rows. After a crash in between, the committed versions do not count: the next
+//! version of each table undoes them.
 
 use std::time::Instant;
 
@@ -23,33 +23,31 @@ use crate::tables::{Fact, with_fact};
 use crate::write::FileWriter;
 use crate::{Error, Metrics};
 
-/// What a flush took from the journal. Nothing, if nothing was waiting.
+/// What a flush took from the journal. All zero if the journal was empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flushed {
-    /// Rows of the journal, a group commit each.
     pub journal_rows: usize,
-    /// Facts in them.
     pub fact_rows: usize,
-    /// Bytes of them.
+    /// Bytes of the journal rows, compressed.
     pub bytes: u64,
-    /// The number of the newest row. All older ones are in the tables, too.
+    /// The number of the newest row taken. All older rows are in the tables too.
     pub last: Option<i64>,
 }
 
-/// Bytes of the journal that are read at once.
+/// Bytes of the journal that are read by one query.
 const READ_BYTES: u64 = 4 << 20;
 
-/// Bytes of the journal that one flush takes at most, so that it ends under any load.
+/// Bytes of the journal that one flush takes at most, so that it ends while more are collected.
 const TAKEN_BYTES_MAX: u64 = 64 << 20;
 
-/// Rows that are sorted at once.
+/// Rows that are sorted at once at most.
 const PORTION_ROWS: usize = 256 << 10;
 
-/// Bytes of their columns.
+/// Bytes of the columns of these rows at most.
 const PORTION_BYTES: usize = 64 << 20;
 
-/// Moves one set of journal rows to the tables: as many as are about so many bytes
-/// in memory when they are merged.
+/// Moves the oldest journal rows to the tables: as many as take about `bytes_max` in memory once
+/// they are merged.
 pub(crate) async fn flush(
     meta: &Meta,
     newest: &mut Newest,
@@ -63,12 +61,12 @@ pub(crate) async fn flush(
     }
     let (moved, flushed, seqs) = taken.put(meta, newest, metrics).await?;
     meta.move_heads(&moved, &seqs).await?;
-    flushed.tell(started, metrics, "flushed the journal");
+    flushed.log(started, metrics, "flushed the journal");
     Ok(flushed)
 }
 
-/// Moves these rows to the tables as far as they are not in them, up to so many bytes in memory, and
-/// leaves them in the journal.
+/// Moves those of these rows that are not flushed yet to the tables, up to `bytes_max` in memory.
+/// The rows stay in the journal.
 pub(crate) async fn flush_ahead(
     meta: &Meta,
     newest: &mut Newest,
@@ -78,7 +76,7 @@ pub(crate) async fn flush_ahead(
     let started = Instant::now();
     let mut taken = Taken::default();
     for seq in meta.journal_unflushed(rows) {
-        // Gone, if another process has flushed it meanwhile.
+        // `None` if another process has flushed it meanwhile.
         let Some(row) = meta.journal_row(seq).await? else {
             continue;
         };
@@ -92,12 +90,12 @@ pub(crate) async fn flush_ahead(
     }
     let (moved, flushed, seqs) = taken.put(meta, newest, metrics).await?;
     meta.move_heads_ahead(&moved, &seqs).await?;
-    flushed.tell(started, metrics, "flushed some of the journal ahead");
+    flushed.log(started, metrics, "flushed some of the journal ahead");
     Ok(flushed)
 }
 
 impl Flushed {
-    fn tell(&self, started: Instant, metrics: &Metrics, what: &str) {
+    fn log(&self, started: Instant, metrics: &Metrics, what: &str) {
         let took = started.elapsed();
         metrics.flush_seconds.observe(took.as_secs_f64());
         metrics.rows_flushed.inc_by(self.fact_rows as u64);
@@ -111,7 +109,7 @@ impl Flushed {
     }
 }
 
-/// Rows of the journal, merged.
+/// Merged rows of the journal.
 #[derive(Debug, Default)]
 struct Taken {
     seqs: Vec<i64>,
@@ -121,7 +119,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Commits what was taken to the tables. The heads that came of it still have to be moved.
+    /// Commits new versions of the tables. The heads still have to be moved to them.
     async fn put(
         self,
         meta: &Meta,
@@ -142,7 +140,8 @@ impl Taken {
         Ok((moved, flushed, self.seqs))
     }
 
-    /// Whether a row may be taken after those that are. One must be, or nothing would ever be flushed.
+    /// Whether one more row may be taken. The first always is: otherwise a row that is larger than
+    /// the limit would stay in the journal.
     fn has_room_for(&mut self, row: &JournalRow, bytes_max: u64) -> bool {
         let held = self.merger.memory_bytes() as u64;
         self.seqs.is_empty() || held.saturating_add(row.unpacked_bytes) <= bytes_max
@@ -155,7 +154,7 @@ impl Taken {
         let facts = Facts::decode(&unpacked).map_err(read)?;
         drop(unpacked);
         let added = self.merger.add(&facts);
-        added.map_err(|error| read(ArrowError::ExternalError(error.into())))?;
+        added.map_err(|error| read(error.into()))?;
         self.fact_rows += facts.rows();
         self.bytes += row.bytes;
         self.seqs.push(seq);
@@ -163,10 +162,9 @@ impl Taken {
     }
 }
 
-/// Reads the journal from its oldest row on, until what is different in it, with the next row
-/// unpacked, would be more than `bytes_max` in memory. Beats of a view are one row then, so a flush
-/// can take many times as many bytes as it holds. Rows are unpacked one at a time: the size of each
-/// is known before.
+/// Reads the journal from its oldest row on, until the merged facts and the next row unpacked would
+/// take more than `bytes_max` in memory. Spans of a view are merged, so a flush can read many times
+/// as many bytes as it holds. Rows are unpacked one at a time; the size of each is known before.
 async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
     let mut taken = Taken::default();
     while taken.bytes < TAKEN_BYTES_MAX {
@@ -185,8 +183,8 @@ async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
     Ok(taken)
 }
 
-/// Puts facts into the tables without the journal. As many as fill
-/// `bytes_max` in memory are sorted at once and make a file.
+/// Puts facts into the tables without the journal. Facts of about `bytes_max` in memory are sorted
+/// together and become a file.
 pub(crate) async fn load(
     meta: &Meta,
     newest: &mut Newest,
@@ -215,7 +213,7 @@ pub(crate) async fn load(
     Ok(())
 }
 
-/// Does what a flush does, up to the point where a crash hurts most.
+/// A flush that ends before the heads are moved, as by a crash.
 #[cfg(test)]
 pub(crate) async fn stop_before_the_heads(meta: &Meta, newest: &mut Newest) -> Result<(), Error> {
     let merger = take(meta, u64::MAX).await?.merger;
@@ -223,7 +221,7 @@ pub(crate) async fn stop_before_the_heads(meta: &Meta, newest: &mut Newest) -> R
     append_and_stop(meta, newest, facts).await
 }
 
-/// Commits to the tables what a flush or a load would, and leaves the heads where they are.
+/// Commits new versions of the tables and does not move the heads.
 #[cfg(test)]
 pub(crate) async fn append_and_stop(
     meta: &Meta,
@@ -235,7 +233,7 @@ pub(crate) async fn append_and_stop(
     Ok(())
 }
 
-/// Commits a new version of each table that has facts: a file a group.
+/// Commits a new version of each table that has facts, with a file for each group.
 async fn append(
     newest: &mut Newest,
     known: &KnownLake,
@@ -287,9 +285,9 @@ async fn write<F: Fact>(
     writer.finish().await
 }
 
-/// The rows of a table, in portions that are sorted at once. Typed rows take several times the
-/// memory of their columns where texts are short, so that portions have few of them. A portion becomes
-/// a file; what is flushed is nearly always one.
+/// The rows of a table in portions. Each is sorted at once and becomes a file; a flush is nearly
+/// always one portion. Typed rows with short texts take several times the memory of their columns,
+/// so the number of rows is limited too.
 fn portions(group: &[Facts], table: Table) -> Vec<Vec<RecordBatch>> {
     let mut portions = Vec::new();
     let mut portion = Vec::new();

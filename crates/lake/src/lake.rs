@@ -1,4 +1,4 @@
-//! [`Lake`]: all that is done with the tables and the files of reports.
+//! [`Lake`]: the operations on the tables and on the files of reports.
 
 use std::sync::Arc;
 
@@ -13,16 +13,18 @@ use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
 use crate::delta::{Newest, STORE_URL};
-use crate::exclusive::{Exclusive, Held, run_aside, take_lock};
+use crate::exclusive::{Exclusive, NewestGuard, run_aside, take_lock};
 use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
+use crate::new_columns;
 use crate::vacuum;
 use crate::{Config, DamagedFiles, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
 
-/// Damaged files that are read again in one round. Each is read up to its first damaged block.
+/// Damaged files that are read again in one round at most. Each is read up to its first damaged
+/// block.
 const RECHECKED_MAX: usize = 16;
 
-/// The big facts, and the files of reports. Cheap to clone.
+/// The tables and the files of reports. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lake {
     shared: Arc<Shared>,
@@ -34,10 +36,10 @@ struct Shared {
     meta: Meta,
     store: Store,
     exclusive: Exclusive,
-    /// Held while files are merged, so that none is merged twice at once.
+    /// Held while files are merged, so that no file is merged twice at once.
     compacting: Mutex<()>,
-    /// Held by long work before it waits for `exclusive`, so that of all that wait there at most one is
-    /// long: a flush ahead waits for the one that is under way, and not for a queue of them.
+    /// Held by long work while it waits for `exclusive` and runs. So at most one long work waits
+    /// there, and a flush ahead waits for one of them, not for a queue.
     long: Mutex<()>,
     files: Files,
     report_files: ReportFiles,
@@ -45,29 +47,36 @@ struct Shared {
 }
 
 impl Lake {
-    /// The URL under which the query engine knows the store.
+    /// The URL of the store in the query engine.
     pub const STORE_URL: &'static str = STORE_URL;
 
-    /// Opens the lake: creates what is missing, and clears what the dead have left unfinished.
+    /// Opens the lake: creates tables and columns that are missing, and removes what processes
+    /// that died left unfinished.
     ///
-    /// Refuses a lake that is not of the database's moment ([`Damage`]).
+    /// Refuses a lake and a database that are not of the same time ([`Damage`]).
     pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
         let (root, lock) = (config.root.clone(), config.lock.clone());
         let known = meta.known_lake().await?;
+        let adding_meta = meta.clone();
         let (store, newest) = run_aside(move || async move {
             let durable =
                 DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
             let name = root.file_name().unwrap_or(root.as_os_str());
             let store = Store::new(durable, &name.to_string_lossy());
             match Newest::load(store.clone(), &known).await {
-                Ok(newest) => return Ok((store, newest)),
+                Ok(newest) => {
+                    if !new_columns::are_due(&newest, &known).await? {
+                        return Ok((store, newest));
+                    }
+                }
                 Err(error) if Damage::below(&error).is_some() => return Err(error),
                 Err(_) => {}
             }
-            // What is missing is made, and what else is wrong is found, alone. Nothing else
+            // Creating tables and adding columns needs the lock. Only the first start of a version
             // waits here: an import may hold the lock for long, and a start must not wait for it.
             let held = take_lock(&lock)?;
-            let newest = Newest::open(store.clone(), &known).await?;
+            let mut newest = Newest::open(store.clone(), &known).await?;
+            new_columns::add(&adding_meta, &mut newest).await?;
             drop(held);
             Ok((store, newest))
         })
@@ -89,59 +98,56 @@ impl Lake {
         })
     }
 
-    /// The store; its root is that of every path that the lake gives.
+    /// The store. Paths that the lake returns begin at its root.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::new(self.shared.store.clone())
     }
 
-    /// What the lake counts.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
 
-    /// The files of reports.
     pub fn report_files(&self) -> ReportFiles {
         self.shared.report_files.clone()
     }
 
-    /// Ends every wait for another process that changes the lake: what is not begun fails.
-    ///
-    /// For a process that stops. Work that is under way is finished.
+    /// Ends present and future waits for another process that changes the lake, when this process
+    /// stops. Work that has not begun fails; work that has begun is finished.
     pub fn stop_waiting(&self) {
         self.shared.exclusive.stop_waiting();
     }
 
-    /// Moves one set of journal rows to the tables, and the heads with them.
+    /// Moves the oldest journal rows to the tables.
     ///
-    /// Done again after a failure it loses nothing and doubles nothing.
+    /// After a failure it can be repeated: no fact is lost or counted twice.
     pub async fn flush(&self) -> Result<Flushed, Error> {
         let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
-        let work = move |mut newest: Held| async move {
+        let work = move |mut newest: NewestGuard| async move {
             let bytes_max = shared.config.flush_bytes_max;
             flush::flush(&shared.meta, &mut newest, bytes_max, &shared.metrics).await
         };
         self.shared.exclusive.run(work).await
     }
 
-    /// Moves these journal rows to the tables, as many as one flush takes, ahead of those before them. They
-    /// stay in the journal until [`Lake::flush`] comes to them.
+    /// Moves these journal rows to the tables ahead of older ones, as many as one flush takes. They
+    /// stay in the journal until [`Lake::flush`] reaches them.
     pub async fn flush_ahead(&self, rows: Vec<i64>) -> Result<Flushed, Error> {
         let shared = self.shared.clone();
-        let work = move |mut newest: Held| async move {
+        let work = move |mut newest: NewestGuard| async move {
             let rows = (rows.as_slice(), shared.config.flush_bytes_max);
             flush::flush_ahead(&shared.meta, &mut newest, rows, &shared.metrics).await
         };
         self.shared.exclusive.run(work).await
     }
 
-    /// Puts facts into the tables without the journal. They, and what the events
-    /// are, appear together.
+    /// Puts facts into the tables without the journal. All facts and the records of events become
+    /// visible at once.
     pub async fn load(&self, org: &OrgId, collected: &[Collected]) -> Result<(), Error> {
         let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
         let (org, collected) = (org.clone(), collected.to_vec());
-        let work = move |mut newest: Held| async move {
+        let work = move |mut newest: NewestGuard| async move {
             let bytes_max = shared.config.load_bytes_max;
             let facts = (&org, collected.as_slice());
             flush::load(&shared.meta, &mut newest, facts, bytes_max, &shared.metrics).await
@@ -149,7 +155,7 @@ impl Lake {
         self.shared.exclusive.run(work).await
     }
 
-    /// Merges small files into larger ones: one round over every table.
+    /// Merges small files of every table, one round.
     pub async fn compact(&self) -> Result<Compacted, Error> {
         let mut compacted = Compacted::default();
         for &table in Table::ALL {
@@ -160,12 +166,12 @@ impl Lake {
         Ok(compacted)
     }
 
-    /// Merges small files of one table. A damaged file fails the merge that it is a part of, and
-    /// no other; later rounds leave it out.
+    /// Merges small files of one table. A damaged file fails only the merge that it is a part of;
+    /// later rounds leave it out.
     pub async fn compact_table(&self, table: Table) -> Result<Compacted, Error> {
         let _one_at_a_time = self.shared.compacting.lock().await;
         let shared = self.shared.clone();
-        let work = move |mut newest: Held| async move {
+        let work = move |mut newest: NewestGuard| async move {
             let of_lake = (&shared.config, &shared.store);
             compact::plan(&shared.meta, &mut newest, of_lake, table).await
         };
@@ -189,7 +195,8 @@ impl Lake {
         damaged.map_or(Ok(compacted), Err)
     }
 
-    /// Merges files and puts the result in their place. Nothing, if another process was faster.
+    /// Merges files and replaces them by the result. `None` if another process has replaced one of
+    /// them meanwhile.
     async fn carry_out(&self, plan: compact::Plan) -> Result<Option<usize>, Error> {
         let bytes_target = self.shared.config.file_bytes_target;
         let merging = move || async move {
@@ -199,7 +206,7 @@ impl Lake {
         let (plan, merged) = run_aside(merging).await?;
         let files_out = merged.len();
         let shared = self.shared.clone();
-        let work = move |mut newest: Held| async move {
+        let work = move |mut newest: NewestGuard| async move {
             let sizes = (bytes_target, shared.meta.clock().now().as_millis());
             compact::replace(&shared.meta, &mut newest, &plan, merged, sizes).await
         };
@@ -207,8 +214,8 @@ impl Lake {
         Ok(replaced.then_some(files_out))
     }
 
-    /// Removes the files that left the tables over a day ago and that neither the heads nor a
-    /// running report need, and the files of reports that are as old and nobody's. Returns how many.
+    /// Removes data files that left the tables over a day ago and that neither the heads nor a
+    /// running report need, and files of that age that belong to no report. Returns how many.
     pub async fn vacuum(&self) -> Result<usize, Error> {
         let mut removed = self.vacuum_reports().await?;
         for &table in Table::ALL {
@@ -222,8 +229,8 @@ impl Lake {
     pub async fn vacuum_table(&self, table: Table) -> Result<usize, Error> {
         let _one_at_a_time = self.shared.long.lock().await;
         let shared = self.shared.clone();
-        let work = move |mut newest: Held| async move {
-            // Not before: the wait for the lock may be long.
+        let work = move |mut newest: NewestGuard| async move {
+            // Checked here, since the wait for the lock may be long.
             if shared.meta.clock_in_doubt().await? {
                 return Ok(0);
             }
@@ -252,24 +259,24 @@ impl Lake {
         self.shared.store.damaged_files()
     }
 
-    /// Reads some of the damaged files again, and forgets those that have been put right.
+    /// Reads some of the damaged files again, and removes those from the list that are whole.
     pub async fn recheck_damaged(&self) {
         let store = &self.shared.store;
         for file in store.damaged_files().next_batch(RECHECKED_MAX) {
             let is_right = match store.location_of(&file) {
                 Some(location) => is_right(store, &location).await,
-                // Not of the store: found again, if it still is, by what reads it.
+                // A file outside of the store: it is found again when it is read.
                 None => true,
             };
             if is_right {
-                tracing::info!(file, "a damaged file is put right");
+                tracing::info!(file, "a damaged file was replaced");
                 store.damaged_files().forget(&file);
             }
         }
     }
 
-    /// The files of a table, at these heads, that can have rows that are looked
-    /// for. They may have others too.
+    /// The files of a table at these heads that may have rows that are sought. They may have other
+    /// rows too.
     pub async fn files(
         &self,
         heads: &Heads,
@@ -280,8 +287,8 @@ impl Lake {
     }
 }
 
-/// Whether a file can be read from one end to the other, or was deleted. A data file that is missing
-/// is damaged as long as its checksums are there.
+/// Whether a file can be read whole, or was deleted. A data file that is missing counts as damaged
+/// while its checksums are there.
 async fn is_right(store: &Store, location: &Path) -> bool {
     let read = async {
         let mut bytes = store.get(location).await?.into_stream();

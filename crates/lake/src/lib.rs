@@ -1,10 +1,10 @@
-//! The big facts: Delta tables of spans, chat, polls and votes in an object
-//! store, and the files of reports beside them.
+//! The lake: Delta tables of spans, chat, polls and votes in an object store, and the files of
+//! reports beside them.
 //!
-//! What always holds: only versions up to the heads are read; whatever changes
-//! a table holds the flush lock and moves the heads in the metadata database;
-//! what has a name in the store is whole and survives a power cut; no byte is
-//! given that was not written. Facts are sets, so doing any of this twice changes nothing.
+//! Always true: only versions up to the heads are read. A table is changed under the flush lock,
+//! and the change counts once the heads are moved in the metadata database. A file that has a name
+//! in the store is complete and survives a power cut. Bytes that are read are compared with
+//! checksums. Facts are sets, so repeating any operation changes nothing.
 
 mod error;
 mod config;
@@ -18,6 +18,7 @@ mod coalesce;
 mod log;
 mod delta;
 mod write;
+mod new_columns;
 mod exclusive;
 mod flush;
 mod compact;
@@ -41,5 +42,5 @@ pub use metrics::Metrics;
 pub use report_files::{ReportFiles, ReportPath, ReportWriter, Variant};
 pub use schema::table_schema;
 
-/// The object store of the lake: durable, and checked when it is read.
+/// The object store of the lake: writes are durable, reads are checked.
 type Store = CheckedStore<DurableStore>;

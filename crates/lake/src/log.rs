@@ -1,9 +1,8 @@
-//! The log of a table, entry by entry: which it has, and whether they are what the database
-//! knows.
+//! The entries of a table's log, compared with what the database says of them.
 //!
-//! The lake and the database are two directories, and a backup, or a disk that was not mounted,
-//! may bring together two that are not of one moment. Whatever the one then lacks would be missing
-//! in figures without a word, so they are compared wherever a table is opened.
+//! A restored backup or a disk that is not mounted may combine a lake and a database of different
+//! times. Facts that one of them lacks would silently be missing in figures, so both are compared
+//! each time a table is opened.
 
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -16,38 +15,39 @@ use showreport_model::facts::Table;
 
 use crate::{Error, Store};
 
-/// Where the tables lie in the store.
+/// The directory of the tables in the store.
 const LAKE: &str = "lake";
 
-/// Where the log of a table lies in its directory.
+/// The directory of the log in that of its table.
 const LOG: &str = "_delta_log";
 
-/// Under this name an entry says after how many transactions of the database it was written.
+/// The key of an entry's commit info with the number of transactions of the database before it.
 pub(crate) const COMMITS: &str = "showreport.commits";
 
-/// Where a table lies in the store.
+/// The directory of a table in the store.
 pub(crate) fn location(table: Table) -> Path {
     Path::from_iter([LAKE, table.name()])
 }
 
-/// Where the log of a table lies in the store.
+/// The directory of a table's log in the store.
 pub(crate) fn log_of(table: Table) -> Path {
     location(table).join(LOG)
 }
 
-fn place_of(table: Table, version: u64) -> Path {
+fn path_of(table: Table, version: u64) -> Path {
     log_of(table).join(format!("{version:020}.json"))
 }
 
-/// What tells an entry from every other, and when it was written.
+/// An entry of a table's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) digest: EntryDigest,
-    /// Transactions of the database before it, the announcement of it included. Absent in what an older build wrote.
+    /// Transactions of the database before it, with that of `announce_versions`. `None` in entries
+    /// of older versions of the program.
     pub(crate) commits: Option<i64>,
 }
 
-/// The one line of an entry that says how it came to be.
+/// The line of an entry that has the commit info.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
@@ -60,14 +60,14 @@ struct CommitInfo {
     commits: Option<i64>,
 }
 
-/// An entry of the log of a table; nothing, if it has none of that number.
+/// An entry of a table's log. `None` if there is no such version.
 pub(crate) async fn entry(
     store: &Store,
     table: Table,
     version: u64,
 ) -> Result<Option<Entry>, Error> {
     let failed = |source| Error::ReadLog { table, source };
-    let text = match store.get(&place_of(table, version)).await {
+    let text = match store.get(&path_of(table, version)).await {
         Ok(found) => found.bytes().await.map_err(failed)?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(failed(error)),
@@ -80,7 +80,7 @@ pub(crate) async fn entry(
     }))
 }
 
-/// Demands that the log has the version that the database counts on, as the database knows it.
+/// Fails unless the log has the entry of the head with the digest that the database has.
 pub(crate) async fn demand_head(
     store: &Store,
     table: Table,
@@ -92,7 +92,7 @@ pub(crate) async fn demand_head(
     let Some(entry) = entry(store, table, head).await? else {
         demand_whole(store, table, head).await?;
         let problem = "it is missing, and the database counts on it";
-        return Err(store.damage(&place_of(table, head), problem).into());
+        return Err(store.damage(&path_of(table, head), problem).into());
     };
     if known
         .entries
@@ -109,11 +109,11 @@ pub(crate) async fn demand_head(
         "it is not the entry that the database knows by this number: {older}, or they are of two \
          servers; both must come from one backup"
     );
-    Err(store.damage(&place_of(table, head), &problem).into())
+    Err(store.damage(&path_of(table, head), &problem).into())
 }
 
-/// Demands that the database is as new as the lake: an entry that was written after more
-/// transactions than it has had is of a later database.
+/// Fails if the entry was written after more transactions than the database has had: then the
+/// database is older than the lake.
 pub(crate) fn demand_database(table: Table, entry: &Entry, commits: i64) -> Result<(), Error> {
     match entry.commits {
         Some(noted) if noted > commits => Err(Damage {
@@ -129,8 +129,8 @@ pub(crate) fn demand_database(table: Table, entry: &Entry, commits: i64) -> Resu
     }
 }
 
-/// Demands of a log that it has all that a reader of this version needs, each file as long as it
-/// was written. Asked when a version cannot be loaded, to learn what is wrong.
+/// Fails unless the log has all files that a reader of this version needs, each with the size that
+/// was written. Called when a version cannot be loaded, to find the cause.
 pub(crate) async fn demand_whole(store: &Store, table: Table, version: u64) -> Result<(), Error> {
     let log = log_of(table);
     let failed = |source| Error::ReadLog { table, source };
@@ -167,7 +167,7 @@ pub(crate) async fn demand_whole(store: &Store, table: Table, version: u64) -> R
     let first = checkpoint.map_or(0, |checkpoint| checkpoint + 1);
     if let Some(gone) = (first..=version).find(|it| entries.binary_search(it).is_err()) {
         let problem = "it is missing, and later entries are there";
-        return Err(store.damage(&place_of(table, gone), problem).into());
+        return Err(store.damage(&path_of(table, gone), problem).into());
     }
     for file in files {
         store.head(&file.location).await.map_err(failed)?;

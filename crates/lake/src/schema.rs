@@ -1,19 +1,24 @@
 //! The columns of the tables: those of the model, and the UTC day.
 //!
-//! On disk times are microseconds, which is what Delta Lake knows; everywhere
-//! else they are milliseconds. A span on disk lies within one UTC day.
+//! In files, times are microseconds: Delta Lake has no milliseconds. A span in a file lies within
+//! one UTC day.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::types::{TimestampMillisecondType, UInt32Type};
 use arrow::array::{
     ArrayRef, AsArray, Date32Array, PrimitiveArray, RecordBatch, TimestampMillisecondArray,
+    new_null_array,
 };
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::{StructField, StructType};
 use showreport_model::facts::Table;
 use showreport_model::time::MILLIS_PER_DAY;
+
+use crate::Error;
 
 /// The column of the UTC day.
 const DAY: &str = "day";
@@ -37,20 +42,10 @@ static READ: LazyLock<[SchemaRef; 4]> =
 static DISK: LazyLock<[SchemaRef; 4]> =
     LazyLock::new(|| std::array::from_fn(|table| in_micros(&READ[table])));
 
-/// The column that says on which day a row lies.
-fn day_source(table: Table) -> Option<&'static str> {
-    match table {
-        Table::Spans => Some("from_time"),
-        Table::Chat => Some("sent_at"),
-        Table::Votes => Some("voted_at"),
-        Table::Polls => None,
-    }
-}
-
 fn with_day(table: Table) -> SchemaRef {
     let schema = table.schema();
     let mut fields = schema.fields().to_vec();
-    if day_source(table).is_some() {
+    if table.time_column().is_some() {
         fields.insert(1, Arc::new(Field::new(DAY, DataType::Date32, false)));
     }
     Arc::new(Schema::new(fields))
@@ -68,7 +63,33 @@ fn in_micros(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Rows of the model as rows of the disk: spans are cut at UTC midnight, every row gets its day.
+/// The columns that a table lacks. A table with a column that is not known is refused: a newer
+/// version of the program added it.
+pub(crate) fn lacking(table: Table, present: &StructType) -> Result<Vec<StructField>, Error> {
+    let ours = kernel_schema(table)?;
+    if let Some(unknown) = present
+        .fields()
+        .find(|field| ours.field(field.name()).is_none())
+    {
+        return Err(Error::NewerTable {
+            table,
+            column: unknown.name().clone(),
+        });
+    }
+    let lacking = ours
+        .fields()
+        .filter(|field| present.field(field.name()).is_none());
+    Ok(lacking.cloned().collect())
+}
+
+/// The columns of a table as Delta Lake's kernel names them.
+pub(crate) fn kernel_schema(table: Table) -> Result<StructType, Error> {
+    let schema = disk_schema(table).as_ref().try_into_kernel();
+    schema.map_err(|source| Error::ReadFacts { table, source })
+}
+
+/// Rows with the columns of the model as rows of a file: spans are cut at UTC midnight, and the day
+/// is added.
 pub(crate) fn to_disk(table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let batch = match table {
         Table::Spans => cut_at_midnight(batch)?,
@@ -77,7 +98,7 @@ pub(crate) fn to_disk(table: Table, batch: &RecordBatch) -> Result<RecordBatch, 
     let schema = disk_schema(table);
     let columns = schema.fields().iter().map(|field| {
         if field.name() == DAY {
-            let source = day_source(table).expect("the table has days");
+            let source = table.time_column().expect("the table has days");
             Ok(Arc::new(days(times(&batch, source)?)) as ArrayRef)
         } else {
             cast(column(&batch, field.name())?, field.data_type())
@@ -87,13 +108,16 @@ pub(crate) fn to_disk(table: Table, batch: &RecordBatch) -> Result<RecordBatch, 
     RecordBatch::try_new(schema, columns)
 }
 
-/// Rows of a file with just the columns of the disk, in their order.
+/// Rows of a file with the columns that files have now, in their order.
 pub(crate) fn conform(table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = disk_schema(table);
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| cast(column(batch, field.name())?, field.data_type()));
+    let columns = schema.fields().iter().map(|field| {
+        match batch.column_by_name(field.name()) {
+            // The file is older than the column.
+            None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            _ => cast(column(batch, field.name())?, field.data_type()),
+        }
+    });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(schema, columns)
 }
@@ -174,6 +198,15 @@ mod tests {
             assert_eq!(names(disk_schema(table)), names(table.schema()));
         }
         assert_eq!(table_schema(Table::Spans).field(1).name(), DAY);
+    }
+
+    #[test]
+    fn the_columns_of_spans_are_documented() {
+        let schema = table_schema(Table::Spans);
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let list = format!("`{}`", names.collect::<Vec<_>>().join(", "));
+        let docs = include_str!("../../../docs/operating.md");
+        assert!(docs.contains(&list), "docs/operating.md lacks: {list}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The four kinds of fact, a typed row each.
+//! The four kinds of fact, with a typed row for each.
 //!
-//! A row reads itself from a batch of the disk's columns and writes itself to
-//! one. Its order is that of the files: organisation, day, event, then the view,
-//! message or poll, then times, then all else, so that equal rows meet.
+//! A row is read from a batch with the columns of the files, and written to one. Rows are ordered
+//! by organisation, day, event, then view, message or poll, then times, then the other columns.
+//! Files have this order too, so rows that can be merged are next to each other.
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -17,31 +17,30 @@ pub(crate) mod votes;
 
 /// A kind of fact.
 pub(crate) trait Fact: Send + 'static {
-    /// Its table.
     const TABLE: Table;
 
-    /// A row, whose texts may be those of a batch.
+    /// A row. Its texts may be borrowed from a batch.
     type Row<'a>: Row;
 
-    /// The rows of a batch that has the columns of the disk.
+    /// The rows of a batch with the columns of the files.
     fn read(batch: &RecordBatch) -> Result<Vec<Self::Row<'_>>, ArrowError>;
 
     /// Bytes of the texts of a row.
     fn text_bytes(row: &Self::Row<'_>) -> usize;
 
-    /// The row with texts of its own.
+    /// The row with owned texts.
     fn own(row: Self::Row<'_>) -> Self::Row<'static>;
 
     /// A batch of these rows.
     fn write(rows: &[Self::Row<'_>]) -> RecordBatch;
 }
 
-/// A row of a table. The order is total, and rows that say the same are equal.
+/// A row of a table. The order is total.
 pub(crate) trait Row: Ord + Send + Sync {
-    /// Takes in a row that is not less, if both say no more than one row can.
+    /// Merges `next`, which is not less, into this row. False if they cannot be merged.
     fn absorb(&mut self, next: &mut Self) -> bool;
 
-    /// Whether the other row is about the same event (and day).
+    /// Whether the other row is of the same event and day.
     fn is_beside(&self, other: &Self) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! What the tests of this crate are made of.
+//! Facts for the tests of this crate.
 
 use showreport_model::facts::{Collected, Facts, FactsBuilder};
 use showreport_model::record::{
@@ -12,7 +12,7 @@ use showreport_model::{
 
 use crate::Sought;
 
-/// A stretch of playing.
+/// A span of a view.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewing {
     pub(crate) event: String,
@@ -34,7 +34,7 @@ impl Viewing {
     }
 }
 
-/// What an organisation sent about some viewings.
+/// The records of some viewings of an organisation.
 pub(crate) fn sent(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> FactsBuilder {
     let mut builder = FactsBuilder::new(OrgId::new(org).unwrap());
     for viewing in viewings {
@@ -46,12 +46,13 @@ pub(crate) fn sent(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> Fa
             customer: viewing.customer.map(|id| CustomerId::new(id).unwrap()),
             device_os: viewing.device_os,
             geo_region: None,
+            name: None,
         }));
     }
     builder
 }
 
-/// The same, as it is loaded.
+/// The same, ready for an import.
 pub(crate) fn collected(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> Collected {
     sent(org, viewings).finish()
 }
@@ -75,6 +76,7 @@ pub(crate) fn one_of_each(org: &str) -> FactsBuilder {
         customer: None,
         device_os: Some("iOS".to_owned()),
         geo_region: Some("TW".to_owned()),
+        name: None,
     }));
     builder.push(Record::Chat(ChatRecord {
         event: event(),

@@ -388,7 +388,7 @@ pub(crate) async fn check_rows(
 
 /// What brought the tables from one version of the program to the next: a number, a name, the statements.
 /// Numbers that are missing were never used.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (
         1,
         "first",
@@ -448,6 +448,11 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
         13,
         "bulk zones",
         include_str!("../migrations/sqlite/0013_bulk_zones.sql"),
+    ),
+    (
+        15,
+        "viewer names",
+        include_str!("../migrations/sqlite/0015_viewer_names.sql"),
     ),
 ];
 

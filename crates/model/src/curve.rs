@@ -118,7 +118,7 @@ impl Level {
         self.0.add(change);
     }
 
-    /// Goes to the next bucket.
+    /// Moves on to the next bucket.
     pub fn step(&mut self) {
         self.0.millis = 0;
     }

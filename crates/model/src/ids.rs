@@ -18,7 +18,7 @@ pub enum IdError {
     /// The text has more than [`ID_CHARS_MAX`] characters.
     #[error("has {0} characters; an id has 1 to {ID_CHARS_MAX}")]
     TooLong(usize),
-    /// The text holds a control character.
+    /// The text has a control character.
     #[error("holds a control character; an id has none")]
     Control,
     /// The name of an organisation has a character that it may not have.

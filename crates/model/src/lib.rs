@@ -1,7 +1,7 @@
-//! The words of Showreport: ids, time, records, spans, reports.
+//! The vocabulary of Showreport: ids, time, records, spans, facts, reports.
 //!
-//! Pure code. Nothing here does I/O, waits, speaks SQL or knows a wire format,
-//! so every rule of the product can be read, and tested, on its own.
+//! Nothing here does I/O, is async, or contains SQL or a wire format, so every rule can be tested on
+//! its own.
 
 pub mod error;
 pub mod damage;

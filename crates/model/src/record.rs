@@ -1,4 +1,6 @@
-//! The records that are collected: statements that stay true, checked and typed.
+//! The records that are collected, checked and typed.
+//!
+//! A record is a statement about the past that stays true, so storing it twice changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,20 +10,14 @@ use crate::ids::{CustomerId, DeviceId, EventId, MessageId, OptionId, PlaybackId,
 use crate::span::Span;
 use crate::time::Timestamp;
 
-/// One collected statement.
+/// A record of any type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// What an event is.
     Event(EventRecord),
-    /// Somebody watched from then until then.
     Playback(PlaybackRecord),
-    /// Somebody said something.
     Chat(ChatRecord),
-    /// A message was deleted, whatever it said.
     ChatDeletion(ChatDeletion),
-    /// What a poll is.
     Poll(PollRecord),
-    /// Somebody voted.
     Vote(VoteRecord),
 }
 
@@ -39,9 +35,12 @@ impl Record {
     }
 }
 
-/// Defines an enum whose members are known by one lower-case name.
+/// Defines an enum with one lower-case name for each member, used in records, files and columns.
 macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $text:literal,)* }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$member_doc:meta])* $member:ident = $text:literal,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name { $($(#[$member_doc])* $member,)* }
@@ -81,7 +80,10 @@ macro_rules! named {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("{name:?} is none of {}", Self::names())))
+                Self::from_name(&name).ok_or_else(|| {
+                    let names = Self::names();
+                    serde::de::Error::custom(format!("{name:?} is none of {names}"))
+                })
             }
         }
     };
@@ -89,7 +91,7 @@ macro_rules! named {
 pub(crate) use named;
 
 named! {
-    /// What kind of show an event is.
+    /// The kind of an event.
     EventKind {
         /// Live video.
         Live = "live",
@@ -101,13 +103,13 @@ named! {
 }
 
 named! {
-    /// Who speaks in a chat.
+    /// Role of the sender of a chat message.
     Role {
-        /// The audience.
+        /// A member of the audience.
         Viewer = "viewer",
-        /// Somebody without an account.
+        /// A member of the audience without an account.
         Guest = "guest",
-        /// The house.
+        /// The organiser.
         Admin = "admin",
     }
 }
@@ -123,41 +125,38 @@ named! {
 }
 
 named! {
-    /// Where a poll is in its life. Forbids no vote.
+    /// The status of a poll. Votes are counted whatever it is.
     PollStatus {
-        /// Not yet shown.
+        /// Not shown yet.
         Queued = "queued",
         /// Open.
         Active = "active",
-        /// Over.
+        /// No longer open.
         Closed = "closed",
-        /// Put away.
+        /// No longer shown.
         Archived = "archived",
     }
 }
 
-/// What an event is. The record with the latest `updated_at` holds.
+/// A version of an event's kind, title and window. The one with the latest `updated_at` holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
-    /// The event.
     pub event: EventId,
-    /// What kind of show it is.
     pub kind: EventKind,
-    /// Its title.
     pub title: String,
-    /// When its window begins.
+    /// Start of the event's window.
     pub starts_at: Option<Timestamp>,
-    /// When its window ends.
+    /// End of the event's window, exclusive.
     pub ends_at: Option<Timestamp>,
-    /// How long its content is, in milliseconds.
+    /// Length of the content.
     pub duration_ms: Option<i64>,
-    /// When this was said; absent is older than any.
+    /// Time of this version; `None` is older than any.
     pub updated_at: Option<Timestamp>,
 }
 
 impl EventRecord {
-    /// Whether this record holds where the other was sent too: the later `updated_at` does (none is
-    /// older than any), then the greater title, then the greater JSON. Texts are compared by bytes.
+    /// Whether this record holds over the other: the later `updated_at` does (`None` is older than
+    /// any), then the greater title, then the greater JSON. Texts are compared by bytes.
     pub fn holds_over(&self, other: &Self) -> bool {
         let by_time = self.updated_at.cmp(&other.updated_at);
         let order = by_time.then_with(|| self.title.cmp(&other.title));
@@ -165,7 +164,7 @@ impl EventRecord {
         self != other && order.is_gt()
     }
 
-    /// The record as JSON with sorted keys: the last word between two that are otherwise equal.
+    /// The record as JSON with sorted keys. It decides between records of equal time.
     pub fn canonical_json(&self) -> String {
         sorted_json(json!({
             "type": "event",
@@ -180,23 +179,20 @@ impl EventRecord {
     }
 }
 
-/// In this playback the viewer was watching throughout the span.
+/// The view was playing throughout the span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaybackRecord {
-    /// The event.
     pub event: EventId,
-    /// The playback, which is the view.
     pub playback: PlaybackId,
-    /// When it was playing.
     pub span: Span,
-    /// On which device.
     pub device: Option<DeviceId>,
-    /// For whom.
     pub customer: Option<CustomerId>,
-    /// The device's operating system.
+    /// Operating system of the device.
     pub device_os: Option<String>,
     /// ISO 3166-2 or 3166-1 code, upper case.
     pub geo_region: Option<String>,
+    /// Name of the viewer.
+    pub name: Option<String>,
 }
 
 impl PlaybackRecord {
@@ -210,74 +206,65 @@ impl PlaybackRecord {
             customer: self.customer.as_ref().map(CustomerId::as_str),
             device_os: self.device_os.as_deref(),
             geo_region: self.geo_region.as_deref(),
+            name: self.name.as_deref(),
         }
     }
 }
 
-/// A [`PlaybackRecord`] whose texts still lie in what was sent, checked all the same.
+/// A checked [`PlaybackRecord`] with texts borrowed from the request body.
 ///
-/// Nearly every record is one, and most say no more than that a view goes on:
-/// then nothing of it is ever copied.
+/// Most records are playbacks that lengthen a span of their view. Those are merged into it
+/// without copying their texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beat<'a> {
-    /// The event.
     pub event: &'a str,
-    /// The playback, which is the view.
     pub playback: &'a str,
-    /// When it was playing.
     pub span: Span,
-    /// On which device; never empty.
+    /// Never empty.
     pub device: Option<&'a str>,
-    /// For whom; never empty.
+    /// Never empty.
     pub customer: Option<&'a str>,
-    /// The device's operating system; never empty.
+    /// Operating system of the device; never empty.
     pub device_os: Option<&'a str>,
     /// ISO 3166-2 or 3166-1 code, upper case.
     pub geo_region: Option<&'a str>,
+    /// Name of the viewer; never empty.
+    pub name: Option<&'a str>,
 }
 
 /// A version of a chat message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatRecord {
-    /// The event.
     pub event: EventId,
-    /// The message.
     pub message: MessageId,
-    /// When it was sent.
     pub sent_at: Timestamp,
-    /// What it says; may be empty.
+    /// May be empty.
     pub text: String,
-    /// Who sent it.
     pub customer: Option<CustomerId>,
-    /// From which device.
     pub device: Option<DeviceId>,
-    /// Under which name.
+    /// Name of the sender, as the audience saw it.
     pub name: Option<String>,
-    /// In which role.
     pub role: Option<Role>,
     /// Whether this version deletes the message.
     pub deleted: bool,
-    /// When this version was made; absent is `sent_at`.
+    /// Time of this version; `None` is `sent_at`.
     pub updated_at: Option<Timestamp>,
 }
 
-/// A deletion of a chat message by its id alone: platforms that send it do not repeat the message.
+/// A deletion of a chat message by its id alone, without its time and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatDeletion {
-    /// The event.
     pub event: EventId,
-    /// The message.
     pub message: MessageId,
-    /// It deletes the versions that are not later than this; absent, all of them, for good.
+    /// Deletes the versions that are not later than this; `None` deletes all versions, also later
+    /// ones.
     pub updated_at: Option<Timestamp>,
 }
 
 /// An option of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollOption {
-    /// The option.
     pub option: OptionId,
-    /// What it says.
     pub text: String,
     /// Whether it is a right answer.
     pub correct: bool,
@@ -286,28 +273,21 @@ pub struct PollOption {
 /// A version of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollRecord {
-    /// The event.
     pub event: EventId,
-    /// The poll.
     pub poll: PollId,
-    /// What it asks.
     pub question: String,
-    /// How many options a vote may choose.
     pub choice: Choice,
-    /// What can be chosen: one or more, no id twice.
+    /// One or more; no id twice.
     pub options: Vec<PollOption>,
-    /// Where it is in its life.
     pub status: PollStatus,
-    /// When it was opened.
     pub started_at: Option<Timestamp>,
-    /// When it was closed.
     pub ended_at: Option<Timestamp>,
-    /// When this version was made; absent is older than any.
+    /// Time of this version; `None` is older than any.
     pub updated_at: Option<Timestamp>,
 }
 
 impl PollRecord {
-    /// The record as JSON with sorted keys: the last word between two that are otherwise equal.
+    /// The record as JSON with sorted keys. It decides between records of equal time.
     pub fn canonical_json(&self) -> String {
         let options: Vec<Value> = self
             .options
@@ -331,36 +311,31 @@ impl PollRecord {
     }
 }
 
-/// A vote, or with no options its withdrawal.
+/// A vote, or its withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteRecord {
-    /// The event.
     pub event: EventId,
-    /// The poll.
     pub poll: PollId,
-    /// What was chosen.
+    /// The options that the vote chooses; empty withdraws the vote.
     pub options: BTreeSet<OptionId>,
-    /// When.
     pub voted_at: Timestamp,
-    /// Who voted.
     pub voter: Voter,
-    /// Under which name.
+    /// Name of the voter.
     pub name: Option<String>,
     /// The sender's number for the vote.
     pub vote: Option<VoteId>,
 }
 
-/// Who casts a vote: a customer, a device, or a customer on a device. Never nobody.
+/// The identity that a vote is cast under: a customer, a device, or a customer on a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Voter {
-    /// A customer, on a device if that is known.
     Customer(CustomerId, Option<DeviceId>),
-    /// A device of nobody known.
+    /// A device without a known customer.
     Device(DeviceId),
 }
 
 impl Voter {
-    /// The voter, or nothing if neither is known.
+    /// `None` if neither is known.
     pub fn new(customer: Option<CustomerId>, device: Option<DeviceId>) -> Option<Self> {
         match (customer, device) {
             (Some(customer), device) => Some(Self::Customer(customer, device)),

@@ -36,10 +36,6 @@ struct PlaybackFields<'a> {
     geo_region: Option<&'a str>,
     user_agent: Option<&'a str>,
     ip: Option<&'a str>,
-    #[expect(
-        dead_code,
-        reason = "players send it, and no figure needs it of a playback"
-    )]
     name: Option<&'a str>,
     #[serde(borrow, default)]
     position_ms: Value<'a>,
@@ -74,13 +70,14 @@ pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
         customer: non_empty(fields.customer_id),
         device_os: non_empty(fields.device_os),
         geo_region: non_empty(fields.geo_region),
+        name: non_empty(fields.name),
     };
     let is_good = beat.device.is_none_or(|id| DeviceId::check(id).is_ok())
         && beat.customer.is_none_or(|id| CustomerId::check(id).is_ok())
         && beat
             .geo_region
             .is_none_or(|code| is_region(code.as_bytes()))
-        && [beat.device_os, fields.user_agent, fields.ip]
+        && [beat.device_os, beat.name, fields.user_agent, fields.ip]
             .iter()
             .flatten()
             .all(|text| text.len() <= TEXT_BYTES_MAX);

@@ -81,6 +81,7 @@ fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, Field
             .present()
             .map(Field::region)
             .transpose()?,
+        name: optional_text(field!(fields.name))?,
     })
 }
 

@@ -41,6 +41,7 @@ fn owned(parsed: Decoded<'_>) -> Record {
         customer: beat.customer.map(|id| id.parse().expect(known)),
         device_os: beat.device_os.map(str::to_owned),
         geo_region: beat.geo_region.map(str::to_owned),
+        name: beat.name.map(str::to_owned),
     })
 }
 

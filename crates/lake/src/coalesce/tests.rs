@@ -34,7 +34,8 @@ fn viewings() -> impl Strategy<Value = Vec<Viewing>> {
     prop::collection::vec(viewing, 0..60)
 }
 
-/// What the rows say, slowly and obviously: of every view the milliseconds and the least attributes.
+/// The reference: of every view the milliseconds and the least
+/// attributes.
 type Said = BTreeMap<(String, String), (BTreeSet<i64>, Option<String>, Option<String>)>;
 
 fn least(one: &mut Option<String>, other: Option<&str>) {
@@ -86,7 +87,7 @@ fn file<F: Fact>(facts: &[Facts]) -> RecordBatch {
 /// What a compaction of these files would write.
 fn merged<F: Fact>(files: Vec<RecordBatch>) -> Vec<F::Row<'static>> {
     let stream = |file: RecordBatch| {
-        // Small batches, so that spans meet across them.
+        // Small batches, so that spans of different batches touch.
         let rows = file.num_rows();
         let slices = (0..rows)
             .step_by(3)
@@ -117,14 +118,17 @@ proptest! {
             prop_assert_eq!(day(row.to_time.0 - 1), i64::from(row.day.0));
         }
         for pair in rows.windows(2) {
-            let one_view = pair[0].is_beside(&pair[1]) && pair[0].playback_id == pair[1].playback_id;
+            let same_playback = pair[0].playback_id == pair[1].playback_id;
+            let one_view = same_playback && pair[0].is_beside(&pair[1]);
             prop_assert!(!one_view || pair[0].to_time < pair[1].from_time);
         }
     }
 
     #[test]
     fn order_repetition_and_division_into_files_change_nothing(
-        viewings in viewings(), cuts in prop::collection::vec(0usize..60, 0..5), repeated in 0usize..60,
+        viewings in viewings(),
+        cuts in prop::collection::vec(0usize..60, 0..5),
+        repeated in 0usize..60,
     ) {
         let whole = file::<Spans>(&[testing::facts("acme", viewings.clone())]);
         let mut parts = viewings.clone();

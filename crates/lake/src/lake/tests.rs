@@ -1,4 +1,5 @@
 mod moments;
+mod new_columns;
 mod lost_files;
 mod bounded;
 mod opening;
@@ -69,7 +70,11 @@ fn config(directory: &std::path::Path) -> Config {
 
 impl World {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap()).await
+    }
+
+    /// A lake in a directory that may have tables.
+    async fn on(directory: tempfile::TempDir) -> Self {
         // The files in the store have the machine's times, so the clock begins there.
         let now = showreport_model::SystemClock.now().as_millis();
         let clock = Arc::new(TestClock(AtomicI64::new(now)));
@@ -253,10 +258,10 @@ async fn a_flush_that_stopped_before_the_heads_loses_and_doubles_nothing() {
     world.end().await;
 }
 
-/// Commits to the tables what a flush would, and dies there.
+/// Commits to the tables what a flush would, and stops before the heads are moved.
 async fn stop_before_the_heads(world: &World) {
     let meta = world.meta.clone();
-    let work = move |mut newest: Held| async move {
+    let work = move |mut newest: NewestGuard| async move {
         flush::stop_before_the_heads(&meta, &mut newest).await
     };
     world.lake.shared.exclusive.run(work).await.unwrap();
@@ -288,11 +293,11 @@ async fn compaction_keeps_the_facts_in_fewer_files() {
 }
 
 #[tokio::test]
-async fn a_compaction_gives_way_to_who_was_faster() {
+async fn a_compaction_is_dropped_if_another_was_faster() {
     let world = World::new().await;
     world.flush_four_files().await;
     let shared = world.lake.shared.clone();
-    let plan = move |mut newest: Held| async move {
+    let plan = move |mut newest: NewestGuard| async move {
         compact::plan(
             &shared.meta,
             &mut newest,
@@ -311,7 +316,7 @@ async fn a_compaction_gives_way_to_who_was_faster() {
 }
 
 #[tokio::test]
-async fn files_of_others_are_not_opened() {
+async fn files_of_other_organisations_are_not_opened() {
     let world = World::new().await;
     let other = OrgId::new("zeta").unwrap();
     world.meta.create_org(&other, &Zone::utc()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Values of one column: how each is read from an array and written to one.
+//! Values of one column of a file: how each is read from an array and written to one.
 
 use std::borrow::Cow;
 
@@ -7,238 +7,227 @@ use arrow::array::{
     Array, ArrayBuilder, AsArray, BooleanBuilder, Date32Builder, ListBuilder, StringBuilder,
     StructArray, StructBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Fields};
+use arrow::datatypes::{DataType, FieldRef, Fields};
+use showreport_model::facts::column_types::{Flag, OptionIds, Options, Text, Time};
 
-/// A value of a column.
-pub(super) trait Cell<'a>: Sized {
+/// A type of column, as the files of the lake hold it.
+pub(crate) trait Cell {
     /// Builds the column.
     type Builder: ArrayBuilder;
 
-    /// The same value with texts of its own.
-    type Lasting;
+    /// A value. Its texts may be those of the array.
+    type Value<'a>;
 
     fn builder(data_type: &DataType) -> Self::Builder;
 
     /// The column has the type of the schema.
-    fn read(column: &'a dyn Array, row: usize) -> Self;
+    fn read(column: &dyn Array, row: usize) -> Self::Value<'_>;
 
-    fn append(&self, builder: &mut Self::Builder);
+    fn append(value: &Self::Value<'_>, builder: &mut Self::Builder);
 
-    fn own(self) -> Self::Lasting;
+    /// The value with texts of its own.
+    fn own(value: Self::Value<'_>) -> Self::Value<'static>;
 
     /// Bytes of its texts.
-    fn text_bytes(&self) -> usize {
+    fn text_bytes(_: &Self::Value<'_>) -> usize {
         0
     }
 }
 
-/// A text.
-pub(crate) type Text<'a> = Cow<'a, str>;
+/// A type whose columns may be optional.
+pub(crate) trait NullableCell: Cell {
+    fn append_null(builder: &mut Self::Builder);
+}
+
+impl<T: NullableCell> Cell for Option<T> {
+    type Builder = T::Builder;
+    type Value<'a> = Option<T::Value<'a>>;
+
+    fn builder(data_type: &DataType) -> Self::Builder {
+        T::builder(data_type)
+    }
+
+    fn read(column: &dyn Array, row: usize) -> Self::Value<'_> {
+        column.is_valid(row).then(|| T::read(column, row))
+    }
+
+    fn append(value: &Self::Value<'_>, builder: &mut Self::Builder) {
+        match value {
+            Some(value) => T::append(value, builder),
+            None => T::append_null(builder),
+        }
+    }
+
+    fn own(value: Self::Value<'_>) -> Self::Value<'static> {
+        value.map(T::own)
+    }
+
+    fn text_bytes(value: &Self::Value<'_>) -> usize {
+        value.as_ref().map_or(0, T::text_bytes)
+    }
+}
+
+/// A text, which may be that of an array.
+pub(crate) type CowText<'a> = Cow<'a, str>;
+
+impl Cell for Text {
+    type Builder = StringBuilder;
+    type Value<'a> = CowText<'a>;
+
+    fn builder(_: &DataType) -> Self::Builder {
+        StringBuilder::new()
+    }
+
+    fn read(column: &dyn Array, row: usize) -> Self::Value<'_> {
+        Cow::Borrowed(column.as_string::<i32>().value(row))
+    }
+
+    fn append(value: &Self::Value<'_>, builder: &mut Self::Builder) {
+        builder.append_value(value);
+    }
+
+    fn own(value: Self::Value<'_>) -> Self::Value<'static> {
+        Cow::Owned(value.into_owned())
+    }
+
+    fn text_bytes(value: &Self::Value<'_>) -> usize {
+        value.len()
+    }
+}
+
+impl NullableCell for Text {
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
+    }
+}
 
 /// Microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Micros(pub(crate) i64);
 
-/// A UTC day, as days since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Day(pub(crate) i32);
-
-/// An option of a poll: id, text and whether it is correct.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Choosable<'a>(Text<'a>, Text<'a>, bool);
-
-fn own(text: Text<'_>) -> Text<'static> {
-    Cow::Owned(text.into_owned())
-}
-
-fn text(column: &dyn Array, row: usize) -> Text<'_> {
-    Cow::Borrowed(column.as_string::<i32>().value(row))
-}
-
-fn micros(column: &dyn Array, row: usize) -> Micros {
-    Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
-}
-
-impl<'a> Cell<'a> for Text<'a> {
-    type Builder = StringBuilder;
-    type Lasting = Text<'static>;
-
-    fn builder(_: &DataType) -> Self::Builder {
-        StringBuilder::new()
-    }
-
-    fn read(column: &'a dyn Array, row: usize) -> Self {
-        text(column, row)
-    }
-
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_value(self);
-    }
-
-    fn own(self) -> Self::Lasting {
-        own(self)
-    }
-
-    fn text_bytes(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<'a> Cell<'a> for Option<Text<'a>> {
-    type Builder = StringBuilder;
-    type Lasting = Option<Text<'static>>;
-
-    fn builder(_: &DataType) -> Self::Builder {
-        StringBuilder::new()
-    }
-
-    fn read(column: &'a dyn Array, row: usize) -> Self {
-        column.is_valid(row).then(|| text(column, row))
-    }
-
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_option(self.as_deref());
-    }
-
-    fn own(self) -> Self::Lasting {
-        self.map(own)
-    }
-
-    fn text_bytes(&self) -> usize {
-        self.as_deref().map_or(0, str::len)
-    }
-}
-
-impl<'a> Cell<'a> for Micros {
+impl Cell for Time {
     type Builder = TimestampMicrosecondBuilder;
-    type Lasting = Self;
+    type Value<'a> = Micros;
 
     fn builder(data_type: &DataType) -> Self::Builder {
         TimestampMicrosecondBuilder::new().with_data_type(data_type.clone())
     }
 
-    fn read(column: &'a dyn Array, row: usize) -> Self {
-        micros(column, row)
+    fn read(column: &dyn Array, row: usize) -> Micros {
+        Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
     }
 
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_value(self.0);
+    fn append(value: &Micros, builder: &mut Self::Builder) {
+        builder.append_value(value.0);
     }
 
-    fn own(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Cell<'a> for Option<Micros> {
-    type Builder = TimestampMicrosecondBuilder;
-    type Lasting = Self;
-
-    fn builder(data_type: &DataType) -> Self::Builder {
-        <Micros as Cell>::builder(data_type)
-    }
-
-    fn read(column: &'a dyn Array, row: usize) -> Self {
-        column.is_valid(row).then(|| micros(column, row))
-    }
-
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_option(self.map(|micros| micros.0));
-    }
-
-    fn own(self) -> Self {
-        self
+    fn own(value: Micros) -> Micros {
+        value
     }
 }
 
-impl<'a> Cell<'a> for Day {
+impl NullableCell for Time {
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
+    }
+}
+
+/// A UTC day, as days since 1970. It is a type of column and a value of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Day(pub(crate) i32);
+
+impl Cell for Day {
     type Builder = Date32Builder;
-    type Lasting = Self;
+    type Value<'a> = Self;
 
     fn builder(_: &DataType) -> Self::Builder {
         Date32Builder::new()
     }
 
-    fn read(column: &'a dyn Array, row: usize) -> Self {
+    fn read(column: &dyn Array, row: usize) -> Self {
         Self(column.as_primitive::<Date32Type>().value(row))
     }
 
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_value(self.0);
+    fn append(value: &Self, builder: &mut Self::Builder) {
+        builder.append_value(value.0);
     }
 
-    fn own(self) -> Self {
-        self
+    fn own(value: Self) -> Self {
+        value
     }
 }
 
-impl<'a> Cell<'a> for bool {
+impl Cell for Flag {
     type Builder = BooleanBuilder;
-    type Lasting = Self;
+    type Value<'a> = bool;
 
     fn builder(_: &DataType) -> Self::Builder {
         BooleanBuilder::new()
     }
 
-    fn read(column: &'a dyn Array, row: usize) -> Self {
+    fn read(column: &dyn Array, row: usize) -> bool {
         column.as_boolean().value(row)
     }
 
-    fn append(&self, builder: &mut Self::Builder) {
-        builder.append_value(*self);
+    fn append(value: &bool, builder: &mut Self::Builder) {
+        builder.append_value(*value);
     }
 
-    fn own(self) -> Self {
-        self
+    fn own(value: bool) -> bool {
+        value
     }
 }
 
-/// Where the items of a row lie in a list's values.
+/// The values of a list column, and the range of a row's items in them.
 fn items(column: &dyn Array, row: usize) -> (&dyn Array, std::ops::Range<usize>) {
     let lists = column.as_list::<i32>();
     let offset = |at: usize| usize::try_from(lists.value_offsets()[at]).expect("never negative");
     (lists.values().as_ref(), offset(row)..offset(row + 1))
 }
 
-fn item_type(data_type: &DataType) -> &arrow::datatypes::FieldRef {
+fn item_type(data_type: &DataType) -> &FieldRef {
     match data_type {
         DataType::List(item) => item,
         other => unreachable!("the schema has a list here, not {other}"),
     }
 }
 
-impl<'a> Cell<'a> for Vec<Text<'a>> {
+impl Cell for OptionIds {
     type Builder = ListBuilder<StringBuilder>;
-    type Lasting = Vec<Text<'static>>;
+    type Value<'a> = Vec<CowText<'a>>;
 
     fn builder(data_type: &DataType) -> Self::Builder {
         ListBuilder::new(StringBuilder::new()).with_field(item_type(data_type).clone())
     }
 
-    fn read(column: &'a dyn Array, row: usize) -> Self {
+    fn read(column: &dyn Array, row: usize) -> Self::Value<'_> {
         let (values, range) = items(column, row);
-        range.map(|item| text(values, item)).collect()
+        range.map(|item| Text::read(values, item)).collect()
     }
 
-    fn append(&self, builder: &mut Self::Builder) {
-        for item in self {
+    fn append(value: &Self::Value<'_>, builder: &mut Self::Builder) {
+        for item in value {
             builder.values().append_value(item);
         }
         builder.append(true);
     }
 
-    fn own(self) -> Self::Lasting {
-        self.into_iter().map(own).collect()
+    fn own(value: Self::Value<'_>) -> Self::Value<'static> {
+        value.into_iter().map(Text::own).collect()
     }
 
-    fn text_bytes(&self) -> usize {
-        self.iter().map(|text| text.len()).sum()
+    fn text_bytes(value: &Self::Value<'_>) -> usize {
+        value.iter().map(|text| text.len()).sum()
     }
 }
 
-impl<'a> Cell<'a> for Vec<Choosable<'a>> {
+/// An option of a poll: id, text and whether it is correct.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PollOption<'a>(CowText<'a>, CowText<'a>, bool);
+
+impl Cell for Options {
     type Builder = ListBuilder<StructBuilder>;
-    type Lasting = Vec<Choosable<'static>>;
+    type Value<'a> = Vec<PollOption<'a>>;
 
     fn builder(data_type: &DataType) -> Self::Builder {
         let item = item_type(data_type);
@@ -249,26 +238,25 @@ impl<'a> Cell<'a> for Vec<Choosable<'a>> {
         ListBuilder::new(StructBuilder::from_fields(fields, 0)).with_field(item.clone())
     }
 
-    fn read(column: &'a dyn Array, row: usize) -> Self {
+    fn read(column: &dyn Array, row: usize) -> Self::Value<'_> {
         let (values, range) = items(column, row);
         let options: &StructArray = values.as_struct();
         let column = |at: usize| options.column(at).as_ref();
         let option = |item| {
-            Choosable(
-                text(column(0), item),
-                text(column(1), item),
-                column(2).as_boolean().value(item),
+            PollOption(
+                Text::read(column(0), item),
+                Text::read(column(1), item),
+                Flag::read(column(2), item),
             )
         };
         range.map(option).collect()
     }
 
-    fn append(&self, builder: &mut Self::Builder) {
+    fn append(value: &Self::Value<'_>, builder: &mut Self::Builder) {
         let kind = "the schema has id, text and correct";
-        for Choosable(id, text, correct) in self {
+        for PollOption(id, text, correct) in value {
             let option = builder.values();
-            let texts = [(0, id), (1, text)];
-            for (at, text) in texts {
+            for (at, text) in [(0, id), (1, text)] {
                 let builder = option.field_builder::<StringBuilder>(at).expect(kind);
                 builder.append_value(text);
             }
@@ -279,15 +267,14 @@ impl<'a> Cell<'a> for Vec<Choosable<'a>> {
         builder.append(true);
     }
 
-    fn own(self) -> Self::Lasting {
-        self.into_iter()
-            .map(|Choosable(id, text, correct)| Choosable(own(id), own(text), correct))
-            .collect()
+    fn own(value: Self::Value<'_>) -> Self::Value<'static> {
+        let own =
+            |PollOption(id, text, correct)| PollOption(Text::own(id), Text::own(text), correct);
+        value.into_iter().map(own).collect()
     }
 
-    fn text_bytes(&self) -> usize {
-        self.iter()
-            .map(|Choosable(id, text, _)| id.len() + text.len())
-            .sum()
+    fn text_bytes(value: &Self::Value<'_>) -> usize {
+        let bytes = |PollOption(id, text, _): &PollOption<'_>| id.len() + text.len();
+        value.iter().map(bytes).sum()
     }
 }

@@ -1,29 +1,21 @@
 //! Chat: versions of messages.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use showreport_model::columns_of;
+use showreport_model::facts::Table;
+use showreport_model::facts::column_types::{Flag, Text, Time};
+
 use crate::tables::Row;
-use crate::tables::cell::{Day, Micros, Text};
+use crate::tables::cell::{Cell, Day};
 use crate::tables::row::fact;
 
-fact! {
-    /// A version of a chat message.
-    Chat, ChatRow<'a> {
-        org: Text<'a>,
-        day: Day,
-        event_id: Text<'a>,
-        message_id: Text<'a>,
-        sent_at: Micros,
-        updated_at: Micros,
-        deleted: bool,
-        text: Text<'a>,
-        name: Option<Text<'a>>,
-        role: Option<Text<'a>>,
-        customer_id: Option<Text<'a>>,
-        device_id: Option<Text<'a>>,
-    }
-}
+columns_of!(Chat => fact { Chat, ChatRow, day: Day });
 
 impl Row for ChatRow<'_> {
-    /// Only what is equal in every column is one row; which version holds is for the reader.
+    /// Only equal rows are merged. The reader decides which version of a message holds.
     fn absorb(&mut self, next: &mut Self) -> bool {
         self == next
     }

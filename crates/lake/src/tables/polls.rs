@@ -1,28 +1,21 @@
 //! Polls: versions of what was asked.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use showreport_model::columns_of;
+use showreport_model::facts::Table;
+use showreport_model::facts::column_types::{Options, Text, Time};
+
 use crate::tables::Row;
-use crate::tables::cell::{Choosable, Micros, Text};
+use crate::tables::cell::Cell;
 use crate::tables::row::fact;
 
-fact! {
-    /// A version of a poll.
-    Polls, PollRow<'a> {
-        org: Text<'a>,
-        event_id: Text<'a>,
-        poll_id: Text<'a>,
-        updated_at: Option<Micros>,
-        question: Text<'a>,
-        choice: Text<'a>,
-        status: Text<'a>,
-        started_at: Option<Micros>,
-        ended_at: Option<Micros>,
-        options: Vec<Choosable<'a>>,
-        record: Text<'a>,
-    }
-}
+columns_of!(Polls => fact { Polls, PollRow });
 
 impl Row for PollRow<'_> {
-    /// Only what is equal in every column is one row; which version holds is for the reader.
+    /// Only equal rows are merged. The reader decides which version of a poll holds.
     fn absorb(&mut self, next: &mut Self) -> bool {
         self == next
     }

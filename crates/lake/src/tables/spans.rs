@@ -1,28 +1,32 @@
-//! Spans: when which view was playing.
+//! Spans: when which view was playing, within one UTC day.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use showreport_model::columns_of;
+use showreport_model::facts::Table;
+use showreport_model::facts::column_types::{Text, Time};
 
 use crate::tables::Row;
-use crate::tables::cell::{Day, Micros, Text};
+use crate::tables::cell::{Cell, CowText, Day};
 use crate::tables::row::fact;
 
-fact! {
-    /// When which view was playing, within one UTC day.
-    Spans, SpanRow<'a> {
-        org: Text<'a>,
-        day: Day,
-        event_id: Text<'a>,
-        playback_id: Text<'a>,
-        from_time: Micros,
-        to_time: Micros,
-        customer_id: Option<Text<'a>>,
-        device_id: Option<Text<'a>>,
-        device_os: Option<Text<'a>>,
-        geo_region: Option<Text<'a>>,
-    }
+columns_of!(Spans => fact { Spans, SpanRow, day: Day });
+
+macro_rules! keep_least_attributes {
+    (
+        { $kept:expr, $next:expr } $names:tt
+        columns $columns:tt
+        attributes { $($attribute:ident: $type:ty = $value:expr,)* }
+    ) => {
+        $(keep_least(&mut $kept.$attribute, &mut $next.$attribute);)*
+    };
 }
 
 impl Row for SpanRow<'_> {
-    /// Spans of one view that overlap or touch are one span; of each attribute the
-    /// least value stays, which is what a view takes from all its spans anyway.
+    /// Merges spans of one view that overlap or touch. Of each attribute the least value is kept:
+    /// the attribute of a view is the least over all its spans.
     fn absorb(&mut self, next: &mut Self) -> bool {
         // The playback differs most often, so it is compared first.
         let continues = self.playback_id == next.playback_id
@@ -30,10 +34,7 @@ impl Row for SpanRow<'_> {
             && next.from_time <= self.to_time;
         if continues {
             self.to_time = self.to_time.max(next.to_time);
-            keep_least(&mut self.customer_id, &mut next.customer_id);
-            keep_least(&mut self.device_id, &mut next.device_id);
-            keep_least(&mut self.device_os, &mut next.device_os);
-            keep_least(&mut self.geo_region, &mut next.geo_region);
+            columns_of!(Spans => keep_least_attributes { self, next });
         }
         continues
     }
@@ -43,9 +44,9 @@ impl Row for SpanRow<'_> {
     }
 }
 
-/// Keeps the least of two texts, by their bytes; an absent or empty one is none.
-fn keep_least<'a>(kept: &mut Option<Text<'a>>, other: &mut Option<Text<'a>>) {
-    let is_none = |text: &Option<Text<'_>>| text.as_ref().is_none_or(|text| text.is_empty());
+/// Keeps the least of two texts, by their bytes; an absent or empty one counts as none.
+fn keep_least<'a>(kept: &mut Option<CowText<'a>>, other: &mut Option<CowText<'a>>) {
+    let is_none = |text: &Option<CowText<'_>>| text.as_ref().is_none_or(|text| text.is_empty());
     if !is_none(other) && (is_none(kept) || *other < *kept) {
         *kept = other.take();
     }

@@ -1,27 +1,21 @@
 //! Votes.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use showreport_model::columns_of;
+use showreport_model::facts::Table;
+use showreport_model::facts::column_types::{OptionIds, Text, Time};
+
 use crate::tables::Row;
-use crate::tables::cell::{Day, Micros, Text};
+use crate::tables::cell::{Cell, Day};
 use crate::tables::row::fact;
 
-fact! {
-    /// A vote.
-    Votes, VoteRow<'a> {
-        org: Text<'a>,
-        day: Day,
-        event_id: Text<'a>,
-        poll_id: Text<'a>,
-        voted_at: Micros,
-        vote_id: Option<Text<'a>>,
-        option_ids: Vec<Text<'a>>,
-        customer_id: Option<Text<'a>>,
-        device_id: Option<Text<'a>>,
-        name: Option<Text<'a>>,
-    }
-}
+columns_of!(Votes => fact { Votes, VoteRow, day: Day });
 
 impl Row for VoteRow<'_> {
-    /// Only what is equal in every column is one row; which votes count is for the reader.
+    /// Only equal rows are merged. The reader decides which votes count.
     fn absorb(&mut self, next: &mut Self) -> bool {
         self == next
     }

@@ -155,6 +155,7 @@ pub(super) fn playback(event_id: &str, playback: &str) -> Record {
         customer: None,
         device_os: None,
         geo_region: None,
+        name: None,
     })
 }
 

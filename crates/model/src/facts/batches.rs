@@ -1,18 +1,20 @@
-//! What came in one request, in batches that are a bounded amount of work to store.
+//! The records of one request, in batches of limited size.
 
 use super::FactsBuilder;
 use crate::ids::OrgId;
 
-/// Events in a batch. Each is a row of the registry, so they are what storing a batch takes.
+/// Events in a batch at most. Each is a row of the registry, which takes most of the time of
+/// storing a batch.
 const EVENTS_MAX: usize = 1_024;
 
-/// Memory of a batch.
+/// Memory of a batch at most, as far as it is measured.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// After how many records the memory is measured.
+/// Number of records after which the memory is measured.
 const MEASURED_EVERY: usize = 1_024;
 
-/// What an organisation sent. A large request is cut, so that others are served between its parts.
+/// The records of a request. A large request is divided, so that other requests are stored between
+/// its parts.
 #[derive(Debug)]
 pub struct Batches {
     full: Vec<FactsBuilder>,
@@ -20,7 +22,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// For the records of one organisation.
+    /// Empty, for the records of an organisation.
     pub fn new(org: OrgId) -> Self {
         Self {
             full: Vec::new(),
@@ -28,7 +30,7 @@ impl Batches {
         }
     }
 
-    /// Where the next record goes.
+    /// The batch for the next record.
     pub fn filling(&mut self) -> &mut FactsBuilder {
         if is_full(&mut self.filling) {
             let next = FactsBuilder::new(self.filling.org().clone());
@@ -37,7 +39,6 @@ impl Batches {
         &mut self.filling
     }
 
-    /// The organisation of the facts.
     pub const fn org(&self) -> &OrgId {
         self.filling.org()
     }
@@ -48,7 +49,7 @@ impl Batches {
         full.sum::<usize>() + self.filling.records()
     }
 
-    /// About how many bytes they are in memory.
+    /// Approximate bytes in memory.
     pub fn memory_bytes(&mut self) -> usize {
         let full = self.full.iter_mut().map(FactsBuilder::memory_bytes);
         full.sum::<usize>() + self.filling.memory_bytes()
@@ -69,7 +70,7 @@ impl IntoIterator for Batches {
     type IntoIter =
         std::iter::Chain<std::vec::IntoIter<FactsBuilder>, std::iter::Once<FactsBuilder>>;
 
-    /// The batches in the order in which they were filled, at least one.
+    /// The batches in the order in which they were filled; at least one.
     fn into_iter(self) -> Self::IntoIter {
         self.full.into_iter().chain(std::iter::once(self.filling))
     }
@@ -122,6 +123,7 @@ mod tests {
             customer: None,
             device_os: None,
             geo_region: None,
+            name: None,
         })
     }
 
@@ -156,13 +158,13 @@ mod tests {
             assert!(batches.len() > 3, "{} batches", batches.len());
             for batch in &mut batches {
                 assert!(batch.events() <= EVENTS_MAX);
-                // A batch is measured now and then.
+                // The memory is only measured every `MEASURED_EVERY` records.
                 assert!(batch.memory_bytes() < 3 * BATCH_BYTES);
             }
             let all = batches.iter().map(FactsBuilder::records).sum::<usize>();
             assert_eq!(all, records);
         }
-        // What is the same event again is no more work.
+        // Records of the same event take no more work.
         assert_eq!(batches((0..count).map(|_| registration(1))).len(), 1);
         assert_eq!(batches((0..count).map(|_| playback(1))).len(), 1);
     }

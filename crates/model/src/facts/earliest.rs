@@ -1,19 +1,17 @@
-//! Since when facts say something about each event.
+//! The earliest time of each event's facts.
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
-use arrow::datatypes::TimestampMillisecondType;
-
+use super::reading::{texts, times};
 use super::{Collected, Facts, Table};
 use crate::ids::EventId;
 use crate::time::Timestamp;
 
 impl Collected {
-    /// The earliest instant that the facts of each event say something about.
+    /// The earliest instant for each event that its facts may change in a report.
     ///
-    /// What says what a poll is speaks about all of its time, and a deletion of a message by its id about
-    /// whenever that was sent.
+    /// Of polls, and of deletions of a message by its id, this is [`Timestamp::MIN`]: a poll
+    /// changes all of its votes, and the time of the message is not known.
     pub fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
         self.facts.earliest()
     }
@@ -22,13 +20,8 @@ impl Collected {
 impl Facts {
     fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
         let mut earliest = BTreeMap::new();
-        for (table, time) in [
-            (Table::Spans, Some("from_time")),
-            (Table::Chat, Some("sent_at")),
-            (Table::Polls, None),
-            (Table::Votes, Some("voted_at")),
-        ] {
-            for (event, millis) in self.least(table, time) {
+        for &table in Table::ALL {
+            for (event, millis) in self.least(table) {
                 let event = EventId::new(event).expect("the event of a record was checked");
                 let at = Timestamp::from_millis(millis).unwrap_or(Timestamp::MIN);
                 let known = earliest.entry(event).or_insert(at);
@@ -38,18 +31,13 @@ impl Facts {
         earliest
     }
 
-    /// The least of a column for each event, the first of all time without one.
-    fn least(&self, table: Table, time: Option<&str>) -> BTreeMap<&str, i64> {
+    /// The least time of each event's rows; without a time, the earliest that there is.
+    fn least(&self, table: Table) -> BTreeMap<&str, i64> {
         let batch = self.batch(table);
-        let kind = "the batch follows its schema";
-        let events = batch.column_by_name("event_id").expect(kind);
-        let events = events.as_string::<i32>();
-        let times = time.map(|time| {
-            let times = batch.column_by_name(time).expect(kind);
-            times.as_primitive::<TimestampMillisecondType>()
-        });
+        let events = texts(batch, "event_id");
+        let times = table.time_column().map(|column| times(batch, column));
         let mut least: BTreeMap<&str, i64> = BTreeMap::new();
-        // Neighbours are nearly always about the same event.
+        // Consecutive rows are nearly always of the same event.
         let mut run: Option<(&str, i64)> = None;
         for row in 0..batch.num_rows() {
             let event = events.value(row);
@@ -95,6 +83,7 @@ mod tests {
             customer: None,
             device_os: None,
             geo_region: None,
+            name: None,
         })
     }
 

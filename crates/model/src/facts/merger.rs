@@ -1,10 +1,10 @@
-//! Facts from many places, merged as they come, in memory that grows with what is
-//! different in them.
+//! Merges facts of many requests or journal rows. Memory grows with the number of different rows.
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, RecordBatch};
 
+use super::reading::texts;
 use super::{Collected, Facts, FactsBuilder, Table};
 use crate::ids::{IdError, OrgId};
 
@@ -15,13 +15,13 @@ pub struct FactsMerger {
 }
 
 impl FactsMerger {
-    /// Adds what an organisation sent, and leaves it there.
+    /// Adds the contents of a builder, which keeps them.
     pub fn absorb(&mut self, sent: &mut FactsBuilder) {
         self.of_org(sent.org().clone()).absorb(sent);
     }
 
-    /// Adds facts. Beats of a view that meet become one row; the events of these
-    /// facts were noted when they were collected, and are not again.
+    /// Adds facts. Spans of a view that overlap or touch become one row. The events of these facts
+    /// are not noted: that was done when they were collected.
     pub fn add(&mut self, facts: &Facts) -> Result<(), IdError> {
         for &table in Table::ALL {
             let batch = facts.batch(table);
@@ -42,13 +42,13 @@ impl FactsMerger {
         of_org.or_insert_with_key(|org| FactsBuilder::new(org.clone()))
     }
 
-    /// About how many bytes they are in memory.
+    /// Approximate bytes in memory.
     pub fn memory_bytes(&mut self) -> usize {
         let of_orgs = self.of_orgs.values_mut();
         of_orgs.map(FactsBuilder::memory_bytes).sum()
     }
 
-    /// What was added, for each organisation.
+    /// The facts of each organisation.
     pub fn finish(self) -> impl Iterator<Item = (OrgId, Collected)> {
         self.of_orgs.into_iter().map(|(org, mut of_org)| {
             let collected = of_org.finish();
@@ -58,12 +58,12 @@ impl FactsMerger {
 }
 
 fn org_of(batch: &RecordBatch, row: usize) -> &str {
-    batch.column(0).as_string::<i32>().value(row)
+    texts(batch, "org").value(row)
 }
 
-/// How many rows from this one on are of the same organisation.
+/// The number of consecutive rows of one organisation from this row on.
 fn length_of_org(batch: &RecordBatch, from: usize) -> usize {
-    let orgs = batch.column(0).as_string::<i32>();
+    let orgs = texts(batch, "org");
     let org = orgs.value(from);
     let others = (from + 1..orgs.len()).find(|&row| orgs.value(row) != org);
     others.unwrap_or(orgs.len()) - from
@@ -84,6 +84,7 @@ mod tests {
             customer: None,
             device_os: None,
             geo_region: None,
+            name: None,
         }
     }
 

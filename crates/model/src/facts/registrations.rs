@@ -1,4 +1,4 @@
-//! Records of what events are: of each event the one that holds.
+//! Event records: the one of each event that holds.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use crate::ids::EventId;
 use crate::record::EventRecord;
 
-/// One record an event. An event that is registered a thousand times is written once.
+/// One record for each event, however many were sent.
 #[derive(Debug, Clone, Default)]
 pub struct Registrations {
     of_events: BTreeMap<EventId, EventRecord>,
@@ -18,7 +18,7 @@ pub struct Registrations {
 const ENTRY_BYTES: usize = size_of::<EventId>() + size_of::<EventRecord>() + 3 * 16;
 
 impl Registrations {
-    /// Adds a record, unless that of the same event holds over it.
+    /// Adds a record, unless one of the same event is there that holds over it.
     pub fn push(&mut self, record: EventRecord) {
         match self.of_events.entry(record.event.clone()) {
             Entry::Vacant(none) => {
@@ -34,14 +34,14 @@ impl Registrations {
         }
     }
 
-    /// Adds the records of others, which keep them.
+    /// Adds the records of another set, which keeps them.
     pub fn absorb(&mut self, others: &Self) {
         for record in others.iter() {
             self.push(record.clone());
         }
     }
 
-    /// The records, in the order of their events.
+    /// The records, ordered by event.
     pub fn iter(&self) -> impl Iterator<Item = &EventRecord> {
         self.of_events.values()
     }
@@ -51,23 +51,22 @@ impl Registrations {
         self.of_events.contains_key(event)
     }
 
-    /// How many events.
+    /// The number of events.
     pub fn len(&self) -> usize {
         self.of_events.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.of_events.is_empty()
     }
 
-    /// About how many bytes they are in memory.
+    /// Approximate bytes in memory.
     pub fn memory_bytes(&self) -> usize {
         self.len() * ENTRY_BYTES + self.text_bytes
     }
 }
 
-/// The id is there twice: in the record, and as its key.
+/// The id is stored twice: in the record, and as key.
 fn text_bytes(record: &EventRecord) -> usize {
     2 * record.event.as_str().len() + record.title.len()
 }
@@ -108,7 +107,8 @@ mod tests {
             }
             let [mut all, others] = parts;
             all.absorb(&others);
-            // "duration_ms" comes before "event_id", and is the lesser text.
+            // The JSON that begins with "duration_ms" is less than the one that begins with
+            // "event_id".
             let kept: Vec<_> = all.iter().cloned().collect();
             assert_eq!(kept, [records[2].clone(), records[4].clone()], "{order:?}");
             let mut alone = Registrations::default();

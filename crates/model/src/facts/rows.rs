@@ -1,15 +1,14 @@
-//! Rows of a table that come seldom: most requests have none of them, so nothing
-//! is made ready for them before the first.
+//! Rows of a table that most requests have none of: builders are made with the first row.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 
-/// What fills the columns of a table.
+/// Builds the columns of a table.
 pub(super) trait Columns: Default {
     fn finish(self) -> RecordBatch;
 }
 
-/// Rows being built, after those of other builders.
+/// Finished batches, and the rows that are being built after them.
 #[derive(Debug)]
 pub(super) struct Rows<C> {
     before: Vec<RecordBatch>,
@@ -28,27 +27,27 @@ impl<C> Default for Rows<C> {
 }
 
 impl<C: Columns> Rows<C> {
-    /// Where the next row goes.
+    /// The builder of the next row.
     pub(super) fn building(&mut self) -> &mut C {
         self.building.get_or_insert_default()
     }
 
-    /// Adds rows that are built.
+    /// Adds finished rows.
     pub(super) fn add(&mut self, rows: RecordBatch) {
-        self.settle();
+        self.end_batch();
         self.before_bytes += slice_bytes(&rows);
         self.before.push(rows);
     }
 
     /// Adds the rows of another builder, which keeps them.
     pub(super) fn absorb(&mut self, other: &mut Self) {
-        self.settle();
-        other.settle();
+        self.end_batch();
+        other.end_batch();
         self.before_bytes += other.before_bytes;
         self.before.extend_from_slice(&other.before);
     }
 
-    /// What was added; `nothing` is the table without a row.
+    /// All rows. `nothing` is the table without rows.
     pub(super) fn finish(&mut self, nothing: &RecordBatch) -> RecordBatch {
         let batches: Vec<RecordBatch> = std::mem::take(self).batches().collect();
         match batches.as_slice() {
@@ -58,13 +57,13 @@ impl<C: Columns> Rows<C> {
         }
     }
 
-    /// About how many bytes the rows are in memory.
+    /// Approximate bytes in memory.
     pub(super) fn memory_bytes(&mut self) -> usize {
-        self.settle();
+        self.end_batch();
         self.before_bytes
     }
 
-    fn settle(&mut self) {
+    fn end_batch(&mut self) {
         if let Some(built) = self.building.take().map(C::finish) {
             self.before_bytes += built.get_array_memory_size();
             self.before.push(built);
@@ -72,13 +71,13 @@ impl<C: Columns> Rows<C> {
     }
 
     fn batches(mut self) -> impl Iterator<Item = RecordBatch> {
-        self.settle();
+        self.end_batch();
         self.before.into_iter()
     }
 }
 
-/// Bytes of the rows alone. What is read from a journal row shares one buffer among all columns, and
-/// the size of the arrays would count it once for each.
+/// Bytes of the rows alone. All columns that were read from a journal row share one buffer, which
+/// `get_array_memory_size` would count once for each.
 pub(super) fn slice_bytes(rows: &RecordBatch) -> usize {
     let bytes_of = |column: &dyn Array| {
         let data = column.to_data();

@@ -1,23 +1,22 @@
-//! The builder of spans: beats of one view that meet become one row as they come.
+//! The builder of spans: spans of one view that overlap or touch become one row as they are added.
 //!
-//! A player says every few seconds that it went on playing, and says it again
-//! when in doubt. Facts are sets, so what is sent as a thousand beats may be
-//! kept as the one span that they make; whatever does not meet the last row of
-//! its view just gets a row of its own.
+//! A player sends a span every few seconds, and repeats it if there was no response. A thousand
+//! spans that follow each other are kept as one. A span that does not touch the last row of its
+//! view gets a row of its own.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, NullBufferBuilder, RecordBatch, StringArray,
-    TimestampMillisecondArray,
+    Array, ArrayRef, NullBufferBuilder, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::TimestampMillisecondType;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::Table;
+use super::reading::{texts, times};
+use crate::columns_of;
 use crate::ids::OrgId;
 use crate::record::Beat;
 use crate::span::Span;
@@ -26,25 +25,43 @@ use crate::span::Span;
 #[derive(Debug, Default)]
 pub(super) struct SpansBuilder {
     rows: Vec<Row>,
-    /// The texts of all rows, one after the other: a beat is compared with a row
-    /// in one place of memory, not in seven columns.
+    /// The texts of all rows, one after the other. A span is compared with a row in one place of
+    /// memory instead of a column for each text.
     texts: Vec<u8>,
     /// The last row of each view.
     last_rows: HashTable<usize>,
     hasher: DefaultHashBuilder,
 }
 
-/// The texts of a row: event, playback, customer, device, OS and region.
-const TEXTS: usize = 6;
+macro_rules! attributes {
+    (
+        {} ($org:ident, $record:ident)
+        columns $columns:tt
+        attributes { $($attribute:ident: $type:ty = $value:expr,)* }
+    ) => {
+        /// The columns of the attributes.
+        const ATTRIBUTES: &[&str] = &[$(stringify!($attribute)),*];
+
+        /// The texts of a row, an absent one empty: event, playback and attributes.
+        fn texts_of<'a>($record: &Beat<'a>) -> [&'a str; TEXTS] {
+            [$record.event, $record.playback, $($value.unwrap_or_default()),*]
+        }
+    };
+}
+
+columns_of!(Spans => attributes {});
+
+/// How many texts a row has.
+const TEXTS: usize = 2 + ATTRIBUTES.len();
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
     from: i64,
     to: i64,
     hash: u64,
-    /// Where its texts begin.
+    /// Offset of its texts.
     start: usize,
-    /// How long they are. An absent attribute is never empty, and an id never is.
+    /// Their lengths. 0 is an absent attribute; texts that are present are never empty.
     lengths: [u16; TEXTS],
 }
 
@@ -56,10 +73,14 @@ impl Row {
 }
 
 impl SpansBuilder {
-    /// Tells whether a row was added.
+    /// True if a row was added.
     pub(super) fn push(&mut self, beat: &Beat<'_>) -> bool {
-        // The texts go where they stay if the row is new.
-        let row = self.row(beat);
+        self.push_row(beat.span, texts_of(beat))
+    }
+
+    fn push_row(&mut self, span: Span, texts: [&str; TEXTS]) -> bool {
+        // The texts are appended before the search and removed if no row is added.
+        let row = self.row(span, texts);
         let (rows, texts) = (&mut self.rows, &self.texts);
         let is_same = |&other: &usize| {
             let other: &Row = &rows[other];
@@ -91,34 +112,22 @@ impl SpansBuilder {
 
     /// Adds the rows of a batch.
     pub(super) fn add(&mut self, spans: &RecordBatch) {
-        let texts = |column: usize| spans.column(column).as_string::<i32>();
-        let times = |column: usize| {
-            let times = spans.column(column);
-            times.as_primitive::<TimestampMillisecondType>()
-        };
-        let (events, playbacks) = (texts(1), texts(2));
-        let (from, to) = (times(3), times(4));
-        let attributes = [5, 6, 7, 8].map(texts);
+        let (from, to) = (times(spans, "from_time"), times(spans, "to_time"));
+        let columns = ["event_id", "playback_id"].iter().chain(ATTRIBUTES);
+        let columns: Vec<&StringArray> = columns.map(|column| texts(spans, column)).collect();
         for row in 0..spans.num_rows() {
-            let [customer, device, device_os, geo_region] =
-                attributes.map(|column| column.is_valid(row).then(|| column.value(row)));
             let Some(span) = Span::new(from.value(row), to.value(row)) else {
                 continue;
             };
-            self.push(&Beat {
-                event: events.value(row),
-                playback: playbacks.value(row),
+            self.push_row(
                 span,
-                device,
-                customer,
-                device_os,
-                geo_region,
-            });
+                std::array::from_fn(|at| text_or_empty(columns[at], row)),
+            );
         }
     }
 
-    /// Copies the rows of another builder as they are. Whether they would have
-    /// met ours is not looked at: that can be done as well when they are flushed.
+    /// Copies the rows of another builder. Rows that overlap or touch are not merged: the flush
+    /// does that.
     pub(super) fn absorb(&mut self, other: &Self) {
         let before = self.texts.len();
         self.texts.extend_from_slice(&other.texts);
@@ -129,7 +138,7 @@ impl SpansBuilder {
         self.rows.extend(copied);
     }
 
-    /// What was added, if anything was.
+    /// The rows. `None` if there are none.
     pub(super) fn finish(&mut self, org: &OrgId) -> Option<RecordBatch> {
         let Self { rows, texts, .. } = std::mem::take(self);
         if rows.is_empty() {
@@ -140,19 +149,12 @@ impl SpansBuilder {
             Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone("UTC"))
         };
         let orgs = std::iter::repeat_n(org.as_str(), rows.len());
-        let [event, playback, customer, device, device_os, geo_region] =
-            columns_of(&rows, &texts).map(|column| Arc::new(column) as ArrayRef);
-        let columns = vec![
-            Arc::new(StringArray::from_iter_values(orgs)),
-            event,
-            playback,
-            times(|row| row.from),
-            times(|row| row.to),
-            customer,
-            device,
-            device_os,
-            geo_region,
-        ];
+        let texts = text_columns(&rows, &texts).map(|column| Arc::new(column) as ArrayRef);
+        let (ids, attributes) = texts.split_at(TEXTS - ATTRIBUTES.len());
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(orgs))];
+        columns.extend_from_slice(ids);
+        columns.extend([times(|row| row.from), times(|row| row.to)]);
+        columns.extend_from_slice(attributes);
         let spans = RecordBatch::try_new(Table::Spans.schema(), columns);
         Some(spans.expect("the columns follow the schema"))
     }
@@ -162,19 +164,9 @@ impl SpansBuilder {
         self.rows.capacity() * size_of::<Row>() + self.texts.capacity()
     }
 
-    /// The beat as a row, its texts appended.
-    fn row(&mut self, beat: &Beat<'_>) -> Row {
+    /// Makes a row and appends its texts.
+    fn row(&mut self, span: Span, texts: [&str; TEXTS]) -> Row {
         let start = self.texts.len();
-        let attributes = [beat.customer, beat.device, beat.device_os, beat.geo_region];
-        let [customer, device, device_os, geo_region] = attributes.map(Option::unwrap_or_default);
-        let texts = [
-            beat.event,
-            beat.playback,
-            customer,
-            device,
-            device_os,
-            geo_region,
-        ];
         let lengths = texts.map(|text| {
             self.texts.extend_from_slice(text.as_bytes());
             u16::try_from(text.len()).expect("texts of records are short")
@@ -183,8 +175,8 @@ impl SpansBuilder {
         lengths.hash(&mut hasher);
         hasher.write(&self.texts[start..]);
         Row {
-            from: beat.span.from(),
-            to: beat.span.to(),
+            from: span.from(),
+            to: span.to(),
             hash: hasher.finish(),
             start,
             lengths,
@@ -192,8 +184,16 @@ impl SpansBuilder {
     }
 }
 
-/// The texts of the rows as columns. An empty one was absent.
-fn columns_of(rows: &[Row], texts: &[u8]) -> [StringArray; TEXTS] {
+fn text_or_empty(column: &StringArray, row: usize) -> &str {
+    if column.is_valid(row) {
+        column.value(row)
+    } else {
+        ""
+    }
+}
+
+/// The texts of the rows as columns. An empty text is null.
+fn text_columns(rows: &[Row], texts: &[u8]) -> [StringArray; TEXTS] {
     let mut starts: Vec<usize> = rows.iter().map(|row| row.start).collect();
     std::array::from_fn(|column| {
         let lengths = || rows.iter().map(|row| usize::from(row.lengths[column]));
@@ -227,6 +227,7 @@ mod tests {
             customer: None,
             device_os,
             geo_region: None,
+            name: None,
         }
     }
 
@@ -241,11 +242,8 @@ mod tests {
     fn rows_of(mut builder: SpansBuilder) -> Vec<(String, i64, i64)> {
         let batch = builder.finish(&OrgId::new("acme").expect("an id"));
         let batch = batch.expect("rows were added");
-        let time = |name: &str, row: usize| {
-            let column = batch.column_by_name(name).expect("a column");
-            column.as_primitive::<TimestampMillisecondType>().value(row)
-        };
-        let playback = batch.column(2).as_string::<i32>();
+        let time = |name: &str, row: usize| times(&batch, name).value(row);
+        let playback = texts(&batch, "playback_id");
         (0..batch.num_rows())
             .map(|row| {
                 let playback = playback.value(row).to_owned();
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn beats_of_a_view_that_meet_are_one_row() {
+    fn spans_of_a_view_that_touch_are_one_row() {
         let beats = [
             beat("ada", 0, 10, None),
             beat("bob", 0, 10, None),
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_another_builder_are_taken_over_as_they_are() {
+    fn rows_of_another_builder_are_copied_unmerged() {
         let built = |beats: &[Beat<'_>]| {
             let mut builder = SpansBuilder::default();
             for beat in beats {

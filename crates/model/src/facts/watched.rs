@@ -1,23 +1,18 @@
-//! Between which instants each event was watched.
+//! The first and the last instant at which each event was watched.
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
-use arrow::datatypes::TimestampMillisecondType;
-
+use super::reading::{texts, times};
 use super::{Collected, Table};
 use crate::ids::EventId;
 use crate::span::Span;
 
 impl Collected {
-    /// For each event that was watched the span from the first instant to the last.
+    /// The span from the first to the last instant of the views of each event.
     pub fn watched(&self) -> BTreeMap<EventId, Span> {
         let spans = self.facts.batch(Table::Spans);
-        let events = spans.column(1).as_string::<i32>();
-        let [from, to] = [3, 4].map(|column| {
-            let times = spans.column(column);
-            times.as_primitive::<TimestampMillisecondType>()
-        });
+        let events = texts(spans, "event_id");
+        let [from, to] = ["from_time", "to_time"].map(|column| times(spans, column));
         let mut watched: BTreeMap<&str, Span> = BTreeMap::new();
         for row in 0..spans.num_rows() {
             let Some(span) = Span::new(from.value(row), to.value(row)) else {

@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for ReportDay {
 }
 
 impl Zone {
-    /// The day that holds an instant.
+    /// The day of an instant.
     ///
     /// A day begins with the first instant that has its date. So an hour around midnight that
     /// occurs twice belongs to the later day.

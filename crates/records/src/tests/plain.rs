@@ -136,3 +136,20 @@ fn a_plain_playback_takes_the_fast_decoder() {
     let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
     assert!(matches!(read, Decoded::Beat(_)), "{read:?}");
 }
+
+#[test]
+fn the_name_of_a_viewer_is_kept_exactly() {
+    let name = "Zo\u{eb} =1+1, \"Z\" ";
+    // The first is read in full, because its text has an escape; the other is read in short.
+    for name in [name, "Zoe"] {
+        let Ok(Record::Playback(record)) = parse(&with(playback(), "name", json!(name))) else {
+            panic!("{name:?} is a good name");
+        };
+        assert_eq!(record.name.as_deref(), Some(name));
+    }
+    let rejection = parse(&with(playback(), "name", json!("a\u{0}b"))).unwrap_err();
+    assert_eq!(
+        (rejection.reason, rejection.field.as_deref()),
+        ("INVALID_TEXT", Some("name"))
+    );
+}

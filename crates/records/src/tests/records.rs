@@ -180,6 +180,7 @@ fn in_an_optional_field_null_absent_and_empty_are_the_same() {
                 "customer_id",
                 "device_os",
                 "geo_region",
+                "name",
                 "user_agent",
                 "ip",
                 "position_ms",
@@ -270,6 +271,11 @@ fn texts_may_be_empty_and_have_a_maximum() {
         ),
         (
             with(chat(), "name", json!("x".repeat(1025))),
+            "TOO_LONG",
+            "name",
+        ),
+        (
+            with(playback(), "name", json!("x".repeat(1025))),
             "TOO_LONG",
             "name",
         ),

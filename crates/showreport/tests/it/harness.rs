@@ -12,7 +12,7 @@ pub(crate) mod zip;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Org, TestApp};
-pub(crate) use clock::BEGINNING;
+pub(crate) use clock::{BEGINNING, ManualClock};
 pub(crate) use random::Random;
 pub(crate) use reports::Made;
 pub(crate) use show::Show;

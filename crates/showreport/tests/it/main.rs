@@ -34,6 +34,7 @@ mod bulk_life;
 mod bulk_figures;
 mod bulk_law;
 mod sharing;
+mod older_data;
 mod vacuuming;
 mod maintaining;
 mod filling;

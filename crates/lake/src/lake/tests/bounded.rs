@@ -1,4 +1,4 @@
-//! What a flush holds at once does not grow with what the journal unpacks to.
+//! The memory of a flush does not grow with the unpacked size of the journal.
 
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{Choice, PollOption, PollRecord, PollStatus, Record};

@@ -102,7 +102,7 @@ async fn a_lake_older_than_the_database_is_refused_by_its_log() {
 }
 
 #[tokio::test]
-async fn a_database_older_than_the_lake_is_refused_and_what_is_newer_not_taken_back() {
+async fn a_database_older_than_the_lake_is_refused_and_what_is_newer_not_undone() {
     let world = World::new().await;
     world.load(viewing("a", 0, 10)).await;
     let backup = tempfile::tempdir().unwrap();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::*;
 
 #[tokio::test]
-async fn who_changes_the_lake_for_long_holds_up_no_start() {
+async fn a_start_does_not_wait_for_a_process_that_changes_the_lake() {
     let world = World::new().await;
     let held = take_lock(&config(world.directory.path()).lock).unwrap();
     let opened = tokio::time::timeout(Duration::from_secs(30), world.other_process()).await;
-    // Given back first: who waits for it would hold up the end of the test for ever.
+    // Released first: a task that waits for it would keep the test from ending.
     drop(held);
     assert!(opened.is_ok(), "it waited for the lock");
     world.end().await;

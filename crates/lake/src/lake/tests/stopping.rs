@@ -27,7 +27,7 @@ async fn a_stop_ends_the_wait_for_the_flush_lock_and_what_waited_is_not_done_lat
     for _ in 0..3 {
         ended.push(tokio::time::timeout(PATIENCE, waiting.join_next()).await);
     }
-    // Given back first: the thread that waits for it would hold up the end of the test for ever.
+    // Released first: a thread that waits for it would keep the test from ending.
     drop(held);
     for flushed in ended {
         let flushed = flushed.expect("it waited for the lock").unwrap().unwrap();

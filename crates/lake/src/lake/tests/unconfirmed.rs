@@ -1,8 +1,8 @@
-//! Versions that were committed and that no head came to: they never count.
+//! Versions that were committed and never became a head do not count.
 
 use super::*;
 
-/// The rows that the newest version of the table has, as another Delta reader finds them.
+/// The rows of the newest version of the table, as another Delta reader finds them.
 async fn newest_spans(world: &World) -> Vec<(String, i64, i64)> {
     let known = world.meta.known_lake().await.unwrap();
     let store = world.lake.shared.store.clone();
@@ -15,17 +15,17 @@ async fn newest_spans(world: &World) -> Vec<(String, i64, i64)> {
     read_spans(&world.lake, files.await.unwrap()).await
 }
 
-/// Commits to the tables what a load would, and dies there.
+/// Commits to the tables what a load would, and stops before the heads are moved.
 async fn load_and_stop(world: &World, viewings: impl IntoIterator<Item = Viewing>) {
     let (meta, facts) = (world.meta.clone(), testing::facts("acme", viewings));
-    let work = move |mut newest: Held| async move {
+    let work = move |mut newest: NewestGuard| async move {
         flush::append_and_stop(&meta, &mut newest, vec![facts]).await
     };
     world.lake.shared.exclusive.run(work).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_load_that_stopped_before_the_heads_is_taken_back_by_the_next_version() {
+async fn a_load_that_stopped_before_the_heads_is_undone_by_the_next_version() {
     let world = World::new().await;
     // Also where it was the first that ever came.
     load_and_stop(&world, [viewing("dead", 0, 5)]).await;
@@ -66,11 +66,11 @@ async fn a_merge_takes_nothing_of_an_unconfirmed_load_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_merge_that_stopped_before_the_heads_is_taken_back() {
+async fn a_merge_that_stopped_before_the_heads_is_undone() {
     let world = World::new().await;
     world.flush_four_files().await;
     let shared = world.lake.shared.clone();
-    let merge_and_stop = move |mut newest: Held| async move {
+    let merge_and_stop = move |mut newest: NewestGuard| async move {
         let of_lake = (&shared.config, &shared.store);
         let plans = compact::plan(&shared.meta, &mut newest, of_lake, Table::Spans).await?;
         let merged = compact::merge(&plans[0], 1 << 20).await?;

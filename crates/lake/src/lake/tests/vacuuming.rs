@@ -1,4 +1,4 @@
-//! Removing what nobody needs, and nothing else.
+//! Vacuuming removes what is not needed, and nothing else.
 
 use object_store::path::Path;
 use showreport_model::report::{Dimension, Format, Pins, ReportFailure, ReportOrder};
@@ -36,7 +36,7 @@ async fn vacuum_keeps_what_heads_and_running_reports_need() {
     assert_eq!(world.present_spans().await, spans);
     assert_eq!(world.lake.vacuum().await.unwrap(), 0);
 
-    // The lake goes on as before, for this process and for others.
+    // The lake works as before, for this process and for others.
     world.collect_and_flush([viewing("b", 0, 10)]).await;
     assert_eq!(world.present_spans().await.len(), spans.len() + 1);
     let lake = world.other_process().await;
@@ -99,7 +99,7 @@ async fn what_a_failed_write_has_left_is_removed_after_a_day() {
 }
 
 #[tokio::test]
-async fn the_file_of_a_report_that_is_nobodys_is_removed_after_a_day() {
+async fn a_file_that_belongs_to_no_report_is_removed_after_a_day() {
     let world = World::new().await;
     world.collect_and_flush([viewing("a", 0, 10)]).await;
     let heads = world.meta.heads().await.unwrap();

@@ -11,11 +11,11 @@ const VIEWS: i64 = 8;
 /// Ten-second beats of a view: 38 minutes.
 const BEATS: i64 = 228;
 const BEAT_MS: i64 = 10_000;
-/// Flushes of a show, in each of which every view goes on.
+/// Flushes of a show. Each lengthens every view.
 const FLUSHES: i64 = 2;
 
-/// Whatever lies in the lake: data, entries and checkpoints of the logs. Each has
-/// its checksums beside it, in a file of a hundred bytes or a few.
+/// Files of the lake at most: data, entries and checkpoints of the logs. Each has a file with its
+/// checksums beside it, of about a hundred bytes.
 const FILES_MAX: usize = 250;
 const RECORD_BYTES_MAX: f64 = 0.5;
 
@@ -41,7 +41,7 @@ async fn a_year_of_shows_keeps_few_files_and_few_bytes() {
     }
     assert!(most_files <= FILES_MAX, "{most_files} files on some day");
 
-    // What the last days have replaced goes a day later.
+    // Files that the last days have replaced are removed a day later.
     world.put_clock_forward(2 * DAY_MS);
     world.lake.vacuum().await.unwrap();
     let spans = [store.join("lake/spans"), store.join(".sums/lake/spans")];

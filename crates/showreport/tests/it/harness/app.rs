@@ -55,7 +55,12 @@ pub(crate) struct Parts {
 impl TestApp {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
-        let clock = Arc::new(ManualClock::new());
+        Self::on(directory, ManualClock::new()).await
+    }
+
+    /// Showreport on a data directory, which is removed with it.
+    pub(crate) async fn on(directory: TempDir, clock: ManualClock) -> Self {
+        let clock = Arc::new(clock);
         let parts = Parts::open(directory.path(), clock.clone()).await;
         Self {
             clock,

@@ -18,8 +18,13 @@ pub(crate) struct ManualClock {
 
 impl ManualClock {
     pub(crate) fn new() -> Self {
+        Self::at(BEGINNING)
+    }
+
+    /// A clock that shows this time, in milliseconds since 1970.
+    pub(crate) fn at(now_ms: i64) -> Self {
         Self {
-            now_ms: AtomicI64::new(BEGINNING),
+            now_ms: AtomicI64::new(now_ms),
             passed_ms: AtomicI64::new(0),
             made: Instant::now(),
         }

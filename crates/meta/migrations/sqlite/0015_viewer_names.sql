@@ -1,0 +1,2 @@
+-- The journal and the lake have the names of viewers, in a column `name` of spans. No table of the
+-- database changes: this number keeps versions that would not find the names away from them.
