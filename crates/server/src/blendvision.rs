@@ -1,8 +1,8 @@
-//! Event reports as `BlendVision`'s clients ask for them, and what stands beside them there.
+//! The part of `BlendVision`'s API that is about event reports: reports, watch time of a day, and
+//! viewers of a live event.
 //!
-//! Reads both spellings of every name, in `snake_case` and `lowerCamelCase`,
-//! and enums by name or number; writes `snake_case` and names only, with every
-//! field present.
+//! Requests may spell each name in `snake_case` or `lowerCamelCase`, and enums by name or number.
+//! Responses have `snake_case` and names of enums only, and every field is present.
 
 mod enums;
 mod reader;

@@ -14,8 +14,8 @@ use crate::error::ApiError;
 
 /// Get event reports in their present state.
 ///
-/// Answers with all of them, in the order asked, or with 404 and the ids that
-/// are unknown. Each `uri` is signed anew.
+/// The response has all of them, in the order of the request. If any id is unknown, it is 404 and
+/// names the unknown ids. Each `uri` is signed anew.
 #[utoipa::path(
     post,
     path = "/bv/analytics/v1/events/reports:batch-get",
@@ -23,7 +23,7 @@ use crate::error::ApiError;
     params(("x-bv-org-id" = Option<String>, Header, description = "the token's organisation")),
     request_body(
         content = Object,
-        description = "`reports`: 1 to 100 of `id`",
+        description = "`reports`: 1 to 100 objects with an `id`",
         example = json!({"reports": [{"id": "0c5f4c1e-8b7c-4a5e-9a55-0d1f3a2b7c10"}]}),
     ),
     responses(
@@ -31,7 +31,7 @@ use crate::error::ApiError;
         (status = 400, description = "every wrong field is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports, or is of another organisation"),
-        (status = 404, description = "a report is unknown; the metadata names those that are"),
+        (status = 404, description = "a report is unknown; the metadata has the unknown ids"),
         (status = 413, description = "more than 1 MiB"),
     ),
     security(("token" = [])),
@@ -43,19 +43,21 @@ pub(crate) async fn batch_get_reports(
 ) -> Result<Json<EventReports>, ApiError> {
     let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
     let mut reports = Vec::new();
-    let mut unknown = Vec::new();
+    let mut unknown_ids = Vec::new();
     for id in read_ids(&body)? {
         match id {
             Ok(id) => match app.meta().report(&reader.org, id).await {
                 Ok(report) => reports.push(report),
-                Err(error) if error.kind() == ErrorKind::NotFound => unknown.push(id.to_string()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    unknown_ids.push(id.to_string())
+                }
                 Err(error) => return Err(error.into()),
             },
-            Err(text) => unknown.push(text),
+            Err(text) => unknown_ids.push(text),
         }
     }
-    if !unknown.is_empty() {
-        return Err(unknown_reports(&unknown));
+    if !unknown_ids.is_empty() {
+        return Err(unknown_reports(&unknown_ids));
     }
     let reports = describe(&app, &reader.org, reports).await?;
     Ok(Json(EventReports { reports }))

@@ -15,17 +15,16 @@ use crate::app::App;
 use crate::auth::Asker;
 use crate::error::ApiError;
 
-/// Reports in the order of the request.
+/// Event reports, in the order of the request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct EventReports {
-    /// One for each entry.
     pub(super) reports: Vec<EventReport>,
 }
 
-/// Far more than the largest request that makes sense.
+/// 50 entries take less than 50 KiB.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
-const KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const KEY_CHARACTERS_MAX: usize = 255;
 
 /// Create event reports.
@@ -51,7 +50,7 @@ const KEY_CHARACTERS_MAX: usize = 255;
         }),
     ),
     responses(
-        (status = 200, description = "the reports, running", body = EventReports),
+        (status = 200, description = "the reports, which are running", body = EventReports),
         (status = 400, description = "every wrong field is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports, or is of another organisation"),
@@ -85,14 +84,14 @@ pub(crate) async fn create_reports(
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut values = headers.get_all(KEY).iter();
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     let key = str::from_utf8(value.as_bytes()).unwrap_or_default();
     if values.next().is_some() || !(1..=KEY_CHARACTERS_MAX).contains(&key.chars().count()) {
         return Err(ApiError::violation(
-            KEY,
+            IDEMPOTENCY_KEY,
             format!("must be given once and have 1 to {KEY_CHARACTERS_MAX} characters"),
         ));
     }
@@ -110,7 +109,10 @@ mod tests {
         let read = |keys: &[&str]| {
             let mut headers = HeaderMap::new();
             for key in keys {
-                headers.append(KEY, HeaderValue::from_bytes(key.as_bytes()).unwrap());
+                headers.append(
+                    IDEMPOTENCY_KEY,
+                    HeaderValue::from_bytes(key.as_bytes()).unwrap(),
+                );
             }
             idempotency_key(&headers)
         };

@@ -1,19 +1,20 @@
-//! Reading JSON that may spell each name in several ways, naming all that is wrong.
+//! Reads JSON objects whose fields may be spelt in several ways.
 
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::extract::{Violations, lower_camel_case, read_json};
 
-/// An object and where it stands.
+/// A JSON object and its path in the body.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     fields: &'a Map<String, Value>,
+    /// Empty for the whole body.
     path: String,
 }
 
 impl<'a> Object<'a> {
-    /// The whole body.
+    /// The object that the whole body is. The caller keeps the value that it borrows from.
     pub(super) fn root(body: &'a [u8], value: &'a mut Value) -> Result<Self, ApiError> {
         *value = read_json(body, "a JSON object")?;
         match value {
@@ -28,8 +29,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The object that a value is.
-    pub(super) fn of(value: &'a Value, path: String, violations: &mut Violations) -> Option<Self> {
+    /// The value as an object.
+    pub(super) fn from_value(
+        value: &'a Value,
+        path: String,
+        violations: &mut Violations,
+    ) -> Option<Self> {
         if let Value::Object(fields) = value {
             return Some(Self { fields, path });
         }
@@ -37,7 +42,7 @@ impl<'a> Object<'a> {
         None
     }
 
-    /// The path of a field, by its first spelling.
+    /// The path of a field in the body, such as `dimension_with_conditions[0].filter`.
     pub(super) fn path(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
@@ -46,8 +51,8 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A field under any of its spellings; `null` is the same as absent.
-    /// Each spelling is read in `lowerCamelCase` too.
+    /// A field under any of its spellings, each also in `lowerCamelCase`; `null` is the same as
+    /// absent. Two spellings with different values are a violation.
     pub(super) fn get(&self, spellings: &[&str], violations: &mut Violations) -> Option<&'a Value> {
         let mut found: Option<&Value> = None;
         for spelling in spellings {
@@ -71,7 +76,7 @@ impl<'a> Object<'a> {
         found
     }
 
-    /// A field that is a list; absent is empty.
+    /// A field with an array; empty if it is absent.
     pub(super) fn list(&self, spellings: &[&str], violations: &mut Violations) -> &'a [Value] {
         match self.get(spellings, violations) {
             None => &[],
@@ -83,7 +88,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A field that is a string; absent and `""` are the same.
+    /// A field with a string; `""` is the same as absent.
     pub(super) fn text(&self, spellings: &[&str], violations: &mut Violations) -> Option<&'a str> {
         match self.get(spellings, violations)? {
             Value::String(text) if text.is_empty() => None,
@@ -105,7 +110,7 @@ mod tests {
     /// The field `id`, or the wrong fields.
     fn get(value: &Value) -> Result<Option<Value>, Vec<String>> {
         let mut violations = Violations::default();
-        let object = Object::of(value, String::new(), &mut violations).unwrap();
+        let object = Object::from_value(value, String::new(), &mut violations).unwrap();
         let found = object.get(&["id", "event_id"], &mut violations).cloned();
         let found = violations.into_result(Some(found));
         found.map_err(|error| error.violated_fields())

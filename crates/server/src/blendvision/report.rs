@@ -1,4 +1,4 @@
-//! A report as every surface shows it.
+//! An event report as JSON, the same in `BlendVision`'s API and our own.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,12 @@ use crate::app::App;
 use crate::downloads::{FileName, signed_url, title};
 use crate::error::ApiError;
 
-/// A report: what was asked for and what became of it.
+/// A report: the request and its result.
 ///
-/// Every field is present; what has no value yet is `""`, `null` or `[]`.
+/// Every field is present; one that has no value yet is `""`, `null` or `[]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct EventReport {
-    /// The report's id.
     id: String,
-    /// The event's id.
     event_id: String,
     /// The same as in `dimension_with_condition`.
     #[schema(example = "REPORT_DIMENSION_WATCH_TIME")]
@@ -27,26 +25,23 @@ pub(crate) struct EventReport {
     /// `EVENT_REPORT_STATUS_RUNNING`, `…_SUCCEEDED` or `…_FAILED`.
     #[schema(example = "EVENT_REPORT_STATUS_SUCCEEDED")]
     status: String,
-    /// Where the file is: opens without a token for one hour, signed anew each
-    /// time. Empty unless there is a file.
+    /// The address of the file: opens without a token for one hour, and is signed anew in each
+    /// response. Empty unless there is a file.
     uri: String,
-    /// Why the report failed, if it did.
+    /// Why the report failed; `null` unless it did.
     error_info: Option<ErrorInfo>,
-    /// What was asked for.
     dimension_with_condition: Condition,
-    /// Rows, the header not counted.
+    /// Rows of the file without the header.
     row_count: Option<u64>,
-    /// Bytes of the file.
     size_bytes: Option<u64>,
     /// SHA-256 of the file, in lower-case hexadecimal.
     sha256: String,
-    /// When it was asked for.
     created_at: String,
     /// When it succeeded or failed.
     finished_at: Option<String>,
     /// When the file is deleted.
     expires_at: Option<String>,
-    /// How far it is, of a hundred.
+    /// 0 to 100.
     progress_percent: u8,
 }
 
@@ -57,41 +52,40 @@ struct ErrorInfo {
     reason: String,
     /// Always `showreport`.
     domain: &'static str,
-    /// `message` says what happened and what would help.
+    /// `message`: what happened and what would help.
     metadata: BTreeMap<&'static str, String>,
 }
 
-/// What a report was asked to be.
+/// The dimension of a report, its grouping, its filter and the format of its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Condition {
-    /// What about.
     dimension: String,
-    /// Gathered by what; empty is not gathered.
+    /// The group columns in their order; empty for one row a view, message, option or vote.
     group_by_fields: Vec<String>,
-    /// From when until when.
+    /// `null` for all facts of the event.
     filter: Option<Filter>,
-    /// How wide buckets of time are.
+    /// The width of a bucket of `GROUP_BY_FIELD_WATCH_TIMESTAMP`.
     granularity_seconds: u32,
     /// `csv`, `ndjson`, `parquet` or `xlsx`.
     format: String,
 }
 
-/// Half-open: from the start, up to but without the end.
+/// A half-open range of times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Filter {
-    /// Inclusive.
+    /// Inclusive; `null` for no bound.
     start_time: Option<String>,
-    /// Exclusive.
+    /// Exclusive; `null` for no bound.
     end_time: Option<String>,
 }
 
-/// Shows reports, with links signed now.
+/// The JSON of reports, with links that are signed now.
 pub(crate) async fn describe(
     app: &App,
     org: &OrgId,
     reports: Vec<Report>,
 ) -> Result<Vec<EventReport>, ApiError> {
-    // Reports are nearly always of one event.
+    // Most responses have many reports of one event, whose title is looked up once.
     let mut titles: BTreeMap<EventId, Option<String>> = BTreeMap::new();
     let mut described = Vec::with_capacity(reports.len());
     for report in reports {
@@ -106,7 +100,7 @@ pub(crate) async fn describe(
     Ok(described)
 }
 
-/// Shows one report.
+/// The JSON of one report, with a link that is signed now.
 pub(crate) async fn describe_one(
     app: &App,
     org: &OrgId,

@@ -1,4 +1,4 @@
-//! What clients ask for, read and checked. From here on nothing can be malformed.
+//! Decodes and checks the bodies of requests for event reports.
 
 use serde_json::Value;
 use showreport_model::buckets::Granularity;
@@ -11,16 +11,15 @@ use super::reader::Object;
 use crate::error::ApiError;
 use crate::extract::Violations;
 
-/// Reports to make of one event.
+/// A request for reports of one event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CreateReports {
-    /// The event.
     pub(super) event: EventId,
     kind: EventKind,
     entries: Vec<Entry>,
 }
 
-/// One report to make.
+/// A report to make.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     dimension: Dimension,
@@ -30,9 +29,9 @@ struct Entry {
     format: Format,
 }
 
-/// Reports in one create.
+/// Reports in one request to create them.
 const ENTRIES_MAX: usize = 50;
-/// Reports in one batch-get.
+/// Reports in one batch-get request.
 const IDS_MAX: usize = 100;
 
 const CONDITIONS: [&str; 2] = [
@@ -42,7 +41,7 @@ const CONDITIONS: [&str; 2] = [
 const DIMENSIONS: [&str; 2] = ["dimensions", "report_dimensions"];
 
 impl CreateReports {
-    /// Reads a body, or names every field that is wrong.
+    /// Decodes a body. The error names every wrong field.
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
         let mut value = Value::Null;
         let root = Object::root(body, &mut value)?;
@@ -57,7 +56,7 @@ impl CreateReports {
         }))
     }
 
-    /// The orders, for an event of the kind that was asked for.
+    /// The reports to make. Refused if the event is of another kind than the request says.
     pub(super) fn into_orders(
         self,
         org: &OrgId,
@@ -102,7 +101,7 @@ fn read_enum<E: WireEnum>(
     spellings: &[&str],
     violations: &mut Violations,
 ) -> Option<E> {
-    // An empty text stands for "unspecified", which no required enum may be.
+    // `null` and an absent field are "unspecified", which a required enum must not be.
     let value = object.get(spellings, violations).unwrap_or(&Value::Null);
     E::from_wire(value)
         .map_err(|problem| violations.add(object.path(spellings[0]), problem))
@@ -111,14 +110,14 @@ fn read_enum<E: WireEnum>(
 
 fn read_entries(root: &Object<'_>, violations: &mut Violations) -> Vec<Entry> {
     let conditions = root.list(&CONDITIONS, violations);
-    // The deprecated list counts only where the new one says nothing.
+    // The deprecated list is used only if the new one is empty.
     let is_new = !conditions.is_empty();
     let (name, elements) = if is_new {
         (CONDITIONS[0], conditions)
     } else {
         (DIMENSIONS[0], root.list(&DIMENSIONS, violations))
     };
-    // A list of another type was named when it was read.
+    // If it is no array, that is the violation already.
     if elements.is_empty() && !violations.contains(name) {
         violations.add(
             CONDITIONS[0],
@@ -161,7 +160,7 @@ fn read_dimension(value: &Value, path: String, violations: &mut Violations) -> O
 }
 
 fn read_condition(value: &Value, path: String, violations: &mut Violations) -> Option<Entry> {
-    let entry = Object::of(value, path, violations)?;
+    let entry = Object::from_value(value, path, violations)?;
     let dimension = read_enum(&entry, &["dimension"], violations);
     let group_by = read_group_by(&entry, violations);
     let window = read_window(&entry, violations);
@@ -195,7 +194,7 @@ fn read_group_by(entry: &Object<'_>, violations: &mut Violations) -> Vec<GroupBy
 fn read_window(entry: &Object<'_>, violations: &mut Violations) -> Window {
     let Some(filter) = entry
         .get(&["filter"], violations)
-        .and_then(|value| Object::of(value, entry.path("filter"), violations))
+        .and_then(|value| Object::from_value(value, entry.path("filter"), violations))
     else {
         return Window::ALL;
     };
@@ -214,8 +213,8 @@ fn read_window(entry: &Object<'_>, violations: &mut Violations) -> Window {
 
 fn read_time(filter: &Object<'_>, name: &str, violations: &mut Violations) -> Option<Timestamp> {
     let text = filter.text(&[name], violations)?;
-    // No fact lies outside the times we keep, so such a bound loses none: clients write the year
-    // 1970 or 9999 and mean "everything".
+    // Clients write the year 1970 or 9999 for "everything". Moving such a bound to the nearest time
+    // that facts can have excludes no fact.
     match Timestamp::nearest(text) {
         Ok(time) => Some(time),
         Err(error) => {
@@ -229,7 +228,7 @@ fn read_granularity(entry: &Object<'_>, violations: &mut Violations) -> Option<G
     const NAME: &str = "granularity_seconds";
     let seconds = match entry.get(&[NAME], violations) {
         None => return Some(Granularity::default()),
-        // JSON of protocol buffers may write integers as strings.
+        // The JSON format of protocol buffers allows integers as strings.
         Some(Value::String(text)) => text.parse().ok(),
         Some(value) => value.as_u64(),
     };
@@ -263,7 +262,8 @@ fn read_format(entry: &Object<'_>, violations: &mut Violations) -> Option<Format
     format
 }
 
-/// Reads the ids of a batch-get. What cannot be an id is the id of no report.
+/// Decodes the ids of a batch-get. A text that is no report id is an `Err` in the list, since it
+/// is treated as the id of an unknown report.
 pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
     let mut value = Value::Null;
     let root = Object::root(body, &mut value)?;
@@ -285,7 +285,7 @@ pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, Api
         .enumerate()
         .filter_map(|(index, element)| {
             let path = format!("reports[{index}]");
-            let entry = Object::of(element, path, &mut violations)?;
+            let entry = Object::from_value(element, path, &mut violations)?;
             let Some(text) = entry.text(&["id"], &mut violations) else {
                 violations.add(entry.path("id"), "is missing; it must be a report's id");
                 return None;

@@ -1,4 +1,4 @@
-//! `GET /bv/cms/v1/lives/{id}/metrics/viewers`: who watches a live event.
+//! `GET /bv/cms/v1/lives/{id}/metrics/viewers`: the number of viewers of a live event.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,39 +12,35 @@ use crate::auth::Questioner;
 use crate::error::ApiError;
 use crate::extract::Segments;
 
-/// Viewers, in all and by what they watched.
+/// Viewers of a live event: all, and those of the live event and of its recording.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ViewerMetricsAnswer {
-    /// In all.
     viewer_metrics: ViewerMetrics,
-    /// While it was live, and of its recording.
     viewer_metrics_per_event: ViewerMetricsPerEvent,
 }
 
-/// Viewers of an event.
+/// Viewers now, and ever.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ViewerMetrics {
-    /// Who are watching; an event that is over keeps its last point.
+    /// Viewers at this moment. After the event's end, those at its last moment.
     concurrent: Point,
-    /// Who have ever watched.
+    /// Viewers since the event's first view.
     total: Point,
 }
 
-/// Viewers by what they watched.
+/// Viewers of the live event and of its recording.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ViewerMetricsPerEvent {
-    /// Until the event's end.
+    /// Before the event's end.
     live: ViewerMetrics,
-    /// After it.
+    /// After the event's end.
     live_to_vod: ViewerMetrics,
 }
 
 /// A number of viewers at a moment.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Point {
-    /// How many.
     count: u64,
-    /// When.
     updated_at: String,
 }
 
@@ -58,11 +54,11 @@ struct Point {
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),
     responses(
-        (status = 200, description = "the viewers, over everything that was collected before the request", body = ViewerMetricsAnswer),
+        (status = 200, description = "the viewers, according to all records that were collected before the request", body = ViewerMetricsAnswer),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read, or is of another organisation"),
         (status = 404, description = "no such live event"),
-        (status = 503, description = "it took too long, or too much is asked at the moment"),
+        (status = 503, description = "it took too long, or the server is busy"),
     ),
     security(("token" = [])),
 )]

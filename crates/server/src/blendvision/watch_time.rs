@@ -1,4 +1,4 @@
-//! `GET /bv/analytics/v1/reports/watch-time`: the watch time of a day, by link.
+//! `GET /bv/analytics/v1/reports/watch-time`: a link to the watch time of a day.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,10 +12,10 @@ use crate::downloads::signed_url;
 use crate::error::ApiError;
 use crate::extract::{Parameters, Violations};
 
-/// Where the file is.
+/// A link to a file.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct WatchTimeAnswer {
-    /// Opens without a token for one hour; asking again makes a new file.
+    /// Opens without a token for one hour. Each request makes a new file.
     url: String,
 }
 
@@ -27,10 +27,10 @@ pub(crate) struct WatchTimeQuery {
     time: Option<String>,
 }
 
-/// Which contents are meant.
+/// The kinds of events in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Streaming {
-    Every,
+enum StreamingType {
+    All,
     Live,
     Vod,
 }
@@ -38,25 +38,25 @@ enum Streaming {
 /// Get the watch time of a day.
 ///
 /// A CSV file of the views that began on the day: `title, content_id,
-/// streaming_type, created_time, customer_id, watch_time_seconds`, a row a
-/// content and customer. The day is one of the organisation's zone.
+/// streaming_type, created_time, customer_id, watch_time_seconds`, one row for each
+/// content and customer. The day is that of the organisation's time zone.
 #[utoipa::path(
     get,
     path = "/bv/analytics/v1/reports/watch-time",
     tag = "event reports",
     params(
-        ("streaming_type" = Option<String>, Query, pattern = "^(REPORT_STREAMING_TYPE_)?(UNSPECIFIED|LIVE|VOD|[012])$", description = "`REPORT_STREAMING_TYPE_LIVE` (and its recording), `REPORT_STREAMING_TYPE_VOD` (audio too); without it all"),
+        ("streaming_type" = Option<String>, Query, pattern = "^(REPORT_STREAMING_TYPE_)?(UNSPECIFIED|LIVE|VOD|[012])$", description = "`REPORT_STREAMING_TYPE_LIVE` (with recordings of live events), `REPORT_STREAMING_TYPE_VOD` (with audio); all if absent"),
         ("time" = String, Query, description = "the date, as `2026-11-22T00:00:00Z`"),
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),
     responses(
-        (status = 200, description = "where the file is", body = WatchTimeAnswer),
+        (status = 200, description = "a link to the file", body = WatchTimeAnswer),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports, or is of another organisation"),
-        (status = 404, description = "the day is not over, or none of the zone"),
-        (status = 429, description = "too many requests, or too many files are kept"),
-        (status = 503, description = "it took too long, or too much is asked at the moment"),
+        (status = 404, description = "the day is not over, or does not exist in the time zone"),
+        (status = 429, description = "too many requests, or too many files are stored"),
+        (status = 503, description = "it took too long, or the server is busy"),
     ),
     security(("token" = [])),
 )]
@@ -74,41 +74,41 @@ pub(crate) async fn get_watch_time(
         let message = format!("the day is not over; its report can be had from {end} on");
         return Err(ApiError::not_found("REPORT_NOT_AVAILABLE", message));
     }
-    // The file lives a little longer than the link, so that a download that has begun can go on.
+    // The file is kept longer than the link opens, so that a download that has begun can go on.
     let kept_ms = 2 * app.config().link_lifetime_ms;
     let made = app
         .jobs()
-        .make_started_views(&reader.org, day, |kind| streaming.takes(kind), kept_ms)
+        .make_started_views(&reader.org, day, |kind| streaming.includes(kind), kept_ms)
         .await
         .map_err(ApiError::from_chain)?;
     let url = signed_url(&app, made.id, format!("watch-time-{}.csv", day.digits())).await?;
     Ok(Json(WatchTimeAnswer { url }))
 }
 
-impl Streaming {
+impl StreamingType {
     fn from_name(name: &str) -> Option<Self> {
         match name.trim_start_matches("REPORT_STREAMING_TYPE_") {
-            "" | "UNSPECIFIED" | "0" => Some(Self::Every),
+            "" | "UNSPECIFIED" | "0" => Some(Self::All),
             "LIVE" | "1" => Some(Self::Live),
             "VOD" | "2" => Some(Self::Vod),
             _ => None,
         }
     }
 
-    fn takes(self, kind: Option<EventKind>) -> bool {
+    fn includes(self, kind: Option<EventKind>) -> bool {
         match self {
-            Self::Every => true,
+            Self::All => true,
             Self::Live => kind == Some(EventKind::Live),
             Self::Vod => matches!(kind, Some(EventKind::Vod | EventKind::Aod)),
         }
     }
 }
 
-fn read(query: &WatchTimeQuery) -> Result<(Streaming, ReportDay), ApiError> {
+fn read(query: &WatchTimeQuery) -> Result<(StreamingType, ReportDay), ApiError> {
     let name = query.streaming_type.as_ref();
     let name = name.or(query.streaming_type_camel.as_ref());
-    let streaming = Streaming::from_name(name.map_or("", String::as_str));
-    // Clients send a whole time for a date, in several forms; its date leads it.
+    let streaming = StreamingType::from_name(name.map_or("", String::as_str));
+    // Clients send a date and time in several forms; each begins with the date.
     let date = query.time.as_deref().and_then(|time| time.get(..10));
     let day = date.and_then(|date| date.parse().ok());
     let mut violations = Violations::default();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_comes_in_several_forms() {
+    fn a_date_is_read_in_several_forms() {
         for time in [
             "2026-11-22",
             "2026-11-22T00:00:00Z",
@@ -146,13 +146,13 @@ mod tests {
             let (streaming, day) = read(&query(None, Some(time))).unwrap();
             assert_eq!(
                 (streaming, day.to_string().as_str()),
-                (Streaming::Every, "2026-11-22")
+                (StreamingType::All, "2026-11-22")
             );
         }
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn every_wrong_parameter_is_named() {
         let wrong = |query| read(&query).unwrap_err().violated_fields();
         assert_eq!(wrong(query(Some("CDN"), None)), ["streaming_type", "time"]);
         assert_eq!(

@@ -39,7 +39,7 @@ fn with_condition(field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn every_spelling_says_the_same() {
+fn all_spellings_are_equivalent() {
     let snake = read(&request()).unwrap();
     assert_eq!(
         snake.entries[0].group_by,
@@ -95,7 +95,7 @@ fn two_spellings_must_agree() {
 }
 
 #[test]
-fn the_deprecated_list_counts_where_the_new_one_is_empty() {
+fn the_deprecated_list_is_used_only_if_the_new_one_is_empty() {
     let old = json!(["REPORT_DIMENSION_POLL_VOTES", 1]);
     let both = read(&with("dimensions", old.clone())).unwrap();
     assert_eq!(both.entries.len(), 1);
@@ -176,7 +176,7 @@ fn there_are_1_to_50_entries() {
 }
 
 #[test]
-fn a_filter_may_be_open_and_may_reach_beyond_all_times() {
+fn a_filter_may_have_no_bounds_or_bounds_beyond_all_facts() {
     let window = |filter: Value| read(&with_condition("filter", filter)).unwrap().entries[0].window;
     assert_eq!(window(Value::Null), Window::ALL);
     assert_eq!(window(json!({})), Window::ALL);
@@ -207,7 +207,7 @@ fn a_body_that_is_no_object_is_refused() {
 }
 
 #[test]
-fn the_kind_must_be_the_events() {
+fn the_type_must_be_that_of_the_event() {
     let event = |kind| Event {
         id: EventId::new("keynote").unwrap(),
         kind,
@@ -228,7 +228,7 @@ fn the_kind_must_be_the_events() {
 }
 
 #[test]
-fn ids_are_read_or_known_to_be_of_no_report() {
+fn ids_of_a_batch_get_are_decoded_even_if_they_are_no_report_ids() {
     let ids = |body: Value| read_ids(body.to_string().as_bytes());
     let id = ReportId::generate();
     let read = ids(json!({"reports": [{"id": id.to_string(), "dimension": 4}, {"id": "r-1"}]}));
@@ -246,7 +246,7 @@ fn ids_are_read_or_known_to_be_of_no_report() {
 }
 
 #[test]
-fn a_field_stands_once_at_every_level() {
+fn a_field_may_be_given_once_at_every_level() {
     let wrong = |body: &str| {
         CreateReports::read(body.as_bytes())
             .unwrap_err()
