@@ -1,4 +1,4 @@
-//! Our own API: events, their figures, reports, and how the installation is doing.
+//! Our own API: events, their figures, reports, and the status of the installation.
 
 mod events;
 mod figures;
@@ -6,7 +6,7 @@ mod reports;
 mod status;
 
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
-pub use figures::FiguresAnswer;
+pub use figures::FiguresResponse;
 pub(crate) use figures::{__path_get_figures, get_figures};
 pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,

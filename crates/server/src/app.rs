@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that handlers share.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::permits::{Bounds, FairPermits, MemoryQuota};
 use crate::rates::RateLimits;
 
-/// The server's parts, wired. Clones are the same server.
+/// The state of the server. Clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
@@ -36,8 +36,8 @@ struct Parts {
     unpacking: FairPermits<OrgId>,
     windows: FairPermits<OrgId>,
     collecting: FairPermits<OrgId>,
-    asking: FairPermits<OrgId>,
-    questions: FairPermits<OrgId>,
+    report_requests: FairPermits<OrgId>,
+    queries: FairPermits<OrgId>,
     downloads: FairPermits<OrgId>,
     downloads_of_link: FairPermits<ReportId>,
     download_limits: RateLimits<OrgId>,
@@ -46,8 +46,8 @@ struct Parts {
     fault_lines: RateLimits<Cow<'static, str>>,
 }
 
-/// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one time. What
-/// they are packed with may take a window of 4 MiB each.
+/// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one
+/// time. What they are packed with may take a window of 4 MiB each.
 const SMALL_BODIES_MAX: usize = 4;
 
 /// Bytes of memory for larger bodies and their records until these are stored: two of the largest kind,
@@ -81,41 +81,42 @@ const COLLECTING: Bounds = Bounds {
     wait: Duration::from_millis(100),
 };
 
-/// Requests for reports that are worked on at one time. Each may hold the one connection
-/// that writes, and what is collected waits behind them.
-const ASKING: Bounds = Bounds {
+/// Requests for events and reports at one time. Each may use the one database connection that
+/// writes, and commits of records wait for it.
+const REPORT_REQUESTS: Bounds = Bounds {
     all_max: 8,
     each_max: 6,
     wait: Duration::from_secs(2),
 };
 
-/// Requests that read facts to answer, which may take seconds. They are counted apart, so that
-/// requests that only look something up do not wait for them.
-const QUESTIONS: Bounds = Bounds {
+/// Requests that query facts, which may take seconds. They have a limit of their own, so that
+/// requests for events and reports do not wait for them.
+const QUERIES: Bounds = Bounds {
     all_max: 4,
     each_max: 2,
     wait: Duration::from_secs(5),
 };
 
-/// Files that are sent at one time. Each takes a few MiB of memory.
+/// Downloads at one time. Each takes a few MiB of memory.
 const DOWNLOADS: Bounds = Bounds {
     all_max: 64,
     each_max: 16,
     wait: Duration::from_secs(5),
 };
 
-/// Of one report: its link opens without a token.
+/// Downloads of one report at one time. Its link opens without a token, so any number of clients
+/// may have it.
 const DOWNLOADS_OF_LINK: Bounds = Bounds {
     all_max: usize::MAX,
     each_max: 4,
     wait: DOWNLOADS.wait,
 };
 
-/// Lines of the log a minute about one reason for which many requests are refused.
+/// Lines of the log a minute for one reason of server errors.
 const FAULT_LINES_PER_MINUTE: u32 = 6;
 
 impl App {
-    /// Wires the parts.
+    /// Registers all metrics and creates the limits.
     pub fn new(config: Config, meta: Meta, lake: Lake, query: Query, jobs: Jobs) -> Self {
         let metrics = Metrics::new();
         let mut registry = Registry::default();
@@ -160,8 +161,8 @@ impl App {
             unpacking: beside(UNPACKING_MAX, "too many large bodies are read"),
             windows: FairPermits::new(WINDOWS, "too many bodies are unpacked"),
             collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
-            asking: FairPermits::new(ASKING, "too much is asked"),
-            questions: FairPermits::new(QUESTIONS, "too many figures are asked for"),
+            report_requests: FairPermits::new(REPORT_REQUESTS, "too many requests are open"),
+            queries: FairPermits::new(QUERIES, "too many figures are being queried"),
             downloads: FairPermits::new(DOWNLOADS, "too many files are downloaded"),
             downloads_of_link: FairPermits::new(
                 DOWNLOADS_OF_LINK,
@@ -202,7 +203,7 @@ impl App {
         &self.0.registry
     }
 
-    /// How many requests an organisation may make.
+    /// The rate of an organisation's requests.
     pub(crate) fn limits(&self) -> &RateLimits<OrgId> {
         &self.0.limits
     }
@@ -237,48 +238,48 @@ impl App {
         &self.0.collecting
     }
 
-    /// Permits to ask for reports.
-    pub(crate) fn asking(&self) -> &FairPermits<OrgId> {
-        &self.0.asking
+    /// Permits of requests for events and reports.
+    pub(crate) fn report_requests(&self) -> &FairPermits<OrgId> {
+        &self.0.report_requests
     }
 
-    /// Permits to have facts read for an answer.
-    pub(crate) fn questions(&self) -> &FairPermits<OrgId> {
-        &self.0.questions
+    /// Permits of requests that query facts.
+    pub(crate) fn queries(&self) -> &FairPermits<OrgId> {
+        &self.0.queries
     }
 
-    /// Permits to be sent a file of an organisation.
+    /// Permits of downloads, by organisation.
     pub(crate) fn downloads(&self) -> &FairPermits<OrgId> {
         &self.0.downloads
     }
 
-    /// Permits for downloads of one report, by any caller.
+    /// Permits of downloads, by report.
     pub(crate) fn downloads_of_link(&self) -> &FairPermits<ReportId> {
         &self.0.downloads_of_link
     }
 
-    /// How many downloads by links an organisation's files may have.
+    /// The rate of downloads by links to an organisation's files.
     pub(crate) fn download_limits(&self) -> &RateLimits<OrgId> {
         &self.0.download_limits
     }
 
-    /// How many records an organisation may send.
+    /// The rate of an organisation's records.
     pub(crate) fn records_of_org(&self) -> &RateLimits<OrgId> {
         &self.0.records_of_org
     }
 
-    /// How many records may come with a token.
+    /// The rate of a token's records.
     pub(crate) fn records_of_token(&self) -> &RateLimits<TokenId> {
         &self.0.records_of_token
     }
 
-    /// How many lines the log has of refusals of one reason.
+    /// The rate of log lines of each reason of server errors.
     pub(crate) fn fault_lines(&self) -> &RateLimits<Cow<'static, str>> {
         &self.0.fault_lines
     }
 
-    /// The files that were found damaged. Those of reports do not name their organisation, since
-    /// every organisation may see them.
+    /// The files that were found damaged. Every organisation may see the list, so files of reports
+    /// are listed without their organisation.
     pub(crate) fn damaged_files(&self) -> Vec<Damage> {
         let found = self.lake().damaged_files().list().into_iter();
         let shown = found.map(|damage| Damage {
@@ -293,7 +294,7 @@ impl App {
     }
 }
 
-/// The name of a file of a report without the organisation; others name none.
+/// The path of a file with `-` for the organisation, which only paths of reports have.
 fn without_org(file: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     // `store/reports/ORG/…` and `store/.sums/reports/ORG/…`.

@@ -1,7 +1,7 @@
-//! Who may call: a token, the organisation it belongs to, and the scope a door needs.
+//! Authentication: extractors that check the token of a request, its scope and its rate.
 //!
-//! A handler takes [`Collector`], [`Reader`], [`Questioner`] or [`Asker`], so that it cannot be reached,
-//! nor name an organisation, without one.
+//! A handler gets its organisation from a [`Collector`], [`Reader`], [`QueryReader`] or [`Caller`].
+//! So it runs only for a valid token, and only with the data of the token's organisation.
 
 use std::hash::Hash;
 
@@ -22,17 +22,16 @@ use crate::extract::{BufferedBody, UnknownParameters, read_body};
 use crate::permits::Permit;
 use crate::rates::RateLimits;
 
-/// Somebody who may send records.
+/// A client whose token has the scope `collect`.
 #[derive(Debug)]
 pub(crate) struct Collector {
-    /// Whose records they are.
     pub(crate) org: OrgId,
-    /// The token, which is looked up again when the records are stored.
+    /// Looked up again when the records are stored: it may be revoked before.
     pub(crate) token: TokenId,
 }
 
 impl Collector {
-    /// Counts records that came, good or not: both were read.
+    /// Counts decoded records, accepted or rejected, against the rates of organisation and token.
     pub(crate) fn charge(&self, app: &App, records: usize) {
         let now = app.now();
         app.records_of_org().charge(&self.org, records, now);
@@ -40,50 +39,44 @@ impl Collector {
     }
 }
 
-/// Somebody who may read events, and make and read reports.
+/// A client whose token has the scope `report`, with a permit for a request that queries no facts.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// Whose events and reports they are.
     pub(crate) org: OrgId,
-    /// Held while the request is worked on.
     _permit: Permit<OrgId>,
 }
 
-/// A [`Reader`] whose answer is worked out from facts. It has another permit, so that lists and
-/// look-ups do not wait for such answers.
+/// A client whose token has the scope `report`, with a permit for a query of facts. The limit is
+/// separate, so that other requests do not wait for queries.
 #[derive(Debug)]
-pub(crate) struct Questioner {
-    /// Whose events and reports they are.
+pub(crate) struct QueryReader {
     pub(crate) org: OrgId,
-    /// Held while the request is worked on.
     _permit: Permit<OrgId>,
 }
 
-/// A [`Reader`] without a permit yet: one that sends a body first, so that a slow client holds
-/// no permit, or one that needs a permit of another kind.
+/// A client whose token has the scope `report`, without a permit: for requests with a body, which
+/// is buffered before, so that a slow client holds no permit; and for downloads, which have their
+/// own.
 #[derive(Debug)]
-pub(crate) struct Asker {
-    /// Whose events and reports they are.
+pub(crate) struct Caller {
     pub(crate) org: OrgId,
 }
 
-impl Asker {
-    /// Reads the whole body, of at most `bytes_max` bytes.
-    pub(crate) async fn ask(
+impl Caller {
+    /// Buffers the body, of at most `bytes_max` bytes, and then acquires a permit.
+    pub(crate) async fn read_body(
         self,
         app: &App,
         body: Body,
         bytes_max: usize,
     ) -> Result<(Reader, BufferedBody), ApiError> {
         let body = read_body(app, &self.org, body, bytes_max).await?;
-        Ok((self.read(app).await?, body))
+        Ok((self.acquire(app).await?, body))
     }
-}
 
-impl Asker {
-    async fn read(self, app: &App) -> Result<Reader, ApiError> {
+    async fn acquire(self, app: &App) -> Result<Reader, ApiError> {
         Ok(Reader {
-            _permit: app.asking().acquire(&self.org).await?,
+            _permit: app.report_requests().acquire(&self.org).await?,
             org: self.org,
         })
     }
@@ -108,7 +101,7 @@ impl FromRequestParts<App> for Collector {
     }
 }
 
-impl FromRequestParts<App> for Asker {
+impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -125,25 +118,25 @@ impl FromRequestParts<App> for Reader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let asker = Asker::from_request_parts(parts, app).await?;
-        asker.read(app).await
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.acquire(app).await
     }
 }
 
-impl FromRequestParts<App> for Questioner {
+impl FromRequestParts<App> for QueryReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Asker { org } = Asker::from_request_parts(parts, app).await?;
+        let Caller { org } = Caller::from_request_parts(parts, app).await?;
         Ok(Self {
-            _permit: app.questions().acquire(&org).await?,
+            _permit: app.queries().acquire(&org).await?,
             org,
         })
     }
 }
 
-/// What a token opens. From here on every line of the log about the request names the token by
-/// its id, and its organisation.
+/// The organisation and scopes of a token. Lines of the log about the request have the ids of both
+/// from here on.
 async fn authenticate(app: &App, secret: &str) -> Result<Access, ApiError> {
     let access = app.meta().authenticate(secret).await?;
     let request = Span::current();
@@ -157,8 +150,8 @@ struct KeyQuery {
     key: Option<String>,
 }
 
-/// Beacons cannot set headers. An address is seen by many, so only a token
-/// that can do nothing but collect may stand in one.
+/// Authenticates by `?key=`, since beacons cannot set headers. Addresses end up in logs and
+/// histories, so only tokens that can do nothing but collect are accepted there.
 async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
     let query = Query::<KeyQuery>::try_from_uri(&parts.uri).map_err(|_| no_token())?;
     let key = query.0.key.ok_or_else(no_token)?;
@@ -200,7 +193,8 @@ fn no_token() -> ApiError {
     )
 }
 
-/// The header that `BlendVision`'s clients send must name the token's organisation.
+/// Refuses a request whose `x-bv-org-id`, which `BlendVision`'s clients send, is not the token's
+/// organisation.
 fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
     let foreign = headers
         .get_all("x-bv-org-id")
@@ -216,13 +210,13 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Takes a request from the organisation's part of a limit.
+/// Counts a request against the organisation's rate, or refuses it.
 pub(crate) fn within(limits: &RateLimits<OrgId>, app: &App, org: &OrgId) -> Result<(), ApiError> {
     let taken = limits.take(org, app.now());
     taken.map_err(|wait_ms| too_many("the organisation made", "requests", limits, wait_ms))
 }
 
-/// Refuses what comes before the records of earlier requests are made up for.
+/// Refuses a request while the records of earlier ones exceed a rate.
 fn check_records(app: &App, access: &Access) -> Result<(), ApiError> {
     let now = app.now();
     let limits = app.records_of_org();

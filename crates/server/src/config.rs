@@ -1,68 +1,65 @@
-//! Bounds of the doors.
+//! Settings of the server.
 
 use std::time::Duration;
 
-/// How the doors behave. Every bound is there so that no client can hold or
-/// fill more than its share.
+/// Settings of the server. The limits keep a single client from using all connections or memory.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address by which others reach the server, such as `https://reports.example.com`.
-    /// Download links begin with it; without it they are paths.
+    /// The address of the server for clients, such as `https://reports.example.com`. Links begin
+    /// with it; without it they are paths.
     pub public_url: Option<String>,
-    /// How long a download link opens, in milliseconds.
+    /// How long a link opens.
     pub link_lifetime_ms: i64,
-    /// How long a client may take for the head of a request, and how long a
-    /// connection may rest between two, in milliseconds.
+    /// How long a client may take for the head of a request, and how long a connection may be idle
+    /// between two requests.
     pub header_read_timeout_ms: u64,
-    /// How long a client may take for the next part of a body, or to read the
-    /// next part of an answer, in milliseconds.
+    /// How long a client may take to send the next part of a body, or to read the next part of a
+    /// response.
     pub body_timeout_ms: u64,
-    /// How long an answer may take to begin, in milliseconds.
+    /// How long a handler may take until its response begins.
     pub request_timeout_ms: u64,
-    /// How long a connection may move no byte at all, in milliseconds.
-    /// Longer than a request may take, since nothing moves meanwhile.
+    /// How long a connection may be without traffic in both directions. It must be longer than
+    /// `request_timeout_ms`, since there is none while a handler runs.
     pub stall_timeout_ms: u64,
-    /// How long open requests may take to end when the server stops, in milliseconds.
+    /// How long open requests may take to finish when the server stops.
     pub drain_timeout_ms: u64,
-    /// Requests for reports that an organisation may make in a minute, records not counted.
+    /// Requests of an organisation in a minute, without those to `/collect`.
     pub requests_per_minute: u32,
-    /// Records that an organisation may send in a minute.
+    /// Records of an organisation in a minute.
     pub records_per_minute: u32,
-    /// Records that may come with one token in a minute.
+    /// Records of a token in a minute.
     pub token_records_per_minute: u32,
-    /// Whether `/metrics` has an address of its own and is no route of this one.
+    /// Whether `/metrics` is served at another address, and is no route of this one.
     pub metrics_apart: bool,
-    /// Connections at one time; further ones are refused.
+    /// Open connections; further ones are refused.
     pub connections_max: usize,
-    /// Connections of one address at one time, or of one network of IPv6
-    /// (/64), so that nobody takes all. A whole office may share an address.
+    /// Open connections of one IPv4 address or IPv6 network (/64). A whole office may share one.
     pub connections_each_max: usize,
-    /// Bytes of bodies, and of what was read from them and is not yet durable,
-    /// in memory at one time, over all requests.
+    /// Memory for bodies of all requests, and for records from them that are not durable yet.
     pub bodies_bytes_max: usize,
 }
 
-/// Files that reports, the database and the lake may need open beside connections.
+/// Open files of reports, the database and the lake, beside the connections.
 const OTHER_FILES: usize = 256;
 
-/// Connections to the address of the metrics at one time; they are among the other files.
+/// Open connections to the address of `/metrics`; they count among [`OTHER_FILES`].
 const METRICS_CONNECTIONS_MAX: usize = 32;
 
 impl Config {
-    /// With no more connections than so many open files leave room for: one too many
-    /// would take the file that a report or a commit needs.
+    /// Lowers the limits of connections to what a limit of open files allows. Otherwise connections
+    /// could use up the file descriptors that reports and commits need.
     #[must_use]
     pub fn within_open_files(mut self, files: usize) -> Self {
         let room = files.saturating_sub(OTHER_FILES).max(OTHER_FILES);
         if room < self.connections_max {
-            // The same part of all for one address.
+            // Keep the ratio of the two limits.
             self.connections_each_max = self.connections_each_max * room / self.connections_max;
             self.connections_max = room;
         }
         self
     }
 
-    /// The same for the address of the metrics, where only a few scrapers connect.
+    /// The settings for the address of `/metrics`, to which only a few scrapers connect.
     #[must_use]
     pub fn for_metrics(&self) -> Self {
         Self {
@@ -72,7 +69,7 @@ impl Config {
         }
     }
 
-    /// What every address that we give out begins with, without a slash at the end.
+    /// The prefix of all links, without a slash at the end.
     pub(crate) fn base_url(&self) -> &str {
         let base = self.public_url.as_deref().unwrap_or_default();
         base.trim_end_matches('/')
@@ -92,7 +89,8 @@ impl Default for Config {
         Self {
             public_url: None,
             link_lifetime_ms: showreport_meta::LINK_LIFETIME_MS,
-            // Players send every ten seconds, so their connections stay.
+            // Longer than the ten seconds between two requests of a player, so that it can reuse
+            // its connection.
             header_read_timeout_ms: 15_000,
             body_timeout_ms: 15_000,
             request_timeout_ms: 60_000,
@@ -116,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_files_for_the_rest() {
+    fn connections_leave_file_descriptors_for_the_rest() {
         let bounds = |files| {
             let config = Config::default().within_open_files(files);
             (config.connections_max, config.connections_each_max)

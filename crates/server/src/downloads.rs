@@ -1,4 +1,4 @@
-//! Downloads: links that open without a token for a while, and the files behind them.
+//! Downloads: signed links that open without a token until they expire, and the files of reports.
 
 mod link;
 mod name;
@@ -6,7 +6,7 @@ mod range;
 mod negotiate;
 mod stream;
 mod edition;
-mod answer;
+mod response;
 mod serve;
 
 use showreport_model::ReportId;
@@ -19,20 +19,20 @@ pub(crate) use link::Link;
 pub(crate) use link::LinkParts;
 pub(crate) use name::{FileName, title};
 #[cfg(any(test, fuzzing))]
-pub(crate) use range::{Wanted, wanted};
+pub(crate) use range::{RequestedRange, parse_range};
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};
 
-/// Where the file of a report can be had without a token, signed anew, for as long as links live.
+/// A new signed link to the file of a report.
 pub(crate) async fn signed_url(
     app: &App,
     report: ReportId,
-    last_part: String,
+    file_name: String,
 ) -> Result<String, ApiError> {
     let (config, now) = (app.config(), app.now());
     let link = Link {
         report,
         expires_at: now.saturating_add_millis(config.link_lifetime_ms),
-        file_name: last_part,
+        file_name,
     };
     let keys = app.meta().signing_keys().await?;
     Ok(format!(

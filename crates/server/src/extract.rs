@@ -1,5 +1,5 @@
-//! What handlers take from a request, with refusals of our own form: bodies,
-//! parameters, parts of the path.
+//! Extractors and decoders for handlers: bodies, query parameters, parts of the path. Their errors
+//! are [`ApiError`]s.
 
 mod body;
 mod violations;
@@ -21,7 +21,7 @@ pub(crate) use violations::Violations;
 
 use crate::error::ApiError;
 
-/// The parameters after `?`.
+/// The query parameters.
 #[derive(Debug)]
 pub(crate) struct Parameters<T>(pub(crate) T);
 
@@ -29,7 +29,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        // The library's message may quote a value; a parameter can be a token.
+        // The message of the library may quote a value, which can be a token.
         Query::try_from_uri(&parts.uri)
             .map(|Query(parameters)| Self(parameters))
             .map_err(|_| {
@@ -41,18 +41,19 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-/// The parameters after `?` that the route does not have, where such a request is refused. They are
-/// found before the token is known, and refused after, so that nothing is learned without a token.
+/// Query parameters that the route does not have, on paths where they are refused. They are found
+/// in front of all handlers, and refused after the token is checked: a request without a token gets
+/// 401.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnknownParameters {
-    /// Their names, cut short.
+    /// Their names, shortened.
     pub(crate) names: Vec<String>,
-    /// What the route has.
+    /// The parameters of the route, for the error message.
     pub(crate) known: String,
 }
 
 impl UnknownParameters {
-    /// Refuses a request that has any.
+    /// An error if the request has any.
     pub(crate) fn refuse(parts: &Parts) -> Result<(), ApiError> {
         let Some(Self { names, known }) = parts.extensions.get() else {
             return Ok(());
@@ -66,7 +67,7 @@ impl UnknownParameters {
     }
 }
 
-/// A name in `lowerCamelCase`, as JSON of protocol buffers writes those in `snake_case`.
+/// The `lowerCamelCase` of a name in `snake_case`, as in the JSON format of protocol buffers.
 pub(crate) fn lower_camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
@@ -83,12 +84,12 @@ pub(crate) fn lower_camel_case(name: &str) -> String {
     camel
 }
 
-/// Reads a whole body as JSON, in which no object has a field twice.
-pub(crate) fn read_json(body: &[u8], what: &str) -> Result<Value, ApiError> {
+/// Decodes a body as JSON in which no object has a field twice. Errors name the `expected` value.
+pub(crate) fn read_json(body: &[u8], expected: &str) -> Result<Value, ApiError> {
     let malformed = |problem: &dyn Display| {
         ApiError::bad_request(
             "MALFORMED_JSON",
-            format!("the body must be {what}: {problem}"),
+            format!("the body must be {expected}: {problem}"),
         )
     };
     let text = str::from_utf8(body).map_err(|_| malformed(&"it is not UTF-8"))?;
@@ -99,7 +100,7 @@ pub(crate) fn read_json(body: &[u8], what: &str) -> Result<Value, ApiError> {
     }
 }
 
-/// Parts of the path. A path that is no text is a path that does not exist.
+/// The parameters in the path. A path that is not UTF-8 does not exist: 404.
 #[derive(Debug)]
 pub(crate) struct Segments<T>(pub(crate) T);
 
@@ -109,7 +110,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(segments)) => Ok(Self(segments)),
-            Err(_) => Err(ApiError::not_found("NOT_FOUND", "there is no such thing")),
+            Err(_) => Err(ApiError::not_found("NOT_FOUND", "this path does not exist")),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::blendvision::{CreateReports, read_ids};
 use crate::collect::{Encoding, Window, unpack};
-use crate::downloads::{Link, LinkParts, Wanted, wanted};
+use crate::downloads::{Link, LinkParts, RequestedRange, parse_range};
 
 /// The most bytes that a body may unpack to.
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
@@ -33,7 +33,7 @@ pub fn links(input: &[u8]) {
     };
     let opened = Link::verify_with(&parts, &[7; 32]);
     assert!(opened.is_none(), "{parts:?}");
-    if let Wanted::Part(part) = wanted(&text, 1_000) {
+    if let RequestedRange::Part(part) = parse_range(&text, 1_000) {
         assert!(part.start < part.end && part.end <= 1_000);
     }
 }

@@ -1,8 +1,8 @@
-//! The doors: collecting, `BlendVision`'s event reports, `YouTube`'s bulk
+//! The HTTP server: collecting records, `BlendVision`'s API for event reports, `YouTube`'s for bulk
 //! reports, downloads, our own API, operations.
 //!
-//! A handler extracts, makes one call and shapes the answer. Nothing here
-//! computes a figure, speaks SQL or knows how facts lie on disk.
+//! A handler extracts its arguments, makes one call and builds the response. Figures are computed
+//! in `query`, SQL is in `meta`, and files are read and written by `lake`.
 
 mod error;
 mod config;
@@ -23,7 +23,7 @@ mod listener;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
-pub use api::FiguresAnswer;
+pub use api::FiguresResponse;
 pub use app::App;
 pub use config::Config;
 pub use listener::serve;

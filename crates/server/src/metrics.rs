@@ -1,4 +1,4 @@
-//! What the doors count, and the registry that `/metrics` shows.
+//! Metrics of the server.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,20 +11,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// What the doors count.
+/// Metrics of the server.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// Records that were made durable.
     pub(crate) accepted: Counter,
-    /// Records that were refused.
     pub(crate) rejected: Counter,
-    /// Rows that wait in the journal.
     pub(crate) journal_rows: Gauge,
-    /// Bytes that wait in the journal.
     pub(crate) journal_bytes: Gauge,
-    /// How long the oldest of them has waited, in milliseconds.
+    /// Age of the oldest row of the journal.
     pub(crate) journal_oldest_ms: Gauge,
     /// Jobs that are not finished.
     pub(crate) queue_depth: Gauge,
@@ -50,11 +46,10 @@ struct RouteLabels {
 }
 
 impl Metrics {
-    /// All at zero.
     pub(crate) fn new() -> Self {
         Self {
             requests: Family::default(),
-            // From a millisecond to half a minute.
+            // 1 ms to 16 s.
             durations: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.001, 2.0, 15))
             }),
@@ -68,7 +63,7 @@ impl Metrics {
         }
     }
 
-    /// Puts the families into a registry.
+    /// Adds the metrics to a registry.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "showreport_http_requests",
@@ -77,7 +72,7 @@ impl Metrics {
         );
         registry.register(
             "showreport_http_request_duration_seconds",
-            "Time until an answer began",
+            "Time until the response began",
             self.durations.clone(),
         );
         registry.register(
@@ -117,8 +112,8 @@ impl Metrics {
         );
     }
 
-    /// Names the files that are damaged at present.
-    pub(crate) fn name_damaged(&self, files: impl Iterator<Item = String>) {
+    /// Replaces the list of damaged files.
+    pub(crate) fn set_damaged(&self, files: impl Iterator<Item = String>) {
         self.damaged_files.clear();
         for file in files {
             self.damaged_files
@@ -127,15 +122,15 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer. The route is the template, never the path, which may hold secrets.
-    pub(crate) fn answered(
+    /// Counts a response. The route is the template of the path: the path may have secrets.
+    pub(crate) fn count_response(
         &self,
         method: &Method,
         route: &str,
         status: StatusCode,
         after: Duration,
     ) {
-        let method = known_method(method);
+        let method = method_label(method);
         let route = route.to_owned();
         self.durations
             .get_or_create_owned(&RouteLabels {
@@ -159,8 +154,8 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// A client may invent methods; each would be a series of its own.
-fn known_method(method: &Method) -> &'static str {
+/// The label of a method. Each method that a client invents would be a time series of its own.
+fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

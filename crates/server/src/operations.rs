@@ -1,4 +1,4 @@
-//! What an operator asks: is it alive, is it ready, how is it doing, what can it do.
+//! Routes for operators: health, metrics, the description of the API, and a web page about it.
 
 mod health;
 mod home;

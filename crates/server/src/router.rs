@@ -1,15 +1,15 @@
-//! Every route, and what surrounds all of them.
+//! All routes, and the middleware around them.
 //!
 //! **Invariant:** a route is made with `routes!`, so `openapi.json` has it.
-//! **Invariant:** every refusal is JSON, whoever made it.
+//! **Invariant:** every error response is JSON, also those that no handler made.
 
 mod google;
 mod parameters;
 mod document;
 mod host;
-mod pages;
+mod cors;
 mod path;
-mod surround;
+mod middleware;
 mod unread;
 
 use axum::http::Method;
@@ -30,82 +30,82 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::surround::REQUEST_ID;
+use self::middleware::REQUEST_ID;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::{api, blendvision, collect, downloads, operations, youtube};
 
-/// The whole server. Where metrics have an address of their own, they are not among its routes.
+/// The whole server, without `/metrics` if that has an address of its own.
 pub fn router(app: App) -> Router {
-    let doors = if app.config().metrics_apart {
+    let described = if app.config().metrics_apart {
         public_routes()
     } else {
-        every_route()
+        all_routes()
     };
-    surrounded(app, doors)
+    with_middleware(app, described)
 }
 
-/// The metrics alone, for an address of their own.
+/// `/metrics` alone, for an address of its own.
 pub fn metrics_router(app: App) -> Router {
-    surrounded(app, metrics_route())
+    with_middleware(app, metrics_route())
 }
 
-fn surrounded(app: App, doors: OpenApiRouter<App>) -> Router {
+fn with_middleware(app: App, described: OpenApiRouter<App>) -> Router {
     let openapi = openapi();
-    let known = parameters::Known::new(&openapi);
+    let parameters = parameters::RouteParameters::new(&openapi);
     let document = openapi.to_json().expect("a document of texts and maps");
     let document = operations::Document(document.into_bytes().into());
-    let surround = ServiceBuilder::new()
-        .layer(from_fn(surround::forget_odd_request_id))
+    let middleware = ServiceBuilder::new()
+        .layer(from_fn(middleware::remove_invalid_request_id))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(
-            // Neither path nor query: they may hold signatures and keys.
+            // Logs neither path nor query, which may have signatures and keys.
             TraceLayer::new_for_http()
-                .make_span_with(surround::span)
+                .make_span_with(middleware::span)
                 .on_request(())
-                .on_response(surround::log)
+                .on_response(middleware::log)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
-        .layer(from_fn_with_state(app.clone(), surround::count))
-        .layer(from_fn_with_state(app.clone(), pages::open))
-        .layer(from_fn_with_state(app.clone(), surround::log_fault))
-        .layer(from_fn(google::speak_google))
-        .layer(from_fn(surround::speak_json))
+        .layer(from_fn_with_state(app.clone(), middleware::count))
+        .layer(from_fn_with_state(app.clone(), cors::allow_collect))
+        .layer(from_fn_with_state(app.clone(), middleware::log_fault))
+        .layer(from_fn(google::write_google_errors))
+        .layer(from_fn(middleware::write_json_errors))
         .layer(from_fn_with_state(
             unread::refused_bodies(),
             unread::discard,
         ))
         .layer(from_fn(host::require_one))
-        .layer(from_fn_with_state(known, parameters::find_unknown))
-        .layer(CatchPanicLayer::custom(surround::panicked))
+        .layer(from_fn_with_state(parameters, parameters::find_unknown))
+        .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             app.config().request_timeout(),
         ));
-    let (router, _) = doors.split_for_parts();
+    let (router, _) = described.split_for_parts();
     let router = router
         .fallback(no_route)
         .layer(Extension(document))
-        .layer(surround)
+        .layer(middleware)
         .with_state(app.clone());
-    // Around all routes, since they decide which one is meant.
-    let deciding = ServiceBuilder::new()
+    // In front of the router, since they change the path and the method.
+    let rewriting = ServiceBuilder::new()
         .layer(from_fn(path::normalize))
         .layer(from_fn_with_state(app, google::override_method));
-    Router::new().fallback_service(deciding.service(router))
+    Router::new().fallback_service(rewriting.service(router))
 }
 
-/// The description of every route.
+/// The description of all routes.
 pub fn openapi() -> OpenApi {
-    let (_, mut openapi) = every_route().split_for_parts();
+    let (_, mut openapi) = all_routes().split_for_parts();
     document::complete(&mut openapi);
     openapi
 }
 
-fn every_route() -> OpenApiRouter<App> {
+fn all_routes() -> OpenApiRouter<App> {
     public_routes().merge(metrics_route())
 }
 
@@ -116,7 +116,7 @@ fn metrics_route() -> OpenApiRouter<App> {
 fn public_routes() -> OpenApiRouter<App> {
     let links = OpenApiRouter::new()
         .routes(routes!(downloads::download))
-        .layer(links_open_to_pages());
+        .layer(links_cors());
     OpenApiRouter::with_openapi(document::base())
         .routes(routes!(collect::collect))
         .merge(links)
@@ -142,9 +142,9 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::home))
 }
 
-/// Pages of any origin may read what a link opens: a link is a right of its holder, and nothing that
-/// a browser adds by itself opens more.
-fn links_open_to_pages() -> CorsLayer {
+/// Web pages of any origin may download the file of a link. That is safe, since a link needs no
+/// cookie or other credentials that a browser adds by itself.
+fn links_cors() -> CorsLayer {
     let exposed = [
         ACCEPT_RANGES,
         CONTENT_DISPOSITION,
@@ -158,10 +158,10 @@ fn links_open_to_pages() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
-        // Readers of ranges add headers of their own; each of them is ignored, or one of RFC 9110.
+        // Clients that read ranges send headers of their own, all of which are harmless.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed)
-        // Only the preflight depends on what it asks for, and no cache keeps that.
+        // Only the response to a preflight depends on its headers, and caches do not store that.
         .vary([])
         .max_age(Duration::from_hours(2))
 }
@@ -209,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_is_described_as_json() {
+    fn every_error_response_is_described_as_json() {
         let json = serde_json::to_value(openapi()).unwrap();
-        let refusal = &json["paths"]["/collect"]["post"]["responses"]["413"];
+        let error = &json["paths"]["/collect"]["post"]["responses"]["413"];
         assert_eq!(
-            refusal["content"]["application/json"]["schema"]["$ref"],
+            error["content"]["application/json"]["schema"]["$ref"],
             "#/components/schemas/Status"
         );
         assert!(json["components"]["schemas"]["Status"].is_object());

@@ -1,8 +1,9 @@
-//! Bulk reports as `YouTube` Reporting's clients ask for them: types, jobs, reports, media.
+//! Bulk reports, in an API that is compatible with `YouTube` Reporting: types, jobs, reports,
+//! media.
 //!
-//! Field names are `lowerCamelCase`; what has no value is left out, so that an
-//! empty list is `{}`. Google's standard parameters are taken and change nothing; one that neither it nor
-//! we have is refused. Refusals take Google's form in `router::google`.
+//! Field names are `lowerCamelCase`. A field without a value is left out, so the response with an
+//! empty list is `{}`. Google's standard parameters are accepted and have no effect; unknown ones
+//! are refused. Error responses get Google's format in `router::google`.
 
 mod parameters;
 mod report_types;

@@ -13,30 +13,29 @@ use crate::auth::Reader;
 use crate::error::ApiError;
 use crate::extract::{Page, PageQuery, Parameters, Segments};
 
-/// What an event is, as far as records have said.
+/// An event, as described by its records.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventAnswer {
-    /// The event's id.
+pub(crate) struct EventResponse {
     id: String,
-    /// `live`, `vod` or `aod`; `null` while only other records named the event.
+    /// `live`, `vod` or `aod`; `null` if the event has no `event` record yet.
     kind: Option<&'static str>,
-    /// Its title; `null` while only other records named the event.
+    /// `null` if the event has no `event` record yet.
     title: Option<String>,
-    /// When its window begins.
+    /// The start of the event's window.
     starts_at: Option<String>,
-    /// When its window ends.
+    /// The end of the event's window.
     ends_at: Option<String>,
-    /// How long its content is.
+    /// The length of the content.
     duration_ms: Option<i64>,
-    /// When its record was made.
+    /// When the `event` record was made.
     updated_at: Option<String>,
 }
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventsAnswer {
+pub(crate) struct EventsResponse {
     /// Sorted by id.
-    events: Vec<EventAnswer>,
+    events: Vec<EventResponse>,
     /// The `page_token` of the next page; empty after the last one.
     next_page_token: String,
 }
@@ -47,11 +46,11 @@ pub(crate) struct EventsAnswer {
     path = "/api/v1/events",
     tag = "api",
     params(
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 without it"),
-        ("page_token" = Option<String>, Query, description = "the page before's `next_page_token`"),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 if absent"),
+        ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
     ),
     responses(
-        (status = 200, description = "a page of events, sorted by id", body = EventsAnswer),
+        (status = 200, description = "a page of events, sorted by id", body = EventsResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read"),
@@ -62,7 +61,7 @@ pub(crate) async fn list_events(
     State(app): State<App>,
     reader: Reader,
     Parameters(query): Parameters<PageQuery>,
-) -> Result<Json<EventsAnswer>, ApiError> {
+) -> Result<Json<EventsResponse>, ApiError> {
     let page: Page<EventId> = query.read()?;
     let mut events = app
         .meta()
@@ -71,8 +70,8 @@ pub(crate) async fn list_events(
     let next_page_token = page
         .cut(&mut events, |event| event.id.clone())
         .unwrap_or_default();
-    let events = events.into_iter().map(EventAnswer::from).collect();
-    Ok(Json(EventsAnswer {
+    let events = events.into_iter().map(EventResponse::from).collect();
+    Ok(Json(EventsResponse {
         events,
         next_page_token,
     }))
@@ -85,7 +84,7 @@ pub(crate) async fn list_events(
     tag = "api",
     params(("id" = String, Path, description = "the event's id")),
     responses(
-        (status = 200, description = "the event", body = EventAnswer),
+        (status = 200, description = "the event", body = EventResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read"),
         (status = 404, description = "no such event"),
@@ -96,17 +95,17 @@ pub(crate) async fn get_event(
     State(app): State<App>,
     reader: Reader,
     Segments(id): Segments<String>,
-) -> Result<Json<EventAnswer>, ApiError> {
+) -> Result<Json<EventResponse>, ApiError> {
     let event = app.meta().event(&reader.org, &event_id(&id)?).await?;
     Ok(Json(event.into()))
 }
 
-/// The id; a text that no event can have is the id of none.
+/// The id of an event. A text that is no event id is treated as an unknown one.
 pub(super) fn event_id(text: &str) -> Result<EventId, ApiError> {
     EventId::new(text).map_err(|_| ApiError::not_found("EVENT_NOT_FOUND", "there is no such event"))
 }
 
-impl From<Event> for EventAnswer {
+impl From<Event> for EventResponse {
     fn from(event: Event) -> Self {
         Self {
             id: event.id.to_string(),

@@ -9,59 +9,56 @@ use utoipa::ToSchema;
 
 use super::events::event_id;
 use crate::app::App;
-use crate::auth::Questioner;
+use crate::auth::QueryReader;
 use crate::error::ApiError;
 use crate::extract::Segments;
 
-/// An event in figures, over everything that was collected before the request.
+/// The figures of an event, from all records that were collected before the request.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub struct FiguresAnswer {
-    /// The event's id.
+pub struct FiguresResponse {
     event_id: String,
-    /// Playbacks.
     views: u64,
-    /// People, as far as they can be told apart.
+    /// A view belongs to its customer, else its device; without either it is a viewer of its own.
     viewers: u64,
-    /// Devices.
     devices: u64,
-    /// Time watched, over all views.
+    /// The sum over all views.
     watch_seconds: f64,
-    /// Time watched, where two views of one viewer at once count once.
+    /// The sum over all viewers. Time in which a viewer had several views at once counts once.
     attended_seconds: f64,
     /// The most viewers at one instant.
     peak_viewers: u64,
-    /// The first such instant.
+    /// The first instant with that many viewers; `null` without views.
     peak_at: Option<String>,
-    /// Viewers in an average minute of the event's window; `null` without a window.
+    /// Viewers in an average minute of the event's window; `null` if the event has no window.
     average_minute_audience: Option<f64>,
-    /// Messages, without deleted ones.
+    /// Messages without the deleted ones.
     messages: u64,
-    /// People who sent them.
+    /// Different senders of these messages.
     senders: u64,
-    /// Votes that count.
+    /// Counted votes: the latest allowed one of each voter in a poll.
     votes: u64,
 }
 
-/// Get an event in figures.
+/// Get the figures of an event.
 #[utoipa::path(
     get,
     path = "/api/v1/events/{id}/figures",
     tag = "api",
     params(("id" = String, Path, description = "the event's id")),
     responses(
-        (status = 200, description = "the figures", body = FiguresAnswer),
+        (status = 200, description = "the figures", body = FiguresResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read"),
         (status = 404, description = "no such event"),
-        (status = 503, description = "it took too long, or too much is asked at the moment"),
+        (status = 503, description = "it took too long, or the server is busy"),
     ),
     security(("token" = [])),
 )]
 pub(crate) async fn get_figures(
     State(app): State<App>,
-    reader: Questioner,
+    reader: QueryReader,
     Segments(id): Segments<String>,
-) -> Result<Json<FiguresAnswer>, ApiError> {
+) -> Result<Json<FiguresResponse>, ApiError> {
     let event = app.meta().event(&reader.org, &event_id(&id)?).await?.id;
     app.jobs()
         .flush_event(&reader.org, &event)
@@ -73,11 +70,11 @@ pub(crate) async fn get_figures(
         .await
         .map_err(ApiError::from_chain)?;
     let figures = app.query().figures(&reader.org, &event, &pins).await?;
-    Ok(Json(FiguresAnswer::new(&event, &figures)))
+    Ok(Json(FiguresResponse::new(&event, &figures)))
 }
 
-impl FiguresAnswer {
-    /// The figures of this event.
+impl FiguresResponse {
+    /// The figures as JSON.
     pub fn new(event: &EventId, figures: &Figures) -> Self {
         Self {
             event_id: event.to_string(),
@@ -99,7 +96,7 @@ impl FiguresAnswer {
 /// Exact to the millisecond for 285,000 years.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a number of JSON is no more precise"
+    reason = "a JSON number is a double in most clients"
 )]
 fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0

@@ -15,7 +15,7 @@ use crate::extract::{Page, PageQuery, Parameters, Segments};
 
 /// A page of reports.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReportsAnswer {
+pub(crate) struct ReportsResponse {
     /// The newest first.
     reports: Vec<EventReport>,
     /// The `page_token` of the next page; empty after the last one.
@@ -35,12 +35,12 @@ pub(crate) struct ReportsQuery {
     path = "/api/v1/reports",
     tag = "api",
     params(
-        ("event_id" = Option<String>, Query, description = "only those of this event"),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 without it"),
-        ("page_token" = Option<String>, Query, description = "the page before's `next_page_token`"),
+        ("event_id" = Option<String>, Query, description = "only reports of this event"),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 100 if absent"),
+        ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
     ),
     responses(
-        (status = 200, description = "a page of reports, the newest first", body = ReportsAnswer),
+        (status = 200, description = "a page of reports, the newest first", body = ReportsResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read"),
@@ -51,7 +51,7 @@ pub(crate) async fn list_reports(
     State(app): State<App>,
     reader: Reader,
     Parameters(query): Parameters<ReportsQuery>,
-) -> Result<Json<ReportsAnswer>, ApiError> {
+) -> Result<Json<ReportsResponse>, ApiError> {
     let page: Page<ReportId> = query.page.read()?;
     let event = match query.event_id.as_deref() {
         None | Some("") => None,
@@ -68,7 +68,7 @@ pub(crate) async fn list_reports(
         .cut(&mut reports, |report| report.id)
         .unwrap_or_default();
     let reports = describe(&app, &reader.org, reports).await?;
-    Ok(Json(ReportsAnswer {
+    Ok(Json(ReportsResponse {
         reports,
         next_page_token,
     }))
@@ -97,14 +97,14 @@ pub(crate) async fn get_report(
     describe_one(&app, &reader.org, report).await.map(Json)
 }
 
-/// Delete a report and its file; a running one is cancelled.
+/// Delete a report and its file. A running report is cancelled.
 #[utoipa::path(
     delete,
     path = "/api/v1/reports/{id}",
     tag = "api",
     params(("id" = String, Path, description = "the report's id")),
     responses(
-        (status = 204, description = "it is gone, and so is its file"),
+        (status = 204, description = "the report and its file are deleted"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports"),
         (status = 404, description = "no such report"),
@@ -118,7 +118,7 @@ pub(crate) async fn delete_report(
 ) -> Result<StatusCode, ApiError> {
     let id = report_id(&id)?;
     app.meta().delete_report(&reader.org, id).await?;
-    // Whatever an attempt left, published or not.
+    // Includes files of attempts that were not published.
     app.lake()
         .report_files()
         .delete_all(&reader.org, id)
@@ -127,7 +127,7 @@ pub(crate) async fn delete_report(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The id; a text that no report can have is the id of none.
+/// The id of a report. A text that is no report id is treated as an unknown one.
 fn report_id(text: &str) -> Result<ReportId, ApiError> {
     text.parse()
         .map_err(|_| ApiError::not_found("REPORT_NOT_FOUND", "there is no such report"))

@@ -1,4 +1,4 @@
-//! `GET /api/v1/status`: how the installation is doing.
+//! `GET /api/v1/status`.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,45 +9,43 @@ use crate::app::App;
 use crate::auth::Reader;
 use crate::error::ApiError;
 
-/// How the installation is doing.
+/// The status of the installation.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StatusAnswer {
-    /// The version of the program.
+pub(crate) struct StatusResponse {
+    /// The version of the server.
     version: &'static str,
-    /// Group commits that wait for the flush.
+    /// Rows of the journal, which wait for the flush.
     journal_rows: u64,
-    /// Bytes that wait for the flush.
     journal_bytes: u64,
     /// Jobs that are not finished.
     queue_depth: u64,
-    /// How long the first bulk report of a day has been due that is due for longest.
+    /// How long the oldest bulk report that is due has waited to be made for the first time.
     bulk_lag_milliseconds: i64,
-    /// Room that the disk or the quota has left; `null` where the system does not say.
+    /// Free bytes of the disk or the quota; `null` if the system does not report it.
     disk_free_bytes: Option<u64>,
-    /// `right`; `behind`: before the last transaction, so that nothing is collected; `in_doubt`: it
-    /// went forward, so that nothing is deleted or published for an hour.
+    /// `right`; `behind`: the clock is before the last transaction, so records are refused;
+    /// `in_doubt`: it jumped ahead, so nothing is deleted or published for an hour.
     clock: &'static str,
-    /// Files that this process has found damaged and that were not put right since. Of the file of
-    /// a report the organisation is not named.
+    /// Files that this process found damaged and that were not repaired since. Files of reports
+    /// are listed without their organisation.
     damaged_files: Vec<DamagedFile>,
 }
 
-/// A file that does not hold what was written to it.
+/// A file whose bytes are not those that were written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DamagedFile {
-    /// The file, from the data directory on.
+    /// The path in the data directory.
     file: String,
-    /// What is wrong with it.
     problem: String,
 }
 
-/// Get how the installation is doing.
+/// Get the status of the installation.
 #[utoipa::path(
     get,
     path = "/api/v1/status",
     tag = "api",
     responses(
-        (status = 200, description = "how it is doing", body = StatusAnswer),
+        (status = 200, description = "the status", body = StatusResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read"),
     ),
@@ -56,10 +54,10 @@ pub(crate) struct DamagedFile {
 pub(crate) async fn get_status(
     State(app): State<App>,
     _reader: Reader,
-) -> Result<Json<StatusAnswer>, ApiError> {
+) -> Result<Json<StatusResponse>, ApiError> {
     let depth = app.meta().journal_depth().await?;
     let damaged_files = app.damaged_files().into_iter();
-    Ok(Json(StatusAnswer {
+    Ok(Json(StatusResponse {
         version: env!("CARGO_PKG_VERSION"),
         journal_rows: depth.rows,
         journal_bytes: depth.bytes,

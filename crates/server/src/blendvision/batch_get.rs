@@ -5,11 +5,11 @@ use axum::body::Body;
 use axum::extract::State;
 use showreport_model::{ErrorKind, Failure};
 
-use super::create::{BODY_BYTES_MAX, EventReports};
+use super::create::{BODY_BYTES_MAX, EventReportsResponse};
 use super::report::describe;
 use super::request::read_ids;
 use crate::app::App;
-use crate::auth::Asker;
+use crate::auth::Caller;
 use crate::error::ApiError;
 
 /// Get event reports in their present state.
@@ -27,7 +27,7 @@ use crate::error::ApiError;
         example = json!({"reports": [{"id": "0c5f4c1e-8b7c-4a5e-9a55-0d1f3a2b7c10"}]}),
     ),
     responses(
-        (status = 200, description = "the reports", body = EventReports),
+        (status = 200, description = "the reports", body = EventReportsResponse),
         (status = 400, description = "every wrong field is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports, or is of another organisation"),
@@ -38,10 +38,10 @@ use crate::error::ApiError;
 )]
 pub(crate) async fn batch_get_reports(
     State(app): State<App>,
-    asker: Asker,
+    caller: Caller,
     body: Body,
-) -> Result<Json<EventReports>, ApiError> {
-    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
+) -> Result<Json<EventReportsResponse>, ApiError> {
+    let (reader, body) = caller.read_body(&app, body, BODY_BYTES_MAX).await?;
     let mut reports = Vec::new();
     let mut unknown_ids = Vec::new();
     for id in read_ids(&body)? {
@@ -49,7 +49,7 @@ pub(crate) async fn batch_get_reports(
             Ok(id) => match app.meta().report(&reader.org, id).await {
                 Ok(report) => reports.push(report),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    unknown_ids.push(id.to_string())
+                    unknown_ids.push(id.to_string());
                 }
                 Err(error) => return Err(error.into()),
             },
@@ -60,7 +60,7 @@ pub(crate) async fn batch_get_reports(
         return Err(unknown_reports(&unknown_ids));
     }
     let reports = describe(&app, &reader.org, reports).await?;
-    Ok(Json(EventReports { reports }))
+    Ok(Json(EventReportsResponse { reports }))
 }
 
 fn unknown_reports(ids: &[String]) -> ApiError {

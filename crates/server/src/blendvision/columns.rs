@@ -10,10 +10,10 @@ pub(super) fn description() -> String {
     let group: Vec<Column> = GroupBy::ALL.iter().map(|field| field.column()).collect();
     let dimensions: String = Dimension::ALL.iter().copied().map(columns_of).collect();
     format!(
-        "One report is made for each entry of `dimension_with_conditions`. Names are read in \
-         `snake_case` and `lowerCamelCase`, enums by name or number. Where the deprecated \
-         `dimensions` stands beside `dimension_with_conditions`, the latter holds. With an \
-         `Idempotency-Key` the same request gets the same reports for seven days.\n\n\
+        "One report is made for each entry of `dimension_with_conditions`. Names may be in \
+         `snake_case` or `lowerCamelCase`, enums names or numbers. The deprecated `dimensions` is \
+         used only if `dimension_with_conditions` is empty. A request that repeats an \
+         `Idempotency-Key` within seven days gets the same reports.\n\n\
          `G` stands for the group columns, in the order of `group_by_fields`:\n\n{}{dimensions}",
         table(&group)
     )

@@ -12,12 +12,12 @@ use super::columns;
 use super::report::{EventReport, describe};
 use super::request::CreateReports;
 use crate::app::App;
-use crate::auth::Asker;
+use crate::auth::Caller;
 use crate::error::ApiError;
 
 /// Event reports, in the order of the request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct EventReports {
+pub(crate) struct EventReportsResponse {
     pub(super) reports: Vec<EventReport>,
 }
 
@@ -50,7 +50,7 @@ const KEY_CHARACTERS_MAX: usize = 255;
         }),
     ),
     responses(
-        (status = 200, description = "the reports, which are running", body = EventReports),
+        (status = 200, description = "the reports, which are running", body = EventReportsResponse),
         (status = 400, description = "every wrong field is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports, or is of another organisation"),
@@ -62,12 +62,12 @@ const KEY_CHARACTERS_MAX: usize = 255;
 )]
 pub(crate) async fn create_reports(
     State(app): State<App>,
-    asker: Asker,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<EventReports>, ApiError> {
+) -> Result<Json<EventReportsResponse>, ApiError> {
     let key = idempotency_key(&headers)?;
-    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
+    let (reader, body) = caller.read_body(&app, body, BODY_BYTES_MAX).await?;
     let request = CreateReports::read(&body)?;
     let event = app.meta().event(&reader.org, &request.event).await?;
     let orders = request.into_orders(&reader.org, &event)?;
@@ -80,7 +80,7 @@ pub(crate) async fn create_reports(
         .create_reports(&reader.org, &orders, idempotency.as_ref())
         .await?;
     let reports = describe(&app, &reader.org, reports).await?;
-    Ok(Json(EventReports { reports }))
+    Ok(Json(EventReportsResponse { reports }))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

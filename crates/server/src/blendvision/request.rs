@@ -87,6 +87,40 @@ impl CreateReports {
     }
 }
 
+/// Decodes the ids of a batch-get. A text that is no report id is an `Err` in the list, since it
+/// is treated as the id of an unknown report.
+pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
+    let mut value = Value::Null;
+    let root = Object::root(body, &mut value)?;
+    let mut violations = Violations::default();
+    let elements = root.list(&["reports"], &mut violations);
+    if elements.is_empty() {
+        let problem = format!("is missing or empty; it must have 1 to {IDS_MAX} entries");
+        violations.add("reports", problem);
+        return violations.into_result(None);
+    }
+    if elements.len() > IDS_MAX {
+        let count = elements.len();
+        let problem = format!("has {count} entries; it must have 1 to {IDS_MAX}");
+        violations.add("reports", problem);
+        return violations.into_result(None);
+    }
+    let ids = elements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| {
+            let path = format!("reports[{index}]");
+            let entry = Object::from_value(element, path, &mut violations)?;
+            let Some(text) = entry.text(&["id"], &mut violations) else {
+                violations.add(entry.path("id"), "is missing; it must be a report's id");
+                return None;
+            };
+            Some(text.parse().map_err(|_| text.to_owned()))
+        })
+        .collect();
+    violations.into_result(Some(ids))
+}
+
 fn read_event(root: &Object<'_>, violations: &mut Violations) -> Option<EventId> {
     let id = match root.get(&["id", "event_id"], violations) {
         Some(Value::String(id)) => EventId::new(id.as_str()).map_err(|error| error.to_string()),
@@ -260,40 +294,6 @@ fn read_format(entry: &Object<'_>, violations: &mut Violations) -> Option<Format
         );
     }
     format
-}
-
-/// Decodes the ids of a batch-get. A text that is no report id is an `Err` in the list, since it
-/// is treated as the id of an unknown report.
-pub(crate) fn read_ids(body: &[u8]) -> Result<Vec<Result<ReportId, String>>, ApiError> {
-    let mut value = Value::Null;
-    let root = Object::root(body, &mut value)?;
-    let mut violations = Violations::default();
-    let elements = root.list(&["reports"], &mut violations);
-    if elements.is_empty() {
-        let problem = format!("is missing or empty; it must have 1 to {IDS_MAX} entries");
-        violations.add("reports", problem);
-        return violations.into_result(None);
-    }
-    if elements.len() > IDS_MAX {
-        let count = elements.len();
-        let problem = format!("has {count} entries; it must have 1 to {IDS_MAX}");
-        violations.add("reports", problem);
-        return violations.into_result(None);
-    }
-    let ids = elements
-        .iter()
-        .enumerate()
-        .filter_map(|(index, element)| {
-            let path = format!("reports[{index}]");
-            let entry = Object::from_value(element, path, &mut violations)?;
-            let Some(text) = entry.text(&["id"], &mut violations) else {
-                violations.add(entry.path("id"), "is missing; it must be a report's id");
-                return None;
-            };
-            Some(text.parse().map_err(|_| text.to_owned()))
-        })
-        .collect();
-    violations.into_result(Some(ids))
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use showreport_model::record::EventKind;
 use showreport_query::Viewers;
 
 use crate::app::App;
-use crate::auth::Questioner;
+use crate::auth::QueryReader;
 use crate::error::ApiError;
 use crate::extract::Segments;
 
 /// Viewers of a live event: all, and those of the live event and of its recording.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct ViewerMetricsAnswer {
+pub(crate) struct ViewerMetricsResponse {
     viewer_metrics: ViewerMetrics,
     viewer_metrics_per_event: ViewerMetricsPerEvent,
 }
@@ -54,7 +54,7 @@ struct Point {
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),
     responses(
-        (status = 200, description = "the viewers, according to all records that were collected before the request", body = ViewerMetricsAnswer),
+        (status = 200, description = "the viewers, according to all records that were collected before the request", body = ViewerMetricsResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read, or is of another organisation"),
         (status = 404, description = "no such live event"),
@@ -64,9 +64,9 @@ struct Point {
 )]
 pub(crate) async fn get_viewers(
     State(app): State<App>,
-    reader: Questioner,
+    reader: QueryReader,
     Segments(id): Segments<String>,
-) -> Result<Json<ViewerMetricsAnswer>, ApiError> {
+) -> Result<Json<ViewerMetricsResponse>, ApiError> {
     let id = EventId::new(&id).map_err(|_| no_such_live())?;
     let event = app.meta().event(&reader.org, &id).await?;
     if event.kind.is_some_and(|kind| kind != EventKind::Live) {
@@ -78,7 +78,7 @@ pub(crate) async fn get_viewers(
     let pins = jobs.pins(&reader.org, &id).await;
     let pins = pins.map_err(ApiError::from_chain)?;
     let audience = app.query().audience(&reader.org, &pins, app.now()).await?;
-    Ok(Json(ViewerMetricsAnswer {
+    Ok(Json(ViewerMetricsResponse {
         viewer_metrics: audience.all.into(),
         viewer_metrics_per_event: ViewerMetricsPerEvent {
             live: audience.live.into(),

@@ -7,14 +7,14 @@ use showreport_model::ReportDay;
 use showreport_model::record::EventKind;
 
 use crate::app::App;
-use crate::auth::Questioner;
+use crate::auth::QueryReader;
 use crate::downloads::signed_url;
 use crate::error::ApiError;
 use crate::extract::{Parameters, Violations};
 
 /// A link to a file.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct WatchTimeAnswer {
+pub(crate) struct WatchTimeResponse {
     /// Opens without a token for one hour. Each request makes a new file.
     url: String,
 }
@@ -50,7 +50,7 @@ enum StreamingType {
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),
     responses(
-        (status = 200, description = "a link to the file", body = WatchTimeAnswer),
+        (status = 200, description = "a link to the file", body = WatchTimeResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports, or is of another organisation"),
@@ -62,9 +62,9 @@ enum StreamingType {
 )]
 pub(crate) async fn get_watch_time(
     State(app): State<App>,
-    reader: Questioner,
+    reader: QueryReader,
     Parameters(query): Parameters<WatchTimeQuery>,
-) -> Result<Json<WatchTimeAnswer>, ApiError> {
+) -> Result<Json<WatchTimeResponse>, ApiError> {
     let (streaming, day) = read(&query)?;
     let zone = app.meta().zone(&reader.org).await?;
     let (_, end) = zone
@@ -82,7 +82,7 @@ pub(crate) async fn get_watch_time(
         .await
         .map_err(ApiError::from_chain)?;
     let url = signed_url(&app, made.id, format!("watch-time-{}.csv", day.digits())).await?;
-    Ok(Json(WatchTimeAnswer { url }))
+    Ok(Json(WatchTimeResponse { url }))
 }
 
 impl StreamingType {

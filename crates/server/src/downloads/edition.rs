@@ -1,39 +1,39 @@
-//! What a report's file can be had as.
+//! The parameter `variant` of a download.
 
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ApiError;
 
-/// One of the texts of a report.
+/// An edition of a report's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edition {
-    /// The file itself.
-    File,
+    /// The published file; CSV with the guard against formulas.
+    Guarded,
     /// The exact text, without the guard against formulas.
     Raw,
-    /// The file after a byte-order mark.
+    /// The published file with a byte-order mark, by which spreadsheets recognise UTF-8.
     Excel,
 }
 
-/// What a request calls them in its `variant`.
+/// The values of the parameter. It is empty or absent for the published file.
 const NAMES: [(&str, Edition); 3] = [
-    ("", Edition::File),
+    ("", Edition::Guarded),
     ("raw", Edition::Raw),
     ("excel", Edition::Excel),
 ];
 
 impl Edition {
-    /// Reads a request's `variant`.
+    /// Reads the value of the parameter.
     pub(super) fn read(text: &str) -> Result<Self, ApiError> {
-        let known = NAMES.iter().find(|(name, _)| *name == text);
+        let found = NAMES.iter().find(|(name, _)| *name == text);
         let (_, edition) =
-            known.ok_or_else(|| ApiError::violation("variant", "must be raw, excel or absent"))?;
+            found.ok_or_else(|| ApiError::violation("variant", "must be raw, excel or absent"))?;
         Ok(*edition)
     }
 }
 
-/// By hand: the derived one knows no empty name.
+/// Written by hand, since the derive macro has no way to declare an empty value.
 impl PartialSchema for Edition {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()

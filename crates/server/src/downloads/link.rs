@@ -1,8 +1,7 @@
-//! Links that are signed: `/downloads/{report}/{expires}/{signature}/{file name}`.
+//! Signed links: `/downloads/{report}/{expires}/{signature}/{file name}`.
 //!
-//! The signature stands in the path, so that `?variant=` can be appended, and
-//! covers every other part of it. Whoever holds a link may use it until it
-//! expires; nobody can make one, or lengthen one, without the key.
+//! A link needs no token: its signature covers the report and the time of expiry. It is in the
+//! path, so that clients can append `?variant=`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,18 +12,16 @@ use sha2::Sha256;
 use showreport_meta::{SigningKey, SigningKeys};
 use showreport_model::{ReportId, Timestamp};
 
-/// A right to download one report for a while.
+/// A link to the file of one report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// The report.
     pub(crate) report: ReportId,
-    /// When the link stops opening.
     pub(crate) expires_at: Timestamp,
-    /// The last part, under which `curl -O` saves the file.
+    /// The last part of the path, which `curl -O` takes as the file's name.
     pub(crate) file_name: String,
 }
 
-/// The parts of a link's path, as somebody sent them.
+/// The parts of a link's path in a request, not verified.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LinkParts {
     pub(crate) report: String,
@@ -34,7 +31,7 @@ pub(crate) struct LinkParts {
 }
 
 impl Link {
-    /// The path, signed.
+    /// The signed path.
     pub(crate) fn path(&self, key: &SigningKey) -> String {
         let report = self.report.to_string();
         let expires = self.expires_at.as_millis().to_string();
@@ -44,7 +41,7 @@ impl Link {
         format!("/downloads/{report}/{expires}/{signature}/{file_name}")
     }
 
-    /// The link that the parts are, unless any of them was bent, or its key is over.
+    /// The link, if the signature matches the other parts under a key that is still valid.
     pub(super) fn verify(parts: &LinkParts, keys: &SigningKeys, now: Timestamp) -> Option<Self> {
         keys.opening(now)
             .find_map(|key| Self::verify_with(parts, key.expose()))
@@ -52,7 +49,7 @@ impl Link {
 
     pub(crate) fn verify_with(parts: &LinkParts, key: &[u8; 32]) -> Option<Self> {
         let signature = URL_SAFE_NO_PAD.decode(&parts.signature).ok()?;
-        // Takes the same time wherever the first difference is.
+        // Compares in constant time.
         code(key, &parts.report, &parts.expires, &parts.file_name)
             .verify_slice(&signature)
             .ok()?;
@@ -64,8 +61,8 @@ impl Link {
     }
 }
 
-/// What is signed: the use first, so that the key may serve other uses, and
-/// the free text last, so that no part can reach into another.
+/// The signature. It covers the purpose first, so that the key can be used for other purposes, and
+/// the free text last, so that two different links never have the same signed text.
 fn code(key: &[u8; 32], report: &str, expires: &str, file_name: &str) -> Hmac<Sha256> {
     let mut code = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in ["download/1", report, expires] {
@@ -106,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_opens_with_its_key_only() {
+    fn a_link_is_verified_with_its_key_only() {
         let parts = parts();
         let link = Link::verify_with(&parts, &KEY).unwrap();
         assert_eq!(link.report.to_string(), parts.report);
@@ -115,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bent_link_opens_nothing() {
-        let bend: [fn(&mut LinkParts); 7] = [
+    fn a_changed_link_is_refused() {
+        let changes: [fn(&mut LinkParts); 7] = [
             |it| it.report = ReportId::generate().to_string(),
             |it| it.report = it.report.to_uppercase(),
             |it| it.expires = "1800000000001".to_owned(),
@@ -125,15 +122,15 @@ mod tests {
             |it| it.signature.push('='),
             |it| it.signature.clear(),
         ];
-        for (number, bend) in bend.iter().enumerate() {
+        for (number, change) in changes.iter().enumerate() {
             let mut parts = parts();
-            bend(&mut parts);
+            change(&mut parts);
             assert!(Link::verify_with(&parts, &KEY).is_none(), "{number}");
         }
     }
 
     #[test]
-    fn no_character_of_a_signature_can_be_changed() {
+    fn a_signature_with_any_changed_character_is_refused() {
         let whole = parts();
         for place in 0..whole.signature.len() {
             for other in ['A', 'Q', '-', '_', 'z'] {
@@ -142,19 +139,19 @@ mod tests {
                     continue;
                 }
                 signature[place] = other;
-                let bent = LinkParts {
+                let changed = LinkParts {
                     report: whole.report.clone(),
                     expires: whole.expires.clone(),
                     file_name: whole.file_name.clone(),
                     signature: signature.into_iter().collect(),
                 };
-                assert!(Link::verify_with(&bent, &KEY).is_none());
+                assert!(Link::verify_with(&changed, &KEY).is_none());
             }
         }
     }
 
     #[test]
-    fn a_name_travels_in_a_path() {
+    fn a_file_name_is_percent_encoded_in_a_path() {
         assert_eq!(percent_encoded("a-b_c~.csv").to_string(), "a-b_c~.csv");
         assert_eq!(
             percent_encoded("é /\x7f\0").to_string(),

@@ -1,6 +1,6 @@
-//! Names of files that a person recognises among downloads.
+//! Names of downloaded files: title or id of the event, dimension, grouping, format.
 //!
-//! A file has one name in any script, and one in ASCII for the link and for old clients (RFC 6266).
+//! A file has a name in the script of the title, and one in ASCII for old clients (RFC 6266).
 
 use showreport_model::report::{GroupBy, ReportOrder};
 use showreport_model::{ErrorKind, EventId, Failure, OrgId};
@@ -11,23 +11,22 @@ use super::link::percent_encoded;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// Bytes of a name. File systems take 255, and encrypted ones 143; browsers add ` (1)`.
+/// Bytes of a name. File systems allow 255, encrypted ones 143; browsers append ` (1)`.
 const NAME_BYTES_MAX: usize = 120;
 
-/// Bytes of the last part of a link, under which `curl -O` saves the file.
+/// Bytes of the last part of a link, which `curl -O` takes as the file's name.
 const LINK_BYTES_MAX: usize = 64;
 
 /// The names of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileName {
-    /// In the letters of the title, such as `發表會-watch-time-by-device-os.csv`.
+    /// In the script of the title, such as `發表會-watch-time-by-device-os.csv`.
     full: String,
-    /// In ASCII.
     ascii: String,
 }
 
 impl FileName {
-    /// The names of a report: event, dimension, grouping, form.
+    /// The names of a report's file.
     pub(crate) fn of_report(order: &ReportOrder, title: Option<&str>) -> Self {
         let title = title.unwrap_or_default();
         let id = order.event.as_str();
@@ -38,7 +37,7 @@ impl FileName {
         }
     }
 
-    /// The last part of a link to a report: ASCII and short, without the grouping where that is long.
+    /// The last part of a link to a report: short and ASCII. A long grouping is left out.
     pub(crate) fn of_link(order: &ReportOrder, title: Option<&str>) -> String {
         let mut rest = rest(order);
         if rest.len() > LINK_BYTES_MAX / 2 {
@@ -51,7 +50,7 @@ impl FileName {
         joined(&events, &rest, LINK_BYTES_MAX)
     }
 
-    /// A name that is ASCII, and short enough.
+    /// A name of at most [`NAME_BYTES_MAX`] ASCII characters.
     pub(crate) fn of_ascii(name: &str) -> Self {
         Self {
             full: name.to_owned(),
@@ -59,19 +58,19 @@ impl FileName {
         }
     }
 
-    /// The header by which a browser saves the file under its name (RFC 6266).
+    /// The header `content-disposition`, which has the name for browsers (RFC 6266).
     pub(super) fn content_disposition(&self) -> String {
         let Self { full, ascii } = self;
         let attachment = format!("attachment; filename=\"{ascii}\"");
         if full == ascii {
             return attachment;
         }
-        // Old clients read the first name, the others the second.
+        // Old clients read `filename`, the others `filename*`.
         format!("{attachment}; filename*=UTF-8''{}", percent_encoded(full))
     }
 }
 
-/// The title of an event, for the name of a file.
+/// The title of an event; `None` if the event is unknown.
 pub(crate) async fn title(
     app: &App,
     org: &OrgId,
@@ -79,13 +78,13 @@ pub(crate) async fn title(
 ) -> Result<Option<String>, ApiError> {
     match app.meta().event(org, event).await {
         Ok(event) => Ok(event.title),
-        // The name of a file is not worth a refusal.
+        // A download must not fail because its name has no title.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// What follows the event, such as `watch-time-by-device-os.csv`.
+/// The part of a name after the event, such as `watch-time-by-device-os.csv`.
 fn rest(order: &ReportOrder) -> String {
     let mut rest = dimension(order);
     if !order.group_by.is_empty() {
@@ -102,7 +101,7 @@ fn dimension(order: &ReportOrder) -> String {
     order.dimension.name().replace('_', "-")
 }
 
-/// The first of the names that is not empty, cut so that all is within the bound, and the rest.
+/// The first name that is not empty, cut to make everything fit, and the rest.
 fn joined(names: &[String; 2], rest: &str, bytes_max: usize) -> String {
     let room = bytes_max.saturating_sub(rest.len() + 1);
     let mut names = names.iter().map(|name| cut(name, room));
@@ -112,7 +111,7 @@ fn joined(names: &[String; 2], rest: &str, bytes_max: usize) -> String {
     }
 }
 
-/// As many whole letters as the bound has room for. A letter with its vowel signs or accents is one.
+/// As many whole graphemes as fit: a letter and its accents or vowel signs are one.
 fn cut(name: &str, bytes_max: usize) -> &str {
     let ends = name.grapheme_indices(true);
     let ends = ends.map(|(start, letter)| start + letter.len());
@@ -120,11 +119,13 @@ fn cut(name: &str, bytes_max: usize) -> &str {
     name[..end.unwrap_or(0)].trim_end_matches('-')
 }
 
-/// Letters and digits of any script in lower case, with their signs; everything else a single hyphen.
+/// Letters and digits of any script, with their signs, in lower case. Other characters become a
+/// hyphen, of which there are never two in a row.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
     for letter in text.graphemes(true) {
-        // Some letters stand before a sign, and a slash with such a letter is one with it.
+        // A grapheme can begin with a letter and still have a slash: some letters join what
+        // follows.
         let is_safe = |c: char| c.is_alphanumeric() || !c.is_ascii();
         if letter.starts_with(char::is_alphanumeric) && letter.chars().all(is_safe) {
             slug.push_str(&letter.to_lowercase());
@@ -136,7 +137,7 @@ fn slug(text: &str) -> String {
     slug
 }
 
-/// The same in ASCII: letters lose their accents, other letters are left out.
+/// The slug in ASCII: letters lose their accents, letters of other scripts are left out.
 fn ascii(text: &str) -> String {
     let plain: String = text.nfkd().filter(char::is_ascii).collect();
     slug(&plain)
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_event_dimension_and_grouping() {
+    fn a_name_has_event_dimension_and_grouping() {
         let grouped = order(&[GroupBy::DeviceOs], Format::Csv);
         let name = "keynote-watch-time-by-device-os.csv";
         assert_eq!(FileName::of_report(&grouped, Some("Keynote")).full, name);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_any_script_travels_in_a_header() {
+    fn a_name_of_any_script_is_encoded_in_the_header() {
         let disposition = named("Keynote").content_disposition();
         assert_eq!(
             disposition,
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_ascii_keeps_what_there_is() {
+    fn a_name_in_ascii_keeps_letters_without_their_accents() {
         for (title, name) in [
             ("Événement d’été", "evenement-dete-watch-time.csv"),
             ("ＬＩＶＥ ２０２６", "live-2026-watch-time.csv"),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_any_script_stay_whole() {
+    fn letters_of_any_script_keep_their_signs() {
         for (title, name) in [
             ("हिन्दी में कार्यक्रम", "हिन्दी-में-कार्यक्रम-watch-time.csv"),
             ("การประชุมผู้ถือหุ้น", "การประชุมผู้ถือหุ้น-watch-time.csv"),

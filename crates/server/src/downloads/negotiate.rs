@@ -6,20 +6,20 @@
 use axum::http::header::{ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 use axum::http::{HeaderMap, HeaderName};
 
-/// How the bytes of a file are sent.
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// As they are; `identity` in `Accept-Encoding`.
+    /// Not compressed: `identity` in `Accept-Encoding`.
     Plain,
-    /// Packed.
     Gzip,
 }
 
-/// The codings that the client accepts, the preferred one first; never none.
+/// The codings that the client accepts, the preferred one first; never empty.
 ///
-/// A file that packing does not make smaller is packed only for a client that excludes plain bytes. A
-/// client that excludes both gets plain bytes, since 406 would help it no more.
-pub(super) fn acceptable(headers: &HeaderMap, shrinks: bool) -> &'static [Coding] {
+/// A file that gzip does not make smaller is compressed only for a client that excludes plain
+/// bytes. A client that excludes both codings gets plain bytes, since it can use these rather than
+/// a 406.
+pub(super) fn acceptable(headers: &HeaderMap, is_compressible: bool) -> &'static [Coding] {
     let mut gzip = None;
     let mut plain = None;
     let mut any = None;
@@ -40,7 +40,7 @@ pub(super) fn acceptable(headers: &HeaderMap, shrinks: bool) -> &'static [Coding
     // Plain bytes are acceptable unless they are excluded.
     let plain = plain.or(any);
     let is_excluded = plain == Some(0);
-    if gzip == 0 || !(shrinks || is_excluded) {
+    if gzip == 0 || !(is_compressible || is_excluded) {
         &[Coding::Plain]
     } else if is_excluded {
         &[Coding::Gzip]
@@ -51,7 +51,7 @@ pub(super) fn acceptable(headers: &HeaderMap, shrinks: bool) -> &'static [Coding
     }
 }
 
-/// A quality in thousandths: 1000 without one, nought where it is malformed.
+/// The quality value in thousandths: 1000 if absent, 0 if malformed.
 fn weight(parameters: &str) -> u32 {
     let Some((name, value)) = parameters.split_once('=') else {
         return 1000;
@@ -73,29 +73,28 @@ fn weight(parameters: &str) -> u32 {
     }
 }
 
-/// Whether the client wants these bytes: they are those that it knows, or it does not say which.
-///
-/// Tags are compared strongly, so that a weak one never matches.
+/// Whether `If-Match` is absent or has the tag. Tags are compared strongly: a weak one never
+/// matches.
 pub(super) fn is_expected(headers: &HeaderMap, etag: &str) -> bool {
     !headers.contains_key(IF_MATCH) || tags(headers, &IF_MATCH).any(|tag| tag == "*" || tag == etag)
 }
 
-/// Whether the client has these bytes already. Tags are compared weakly.
+/// Whether `If-None-Match` has the tag. Tags are compared weakly.
 pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     tags(headers, &IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// The tags of a header. One that holds a comma comes in parts, none of which is a tag of ours.
+/// The tags of a header. A tag with a comma is split; its parts equal no tag of this server.
 fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',').map(str::trim))
 }
 
-/// Whether a range may be taken of these bytes: it goes on with a download of the same ones.
+/// Whether `If-Range` is absent or is the tag, so that a range continues a download of this file.
 pub(super) fn range_applies(headers: &HeaderMap, etag: &str) -> bool {
-    // A date never matches, since no answer of ours has one to compare with.
+    // A date never matches, since responses have no `Last-Modified`.
     headers
         .get(IF_RANGE)
         .is_none_or(|value| value.as_bytes() == etag.as_bytes())
@@ -109,14 +108,14 @@ mod tests {
 
     use Coding::{Gzip, Plain};
 
-    fn accepted(text: &str, shrinks: bool) -> &'static [Coding] {
+    fn accepted(text: &str, is_compressible: bool) -> &'static [Coding] {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap());
-        acceptable(&headers, shrinks)
+        acceptable(&headers, is_compressible)
     }
 
     #[test]
-    fn the_preferred_coding_of_those_that_are_accepted_comes_first() {
+    fn accepted_codings_are_in_the_order_of_preference() {
         assert_eq!(acceptable(&HeaderMap::new(), true), [Plain]);
         for (text, codings) in [
             ("gzip", &[Gzip, Plain][..]),
@@ -144,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_packed_only_where_plain_bytes_are_excluded() {
+    fn an_incompressible_file_is_compressed_only_if_plain_bytes_are_excluded() {
         assert_eq!(accepted("gzip", false), [Plain]);
         assert_eq!(accepted("identity;q=0.1, gzip", false), [Plain]);
         assert_eq!(accepted("identity;q=0, gzip", false), [Gzip]);
     }
 
     #[test]
-    fn a_tag_matches_in_a_list() {
+    fn a_tag_matches_one_of_a_list() {
         let headers = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static(text));
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_strong_tag_says_which_bytes_are_expected() {
+    fn only_a_strong_tag_matches_in_if_match() {
         let expects = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(IF_MATCH, HeaderValue::from_static(text));

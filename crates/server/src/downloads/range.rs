@@ -6,24 +6,23 @@
 
 use std::ops::Range;
 
-/// Which bytes of a file are asked for.
+/// The bytes of a file that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// All of them: there is no range, or none that we read.
+pub(crate) enum RequestedRange {
+    /// No range, or one that is ignored.
     Whole,
-    /// These.
     Part(Range<u64>),
-    /// Some that it does not have.
+    /// The file has none of the bytes.
     Unsatisfiable,
 }
 
-/// Reads the header for a file of this size. What is malformed, or several
-/// ranges at once, is ignored, as RFC 9110 allows.
-pub(crate) fn wanted(header: &str, size_bytes: u64) -> Wanted {
-    parse(header, size_bytes).unwrap_or(Wanted::Whole)
+/// Parses the header for a file of this size. A malformed header and one with several ranges are
+/// ignored, as RFC 9110 allows.
+pub(crate) fn parse_range(header: &str, size_bytes: u64) -> RequestedRange {
+    parse(header, size_bytes).unwrap_or(RequestedRange::Whole)
 }
 
-fn parse(header: &str, size_bytes: u64) -> Option<Wanted> {
+fn parse(header: &str, size_bytes: u64) -> Option<RequestedRange> {
     let (unit, range) = header.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
@@ -46,15 +45,15 @@ fn parse(header: &str, size_bytes: u64) -> Option<Wanted> {
     Some(part(first, end))
 }
 
-fn part(start: u64, end: u64) -> Wanted {
+fn part(start: u64, end: u64) -> RequestedRange {
     if start < end {
-        Wanted::Part(start..end)
+        RequestedRange::Part(start..end)
     } else {
-        Wanted::Unsatisfiable
+        RequestedRange::Unsatisfiable
     }
 }
 
-/// Digits only; a number beyond every file is as good as the greatest.
+/// A number of digits only. One that is too large for 64 bits becomes the largest of these.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_read() {
+    fn one_range_is_honoured() {
         for (header, part) in [
             ("bytes=0-0", 0..1),
             ("bytes=2-4", 2..5),
@@ -78,26 +77,34 @@ mod tests {
             ("Bytes= 1-2 ", 1..3),
             ("bytes=1-99999999999999999999999", 1..10),
         ] {
-            assert_eq!(wanted(header, 10), Wanted::Part(part), "{header}");
+            assert_eq!(
+                parse_range(header, 10),
+                RequestedRange::Part(part),
+                "{header}"
+            );
         }
     }
 
     #[test]
-    fn a_range_outside_is_unsatisfiable() {
+    fn a_range_outside_of_the_file_is_unsatisfiable() {
         for header in [
             "bytes=10-",
             "bytes=10-20",
             "bytes=-0",
             "bytes=99999999999999999999999-",
         ] {
-            assert_eq!(wanted(header, 10), Wanted::Unsatisfiable, "{header}");
+            assert_eq!(
+                parse_range(header, 10),
+                RequestedRange::Unsatisfiable,
+                "{header}"
+            );
         }
-        assert_eq!(wanted("bytes=0-", 0), Wanted::Unsatisfiable);
-        assert_eq!(wanted("bytes=-1", 0), Wanted::Unsatisfiable);
+        assert_eq!(parse_range("bytes=0-", 0), RequestedRange::Unsatisfiable);
+        assert_eq!(parse_range("bytes=-1", 0), RequestedRange::Unsatisfiable);
     }
 
     #[test]
-    fn what_is_no_single_range_is_ignored() {
+    fn malformed_and_multiple_ranges_are_ignored() {
         for header in [
             "",
             "bytes",
@@ -111,7 +118,7 @@ mod tests {
             "bytes=1--2",
             "bytes=0x1-2",
         ] {
-            assert_eq!(wanted(header, 10), Wanted::Whole, "{header}");
+            assert_eq!(parse_range(header, 10), RequestedRange::Whole, "{header}");
         }
     }
 }

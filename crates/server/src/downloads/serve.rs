@@ -15,16 +15,26 @@ use showreport_lake::{ReportPath, Variant};
 use showreport_model::report::{Format, ReportFile};
 use showreport_model::{OrgId, ReportId};
 
-use super::answer::{Answer, Content, Representation, set};
 use super::edition::Edition;
 use super::link::{Link, LinkParts};
 use super::name::{FileName, title};
 use super::negotiate::Coding;
+use super::response::{Content, FileResponse, Representation, set};
 use super::stream::{Chunks, exactly, gzip};
 use crate::app::App;
 use crate::auth::within;
 use crate::error::{ApiError, error_chain};
 use crate::extract::{Parameters, Segments};
+
+/// A report's file in the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredFile<'a> {
+    pub(crate) org: &'a OrgId,
+    /// Names the directory of the file.
+    pub(crate) id: ReportId,
+    pub(crate) file: &'a ReportFile,
+    pub(crate) format: Format,
+}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct VariantQuery {
@@ -33,20 +43,20 @@ pub(crate) struct VariantQuery {
 
 /// Download a report's file.
 ///
-/// The link comes from a report's `uri` and opens without a token until it
-/// expires. Answers Range, If-Range, If-Match and If-None-Match; packs text by
-/// gzip when asked for it and no range is honoured. `HEAD` answers as `GET`
-/// without a range. Pages of any origin may read it.
+/// The link is the `uri` of a report and opens without a token until it expires. Supports Range,
+/// If-Range, If-Match and If-None-Match. Compresses text with gzip if the client accepts it and no
+/// range is sent. `HEAD` has the same response as `GET` without a range, without the body. Web
+/// pages of any origin may read the file.
 #[utoipa::path(
     method(get, head),
     path = "/downloads/{report}/{expires}/{signature}/{file_name}",
     tag = "downloads",
     params(
         ("report" = String, Path, description = "the report's id"),
-        ("expires" = String, Path, description = "when the link stops opening, in milliseconds since 1970"),
-        ("signature" = String, Path, description = "over every other part"),
-        ("file_name" = String, Path, description = "a short name of the file in ASCII; the header `content-disposition` has the one with the event's title"),
-        ("variant" = inline(Option<Edition>), Query, description = "for CSV: `raw` is the exact text, without the guard against formulas; `excel` is the file after a byte-order mark"),
+        ("expires" = String, Path, description = "when the link expires, in milliseconds since 1970"),
+        ("signature" = String, Path, description = "signature of the other parts"),
+        ("file_name" = String, Path, description = "a short name of the file in ASCII; the header `content-disposition` has the one with the title of the event"),
+        ("variant" = inline(Option<Edition>), Query, description = "for CSV: `raw`: the exact text, without the guard against formulas; `excel`: the file with a byte-order mark"),
     ),
     responses(
         (status = 200, description = "the file", content(
@@ -55,16 +65,16 @@ pub(crate) struct VariantQuery {
             (Vec<u8> = "application/vnd.apache.parquet"),
             (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         )),
-        (status = 206, description = "the range of it that was asked for"),
-        (status = 304, description = "the client has it already"),
+        (status = 206, description = "the requested range of the file"),
+        (status = 304, description = "the client has the file already"),
         (status = 400, description = "an unknown variant"),
-        (status = 403, description = "the link has expired: ask for the report again"),
+        (status = 403, description = "the link has expired: get the report again"),
         (status = 404, description = "no such link"),
         (status = 410, description = "the file is no longer kept"),
-        (status = 412, description = "the file is another than If-Match expects"),
+        (status = 412, description = "the file is not the one that If-Match expects"),
         (status = 416, description = "the file has no such range"),
-        (status = 429, description = "the organisation's files were asked for too often"),
-        (status = 503, description = "too many files are downloaded at the moment"),
+        (status = 429, description = "too many downloads of the organisation in a minute"),
+        (status = 503, description = "too many downloads at the moment"),
     ),
 )]
 pub(crate) async fn download(
@@ -80,16 +90,16 @@ pub(crate) async fn download(
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "LINK_EXPIRED",
-            "the link has expired; ask for the report again, its `uri` is signed anew each time",
+            "the link has expired; get the report again, its `uri` is signed anew each time",
         ));
     }
     let variant = query.variant.as_deref();
     let within = |org| within(app.download_limits(), &app, org);
-    if let Some(made) = app.meta().day_file(link.report).await? {
+    if let Some(day) = app.meta().day_file(link.report).await? {
         let stored = StoredFile {
-            org: &made.org,
-            id: made.id,
-            file: &made.file,
+            org: &day.org,
+            id: day.id,
+            file: &day.file,
             format: Format::Csv,
         };
         within(stored.org)?;
@@ -110,20 +120,8 @@ pub(crate) async fn download(
     send_file(&app, &stored, variant, &name, &method, &headers).await
 }
 
-/// A file that was made, and where it lies.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StoredFile<'a> {
-    /// Whose.
-    pub(crate) org: &'a OrgId,
-    /// What it lies under.
-    pub(crate) id: ReportId,
-    /// What it is.
-    pub(crate) file: &'a ReportFile,
-    /// In which form.
-    pub(crate) format: Format,
-}
-
-/// Answers a request for a file: whole, in part or packed, as it asks; never cut.
+/// The response to a request for a file: whole, a range, or compressed. If the file is shorter than
+/// it was published, the response ends with an error.
 pub(crate) async fn send_file(
     app: &App,
     stored: &StoredFile<'_>,
@@ -132,20 +130,20 @@ pub(crate) async fn send_file(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let copy = Copy::of(stored, variant)?;
-    copy.check(app).await?;
-    let answer = Answer::to(&copy.representation(), method, headers)?;
-    let body = body(app, &copy, &answer).await?;
-    let mut headers = answer.headers(copy.size_bytes());
-    if answer.content != Content::NotModified {
-        set(&mut headers, CONTENT_TYPE, copy.format.media_type());
+    let file = ServedFile::new(stored, variant)?;
+    file.check_size(app).await?;
+    let response = FileResponse::new(&file.representation(), method, headers)?;
+    let body = body(app, &file, &response).await?;
+    let mut headers = response.headers(file.size_bytes());
+    if response.content != Content::NotModified {
+        set(&mut headers, CONTENT_TYPE, file.format.media_type());
         set(
             &mut headers,
             CONTENT_DISPOSITION,
             &name.content_disposition(),
         );
     }
-    Ok((answer.status(), headers, body).into_response())
+    Ok((response.status(), headers, body).into_response())
 }
 
 fn no_such_link() -> ApiError {
@@ -160,26 +158,26 @@ fn file_gone() -> ApiError {
     )
 }
 
-/// What goes before a file so that spreadsheets take it for UTF-8.
+/// Spreadsheets read a file that begins with it as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One of the texts that a report can be had as.
+/// A stored file, or a variant of it, as it is sent.
 #[derive(Debug)]
-struct Copy {
+struct ServedFile {
     org: OrgId,
     report: ReportId,
     path: ReportPath,
-    /// Bytes of the stored file.
+    /// Size of the stored file.
     stored_bytes: u64,
-    /// What goes before it.
+    /// Bytes that are sent before those of the stored file.
     lead: &'static [u8],
     /// The tag of the plain bytes, without quotes.
     tag: String,
     format: Format,
 }
 
-impl Copy {
-    fn of(stored: &StoredFile<'_>, variant: Option<&str>) -> Result<Self, ApiError> {
+impl ServedFile {
+    fn new(stored: &StoredFile<'_>, variant: Option<&str>) -> Result<Self, ApiError> {
         let (file, format) = (stored.file, stored.format);
         let path = |variant| ReportPath::new(stored.org, stored.id, file.attempt, variant);
         let main = Self {
@@ -193,14 +191,14 @@ impl Copy {
         };
         let edition = Edition::read(variant.unwrap_or_default())?;
         Ok(match (edition, file.raw_size_bytes) {
-            (Edition::File, _) | (Edition::Raw, None) => main,
+            (Edition::Guarded, _) | (Edition::Raw, None) => main,
             (Edition::Raw, Some(stored_bytes)) => Self {
                 path: path(Variant::Raw),
                 stored_bytes,
                 tag: format!("{}-raw", main.tag),
                 ..main
             },
-            // Other forms say themselves how they are written.
+            // Only CSV does not declare its encoding.
             (Edition::Excel, _) if format != Format::Csv => main,
             (Edition::Excel, _) => Self {
                 lead: BYTE_ORDER_MARK,
@@ -218,12 +216,12 @@ impl Copy {
         Representation {
             tag: &self.tag,
             size_bytes: self.size_bytes(),
-            shrinks: matches!(self.format, Format::Csv | Format::Ndjson),
+            is_compressible: matches!(self.format, Format::Csv | Format::Ndjson),
         }
     }
 
-    /// A file of another size than was published is not served as if it were that one.
-    async fn check(&self, app: &App) -> Result<(), ApiError> {
+    /// Fails if the stored file has another size than was published.
+    async fn check_size(&self, app: &App) -> Result<(), ApiError> {
         let stored_bytes = app.lake().report_files().size(&self.path).await?;
         if stored_bytes == self.stored_bytes {
             return Ok(());
@@ -234,11 +232,11 @@ impl Copy {
         ))))
     }
 
-    /// The bytes of the range. Permits are held until the last of them is sent, or the client has
-    /// gone away.
+    /// The bytes of a range. The permits are released when the stream ends or is dropped, as it is
+    /// when the client disconnects.
     async fn read(&self, app: &App, range: Range<u64>) -> Result<Chunks, ApiError> {
         let lead_bytes = self.lead.len() as u64;
-        let of_lead = |place: u64| usize::try_from(place.min(lead_bytes)).expect("a short lead");
+        let of_lead = |offset: u64| usize::try_from(offset.min(lead_bytes)).expect("a short lead");
         let lead = &self.lead[of_lead(range.start)..of_lead(range.end)];
         let stored = range.start.saturating_sub(lead_bytes)..range.end.saturating_sub(lead_bytes);
         let lead = stream::iter((!lead.is_empty()).then(|| Ok(Bytes::from_static(lead))));
@@ -252,36 +250,37 @@ impl Copy {
         let chunks = lead.chain(chunks.map_err(broken_off));
         Ok(chunks
             .inspect(move |_| {
-                let _held = &permits;
+                let _permits = &permits;
             })
             .boxed())
     }
 }
 
-/// The answer has begun: all that is left is to end it so that the client sees it is incomplete.
+/// The status is already sent, so the stream ends with an error: the connection is cut, and the
+/// client sees that the file is incomplete.
 fn broken_off(error: showreport_lake::Error) -> io::Error {
     let reason = error_chain(&error);
     tracing::error!(error = reason, "a download is broken off");
     io::Error::other(error)
 }
 
-/// What is read of a file for an answer, once it is decided.
-async fn body(app: &App, copy: &Copy, answer: &Answer) -> Result<Body, ApiError> {
-    let range = match &answer.content {
-        _ if answer.is_head => return Ok(no_bytes()),
+async fn body(app: &App, file: &ServedFile, response: &FileResponse) -> Result<Body, ApiError> {
+    let range = match &response.content {
+        _ if response.is_head => return Ok(no_bytes()),
         Content::NotModified => return Ok(no_bytes()),
-        Content::Whole(_) => 0..copy.size_bytes(),
+        Content::Whole(_) => 0..file.size_bytes(),
         Content::Part(part) => part.clone(),
     };
     let length = range.end - range.start;
-    let chunks = exactly(copy.read(app, range).await?, length);
-    Ok(match answer.content {
+    let chunks = exactly(file.read(app, range).await?, length);
+    Ok(match response.content {
         Content::Whole(Coding::Gzip) => Body::from_stream(gzip(chunks)),
         _ => Body::from_stream(chunks),
     })
 }
 
-/// No byte, without a length: the router would say `content-length: 0` of an answer that describes a file.
+/// An empty body of unknown length. For a body that is known to be empty the router would add
+/// `content-length: 0`, which is wrong in a response to `HEAD`.
 fn no_bytes() -> Body {
     Body::from_stream(stream::empty::<io::Result<Bytes>>())
 }

@@ -1,4 +1,5 @@
-//! Bytes of a file on their way out. A cut file is never ended as if it were whole.
+//! Streams of a file's bytes. A file that is too short ends with an error, so that no client takes
+//! it for a whole one.
 
 use std::io;
 
@@ -10,9 +11,9 @@ use tokio_util::io::{ReaderStream, StreamReader};
 /// A stream of a file's bytes.
 pub(super) type Chunks = BoxStream<'static, io::Result<Bytes>>;
 
-/// The same bytes; an error where they are fewer or more than was promised.
+/// The same bytes, with an error if they are fewer or more than expected.
 ///
-/// With a length in the header the client would notice by itself, packed by gzip it would not.
+/// A client compares plain bytes with `content-length`, but a response with gzip has none.
 pub(super) fn exactly(chunks: Chunks, bytes: u64) -> Chunks {
     unfold(Some((chunks, bytes)), |state| async move {
         let (mut chunks, left) = state?;
@@ -29,7 +30,7 @@ pub(super) fn exactly(chunks: Chunks, bytes: u64) -> Chunks {
     .boxed()
 }
 
-/// The same bytes packed.
+/// The bytes, compressed.
 pub(super) fn gzip(chunks: Chunks) -> Chunks {
     ReaderStream::new(GzipEncoder::new(StreamReader::new(chunks))).boxed()
 }
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_promised_length_ends_well() {
+    async fn a_stream_of_another_length_ends_with_an_error() {
         assert_eq!(
             collect(exactly(chunks(&["ab", "c"]), 3)).await.unwrap(),
             b"abc"
@@ -76,12 +77,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn packing_keeps_bytes_and_errors() {
-        let packed = collect(gzip(exactly(chunks(&["ab", "c"]), 3)))
+    async fn compression_keeps_bytes_and_errors() {
+        let compressed = collect(gzip(exactly(chunks(&["ab", "c"]), 3)))
             .await
             .unwrap();
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&*packed)
+        flate2::read::GzDecoder::new(&*compressed)
             .read_to_string(&mut text)
             .unwrap();
         assert_eq!(text, "abc");

@@ -1,4 +1,4 @@
-//! Bodies of requests, read within bounds of size, time and memory.
+//! Buffers bodies of requests within limits of size, time and memory.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -37,11 +37,11 @@ impl BufferedBody {
     }
 }
 
-/// How fast a body must come on the whole, after the wait that each part of it may take: a
-/// client that sends a byte now and then would stay as long as it likes.
+/// The lowest average speed of a body, after a first wait. A client that sends a byte in each wait
+/// would otherwise hold its connection and its memory for days.
 const BYTES_PER_MS_MIN: u64 = 1;
 
-/// Reads a whole body of at most `bytes_max` bytes.
+/// Buffers a body of at most `bytes_max` bytes.
 pub(crate) async fn read_body(
     app: &App,
     org: &OrgId,
@@ -73,7 +73,7 @@ pub(crate) async fn read_body(
             return Err(ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "BODIES_FULL",
-                "too many bodies arrive at the moment; send this one again later",
+                "too many bodies are being received; send this one again later",
             ));
         }
         buffered.bytes.extend_from_slice(&chunk);
@@ -85,7 +85,7 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
         match body.frame().await {
             None => return Ok(None),
             Some(Ok(frame)) => {
-                // Trailers say nothing that we use.
+                // Trailers are ignored.
                 if let Ok(chunk) = frame.into_data() {
                     return Ok(Some(chunk));
                 }
@@ -100,7 +100,7 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     }
 }
 
-/// The refusal of a body that does not come.
+/// The error for a body that stops or is too slow.
 pub(crate) fn body_timeout(wait: Duration) -> ApiError {
     ApiError::new(
         StatusCode::REQUEST_TIMEOUT,
@@ -113,11 +113,11 @@ pub(crate) fn body_timeout(wait: Duration) -> ApiError {
     )
 }
 
-/// The refusal of a body that is too large, packed or unpacked.
+/// The error for a body that is too large, before or after decompression.
 pub(crate) fn body_too_large(bytes_max: usize) -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "BODY_TOO_LARGE",
-        format!("a body holds at most {bytes_max} bytes, unpacked; send it in parts"),
+        format!("a body may have at most {bytes_max} bytes after decompression; send it in parts"),
     )
 }

@@ -1,8 +1,8 @@
 //! Pages of a list, for every API that has lists.
 //!
-//! A page token is the cursor of the last entry of the page before, in URL-safe Base64. What a
-//! page may be called and how large it may be differs between the APIs, so each reads its own
-//! parameters: [`PageQuery`] here, `youtube::parameters` for Google's.
+//! A page token is the cursor of the last entry of the page before, in URL-safe Base64. The names
+//! of the parameters and the rules for a page size differ between APIs: [`PageQuery`] has those of
+//! our own, `youtube::parameters` those of Google's.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

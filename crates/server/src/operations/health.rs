@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// How it is.
+/// The state of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Health {
-    /// `ok`.
+pub(crate) struct HealthResponse {
+    /// Always `ok`.
     status: &'static str,
 }
 
@@ -20,23 +20,23 @@ pub(crate) struct Health {
     get,
     path = "/healthz",
     tag = "operations",
-    responses((status = 200, description = "it is", body = Health)),
+    responses((status = 200, description = "yes", body = HealthResponse)),
 )]
-pub(crate) async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok" })
+pub(crate) async fn healthz() -> Json<HealthResponse> {
+    Json(HealthResponse { status: "ok" })
 }
 
-/// Whether the server is ready to take and serve.
+/// Whether the server is ready to store records and make reports.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "operations",
     responses(
-        (status = 200, description = "it is", body = Health),
-        (status = 503, description = "not at the moment; the reason says why: a full disk, a clock that is wrong"),
+        (status = 200, description = "yes", body = HealthResponse),
+        (status = 503, description = "no; the reason says why, such as a full disk or a wrong clock"),
     ),
 )]
-pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiError> {
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<HealthResponse>, ApiError> {
     app.meta()
         .journal_last()
         .await
@@ -46,5 +46,5 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>, ApiEr
         .ensure_clock()
         .await
         .map_err(|error| ApiError::from(error).logged())?;
-    Ok(Json(Health { status: "ok" }))
+    Ok(Json(HealthResponse { status: "ok" }))
 }

@@ -1,4 +1,4 @@
-//! `GET /`: a page for whoever opens the address in a browser.
+//! `GET /`: a web page that describes the server.
 
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderName, HeaderValue};
@@ -6,12 +6,12 @@ use axum::response::Html;
 
 const PAGE: &str = include_str!("home.html");
 
-/// The page has its own style and nothing else.
+/// The page has an inline style, and loads nothing.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 );
 
-/// What this is.
+/// Get a web page that describes the server.
 #[utoipa::path(
     get,
     path = "/",

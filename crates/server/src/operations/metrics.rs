@@ -11,7 +11,7 @@ use crate::error::ApiError;
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// Figures of this process, for Prometheus.
+/// Metrics of this process, for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -26,14 +26,14 @@ const OPEN_METRICS: HeaderValue =
 pub(crate) async fn show_metrics(
     State(app): State<App>,
 ) -> Result<([(HeaderName, HeaderValue); 1], String), ApiError> {
-    read_gauges(&app).await?;
+    update_gauges(&app).await?;
     let mut text = String::new();
     encode(&mut text, app.registry()).map_err(ApiError::internal)?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text))
 }
 
-/// What waits is asked of the database when somebody wants to know.
-async fn read_gauges(app: &App) -> Result<(), ApiError> {
+/// Reads the gauges of the journal and the queue from the database.
+async fn update_gauges(app: &App) -> Result<(), ApiError> {
     let depth = app.meta().journal_depth().await?;
     let jobs = app.meta().queue_depth().await?;
     let waited_ms = depth
@@ -44,7 +44,7 @@ async fn read_gauges(app: &App) -> Result<(), ApiError> {
     metrics.journal_bytes.set(gauge(depth.bytes));
     metrics.journal_oldest_ms.set(waited_ms.max(0));
     metrics.queue_depth.set(gauge(jobs));
-    metrics.name_damaged(app.damaged_files().into_iter().map(|damage| damage.file));
+    metrics.set_damaged(app.damaged_files().into_iter().map(|damage| damage.file));
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-/// The description of every route, as JSON.
+/// The `OpenAPI` document as JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct Document(pub(crate) Arc<[u8]>);
 
-/// Every route of this server.
+/// The description of all routes.
 #[utoipa::path(
     get,
     path = "/openapi.json",

@@ -1,4 +1,4 @@
-//! The parts of `openapi.json` that no single route describes.
+//! The parts of `openapi.json` that belong to no single route.
 
 use serde::Serialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -8,7 +8,7 @@ use utoipa::{OpenApi as _, ToSchema};
 use super::google::YOUTUBE;
 use super::parameters::refuses_unknown;
 
-/// A refusal, in the form of google.rpc.Status.
+/// An error, in the format of google.rpc.Status.
 #[derive(Debug, Serialize, ToSchema)]
 struct Status {
     /// The google.rpc.Code.
@@ -22,16 +22,15 @@ struct Status {
     details: Vec<serde_json::Value>,
 }
 
-/// A refusal on the `YouTube` paths, as Google's services say it.
+/// An error on the `YouTube` paths, in the format of Google's services.
 #[derive(Debug, Serialize, ToSchema)]
-struct GoogleRefusal {
-    /// What is wrong.
+struct GoogleError {
     error: GoogleStatus,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct GoogleStatus {
-    /// The status of HTTP.
+    /// The HTTP status.
     #[schema(example = 400)]
     code: u16,
     /// What is wrong and what would be right.
@@ -39,10 +38,10 @@ struct GoogleStatus {
     /// The name of the google.rpc.Code.
     #[schema(example = "INVALID_ARGUMENT")]
     status: String,
-    /// As older clients read it: `message`, `domain` and `reason` of each.
+    /// For older clients: objects with `message`, `domain` and `reason`.
     #[schema(value_type = Vec<Object>)]
     errors: Vec<serde_json::Value>,
-    /// As in other refusals.
+    /// As in a `Status`.
     #[schema(value_type = Vec<Object>)]
     details: Vec<serde_json::Value>,
 }
@@ -51,22 +50,22 @@ struct GoogleStatus {
 #[openapi(
     info(
         title = "Showreport",
-        description = "Takes the facts of a show (who watched when, what was said, what was voted) and turns them into reports.",
+        description = "Collects records of online events (playback, chat, polls, votes) and makes exact reports from them.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Status, GoogleRefusal)),
+    components(schemas(Status, GoogleError)),
     tags(
-        (name = "collect", description = "Records go in"),
-        (name = "event reports", description = "Reports, as BlendVision's clients ask for them"),
-        (name = "bulk reports", description = "A report a day, as YouTube Reporting's clients ask for them"),
-        (name = "downloads", description = "Files of reports"),
+        (name = "collect", description = "Send records"),
+        (name = "event reports", description = "Reports of an event, compatible with BlendVision's API"),
+        (name = "bulk reports", description = "Reports of a day, compatible with the YouTube Reporting API"),
+        (name = "downloads", description = "Download the files of reports"),
         (name = "api", description = "Events, figures and reports"),
-        (name = "operations", description = "Running the server"),
+        (name = "operations", description = "Health, metrics and the description of the API"),
     ),
 )]
 struct Base;
 
-/// The document before any route.
+/// The document without routes.
 pub(super) fn base() -> OpenApi {
     let mut openapi = Base::openapi();
     let mut token = Http::new(HttpAuthScheme::Bearer);
@@ -78,18 +77,18 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Says of every refusal that it is a [`Status`], or a [`GoogleRefusal`], where requests are counted, and
-/// names paths as `OpenAPI` does.
+/// Adds to all routes what is the same for many: the body of error responses ([`Status`] or
+/// [`GoogleError`]), and the responses to unknown parameters and to too many requests.
 pub(super) fn complete(openapi: &mut OpenApi) {
-    // The star says to the router that a name holds slashes; the document does not know it.
+    // The router marks a parameter that may have slashes with a star, OpenAPI does not.
     let paths = std::mem::take(&mut openapi.paths.paths);
     let plain = paths
         .into_iter()
         .map(|(path, item)| (path.replace("{*", "{"), item));
     openapi.paths.paths = plain.collect();
     for (path, item) in &mut openapi.paths.paths {
-        let refusal = if path.starts_with(YOUTUBE) {
-            "GoogleRefusal"
+        let schema = if path.starts_with(YOUTUBE) {
+            "GoogleError"
         } else {
             "Status"
         };
@@ -100,24 +99,24 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
-            // Every request for reports is counted, by whom it was made.
+            // Requests other than those to `/collect` have a rate for each organisation.
             if operation.security.is_some() && path != "/collect" {
-                let busy = "too many requests; `Retry-After` says when to go on";
+                let busy = "too many requests; try again after `Retry-After`";
                 let responses = &mut operation.responses.responses;
                 let limit = responses.entry("429".to_owned());
                 limit.or_insert_with(|| RefOr::T(Response::new(busy)));
             }
             if operation.security.is_some() && refuses_unknown(path) {
-                let unknown = "a parameter that the request does not have";
-                let refusal = operation.responses.responses.entry("400".to_owned());
-                refusal.or_insert_with(|| RefOr::T(Response::new(unknown)));
+                let unknown = "an unknown parameter";
+                let bad_request = operation.responses.responses.entry("400".to_owned());
+                bad_request.or_insert_with(|| RefOr::T(Response::new(unknown)));
             }
             for (status, response) in &mut operation.responses.responses {
-                let is_refusal = status.starts_with(['4', '5']);
+                let is_error = status.starts_with(['4', '5']);
                 if let RefOr::T(response) = response
-                    && is_refusal
+                    && is_error
                 {
-                    let schema = RefOr::Ref(Ref::from_schema_name(refusal));
+                    let schema = RefOr::Ref(Ref::from_schema_name(schema));
                     let content = ContentBuilder::new().schema(Some(schema)).build();
                     response
                         .content

@@ -1,5 +1,5 @@
-//! What Google's clients expect around the `YouTube` paths: the form of refusals,
-//! and requests whose method stands in a header.
+//! Behaviour that Google's clients expect of the `YouTube` paths: the format of errors, and
+//! requests with their method in a header.
 
 use std::time::Duration;
 
@@ -17,52 +17,52 @@ use crate::app::App;
 use crate::error::{ApiError, Refused};
 use crate::extract::body_timeout;
 
-/// What all `YouTube` paths begin with.
+/// The prefix of the `YouTube` paths.
 pub(super) const YOUTUBE: &str = "/v1/";
 
 const METHOD_OVERRIDE: &str = "x-http-method-override";
 
-/// Parameters in a body. Longer than any address that a client would send so.
+/// Bytes of parameters in a body. Clients send those of long addresses in it.
 const FORM_BYTES_MAX: usize = 64 << 10;
 
-/// Says refusals on `YouTube` paths in Google's form.
-pub(super) async fn speak_google(request: Request, next: Next) -> Response {
+/// Writes error responses on `YouTube` paths in Google's format.
+pub(super) async fn write_google_errors(request: Request, next: Next) -> Response {
     let is_youtube = request.uri().path().starts_with(YOUTUBE);
     let response = next.run(request).await;
     if is_youtube {
-        in_google_form(response)
+        to_google_error(response)
     } else {
         response
     }
 }
 
-fn in_google_form(mut response: Response) -> Response {
+fn to_google_error(mut response: Response) -> Response {
     let Some(Refused(status)) = response.extensions_mut().remove::<Refused>() else {
         return response;
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(CONTENT_TYPE);
     parts.headers.remove(CONTENT_LENGTH);
-    let (form, body) = Json(json!({"error": wrapped(status, parts.status)}))
+    let (json, body) = Json(json!({"error": google_error(status, parts.status)}))
         .into_response()
         .into_parts();
-    parts.headers.extend(form.headers);
+    parts.headers.extend(json.headers);
     Response::from_parts(parts, body)
 }
 
-/// A google.rpc.Status as Google's HTTP services show it: the code of HTTP, the
-/// name of the google.rpc.Code, and what older clients read.
-fn wrapped(mut refusal: Value, http: StatusCode) -> Value {
-    let status = rpc_name(refusal["code"].as_u64().unwrap_or_default());
-    let message = refusal["message"].clone();
-    if let Value::Object(fields) = &mut refusal {
+/// A google.rpc.Status in the format of Google's HTTP services: with the HTTP status, the name of
+/// the google.rpc.Code, and a list for older clients.
+fn google_error(mut error: Value, http: StatusCode) -> Value {
+    let status = rpc_name(error["code"].as_u64().unwrap_or_default());
+    let message = error["message"].clone();
+    if let Value::Object(fields) = &mut error {
         fields.insert("code".to_owned(), json!(http.as_u16()));
         fields.insert("status".to_owned(), json!(status));
-        let reason = old_reason(http);
-        let older = json!([{"message": message, "domain": "global", "reason": reason}]);
-        fields.insert("errors".to_owned(), older);
+        let reason = legacy_reason(http);
+        let errors = json!([{"message": message, "domain": "global", "reason": reason}]);
+        fields.insert("errors".to_owned(), errors);
     }
-    refusal
+    error
 }
 
 /// The name of a google.rpc.Code.
@@ -82,8 +82,8 @@ const fn rpc_name(code: u64) -> &'static str {
     }
 }
 
-/// The reasons that clients of the older form branch on.
-const fn old_reason(status: StatusCode) -> &'static str {
+/// The reason that older clients read.
+const fn legacy_reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "authError",
         StatusCode::FORBIDDEN => "forbidden",
@@ -98,28 +98,28 @@ const fn old_reason(status: StatusCode) -> &'static str {
     }
 }
 
-/// Takes the method from the header, and parameters from the body, where a
-/// client found its address too long.
+/// Takes the method from `x-http-method-override` and the parameters from the body. Google's
+/// clients send a `GET` with a long address in this way.
 pub(super) async fn override_method(
     State(app): State<App>,
     request: Request,
     next: Next,
 ) -> Response {
-    let overridden = request.method() == Method::POST
+    let is_overridden = request.method() == Method::POST
         && request.uri().path().starts_with(YOUTUBE)
         && request.headers().contains_key(METHOD_OVERRIDE);
-    if !overridden {
+    if !is_overridden {
         return next.run(request).await;
     }
-    match overriding(request, app.config().body_timeout()).await {
+    match apply_override(request, app.config().body_timeout()).await {
         Ok(request) => next.run(request).await,
-        Err(refusal) => in_google_form(refusal.into_response()),
+        Err(error) => to_google_error(error.into_response()),
     }
 }
 
-async fn overriding(request: Request, wait: Duration) -> Result<Request, ApiError> {
+async fn apply_override(request: Request, wait: Duration) -> Result<Request, ApiError> {
     let (mut parts, body) = request.into_parts();
-    parts.method = meant(&parts.headers)?;
+    parts.method = overriding_method(&parts.headers)?;
     if parts.method == Method::POST || !has_form(&parts.headers) {
         return Ok(Request::from_parts(parts, body));
     }
@@ -127,7 +127,7 @@ async fn overriding(request: Request, wait: Duration) -> Result<Request, ApiErro
     let form = form.map_err(|_| body_timeout(wait))?.map_err(|_| {
         ApiError::bad_request(
             "INVALID_FORM",
-            format!("the parameters in the body have more than {FORM_BYTES_MAX} bytes, or were cut short"),
+            format!("the parameters in the body have more than {FORM_BYTES_MAX} bytes, or the body was cut short"),
         )
     })?;
     let form = str::from_utf8(&form).unwrap_or_default();
@@ -137,7 +137,7 @@ async fn overriding(request: Request, wait: Duration) -> Result<Request, ApiErro
     Ok(Request::from_parts(parts, Body::empty()))
 }
 
-fn meant(headers: &HeaderMap) -> Result<Method, ApiError> {
+fn overriding_method(headers: &HeaderMap) -> Result<Method, ApiError> {
     let name = headers.get(METHOD_OVERRIDE).and_then(|it| it.to_str().ok());
     match name.unwrap_or_default().to_ascii_uppercase().as_str() {
         "GET" => Ok(Method::GET),
@@ -181,10 +181,10 @@ mod tests {
     const WAIT: Duration = Duration::from_secs(5);
 
     #[test]
-    fn a_refusal_has_the_code_of_http_and_a_name() {
-        let refusal = json!({"code": 6, "message": "there is one", "details": []});
+    fn an_error_has_the_http_status_and_a_name() {
+        let error = json!({"code": 6, "message": "there is one", "details": []});
         assert_eq!(
-            wrapped(refusal, StatusCode::CONFLICT),
+            google_error(error, StatusCode::CONFLICT),
             json!({
                 "code": 409, "message": "there is one", "status": "ALREADY_EXISTS", "details": [],
                 "errors": [{"message": "there is one", "domain": "global", "reason": "alreadyExists"}],
@@ -193,33 +193,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_becomes_the_parameters_of_a_get() {
+    async fn a_form_becomes_the_query_parameters_of_a_get() {
         let request = Request::post("/v1/jobs?alt=json")
             .header(METHOD_OVERRIDE, "get")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from("pageSize=1&pageToken=x"))
             .unwrap();
-        let request = overriding(request, WAIT).await.unwrap();
+        let request = apply_override(request, WAIT).await.unwrap();
         assert_eq!(request.method(), Method::GET);
         assert_eq!(request.uri(), "/v1/jobs?alt=json&pageSize=1&pageToken=x");
         assert!(!request.headers().contains_key(CONTENT_TYPE));
         let wrong = Request::post("/v1/jobs").header(METHOD_OVERRIDE, "BREW");
         assert!(
-            overriding(wrong.body(Body::empty()).unwrap(), WAIT)
+            apply_override(wrong.body(Body::empty()).unwrap(), WAIT)
                 .await
                 .is_err()
         );
     }
 
     #[tokio::test]
-    async fn a_form_that_stops_coming_is_not_waited_for() {
+    async fn a_form_that_stops_is_refused_after_the_timeout() {
         let request = Request::post("/v1/jobs")
             .header(METHOD_OVERRIDE, "GET")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from_stream(pending::<Result<Bytes, Infallible>>()))
             .unwrap();
-        let refusal = overriding(request, Duration::from_millis(1)).await;
-        let status = refusal.unwrap_err().into_response().status();
+        let error = apply_override(request, Duration::from_millis(1)).await;
+        let status = error.unwrap_err().into_response().status();
         assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -1,7 +1,7 @@
-//! The `Host` field: HTTP/1.1 requires exactly one (RFC 9112, section 3.2).
+//! Checks the `Host` field: HTTP/1.1 requires exactly one (RFC 9112, section 3.2).
 //!
-//! A proxy and a server that read two of them differently can be made to serve one
-//! site's answer for another's, so a request without one, or with two, is refused.
+//! If a proxy and a server read different ones of two fields, a client can make the proxy cache the
+//! response of one site for another. So a request without the field, or with two, is refused.
 
 use axum::extract::Request;
 use axum::http::header::HOST;
@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 
-/// Refuses a request whose `Host` fields are not what its version of HTTP allows.
+/// Refuses a request with missing, several or malformed `Host` fields.
 pub(super) async fn require_one(request: Request, next: Next) -> Response {
     match problem(request.version(), request.headers()) {
         Some(problem) => ApiError::bad_request("INVALID_HOST", problem).into_response(),
@@ -34,7 +34,7 @@ fn problem(version: Version, headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-/// A host, with or without a port. It is empty where the address has none.
+/// A host with or without a port; empty for an address without a host.
 fn is_host(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     bytes.is_empty() || (!bytes.contains(&b'@') && Authority::try_from(bytes).is_ok())
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn http_1_1_has_one_host_and_no_version_has_two() {
+    fn http_1_1_needs_one_host_and_no_version_may_have_two() {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
             assert_eq!(is_refused(version, &[]), version == Version::HTTP_11);
             for good in ["a", "a:80", "[::1]:8470", "", "127.0.0.1"] {

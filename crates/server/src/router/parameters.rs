@@ -1,8 +1,8 @@
-//! Parameters after `?` that a route does not have.
+//! Finds query parameters that a route does not have.
 //!
-//! A filter whose name is misspelt would be left out without a word, and the answer taken for a filtered
-//! one. So our own API and the `YouTube` paths, as Google's services do, refuse names that the description
-//! of the route does not have. Links, `/collect` and `BlendVision`'s paths pass over them.
+//! If a misspelt filter were ignored, the client would take the whole list for a filtered one. So
+//! our own API and, as Google's services do, the `YouTube` paths refuse parameters that the
+//! description of the route does not have. Links, `/collect` and `BlendVision`'s paths ignore them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,27 +18,27 @@ use super::google::YOUTUBE;
 use crate::extract::{UnknownParameters, lower_camel_case};
 use crate::youtube::STANDARD_PARAMETERS;
 
-/// What our own paths begin with.
+/// The prefix of our own API.
 const OWN: &str = "/api/v1/";
 
-/// Unknown names that a refusal lists, and the characters of each.
+/// Unknown names that an error lists, and characters of each.
 const NAMES_MAX: usize = 20;
 const NAME_CHARACTERS_MAX: usize = 64;
 
-/// The parameters of each route, by its path and method.
+/// The query parameters of each route, by its path and method.
 #[derive(Debug, Clone)]
-pub(super) struct Known(Arc<BTreeMap<(String, Method), BTreeSet<String>>>);
+pub(super) struct RouteParameters(Arc<BTreeMap<(String, Method), BTreeSet<String>>>);
 
-impl Known {
-    /// As the routes are described.
+impl RouteParameters {
+    /// The parameters in the description of the routes.
     pub(super) fn new(openapi: &OpenApi) -> Self {
-        let mut known = BTreeMap::new();
+        let mut routes = BTreeMap::new();
         for (path, item) in &openapi.paths.paths {
             for (method, operation) in operations(item) {
-                known.insert((path.clone(), method), query_parameters(operation));
+                routes.insert((path.clone(), method), query_parameters(operation));
             }
         }
-        Self(Arc::new(known))
+        Self(Arc::new(routes))
     }
 
     fn unknown(&self, request: &Request) -> Option<UnknownParameters> {
@@ -48,7 +48,7 @@ impl Known {
             return None;
         }
         let is_google = path.starts_with(YOUTUBE);
-        // The star says to the router that a name holds slashes; the description does not know it.
+        // The router marks a parameter that may have slashes with a star, the description does not.
         let key = (path.replace("{*", "{"), method(request));
         let known = self.0.get(&key)?;
         let is_known = |name: &str| {
@@ -71,24 +71,24 @@ impl Known {
     }
 }
 
-/// Whether requests to a path are refused that have other parameters than are described.
+/// Whether requests to a path are refused if they have unknown parameters.
 pub(super) fn refuses_unknown(path: &str) -> bool {
     path.starts_with(OWN) || path.starts_with(YOUTUBE)
 }
 
-/// Notes what the route does not have; the request is refused once its token is known.
+/// Adds unknown parameters to the request. It is refused after its token is checked (`auth`).
 pub(super) async fn find_unknown(
-    State(known): State<Known>,
+    State(routes): State<RouteParameters>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(unknown) = known.unknown(&request) {
+    if let Some(unknown) = routes.unknown(&request) {
         request.extensions_mut().insert(unknown);
     }
     next.run(request).await
 }
 
-/// `HEAD` is answered as `GET` is.
+/// The method of the route: that of `GET` for `HEAD`.
 fn method(request: &Request) -> Method {
     match *request.method() {
         Method::HEAD => Method::GET,

@@ -1,8 +1,9 @@
-//! Paths whose characters are percent-encoded where they need not be.
+//! Normalizes percent-encoding in paths.
 //!
-//! `reports%3Abatch-get` and `reports:batch-get` are one path (RFC 3986, section 6.2.2.2, and for `:` and
-//! its like section 3.3: they delimit nothing within a segment of ours). The router compares paths as they
-//! came, so they are brought into one form before. What would change the segments stays encoded.
+//! `reports%3Abatch-get` and `reports:batch-get` are the same path (RFC 3986, section 6.2.2.2; `:`
+//! and similar characters delimit nothing in the paths of this server, section 3.3). The router
+//! compares paths without decoding. So characters that need no encoding are decoded before; others,
+//! such as `%2F`, stay encoded.
 //!
 //! Decoded by hand: the crate `percent-encoding` decodes all characters or none.
 
@@ -11,17 +12,17 @@ use axum::http::Uri;
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Decodes what may stand in a path as it is.
+/// Decodes characters of the path that need no encoding.
 pub(super) async fn normalize(mut request: Request, next: Next) -> Response {
-    if let Some(uri) = normal(request.uri()) {
+    if let Some(uri) = normalized(request.uri()) {
         *request.uri_mut() = uri;
     }
     next.run(request).await
 }
 
-/// The address in its one form; nothing where it is in it already.
-fn normal(uri: &Uri) -> Option<Uri> {
-    let path = normal_path(uri.path())?;
+/// The address with a normalized path; `None` if it is normalized already.
+fn normalized(uri: &Uri) -> Option<Uri> {
+    let path = normalized_path(uri.path())?;
     let path_and_query = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -31,25 +32,25 @@ fn normal(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-fn normal_path(path: &str) -> Option<String> {
+fn normalized_path(path: &str) -> Option<String> {
     if !path.contains('%') {
         return None;
     }
-    let mut normal = String::with_capacity(path.len());
+    let mut normalized = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((plain, encoded)) = rest.split_once('%') {
-        normal.push_str(plain);
+        normalized.push_str(plain);
         let byte = encoded.get(..2).and_then(hexadecimal);
-        if let Some(byte) = byte.filter(|byte| may_stand(*byte)) {
-            normal.push(char::from(byte));
+        if let Some(byte) = byte.filter(|byte| needs_no_encoding(*byte)) {
+            normalized.push(char::from(byte));
             rest = &encoded[2..];
         } else {
-            normal.push('%');
+            normalized.push('%');
             rest = encoded;
         }
     }
-    normal.push_str(rest);
-    (normal != path).then_some(normal)
+    normalized.push_str(rest);
+    (normalized != path).then_some(normalized)
 }
 
 fn hexadecimal(digits: &str) -> Option<u8> {
@@ -57,8 +58,8 @@ fn hexadecimal(digits: &str) -> Option<u8> {
     is_plain.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-/// Whether a path may hold the character as it is (`pchar` of RFC 3986).
-fn may_stand(byte: u8) -> bool {
+/// Whether a path may have the character without encoding (`pchar` of RFC 3986).
+fn needs_no_encoding(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_stand_is_decoded_and_nothing_else() {
+    fn only_characters_that_need_no_encoding_are_decoded() {
         for (path, expected) in [
             ("/reports%3Abatch-get", "/reports:batch-get"),
             ("/reports%3abatch-get", "/reports:batch-get"),
@@ -78,18 +79,18 @@ mod tests {
             ("/a%4", "/a%4"),
             ("/a%+1%zz%41", "/a%+1%zzA"),
         ] {
-            let normal = normal_path(path).unwrap_or_else(|| path.to_owned());
-            assert_eq!(normal, expected);
-            assert_eq!(normal_path(&normal), None, "{path} is in its one form");
+            let normalized = normalized_path(path).unwrap_or_else(|| path.to_owned());
+            assert_eq!(normalized, expected);
+            assert_eq!(normalized_path(&normalized), None, "{path} is normalized");
         }
     }
 
     #[test]
-    fn the_rest_of_an_address_stays() {
+    fn the_rest_of_an_address_is_not_changed() {
         let uri: Uri = "http://host:1/a%3Ab?q=%3A".parse().unwrap();
-        assert_eq!(normal(&uri).unwrap(), "http://host:1/a:b?q=%3A");
+        assert_eq!(normalized(&uri).unwrap(), "http://host:1/a:b?q=%3A");
         let uri: Uri = "/a%3Ab".parse().unwrap();
-        assert_eq!(normal(&uri).unwrap(), "/a:b");
-        assert_eq!(normal(&"/a:b".parse().unwrap()), None);
+        assert_eq!(normalized(&uri).unwrap(), "/a:b");
+        assert_eq!(normalized(&"/a:b".parse().unwrap()), None);
     }
 }

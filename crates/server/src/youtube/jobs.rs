@@ -1,6 +1,6 @@
 //! `POST` and `GET /v1/jobs`, `GET` and `DELETE /v1/jobs/{jobId}`.
 //!
-//! A job of this API is a [`ReportJob`].
+//! A job of this API is a [`ReportJob`]: one bulk report for every day.
 
 use axum::Json;
 use axum::body::Body;
@@ -11,63 +11,60 @@ use showreport_model::bulk::{ReportJob, ReportType};
 use showreport_model::{ReportJobId, Timestamp};
 use utoipa::ToSchema;
 
-use super::parameters::Given;
+use super::parameters::QueryParameters;
 use super::status::{PeriodStatus, newest_period};
 use crate::app::App;
-use crate::auth::{Asker, Reader};
+use crate::auth::{Caller, Reader};
 use crate::error::ApiError;
 use crate::extract::{Segments, Violations, read_json};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Jobs {
+pub(crate) struct JobsResponse {
     /// The newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    jobs: Vec<Job>,
+    jobs: Vec<JobResponse>,
     /// The `pageToken` of the next page; absent after the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-/// An order for a report a day.
+/// A job: one report for every day.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Job {
-    /// The job's id.
+pub(crate) struct JobResponse {
     id: String,
-    /// What its reports are about.
     report_type_id: &'static str,
-    /// What its owner calls it.
+    /// A name that the client chose.
     name: String,
-    /// When it was made.
     create_time: String,
-    /// When it ends unless a report is fetched before; told thirty days ahead.
+    /// When the job ends unless one of its reports is downloaded before. Present from thirty days
+    /// before the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     expire_time: Option<String>,
-    /// How its newest period stands.
+    /// The state of the newest day that is over. Google's jobs do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<PeriodStatus>,
 }
 
-/// Nothing.
+/// An empty object.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Empty {}
 
-/// Far more than the largest request that makes sense.
+/// A type and a name take less than 1 KiB.
 const BODY_BYTES_MAX: usize = 64 << 10;
 const NAME_CHARACTERS_MAX: usize = 100;
 
 /// Create a job.
 ///
-/// From then on there is a report for every day, and one for each of the 30
-/// days before. One job for an organisation and type: a second is 409, and
-/// names the first.
+/// The job makes one report for every day from now on, and for each of the 30 days before. An
+/// organisation has at most one job of a type: a second is refused with 409, which names the first.
 #[utoipa::path(
     post,
     path = "/v1/jobs",
     tag = "bulk reports",
-    params(("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are")),
+    params(("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation")),
     request_body(
         content = Object,
         content_type = "application/json",
@@ -75,21 +72,21 @@ const NAME_CHARACTERS_MAX: usize = 100;
         example = json!({"reportTypeId": "event_watch_time_a1", "name": "daily watch time"}),
     ),
     responses(
-        (status = 200, description = "the job", body = Job),
+        (status = 200, description = "the job", body = JobResponse),
         (status = 400, description = "every wrong field is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports"),
-        (status = 409, description = "there is a job of the type; the metadata names it as `jobId`"),
+        (status = 409, description = "there is a job of this type; its id is in the metadata as `jobId`"),
         (status = 413, description = "more than 64 KiB"),
     ),
     security(("token" = [])),
 )]
 pub(crate) async fn create_job(
     State(app): State<App>,
-    asker: Asker,
+    caller: Caller,
     body: Body,
-) -> Result<Json<Job>, ApiError> {
-    let (reader, body) = asker.ask(&app, body, BODY_BYTES_MAX).await?;
+) -> Result<Json<JobResponse>, ApiError> {
+    let (reader, body) = caller.read_body(&app, body, BODY_BYTES_MAX).await?;
     let (report_type, name) = read_job(&body)?;
     let report_job = app
         .meta()
@@ -105,13 +102,13 @@ pub(crate) async fn create_job(
     path = "/v1/jobs",
     tag = "bulk reports",
     params(
-        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
-        ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
-        ("includeSystemManaged" = Option<String>, Query, description = "changes nothing: no job of ours is system-managed"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "0 or absent: 100; at most 1000"),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+        ("includeSystemManaged" = Option<String>, Query, description = "has no effect: no job is system-managed"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "the jobs, the newest first; `{}` where there is none", body = Jobs),
+        (status = 200, description = "the jobs, the newest first; `{}` if there is none", body = JobsResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
@@ -121,16 +118,16 @@ pub(crate) async fn create_job(
 pub(crate) async fn list_jobs(
     State(app): State<App>,
     reader: Reader,
-    given: Given,
-) -> Result<Json<Jobs>, ApiError> {
-    let page = given.page()?;
+    query: QueryParameters,
+) -> Result<Json<JobsResponse>, ApiError> {
+    let page = query.page()?;
     let report_jobs = app.meta().report_jobs(&reader.org).await?;
     let (report_jobs, next_page_token) = page.of_list(report_jobs);
     let mut jobs = Vec::with_capacity(report_jobs.len());
     for report_job in report_jobs {
         jobs.push(describe(&app, report_job).await?);
     }
-    Ok(Json(Jobs {
+    Ok(Json(JobsResponse {
         jobs,
         next_page_token,
     }))
@@ -143,10 +140,10 @@ pub(crate) async fn list_jobs(
     tag = "bulk reports",
     params(
         ("jobId" = String, Path, description = "the job's id"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "the job", body = Job),
+        (status = 200, description = "the job", body = JobResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such job"),
@@ -157,22 +154,22 @@ pub(crate) async fn get_job(
     State(app): State<App>,
     reader: Reader,
     Segments(id): Segments<String>,
-) -> Result<Json<Job>, ApiError> {
+) -> Result<Json<JobResponse>, ApiError> {
     let report_job = app.meta().report_job(&reader.org, job_id(&id)?).await?;
     describe(&app, report_job).await.map(Json)
 }
 
-/// Delete a job, and with it all its reports.
+/// Delete a job and all its reports.
 #[utoipa::path(
     delete,
     path = "/v1/jobs/{jobId}",
     tag = "bulk reports",
     params(
         ("jobId" = String, Path, description = "the job's id"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose jobs they are"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "it is gone: `{}`", body = Empty),
+        (status = 200, description = "the job is deleted: `{}`", body = Empty),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not make reports"),
         (status = 404, description = "no such job"),
@@ -191,9 +188,9 @@ pub(crate) async fn delete_job(
     Ok(Json(Empty {}))
 }
 
-async fn describe(app: &App, report_job: ReportJob) -> Result<Job, ApiError> {
+async fn describe(app: &App, report_job: ReportJob) -> Result<JobResponse, ApiError> {
     let status = newest_period(app, &report_job).await?;
-    Ok(Job {
+    Ok(JobResponse {
         id: report_job.id.to_string(),
         report_type_id: report_job.report_type.name(),
         name: report_job.name,
@@ -206,7 +203,7 @@ async fn describe(app: &App, report_job: ReportJob) -> Result<Job, ApiError> {
     })
 }
 
-/// The id; a text that no job can have is the id of none.
+/// The id of a job. A text that is no job id is treated as an unknown one.
 pub(super) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
     text.parse().map_err(|_| {
         ApiError::not_found(
@@ -216,7 +213,7 @@ pub(super) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
     })
 }
 
-/// The type and the name of a job to be made; whatever else it says is ours to say.
+/// The type and the name of a new job. Other fields are output only, and ignored.
 fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
     let job = read_json(body, "a JSON object with `reportTypeId` and `name`")?;
     let mut violations = Violations::default();
@@ -225,7 +222,7 @@ fn read_job(body: &[u8]) -> Result<(ReportType, String), ApiError> {
         None | Some(Value::Null) => Err("is missing".to_owned()),
         Some(Value::String(id)) if id.is_empty() => Err("is missing".to_owned()),
         Some(Value::String(id)) => {
-            ReportType::from_name(id).ok_or_else(|| format!("{id:?} is no type of ours"))
+            ReportType::from_name(id).ok_or_else(|| format!("{id:?} is no report type"))
         }
         Some(_) => Err("is no string".to_owned()),
     };
@@ -267,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_has_a_type_and_a_name() {
+    fn a_job_needs_a_type_and_a_name() {
         let body = r#"{"name":"daily","reportTypeId":"event_customers_a1","systemManaged":false}"#;
         let (report_type, name) = read_job(body.as_bytes()).unwrap();
         assert_eq!(
@@ -288,19 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn a_field_stands_once() {
+    fn a_field_may_be_given_once() {
         let body = r#"{"name":"a","reportTypeId":"event_customers_a1","name":"b"}"#;
         assert_eq!(wrong(body), ["name"]);
     }
 
     #[test]
-    fn a_name_holds_no_nul() {
+    fn a_name_must_not_have_a_nul() {
         let body = r#"{"name":"daily\u0000","reportTypeId":"event_customers_a1"}"#;
         assert_eq!(wrong(body), ["name"]);
     }
 
     #[test]
-    fn a_name_is_counted_in_characters() {
+    fn the_length_of_a_name_is_counted_in_characters() {
         let body =
             |name: &str| format!(r#"{{"name":"{name}","reportTypeId":"event_customers_a1"}}"#);
         assert!(read_job(body(&"é".repeat(100)).as_bytes()).is_ok());

@@ -1,5 +1,5 @@
-//! Parameters after `?`, read as Google's services do: names are `lowerCamelCase` or `snake_case`, and of
-//! several values of one name the last holds.
+//! Query parameters, read as Google's services do: names are `lowerCamelCase` or `snake_case`, and
+//! the last of several values of one name is used.
 
 use std::num::ParseIntError;
 
@@ -11,7 +11,8 @@ use crate::extract::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Violations, lower_camel_case, read_token,
 };
 
-/// What Google's services take with every request, and what its clients for Python add.
+/// Parameters that Google's services accept in every request, and those that its Python client
+/// adds.
 pub(crate) const STANDARD_PARAMETERS: [&str; 23] = [
     "$.xgafv",
     "$alt",
@@ -38,31 +39,31 @@ pub(crate) const STANDARD_PARAMETERS: [&str; 23] = [
     "userIp",
 ];
 
-/// What a client appended to the path.
+/// The query parameters of a request: names in `lowerCamelCase`, and values.
 #[derive(Debug, Default)]
-pub(crate) struct Given(Vec<(String, String)>);
+pub(crate) struct QueryParameters(Vec<(String, String)>);
 
-impl Given {
-    /// A text; none where it is absent or empty.
+impl QueryParameters {
+    /// A text; an empty one is the same as absent.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.word(name).filter(|value| !value.is_empty())
+        self.value(name).filter(|value| !value.is_empty())
     }
 
-    /// A number, which an empty value is not; none where it is absent.
+    /// A number; an empty value is an error.
     pub(super) fn number(&self, name: &str) -> Option<Result<i32, ParseIntError>> {
-        self.word(name).map(str::parse)
+        self.value(name).map(str::parse)
     }
 
-    /// What was given, an empty value too, for who takes only some words; none where it is absent.
-    pub(super) fn word(&self, name: &str) -> Option<&str> {
-        let mut values = self.0.iter().rev().filter(|(known, _)| known == name);
+    /// The value, which may be empty.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.iter().rev().filter(|(given, _)| given == name);
         values.next().map(|(_, value)| value.as_str())
     }
 }
 
 /// Pages, by `pageSize` and `pageToken`. As at Google, 0 is the same as no size, and a size above
 /// the greatest means that one.
-impl Given {
+impl QueryParameters {
     /// The page of a list that has no other parameters.
     pub(super) fn page(&self) -> Result<Page<i64>, ApiError> {
         let mut violations = Violations::default();
@@ -70,14 +71,14 @@ impl Given {
         violations.into_result(Some(page))
     }
 
-    /// The page; whatever is wrong with it is added to the violations.
+    /// The page; wrong parameters are added to the violations.
     pub(super) fn read_page(&self, violations: &mut Violations) -> Page<i64> {
         let size = match self.number("pageSize") {
             None | Some(Ok(0)) => PAGE_SIZE_DEFAULT,
             Some(Ok(size)) if size > 0 => usize::try_from(size).unwrap_or(usize::MAX),
             _ => {
                 let problem =
-                    format!("must be a whole number from 1 on; at most {PAGE_SIZE_MAX} are given");
+                    format!("must be a whole number; a page has at most {PAGE_SIZE_MAX} entries");
                 violations.add("pageSize", problem);
                 PAGE_SIZE_DEFAULT
             }
@@ -92,7 +93,7 @@ impl Given {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Given {
+impl<S: Sync> FromRequestParts<S> for QueryParameters {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -115,14 +116,16 @@ impl<S: Sync> FromRequestParts<S> for Given {
 mod tests {
     use super::*;
 
-    async fn given(query: &str) -> Given {
+    async fn given(query: &str) -> QueryParameters {
         let request = axum::http::Request::get(format!("/v1/jobs?{query}"));
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        Given::from_request_parts(&mut parts, &()).await.unwrap()
+        QueryParameters::from_request_parts(&mut parts, &())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
-    async fn a_name_is_written_in_one_of_two_ways() {
+    async fn a_name_may_be_in_either_case() {
         let given = given("page_size=2&startTimeBefore=x").await;
         assert_eq!(given.number("pageSize"), Some(Ok(2)));
         assert_eq!(given.text("startTimeBefore"), Some("x"));
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_of_several_values_holds_and_the_unknown_is_passed_over() {
+    async fn the_last_of_several_values_is_used_and_unknown_names_are_ignored() {
         let given = given("alt=media&alt=json&$.xgafv=2&trace=&pp=1&pageToken=a%2Fb").await;
         assert_eq!(given.text("alt"), Some("json"));
         assert_eq!(given.text("pageToken"), Some("a/b"));

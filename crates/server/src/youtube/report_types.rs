@@ -6,40 +6,39 @@ use showreport_model::bulk::ReportType;
 use showreport_model::column::Column;
 use utoipa::ToSchema;
 
-use super::parameters::Given;
+use super::parameters::QueryParameters;
 use crate::auth::Reader;
 use crate::error::ApiError;
 
-/// A page of types.
+/// A page of report types.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReportTypes {
+pub(crate) struct ReportTypesResponse {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    report_types: Vec<ReportTypeAnswer>,
+    report_types: Vec<ReportTypeResponse>,
     /// The `pageToken` of the next page; absent after the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-/// What a job can be about.
+/// A type of bulk report.
 #[derive(Debug, Serialize, ToSchema)]
-struct ReportTypeAnswer {
-    /// What a job names as its `reportTypeId`.
+struct ReportTypeResponse {
+    /// The `reportTypeId` of a job.
     id: &'static str,
-    /// What people call it.
+    /// A name for people.
     name: &'static str,
-    /// The columns of its files, in their order. Google's types do not say them.
-    columns: Vec<ColumnAnswer>,
+    /// The columns of its files, in their order. Google's types do not have them.
+    columns: Vec<ColumnResponse>,
 }
 
-/// A column of a file.
+/// A column of a bulk report.
 #[derive(Debug, Serialize, ToSchema)]
-struct ColumnAnswer {
-    /// Its name in the header line.
+struct ColumnResponse {
+    /// The name in the header line.
     name: &'static str,
     /// `boolean`, `date`, `integer`, `number`, `text` or `time`.
     r#type: &'static str,
-    /// What its cells mean.
     description: &'static str,
 }
 
@@ -49,13 +48,13 @@ struct ColumnAnswer {
     path = "/v1/reportTypes",
     tag = "bulk reports",
     params(
-        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
-        ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
-        ("includeSystemManaged" = Option<String>, Query, description = "changes nothing: no type of ours is system-managed"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "0 or absent: 100; at most 1000"),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+        ("includeSystemManaged" = Option<String>, Query, description = "has no effect: no type is system-managed"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "the types, with their columns", body = ReportTypes),
+        (status = 200, description = "the types, with their columns", body = ReportTypesResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
@@ -64,28 +63,31 @@ struct ColumnAnswer {
 )]
 pub(crate) async fn list_report_types(
     _reader: Reader,
-    given: Given,
-) -> Result<Json<ReportTypes>, ApiError> {
-    let types = ReportType::ALL.iter().copied().map(ReportTypeAnswer::from);
-    let (report_types, next_page_token) = given.page()?.of_list(types.collect());
-    Ok(Json(ReportTypes {
+    query: QueryParameters,
+) -> Result<Json<ReportTypesResponse>, ApiError> {
+    let types = ReportType::ALL
+        .iter()
+        .copied()
+        .map(ReportTypeResponse::from);
+    let (report_types, next_page_token) = query.page()?.of_list(types.collect());
+    Ok(Json(ReportTypesResponse {
         report_types,
         next_page_token,
     }))
 }
 
-impl From<ReportType> for ReportTypeAnswer {
+impl From<ReportType> for ReportTypeResponse {
     fn from(report_type: ReportType) -> Self {
         let columns = report_type.columns().iter();
         Self {
             id: report_type.name(),
             name: report_type.title(),
-            columns: columns.map(ColumnAnswer::from).collect(),
+            columns: columns.map(ColumnResponse::from).collect(),
         }
     }
 }
 
-impl From<&Column> for ColumnAnswer {
+impl From<&Column> for ColumnResponse {
     fn from(column: &Column) -> Self {
         Self {
             name: column.name,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::jobs::job_id;
 use super::media::download_url;
-use super::parameters::Given;
+use super::parameters::QueryParameters;
 use crate::app::App;
 use crate::auth::Reader;
 use crate::error::ApiError;
@@ -19,71 +19,69 @@ use crate::extract::{Page, Segments, Violations};
 /// A page of reports.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Reports {
+pub(crate) struct BulkReportsResponse {
     /// The newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    reports: Vec<ReportAnswer>,
+    reports: Vec<BulkReportResponse>,
     /// The `pageToken` of the next page; absent after the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-/// A day of a job, as a file.
+/// A report of a job: one day, as a file.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReportAnswer {
-    /// The report's id: a whole number.
+pub(crate) struct BulkReportResponse {
+    /// A whole number.
     id: String,
-    /// Whose report it is.
     job_id: String,
-    /// The day, such as 20261122.
+    /// Such as `20261122`. Google's reports do not have it.
     day: String,
-    /// The zone whose day it is.
+    /// The time zone of the day. Google's reports do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
-    /// When the day begins, in its zone.
+    /// The start of the day in its time zone.
     start_time: String,
-    /// When the day ends: the first instant after it.
+    /// The first instant after the day.
     end_time: String,
-    /// When the report was made, in whole milliseconds. No two of a job are equal.
+    /// In whole milliseconds, and different for each report of a job.
     create_time: String,
-    /// When the job ends, if it will.
+    /// When the job ends; absent for a job without an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     job_expire_time: Option<String>,
-    /// Where the file is; opens with the token.
+    /// The address of the file; it needs the token.
     download_url: String,
-    /// Rows of the file, the header not counted.
+    /// Rows of the file without the header.
     row_count: u64,
-    /// Bytes of the file.
     size_bytes: u64,
     /// SHA-256 of the file, in lower-case hexadecimal.
     sha256: String,
     /// When the report is deleted.
     expire_time: String,
-    /// The report of the same period that this one takes the place of.
+    /// The id of the report of the same day that this one replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     supersedes: Option<String>,
 }
 
 /// List the reports of a job.
 ///
-/// A report that late records have changed comes again, with a new id and the
-/// same period; it names the one that it `supersedes`.
+/// A day whose figures were changed by late records gets another report, with a new id and the same
+/// period. Its `supersedes` is the id of the report that it replaces.
 #[utoipa::path(
     get,
     path = "/v1/jobs/{jobId}/reports",
     tag = "bulk reports",
     params(
         ("jobId" = String, Path, description = "the job's id"),
-        ("createdAfter" = Option<String>, Query, description = "only those made later than this (RFC 3339)"),
-        ("startTimeAtOrAfter" = Option<String>, Query, description = "only those whose period begins then or later"),
-        ("startTimeBefore" = Option<String>, Query, description = "only those whose period begins earlier"),
-        ("pageSize" = Option<i32>, Query, minimum = 0, description = "at most 1000; 100 without it, or where it is 0"),
-        ("pageToken" = Option<String>, Query, description = "the page before's `nextPageToken`"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are"),
+        ("createdAfter" = Option<String>, Query, description = "only reports that were made later (RFC 3339)"),
+        ("startTimeAtOrAfter" = Option<String>, Query, description = "only reports of periods that begin then or later"),
+        ("startTimeBefore" = Option<String>, Query, description = "only reports of periods that begin earlier"),
+        ("pageSize" = Option<i32>, Query, minimum = 0, description = "0 or absent: 100; at most 1000"),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "the reports, the newest first; `{}` where there is none", body = Reports),
+        (status = 200, description = "the reports, the newest first; `{}` if there is none", body = BulkReportsResponse),
         (status = 400, description = "every wrong parameter is named"),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
@@ -95,10 +93,10 @@ pub(crate) async fn list_reports(
     State(app): State<App>,
     reader: Reader,
     Segments(job): Segments<String>,
-    given: Given,
-) -> Result<Json<Reports>, ApiError> {
+    query: QueryParameters,
+) -> Result<Json<BulkReportsResponse>, ApiError> {
     let report_job = app.meta().report_job(&reader.org, job_id(&job)?).await?;
-    let (filter, page) = read(&given)?;
+    let (filter, page) = read(&query)?;
     let mut reports = app
         .meta()
         .bulk_reports(&reader.org, report_job.id, filter, page.limit())
@@ -107,7 +105,7 @@ pub(crate) async fn list_reports(
     let reports = reports
         .iter()
         .map(|report| describe(&app, &report_job, report));
-    Ok(Json(Reports {
+    Ok(Json(BulkReportsResponse {
         reports: reports.collect(),
         next_page_token,
     }))
@@ -121,10 +119,10 @@ pub(crate) async fn list_reports(
     params(
         ("jobId" = String, Path, description = "the job's id"),
         ("reportId" = String, Path, description = "the report's id"),
-        ("onBehalfOfContentOwner" = Option<String>, Query, description = "changes nothing: the token says whose reports they are"),
+        ("onBehalfOfContentOwner" = Option<String>, Query, description = "has no effect: the token determines the organisation"),
     ),
     responses(
-        (status = 200, description = "the report", body = ReportAnswer),
+        (status = 200, description = "the report", body = BulkReportResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read reports"),
         (status = 404, description = "no such job or report"),
@@ -135,7 +133,7 @@ pub(crate) async fn get_report(
     State(app): State<App>,
     reader: Reader,
     Segments((job, report)): Segments<(String, String)>,
-) -> Result<Json<ReportAnswer>, ApiError> {
+) -> Result<Json<BulkReportResponse>, ApiError> {
     let report_job = app.meta().report_job(&reader.org, job_id(&job)?).await?;
     let report = app
         .meta()
@@ -144,7 +142,7 @@ pub(crate) async fn get_report(
     Ok(Json(describe(&app, &report_job, &report)))
 }
 
-/// The number; a text that no report can have is the number of none.
+/// The id of a report. A text that is no such id is treated as an unknown one.
 pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
     text.parse().map_err(|_| {
         ApiError::not_found(
@@ -154,10 +152,10 @@ pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
     })
 }
 
-fn describe(app: &App, report_job: &ReportJob, report: &BulkReport) -> ReportAnswer {
+fn describe(app: &App, report_job: &ReportJob, report: &BulkReport) -> BulkReportResponse {
     let base = app.config().base_url();
     let file = &report.file;
-    ReportAnswer {
+    BulkReportResponse {
         id: report.id.to_string(),
         job_id: report_job.id.to_string(),
         day: report.day.digits(),
@@ -178,18 +176,18 @@ fn describe(app: &App, report_job: &ReportJob, report: &BulkReport) -> ReportAns
     }
 }
 
-/// What is asked for. Every wrong parameter is named.
-fn read(given: &Given) -> Result<(BulkFilter, Page<i64>), ApiError> {
+/// The filter and the page of a list. The error names every wrong parameter.
+fn read(query: &QueryParameters) -> Result<(BulkFilter, Page<i64>), ApiError> {
     let mut violations = Violations::default();
-    let page = given.read_page(&mut violations);
+    let page = query.read_page(&mut violations);
     let mut time = |name: &str| {
-        let text = given.text(name)?;
+        let text = query.text(name)?;
         Timestamp::nearest(text)
             .map_err(|error| violations.add(name, error.to_string()))
             .ok()
     };
     let filter = BulkFilter {
-        // Reports are made on whole milliseconds, so a fraction below decides nothing.
+        // Reports have whole milliseconds, so flooring the bound to milliseconds excludes the same.
         created_after: time("createdAfter"),
         created_before: page
             .after

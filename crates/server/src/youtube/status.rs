@@ -1,4 +1,4 @@
-//! How the newest period of a job stands: why a list ends where it ends.
+//! The state of the newest period of a job: why the list of its reports ends where it does.
 
 use serde::Serialize;
 use showreport_model::bulk::ReportJob;
@@ -7,28 +7,28 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// The newest day that is over, and its report. Google's jobs do not say it.
+/// The newest day that is over, and its report. Google's jobs do not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PeriodStatus {
-    /// `READY`; `NO_DATA` (the report is there and has a header only); `TOO_EARLY` (records
-    /// may still come in, so it is not made yet); `MAKING`; `ENDED` (the job makes no more).
+    /// `READY`; `NO_DATA` (the report has a header only); `TOO_EARLY` (records of the day are still
+    /// expected, so the report is not made yet); `MAKING`; `ENDED` (the job makes no more reports).
     #[schema(example = "READY")]
     state: &'static str,
-    /// When the day begins.
+    /// The start of the day in its time zone.
     start_time: String,
-    /// When the day ends: the first instant after it.
+    /// The first instant after the day.
     end_time: String,
-    /// From when on its report is made.
+    /// When the report is made at the earliest.
     due_time: String,
-    /// Rows of its latest report.
+    /// Rows of the latest report of the day.
     #[serde(skip_serializing_if = "Option::is_none")]
     row_count: Option<u64>,
-    /// The same in words.
+    /// The state in words.
     message: String,
 }
 
-/// How the newest period of a job stands. Nothing in the zone's first day of all.
+/// The state of the newest day of a job that is over; `None` if the time zone has no such day.
 pub(super) async fn newest_period(
     app: &App,
     report_job: &ReportJob,
@@ -52,7 +52,7 @@ pub(super) async fn newest_period(
         Some(_) => ("READY", format!("the report of {day} is there")),
         None if report_job.ended_at.is_some() => (
             "ENDED",
-            "the job has ended, since nobody fetched its reports; create it again".to_owned(),
+            "the job has ended, since its reports were not downloaded; create it again".to_owned(),
         ),
         None if now < due => (
             "TOO_EARLY",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use showreport_model::{EventId, OrgId};
-use showreport_server::FiguresAnswer;
+use showreport_server::FiguresResponse;
 
 use super::lookup::require_event;
 use super::output::{print_line, with_thousands};
@@ -78,7 +78,7 @@ impl Figures {
         let pins = parts.jobs.pins(&self.org, &self.event).await;
         let pins = pins.context("pin the facts")?;
         let figures = parts.query.figures(&self.org, &self.event, &pins).await?;
-        let answer = FiguresAnswer::new(&self.event, &figures);
+        let answer = FiguresResponse::new(&self.event, &figures);
         serde_json::to_string(&answer).context("write the figures")
     }
 }

@@ -1,9 +1,8 @@
-//! Pages of other origins: what lets them collect, and read what was answered (CORS).
+//! CORS for `/collect`: web pages of any origin may send records and read the response.
 //!
-//! It surrounds every handler and every refusal below `/collect`, so that a page can read also those
-//! that no handler made. A page of any origin may send: what stands in it is a token that can do
-//! nothing but collect, and no cookie is ever read here, so credentials may come too. Beacons always
-//! send them.
+//! It is middleware around all handlers, so that pages can also read error responses that no
+//! handler made. Credentials are allowed, since beacons always send them. That is safe: no cookie
+//! is read on these paths, and the token in a page can do nothing but collect.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -17,13 +16,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 
-/// The path that pages send to; also all below it.
+/// The path for records, and the prefix of all below it.
 const COLLECT: &str = "/collect";
 
-/// The server's clock in milliseconds since 1970, by which a page can correct its own.
+/// The server's time in milliseconds since 1970, with which a page can correct its clock.
 const TIME: HeaderName = HeaderName::from_static("x-showreport-time");
 
-/// What the answer to a preflight allows. Browsers keep it for two hours at most.
+/// Headers of the response to a preflight. Browsers cache it for two hours at most.
 const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     (
         ACCESS_CONTROL_ALLOW_METHODS,
@@ -40,8 +39,12 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
 
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id,retry-after,x-showreport-time");
 
-/// Opens the paths of collecting to pages of any origin.
-pub(super) async fn open(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Adds the headers of CORS on `/collect` paths, and answers preflights.
+pub(super) async fn allow_collect(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !is_collecting(request.uri().path()) {
         return next.run(request).await;
     }
@@ -59,7 +62,7 @@ pub(super) async fn open(State(app): State<App>, request: Request, next: Next) -
     headers.insert(TIME, app.now().as_millis().into());
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
-        // With credentials, browsers take no `*`.
+        // Browsers do not accept `*` together with credentials.
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         let yes = HeaderValue::from_static("true");
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);

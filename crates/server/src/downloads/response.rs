@@ -1,4 +1,4 @@
-//! What a request for a file is answered with, decided by its headers alone (RFC 9110).
+//! Decides the response to a request for a file: status, headers, range and coding (RFC 9110).
 
 use std::ops::Range;
 
@@ -9,30 +9,29 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::negotiate::{Coding, acceptable, has_already, is_expected, range_applies};
-use super::range::{Wanted, wanted};
+use super::range::{RequestedRange, parse_range};
 use crate::error::ApiError;
 
-/// What there is to send.
+/// The file of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Representation<'a> {
     /// The tag of the plain bytes, without quotes.
     pub(super) tag: &'a str,
-    /// How many plain bytes there are.
+    /// Plain bytes.
     pub(super) size_bytes: u64,
-    /// Whether packing makes them fewer.
-    pub(super) shrinks: bool,
+    /// Whether gzip makes it smaller.
+    pub(super) is_compressible: bool,
 }
 
-/// What is sent.
+/// The response to a request for a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct FileResponse {
     etag: String,
-    /// Whether the request is a `HEAD`.
     pub(super) is_head: bool,
     pub(super) content: Content,
 }
 
-/// What is sent of a file.
+/// The part of a file that is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
     NotModified,
@@ -40,42 +39,44 @@ pub(super) enum Content {
     Part(Range<u64>),
 }
 
-impl Answer {
-    /// The answer to `GET` or `HEAD`.
+impl FileResponse {
+    /// The response to `GET` or `HEAD`.
     ///
-    /// Conditions are compared with every form that the client accepts, in the order in which it prefers
-    /// them: a client that has the plain file and accepts gzip has the file. They come before
-    /// the range (RFC 9110, section 13.2.2), so that `GET` and `HEAD` decide them alike.
-    pub(super) fn to(
+    /// Conditions are compared with every coding that the client accepts, in its order of
+    /// preference: a client that accepts gzip and has the plain file gets 304. They come before the
+    /// range (RFC 9110, section 13.2.2), so that `GET` and `HEAD` have the same result.
+    pub(super) fn new(
         file: &Representation<'_>,
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Self, ApiError> {
         let is_head = *method == Method::HEAD;
-        let answer = |coding, content| Self {
+        let response = |coding, content| Self {
             etag: file.etag(coding),
             is_head,
             content,
         };
-        let accepted = acceptable(headers, file.shrinks).iter().copied();
+        let accepted = acceptable(headers, file.is_compressible).iter().copied();
         let expected = accepted.filter(|coding| is_expected(headers, &file.etag(*coding)));
         let expected: Vec<Coding> = expected.collect();
         let Some(&first) = expected.first() else {
             return Err(unexpected(file));
         };
-        let known = |coding: &&Coding| has_already(headers, &file.etag(**coding));
-        if let Some(&coding) = expected.iter().find(known) {
-            return Ok(answer(coding, Content::NotModified));
+        let is_cached = |coding: &&Coding| has_already(headers, &file.etag(**coding));
+        if let Some(&coding) = expected.iter().find(is_cached) {
+            return Ok(response(coding, Content::NotModified));
         }
-        // Ranges are taken of plain bytes, and by `GET` alone (section 14.2).
+        // Only `GET` has ranges (section 14.2), and only of plain bytes.
         if !is_head && expected.contains(&Coding::Plain) {
             match file.range(headers) {
-                Wanted::Whole => {}
-                Wanted::Part(part) => return Ok(answer(Coding::Plain, Content::Part(part))),
-                Wanted::Unsatisfiable => return Err(unsatisfiable(file.size_bytes)),
+                RequestedRange::Whole => {}
+                RequestedRange::Part(part) => {
+                    return Ok(response(Coding::Plain, Content::Part(part)));
+                }
+                RequestedRange::Unsatisfiable => return Err(unsatisfiable(file.size_bytes)),
             }
         }
-        Ok(answer(first, Content::Whole(first)))
+        Ok(response(first, Content::Whole(first)))
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -86,13 +87,13 @@ impl Answer {
         }
     }
 
-    /// The headers of the answer, but those that depend on the kind of file.
+    /// The headers of the response, except those of the format.
     pub(super) fn headers(&self, size_bytes: u64) -> HeaderMap {
         let mut headers = HeaderMap::new();
         set(&mut headers, ETAG, &self.etag);
         set(&mut headers, ACCEPT_RANGES, "bytes");
         set(&mut headers, VARY, "accept-encoding");
-        // A link is a right of its holder; no cache on the way may hand the file on.
+        // A shared cache must not give the file to other clients.
         set(&mut headers, CACHE_CONTROL, "private");
         set(&mut headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
         match &self.content {
@@ -100,7 +101,7 @@ impl Answer {
             Content::Whole(Coding::Plain) => {
                 headers.insert(CONTENT_LENGTH, size_bytes.into());
             }
-            // How many bytes there will be is known once they are packed.
+            // The length is known only after compression.
             Content::Whole(Coding::Gzip) => set(&mut headers, CONTENT_ENCODING, "gzip"),
             Content::Part(part) => {
                 let range = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
@@ -120,16 +121,18 @@ impl Representation<'_> {
         }
     }
 
-    fn range(&self, headers: &HeaderMap) -> Wanted {
+    fn range(&self, headers: &HeaderMap) -> RequestedRange {
         headers
             .get(RANGE)
             .filter(|_| range_applies(headers, &self.etag(Coding::Plain)))
             .and_then(|value| value.to_str().ok())
-            .map_or(Wanted::Whole, |range| wanted(range, self.size_bytes))
+            .map_or(RequestedRange::Whole, |range| {
+                parse_range(range, self.size_bytes)
+            })
     }
 }
 
-/// Sets a header whose text is known to be fit for one.
+/// Sets a header. The value must be visible ASCII.
 pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).expect("made of ASCII without control characters");
     headers.insert(name, value);
@@ -140,14 +143,13 @@ fn unexpected(file: &Representation<'_>) -> ApiError {
     ApiError::new(
         StatusCode::PRECONDITION_FAILED,
         "PRECONDITION_FAILED",
-        "the file is none of those that If-Match expects; the etag header of this answer is its tag",
+        "the file is none of those that If-Match expects; the etag header of this response is its tag",
     )
     .with_header(ETAG, etag)
 }
 
 fn unsatisfiable(size_bytes: u64) -> ApiError {
-    let range = HeaderValue::try_from(format!("bytes */{size_bytes}"))
-        .expect("digits are fit for a header");
+    let range = HeaderValue::try_from(format!("bytes */{size_bytes}")).expect("made of ASCII");
     ApiError::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "RANGE_NOT_SATISFIABLE",

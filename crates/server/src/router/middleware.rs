@@ -1,4 +1,4 @@
-//! What happens around every handler: ids, the log, counting, the form of refusals.
+//! Middleware around all handlers: request ids, logs, metrics, JSON in error responses.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use tracing::field::Empty;
 use crate::app::App;
 use crate::error::{ApiError, Fault};
 
-/// The header that every answer has, for asking the operator about it.
+/// A header of every response. Operators find the lines of the log by it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An id that a client or a proxy chose is kept, unless it could spoil the log.
-pub(super) async fn forget_odd_request_id(mut request: Request, next: Next) -> Response {
+/// Removes a request id that could forge or break lines of the log. The server then chooses one.
+pub(super) async fn remove_invalid_request_id(mut request: Request, next: Next) -> Response {
     let is_plain = |id: &HeaderValue| {
         (1..=128).contains(&id.len())
             && id
@@ -37,7 +37,7 @@ pub(super) async fn forget_odd_request_id(mut request: Request, next: Next) -> R
     next.run(request).await
 }
 
-/// What every line of the log about this request carries.
+/// The span of a request, whose fields are in all its lines of the log.
 pub(super) fn span(request: &Request) -> Span {
     let id = request.headers().get(REQUEST_ID);
     let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
@@ -46,13 +46,13 @@ pub(super) fn span(request: &Request) -> Span {
         http.method = %request.method(),
         http.route = route(request),
         request.id = id,
-        // Known once the token is (`auth`).
+        // Recorded when the token is checked (`auth`).
         org = Empty,
         token.id = Empty,
     )
 }
 
-/// One line an answer; faults of ours are logged with their cause by [`log_fault`].
+/// Logs one line for each response. The causes of errors are logged by [`log_fault`].
 pub(super) fn log<B>(response: &Response<B>, after: Duration, _: &Span) {
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
@@ -63,8 +63,8 @@ pub(super) fn log<B>(response: &Response<B>, after: Duration, _: &Span) {
     }
 }
 
-/// Logs what was no caller's mistake. What lasts, such as a full disk, would be a line for each request
-/// until it is over, so of each reason there are a few lines a minute.
+/// Logs errors that are not the client's. A lasting one, such as a full disk, would write a line
+/// for every request, so each reason has a few lines a minute.
 pub(super) async fn log_fault(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let Some(fault) = response.extensions_mut().remove::<Fault>() else {
@@ -75,53 +75,53 @@ pub(super) async fn log_fault(State(app): State<App>, request: Request, next: Ne
     }
     let (status, reason, error) = (response.status().as_u16(), fault.reason, fault.error);
     if fault.is_load {
-        tracing::warn!(http.status = status, %reason, error, "refuse what is too much");
+        tracing::warn!(http.status = status, %reason, error, "refused a request because of load");
     } else {
-        tracing::error!(http.status = status, %reason, error, "answer with a fault of ours");
+        tracing::error!(http.status = status, %reason, error, "answered with a server error");
     }
     response
 }
 
-/// Counts answers and how long they took.
+/// Counts responses and measures their latency.
 pub(super) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = route(&request).to_owned();
     let started = Instant::now();
     let response = next.run(request).await;
     app.metrics()
-        .answered(&method, &route, response.status(), started.elapsed());
+        .count_response(&method, &route, response.status(), started.elapsed());
     response
 }
 
-/// Gives a body to refusals that the framework made without one.
-pub(super) async fn speak_json(request: Request, next: Next) -> Response {
+/// Writes a JSON body for error responses of the framework, which have none.
+pub(super) async fn write_json_errors(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
-    let is_refusal = status.is_client_error() || status.is_server_error();
+    let is_error = status.is_client_error() || status.is_server_error();
     let is_json = response
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if !is_refusal || is_json {
+    if !is_error || is_json {
         return response;
     }
     let (mut parts, _) = response.into_parts();
-    // Headers such as `Allow` stay.
+    // Other headers, such as `Allow`, are kept.
     parts.headers.remove(CONTENT_TYPE);
     parts.headers.remove(CONTENT_LENGTH);
-    let (refusal, body) = ApiError::of_status(status).into_response().into_parts();
-    parts.headers.extend(refusal.headers);
-    parts.extensions.extend(refusal.extensions);
+    let (error, body) = ApiError::of_status(status).into_response().into_parts();
+    parts.headers.extend(error.headers);
+    parts.extensions.extend(error.extensions);
     Response::from_parts(parts, body)
 }
 
-/// A handler that panicked answers like any other fault of ours. The hook of
-/// the process logged where; the payload may quote what was sent.
+/// The response for a handler that panicked: an internal error. The panic hook has logged the
+/// place. The payload is not logged, since it may quote the request.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
     ApiError::internal("a handler panicked").into_response()
 }
 
-/// The template of the path, never the path itself.
+/// The template of the path. The path itself may have signatures.
 fn route(request: &Request) -> &str {
     request
         .extensions()
