@@ -27,7 +27,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
          files of our own lake. Equal: the files hold the same rows.",
     );
     for grouping in [BY_CUSTOMER, BY_MINUTE] {
-        for comparison in compare(run, &server, grouping, (&raw, &lake))? {
+        for comparison in compare(run, &server, grouping, &raw, &lake)? {
             table.compare(&comparison);
         }
     }
@@ -41,7 +41,8 @@ fn compare(
     run: &Run,
     server: &Server,
     grouping: Grouping,
-    (raw, lake): (&Path, &[PathBuf]),
+    raw: &Path,
+    lake: &[PathBuf],
 ) -> anyhow::Result<[Comparison; 2]> {
     let (mut ours, mut from_raw, mut from_lake) = (Vec::new(), Vec::new(), Vec::new());
     let mut differences = [None, None];

@@ -84,7 +84,7 @@ pub(crate) async fn draft_bulk_report(
         .zone(&report_job.org)
         .await
         .context("read the zone")?;
-    let question = day_order((&report_job.org, report_job.report_type), &zone, task.day)?;
+    let question = day_order(&report_job.org, report_job.report_type, &zone, task.day)?;
     let output = output(jobs, job, &task);
     let jobs = &jobs.after(job.lost);
     let written = jobs.write_day(&question, output).await?;
@@ -132,7 +132,8 @@ pub(crate) async fn publish_bulk_report(
 
 /// The question for a day of an organisation's zone.
 pub(crate) fn day_order(
-    (org, report_type): (&OrgId, ReportType),
+    org: &OrgId,
+    report_type: ReportType,
     zone: &Zone,
     day: ReportDay,
 ) -> anyhow::Result<DayOrder> {
@@ -166,7 +167,7 @@ impl Jobs {
         output: Output,
     ) -> anyhow::Result<Rendered> {
         let zone = self.meta.zone(org).await.context("read the zone")?;
-        let question = day_order((org, report_type), &zone, day)?;
+        let question = day_order(org, report_type, &zone, day)?;
         self.write_day(&question, output).await
     }
 

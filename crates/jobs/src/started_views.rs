@@ -26,7 +26,7 @@ impl Jobs {
         let has_room = self.meta.ensure_day_file_room(org).await;
         has_room.context("look for room for a file")?;
         let zone = self.meta.zone(org).await.context("read the zone")?;
-        let question = day_order((org, ReportType::WatchTime), &zone, day)?;
+        let question = day_order(org, ReportType::WatchTime, &zone, day)?;
         self.flush_org(org).await?;
         let heads = self.meta.heads().await.context("read the heads")?;
         let events = self

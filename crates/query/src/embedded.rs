@@ -86,7 +86,8 @@ const METADATA_BYTES_MAX: usize = 8 << 20;
 pub(crate) fn session(
     config: &Config,
     runtime: Arc<RuntimeEnv>,
-    (way, batch_rows): (Way, usize),
+    way: Way,
+    batch_rows: usize,
 ) -> SessionContext {
     divided(way.threads(config), runtime, way.batch_rows(batch_rows))
 }

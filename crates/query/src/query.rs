@@ -168,7 +168,8 @@ impl Query {
     /// The times that are reached by what any of these events has facts of at or after `earliest`.
     pub async fn reach(
         &self,
-        (org, mut events): (&OrgId, Vec<EventId>),
+        org: &OrgId,
+        mut events: Vec<EventId>,
         heads: &Heads,
         earliest: Timestamp,
     ) -> Result<Reach, Error> {
@@ -195,8 +196,7 @@ impl Query {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
         let runtime = || Arc::clone(&self.runtimes[self.way.number()]);
-        let session =
-            |batch_rows| embedded::session(&self.config, runtime(), (self.way, batch_rows));
+        let session = |batch_rows| embedded::session(&self.config, runtime(), self.way, batch_rows);
         Ok(Facts {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),

@@ -63,7 +63,7 @@ impl Jobs {
         for (earliest, events) in by_day(standing, events) {
             let reach = self
                 .query
-                .reach((org, events), heads, earliest)
+                .reach(org, events, heads, earliest)
                 .await
                 .context("find the days of touched events")?;
             for standing in standing {

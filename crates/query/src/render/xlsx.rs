@@ -109,7 +109,8 @@ impl Renderer for Xlsx {
             for (place, cell) in (0..).zip(cells.row(number)) {
                 write_cell(
                     sheet,
-                    (self.rows, place),
+                    self.rows,
+                    place,
                     cell,
                     &self.about.zone,
                     &self.formats,
@@ -147,7 +148,8 @@ fn header(column: &Column, zone: &Zone) -> String {
 
 fn write_cell(
     sheet: &mut Worksheet,
-    (row, place): (u32, u16),
+    row: u32,
+    place: u16,
     cell: Cell<'_>,
     zone: &Zone,
     formats: &Formats,

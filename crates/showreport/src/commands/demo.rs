@@ -109,7 +109,7 @@ impl Demo {
         };
         let sent = send_show(client, show).await.context("send the show")?;
         let since = shows.finish(directory, show, clock.now())?;
-        let files = make_reports(client, directory, show, (since, clock.now()))
+        let files = make_reports(client, directory, show, since, clock.now())
             .await
             .context("make the reports")?;
         let [live, recording] = ask_figures(client, show).await?;

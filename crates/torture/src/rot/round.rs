@@ -67,7 +67,7 @@ pub(super) fn play(
         let started = Server::start_with(&product, base.token.clone(), &PATIENT);
         (flip, started)
     };
-    let (ending, why) = judge(&product, state, &flip, (started, questions::PATIENCE))?;
+    let (ending, why) = judge(&product, state, &flip, started, questions::PATIENCE)?;
     Ok(Round {
         kind: flip.kind,
         ending,
@@ -91,7 +91,7 @@ pub(super) fn play_unchecked(
     resum(&product.data_dir, &flip.path)?;
     let started = Server::start_with(&product, base.token.clone(), &PATIENT);
     let patience = Duration::from_secs(1);
-    Ok(judge(&product, state, &flip, (started, patience))?.0)
+    Ok(judge(&product, state, &flip, started, patience)?.0)
 }
 
 /// The worst that was answered.
@@ -99,7 +99,8 @@ fn judge(
     product: &Product,
     state: &State,
     flip: &Flip,
-    (started, patience): (anyhow::Result<Server>, Duration),
+    started: anyhow::Result<Server>,
+    patience: Duration,
 ) -> anyhow::Result<(Ending, String)> {
     let Ok(server) = started else {
         let log = fs::read_to_string(product.data_dir.with_extension("log"));

@@ -46,7 +46,7 @@ impl About {
         let date = formats.date.clone().merge(&left);
         let by = self.grouping();
         let dimension = self.order.dimension.name().replace('_', "-");
-        for (label, said) in self.lines((&dimension, &by), rows) {
+        for (label, said) in self.lines(&dimension, &by, rows) {
             sheet.write_string_with_format(row, 0, label, &formats.bold)?;
             match said {
                 Said::Text(text) => sheet.write_string(row, 1, text)?,
@@ -77,7 +77,8 @@ impl About {
 
     fn lines<'a>(
         &'a self,
-        (dimension, by): (&'a str, &'a str),
+        dimension: &'a str,
+        by: &'a str,
         rows: u32,
     ) -> Vec<(&'static str, Said<'a>)> {
         let Self { order, event, zone } = self;

@@ -41,7 +41,8 @@ pub(super) async fn make_reports(
     client: &Client,
     directory: &DataDir,
     show: Show,
-    (since, now): (Timestamp, Timestamp),
+    since: Timestamp,
+    now: Timestamp,
 ) -> anyhow::Result<Vec<ReportFile>> {
     let mut requests: Vec<&'static ReportRequest> = Vec::new();
     let mut ids = Vec::new();
@@ -49,7 +50,7 @@ pub(super) async fn make_reports(
         let all = REQUESTS.iter();
         let of_program: Vec<_> = all.filter(|it| it.program == program).collect();
         let event = show.event(program);
-        ids.extend(find_or_create(client, (program, &event), &of_program, (since, now)).await?);
+        ids.extend(find_or_create(client, program, &event, &of_program, since, now).await?);
         requests.extend(of_program);
     }
     let reports = wait(client, &ids).await?;
@@ -78,9 +79,11 @@ pub(super) fn folder(show: Show, program: Program) -> String {
 /// The ids of the requested reports of an event, in the order of the requests.
 async fn find_or_create(
     client: &Client,
-    (program, event): (Program, &str),
+    program: Program,
+    event: &str,
     requests: &[&ReportRequest],
-    (since, now): (Timestamp, Timestamp),
+    since: Timestamp,
+    now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
     // The list has the newest reports first.
     let path = format!("/api/v1/reports?event_id={event}&page_size=1000");
