@@ -1,6 +1,6 @@
-//! The executable: its command line, settings, wiring, log and signals.
+//! The program: command line, settings, wiring of the parts, log and signals.
 //!
-//! The only crate that starts tasks, reads the environment and ends the process.
+//! Only this crate starts tasks, reads the environment and ends the process.
 
 pub mod simulation;
 pub mod telemetry;

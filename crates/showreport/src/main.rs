@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-/// The system's own would keep what its largest report took; `.cargo/config.toml` says what this one keeps.
+/// glibc's allocator keeps the memory of the largest report. jemalloc returns unused memory after
+/// the time that `.cargo/config.toml` sets.
 #[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // Only a program that was built for tests has fail points; `FAILPOINTS` says which of them do what.
+    // Only builds for tests have fail points, which the variable `FAILPOINTS` sets.
     let _fail_points = fail::has_failpoints().then(fail::FailScenario::setup);
     showreport::run(std::env::args_os())
 }

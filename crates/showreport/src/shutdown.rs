@@ -1,10 +1,10 @@
-//! Asking this process to stop: Ctrl-C or SIGTERM.
+//! The signals that stop this process: Ctrl-C and SIGTERM.
 
 use std::io;
 
-/// The wishes to stop, from the moment it is made.
+/// Receives the signals that arrive after its creation.
 ///
-/// Make it before anything that has to be stopped in order, so that no wish is lost.
+/// Create it before anything that needs an orderly shutdown: earlier signals end the process.
 #[derive(Debug)]
 pub struct Shutdown {
     #[cfg(unix)]
@@ -14,7 +14,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Takes over the signals of this process.
+    /// Starts to receive SIGINT and SIGTERM.
     #[cfg(unix)]
     pub fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -24,13 +24,13 @@ impl Shutdown {
         })
     }
 
-    /// Takes over Ctrl-C.
+    /// Does nothing: without Unix signals only Ctrl-C is received, when `requested` waits.
     #[cfg(not(unix))]
     pub fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for the next wish to stop. A wish that came before is not forgotten.
+    /// Waits for the next signal. A signal that arrived between two calls is not lost.
     #[cfg(unix)]
     pub async fn requested(&mut self) {
         tokio::select! {
@@ -39,7 +39,7 @@ impl Shutdown {
         }
     }
 
-    /// Waits for the next wish to stop.
+    /// Waits for the next Ctrl-C.
     #[cfg(not(unix))]
     pub async fn requested(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -1,4 +1,4 @@
-//! The log: to stderr, as text or JSON. Figures go to `/metrics` instead.
+//! The log on stderr, as text or JSON.
 
 use std::io::IsTerminal;
 
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A form of the log.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Lines of text.
@@ -20,8 +20,8 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parse_filter(filter).map_err(anyhow::Error::msg)?)
         .with_writer(std::io::stderr)
-        // A log that cannot be written, on a full disk for one, must not stop who writes it: the library
-        // would say so on stderr, and panic when that fails too.
+        // When a line cannot be written, for example on a full disk, the library would report that
+        // on stderr too, and panic when that fails.
         .log_internal_errors(false);
     match format {
         LogFormat::Text => log
@@ -33,31 +33,30 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says what is wrong with a filter.
+/// Returns a valid filter unchanged.
 pub(crate) fn check_filter(text: &str) -> Result<String, String> {
     parse_filter(text).map(|_| text.to_owned())
 }
 
-/// Reads a filter. A level alone is meant for our own crates: the libraries
-/// below them say only what is wrong.
+/// Parses a filter. A level alone applies to our own crates; libraries log warnings and errors only.
 fn parse_filter(text: &str) -> Result<EnvFilter, String> {
     let directives = if text.contains(['=', ',']) {
         text.to_owned()
     } else {
         let level: LevelFilter = text.parse().map_err(|_| {
-            format!(
-                "{text:?} is none of off, error, warn, info, debug, trace; a filter of several \
-                 parts looks like info,showreport_lake=debug"
-            )
+            "must be off, error, warn, info, debug or trace, or a filter such as \
+             info,showreport_lake=debug"
+                .to_owned()
         })?;
         let others = level.min(LevelFilter::WARN);
-        // One calls a table that is about to be made an error, one says at each vacuum how new a part of it is.
-        let hushed = "buoyant_kernel=off,deltalake_core::operations::vacuum=off";
-        format!("{others},{hushed},showreport={level}")
+        // The first logs an error for each table that does not exist yet, the second a line at each
+        // vacuum.
+        let silenced = "buoyant_kernel=off,deltalake_core::operations::vacuum=off";
+        format!("{others},{silenced},showreport={level}")
     };
     EnvFilter::builder()
         .parse(&directives)
-        .map_err(|error| format!("{error}; a filter looks like info,showreport_lake=debug"))
+        .map_err(|error| format!("{error}; a filter is written as info,showreport_lake=debug"))
 }
 
 #[cfg(test)]
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_meant_for_our_own_crates() {
+    fn a_level_applies_to_our_own_crates() {
         let filter = parse_filter("debug").expect("a level").to_string();
         assert!(filter.contains("showreport=debug"), "{filter}");
         assert!(filter.contains("warn"), "{filter}");
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_level_is_an_error() {
+    fn an_unknown_level_is_an_error() {
         assert!(parse_filter("loud").is_err());
         assert!(parse_filter("showreport=loud").is_err());
     }
