@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::beat::beat;
+use crate::reason::Reason;
 use crate::record::{check, ensure_fields_once};
 
 /// The record from the general decoder.
@@ -150,6 +151,6 @@ fn the_name_of_a_viewer_is_kept_exactly() {
     let rejection = parse(&with(playback(), "name", json!("a\u{0}b"))).unwrap_err();
     assert_eq!(
         (rejection.reason, rejection.field.as_deref()),
-        ("INVALID_TEXT", Some("name"))
+        (Reason::InvalidText, Some("name"))
     );
 }
