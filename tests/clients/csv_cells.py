@@ -2,9 +2,9 @@
 
     csv_cells.py SENT COLUMNS RAW GUARDED EXCEL
 
-SENT is NDJSON, a list of texts a row, in the order of the rows; COLUMNS names their columns, with commas between. RAW, GUARDED and
-EXCEL are the three variants of the same report. Prints how many cells were compared, how many of them are guarded, and how many have
-a guard of their own, which only RAW tells from ours.
+SENT is NDJSON: for each row a list of texts, in the order of the rows. COLUMNS names their columns, with
+commas between. RAW, GUARDED and EXCEL are the three variants of one report. Prints how many cells were
+compared, how many of them are guarded, and how many began with a guard when they were sent.
 """
 
 import csv
@@ -13,7 +13,7 @@ import re
 import sys
 
 TRIGGERS = tuple("=+-@\t\r\n＝＋－＠")
-# What a column that holds no text may hold.
+# The cells of columns without text.
 FIGURE = re.compile(r"|true|false|\d+(\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|viewer|guest|admin")
 
 

@@ -1,9 +1,9 @@
-"""Opens the lake and the reports of a show with other people's readers.
+"""Opens the lake and the reports of a show with readers of other projects.
 
     lake.py SHOWREPORT DATA_DIR
 
-DATA_DIR is what `showreport demo --exit` left. The four tables are opened as any Delta Lake client opens them, their facts are
-counted again in plain Python, and the result must be what the demo's own report files say.
+DATA_DIR is the data directory of `showreport demo --exit`. The four tables are opened with Delta Lake's
+Python client and counted in Python. The result must be that of the demo's report files.
 """
 
 import csv
@@ -51,7 +51,7 @@ def unguarded(cell):
 
 
 def report_with(reports, columns):
-    """The one report whose columns begin so."""
+    """The one report whose columns begin with these."""
     found = [report for report in reports if report and ",".join(report[0]).startswith(columns)]
     assert len(found) == 1, f"{len(found)} reports begin with {columns}"
     return found[0]
@@ -144,7 +144,7 @@ def check_formats(showreport, data, views):
     assert [[shown(value) for value in row.values()] for row in table.to_pylist()] == texts
     sheet = openpyxl.load_workbook(make(showreport, data, "xlsx")).active
     rows = [[shown(value) for value in row] for row in sheet.iter_rows(values_only=True)]
-    # The demo's organisation lives in UTC.
+    # The time zone of the demo's organisation is UTC.
     assert rows[0] == [f"{name} (UTC)" if name.endswith("_at") else name for name in views[0]]
     assert rows[1:] == texts, next(pair for pair in zip(rows[1:], texts) if pair[0] != pair[1])
     print(f"{len(texts)} rows in NDJSON, Parquet and XLSX: the same as in CSV")

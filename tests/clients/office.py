@@ -1,10 +1,10 @@
-"""Opens the spreadsheets that we make in LibreOffice and compares every cell with the same report as NDJSON.
+"""Opens the spreadsheets of reports in LibreOffice and compares every cell with the same report as NDJSON.
 
     office.py SHOWREPORT SOFFICE FOLDER
 
-FOLDER is made anew. Dates must come back as dates of the organisation's zone, figures as numbers, texts as texts, whatever they
-begin with. Names and widths of columns, the filter and the sheet `about` are checked too; the frozen header is not, since without a
-window LibreOffice keeps nothing of it.
+FOLDER is made anew. Dates must be dates of the organisation's zone, figures numbers, and texts texts,
+whatever they begin with. Names and widths of columns, the filter and the sheet `about` are checked too.
+The frozen header is not: without a window LibreOffice does not keep it.
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 ORG, EVENT, ZONE = "acme", "keynote", "Europe/Berlin"
 DIMENSIONS = ("watch-time", "chat-histories", "poll-summaries", "poll-votes")
 GROUPED = "watch-timestamp,customer-id,device-os"
-# The hour that Berlin's clocks show twice, and the ends of its summer time.
+# The hour that Berlin has twice, and the ends of its summer time.
 SUMMER = (datetime(2026, 3, 29, 1), datetime(2026, 10, 25, 1))
 TEXTS = ("=1+1", "+1", "-1", "@SUM(A1)", "1e5", "007", "12/11/10", "TRUE", "2026-10-25", "_x0041_", "  spaces  ", "日本語", "😀", "＝1+1",
          "line\nbreak", "tab\there", "return\rhere", "\x01", "'quoted'", "a" * 300)
@@ -44,7 +44,7 @@ def main():
                 run(showreport, "report", "--org", ORG, "--event", EVENT, "--dimension", dimension, *grouping,
                     "--from", "2026-03-01T00:00:00Z", "--out", folder / f"{name}.{form}", "--format", form, "--data-dir", data)
             names.append(name)
-    # One start for all. The profile is ours, so that no other one is touched, or in the way.
+    # One start for all files, with a profile of its own.
     run(soffice, f"-env:UserInstallation={(folder / 'profile').resolve().as_uri()}", "--headless", "--convert-to", "fods",
         "--outdir", folder, *(folder / f"{name}.xlsx" for name in names))
     cells = sum(check(folder, name) for name in names)
@@ -111,7 +111,7 @@ def cell_of(value, is_time, clock):
 
 
 def rows_of(sheet):
-    """The cells of a sheet, each its kind and its value; empty rows and cells at an end are left out."""
+    """The kind and value of each cell of a sheet, without empty rows and cells at the ends."""
     rows = []
     for row in sheet.iter(TABLE + "table-row"):
         cells = []
@@ -135,7 +135,7 @@ def value_of(cell):
         case "boolean":
             return "number", float(cell.get(OFFICE + "boolean-value") == "true")
         case "date":
-            # The value has hundredths of a second; what is shown of it has thousandths.
+            # The value has hundredths of a second, the shown text thousandths.
             shown = datetime.strptime(cell.find(TEXT + "p").text, "%Y-%m-%d %H:%M:%S.%f")
             value = datetime.fromisoformat(cell.get(OFFICE + "date-value")[:19])
             assert timedelta(0) <= shown - value < timedelta(seconds=1), f"{value} is shown as {shown}"
@@ -156,7 +156,7 @@ def spelled(paragraph):
 
 
 def plain(text):
-    """A text without what LibreOffice's own file form does not keep: spaces and control characters."""
+    """A text without spaces and control characters, which LibreOffice's file format does not keep."""
     return re.sub(r"[\s\x00-\x1f]+", "", text)
 
 
@@ -202,7 +202,7 @@ def check_controls(folder, names):
     except AssertionError:
         pass
     else:
-        sys.exit("dates in another zone went unnoticed")
+        sys.exit("dates in another zone were not noticed")
     file = folder / f"{names[0]}.ndjson"
     file.write_text(file.read_text(encoding="utf-8").replace('"-os"', '"os"', 1), encoding="utf-8")
     try:

@@ -1,8 +1,8 @@
-// Google's client for Node, unchanged, against a server of ours.
+// Makes and downloads bulk reports with Google's client for Node, unchanged.
 //
 //     NODE_PATH=…/node_modules node youtube.cjs BASE_URL TOKEN DAY REPORTS
 //
-// The same flow as in youtube.py: create, list, get, download, a restatement, delete.
+// The same requests as in youtube.py: create, list, get, download, a report made again, delete.
 
 const assert = require('node:assert/strict');
 const { createHash } = require('node:crypto');

@@ -24,7 +24,7 @@ import duckdb
 import psycopg
 
 TYPE = "event_customers_a1"
-# Two days ago, which is settled in every zone.
+# Two days ago, which is closed in every zone.
 DAY = (datetime.now(timezone.utc) - timedelta(days=2)).date()
 QUESTION = "SELECT date::text, event_id, customer_id, views, watch_time_minutes FROM event_customers ORDER BY 1, 2, 3 NULLS FIRST"
 
@@ -45,7 +45,7 @@ def main():
         server.wait_for_rows(2)
         load.both()
         assert load.rows() == [(str(DAY), "keynote", "=ada", 1, 10.0), (str(DAY), "keynote", "ada", 1, 30.0)], load.rows()
-        # A late record restates the day: its rows take the place of those before.
+        # A late record makes the day dirty: new rows replace those before.
         server.watch("bob", "10:00", "10:05")
         server.wait_for_rows(3)
         assert "3 rows restated" in load.both()
@@ -88,7 +88,7 @@ class Server:
         self.printed("org", "create", "acme", "--time-zone", "Europe/Berlin")
         self.token = self.printed("token", "create", "--org", "acme", "--scope", "collect,report")
         command = [self.showreport, "serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data-dir", self.data]
-        # Late records gather for ten seconds before a day is restated, but not in this program.
+        # A dirty day is reported again ten seconds after its last late record, but not in this program.
         hurried = {**os.environ, "FAILPOINTS": "hurry=return"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=hurried)
         self.address = self.process.stdout.readline().removeprefix("listening on ").strip()
@@ -137,7 +137,7 @@ class Cluster:
         self.folder = Path(tempfile.gettempdir()) / f"showreport-nightly-{os.getpid()}"
 
     def __enter__(self):
-        # The programs refuse to be run as root.
+        # The programs refuse to run as root.
         self.user = "postgres" if os.geteuid() == 0 else None
         self.folder.mkdir()
         if self.user:

@@ -1,4 +1,5 @@
-"""Runs the script of docs/playback.md in Chromium, on a page of another origin, and compares what arrives with what was played.
+"""Runs the script of docs/playback.md in Chromium, on a page of another origin, and compares what
+arrives with what was played.
 
     playback.py SHOWREPORT DOCS FOLDER CHROMIUM
 """
@@ -10,10 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from browser import open_page
 
 # Two seconds, a pause, two seconds twice as fast, a seek, two seconds; then the page is left.
 DRIVE = """
@@ -27,7 +28,7 @@ SNIPPET
   sound.setUint32(24, rate, true); sound.setUint32(28, rate, true); sound.setUint16(32, 1, true); sound.setUint16(34, 8, true);
   sound.setUint32(40, rate * seconds, true);
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
-  // The truth: while the playhead moves between two looks, the time between them was played.
+  // The truth: the time between two looks was played if the playhead moved.
   let truth = 0, last = null;
   setInterval(() => {
     const now = {at: performance.now(), place: video.currentTime};
@@ -64,53 +65,16 @@ def main():
         for mine, yours in [("https://reports.example.com", address), ("sr_…", key)]:
             assert snippet.count(mine) == 1, mine
             snippet = snippet.replace(mine, yours)
-        said = play(DRIVE.replace("SNIPPET", snippet), folder, chromium)
-        seconds = watched(showreport, data, said["playback"])
+        report = open_page(chromium, DRIVE.replace("SNIPPET", snippet), within=60, stay=1)
+        seconds = watched(showreport, data, report["playback"])
     finally:
         server.kill()
         server.wait()
-    truth = said["truth"] / 1000
+    truth = report["truth"] / 1000
     assert truth > 4, f"{truth} s were played"
-    # A seek is known only after it began, up to 250 ms after the playhead was seen last.
+    # A page learns of a seek after it began, up to 250 ms after the last time update.
     assert -1 < seconds - truth < 0.5, f"{seconds} s arrived of {truth:.3f} s"
     print(f"a page in Chromium: {seconds} s arrived of {truth:.3f} s that were played")
-
-
-def play(page, folder, chromium):
-    """Opens the page and returns what it says when it is done."""
-    said, done = {}, threading.Event()
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def do_POST(self):
-            said.update(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            done.set()
-
-        def log_message(self, *_):
-            pass
-
-    site = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    browser = subprocess.Popen(
-        [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--autoplay-policy=no-user-gesture-required",
-         f"--user-data-dir={folder}/browser", "--remote-debugging-port=0", f"http://127.0.0.1:{site.server_port}/"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        assert done.wait(60), "the page does not play"
-        # The beacon of a page that is left comes after it.
-        time.sleep(1)
-    finally:
-        browser.terminate()
-        browser.wait()
-        site.shutdown()
-    return said
 
 
 def watched(showreport, data, playback):

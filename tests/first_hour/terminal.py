@@ -19,7 +19,7 @@ import unicodedata
 
 ROWS = 200
 WIDTHS = (80, 140)
-# What a bar is made of, and its words; a bar of a poll is made of full blocks alone.
+# The characters and words of a bar; a bar of a poll has full blocks only.
 PART_OF_A_BAR = re.compile(r"░|█░|\d+ %|\bleft$|sending|making|fetching")
 CONTROL = re.compile(rb"\x1b\[([?\d;]*)([A-Za-z])")
 
@@ -40,7 +40,7 @@ def look_at(lines, width, again):
     assert "Figures" in text and "Go on" in text, text
     for line in lines:
         assert not PART_OF_A_BAR.search(line), f"a bar stays in {width} columns: {line!r}\n{text}"
-    # How long the commands are depends on where the program and its data lie.
+    # The length of the commands depends on the paths of the program and its data.
     for line in lines[:next(place for place, line in enumerate(lines) if line.startswith("Go on"))]:
         assert len(line) <= 80, f"{len(line)} columns: {line}"
     assert ("nothing was added" in text) == again, text

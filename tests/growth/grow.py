@@ -1,4 +1,4 @@
-"""Gives the database of a stopped server as many events and finished reports as years would.
+"""Puts as many events and finished reports into the database of a stopped server as years would.
 
 Each report is a copy of the one that is there, a month old, its file gone. Every row has its checksum
 (`crates/meta/src/database/sum.rs`), so the server finds nothing wrong with it.

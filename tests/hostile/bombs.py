@@ -1,9 +1,9 @@
-"""Bodies that are small and unpack to much.
+"""Makes decompression bombs: small bodies that unpack to much.
 
 Usage: bombs.py FOLDER
 
-Writes each to a file `ANSWER.ENCODING.NAME`: what the server has to answer to it, and how it is
-said to be packed.
+Writes each to a file `STATUS.ENCODING.NAME`: the status of the right response, and the value of
+`Content-Encoding`.
 """
 
 import gzip
@@ -15,7 +15,7 @@ import zlib
 FOLDER = pathlib.Path(sys.argv[1])
 MIB = 1 << 20
 
-# 64 MiB of zeros, as any packer makes them; Python has none of its own.
+# 64 MiB of zeros in Brotli, which Python cannot make.
 BROTLI = bytes.fromhex(
     "cfffff7ff82700e2b14020f7fe9ffffffff04f00c4610180eefd3fffffffe19f0088c322"
     "00ddfb7ffeffffc33f0110870500baf7ff03"
@@ -37,8 +37,8 @@ def packed(line, size):
     return gzip.compress(line * (size // len(line)), 9)
 
 
-def write(answer, encoding, name, body):
-    (FOLDER / f"{answer}.{encoding}.{name}").write_bytes(body)
+def write(status, encoding, name, body):
+    (FOLDER / f"{status}.{encoding}.{name}").write_bytes(body)
 
 
 zeros = gzip.compress(bytes(64 * MIB), 9)
@@ -49,7 +49,7 @@ write(413, "gzip", "spaces", packed(b" ", 64 * MIB))
 write(413, "gzip", "lines that are none", packed(b"{\n", 64 * MIB))
 write(413, "x-gzip", "zeros", zeros)
 write(413, "zstd", "zeros", zstd(64 * MIB, 17))
-# A window is no memory, whatever it says: what came out is all that is looked back at.
+# The declared window takes no memory: a decoder looks back at its output only.
 write(413, "zstd", "window of a body", zstd(64 * MIB, 24))
 write(413, "zstd", "window of the usual decoder", zstd(64 * MIB, 27))
 write(413, "zstd", "window of two gigabytes", zstd(64 * MIB, 31))
@@ -59,13 +59,13 @@ write(413, "br", "zeros", BROTLI)
 write(400, "zstd", "cut short", zstd(8 * MIB, 23, last=False))
 write(400, "br", "cut short", BROTLI[:8])
 
-# Packed twice, or in a way that is not taken: nothing is unpacked.
+# Packed twice, or in an encoding that the server does not support: nothing is unpacked.
 write(415, "gzip, gzip", "zeros in zeros", gzip.compress(zeros, 9))
 write(415, "br, gzip", "zeros in zeros", gzip.compress(BROTLI, 9))
 write(415, "deflate", "zeros", zlib.compress(bytes(64 * MIB), 9))
 write(415, "zlib", "zeros", zlib.compress(bytes(64 * MIB), 9))
 
-# What just fits is unpacked, so it may take what it says, and is found to hold no record.
+# Bodies of the largest permitted size are unpacked, and have no valid record.
 fits = 16 * MIB
 write(400, "gzip", "spaces that fit", packed(b" ", fits))
 write(400, "gzip", "empty lines that fit", packed(b"\n", fits))

@@ -1,10 +1,10 @@
-"""Clients that are slow on purpose, many at once, and how long the server puts up with each.
+"""Connects many slow clients of several kinds, and measures when the server closes each.
 
 Usage: slow.py HOST PORT TOKEN CLIENTS
 
-With the port 0 they meet a server that closes nothing, made here: whoever judges the outcome
-must find fault with it. Prints one JSON object: for each kind how many there were, how many
-were refused at once, how many were closed and when at the latest, and how many never were.
+With the port 0 they connect to a server that closes nothing, made here as a control. Prints one JSON
+object: for each kind how many clients there were, how many were refused at once, how many were closed
+and when the last, and how many never were.
 """
 
 import heapq
@@ -17,17 +17,17 @@ import time
 
 HOST, PORT, TOKEN, CLIENTS = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 
-# Addresses of this machine that are not the one from which others are served.
+# Addresses of this machine from which no other client connects.
 SOURCES = ["127.0.0.2", "127.0.0.3"]
 PAUSE = 3.0
 PATIENCE = 26.0
-# When who does not read looks whether the server has closed, which it must have at 15. What the
-# system had buffered comes before the end.
+# When a client that does not read looks whether the server has closed it, which it must have at 15 s.
+# Buffered data comes before the end.
 LOOK = 16.0
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 PING = b"\0\0\x08\x06\0\0\0\0\0" + b"pingpong"
-# The beginning of a head whose end never comes: END_HEADERS is not set.
+# A head without an end: END_HEADERS is not set.
 HALF_HEAD = b"\0\0\1\1\0\0\0\0\1\x82"
 
 
@@ -39,14 +39,14 @@ BEARER = f"Authorization: Bearer {TOKEN}"
 LONG = "Content-Length: 1000000"
 FORM = "Content-Type: application/x-www-form-urlencoded"
 
-# What is sent at once, what now and then, and from when on nobody should be there any more:
-# seconds since the beginning, or since the last answer.
+# What is sent at once, what is sent every few seconds, and the limit after which the server closes:
+# seconds since the beginning, or since the last response.
 KINDS = {
     "silent": (b"", b"", 15),
     "slow head": (b"GET /healthz HTTP/1.1\r\nX: ", b"x", 15),
     "half a head": (b"GET /healthz HTTP/1.1\r\nHost: slow\r\n", b"", 15),
     "slow body": (head("POST", "/collect", BEARER, LONG), b" ", 15),
-    "slow body of a stranger": (head("POST", "/collect", LONG), b" ", 10),
+    "slow body without a token": (head("POST", "/collect", LONG), b" ", 10),
     "slow question": (head("POST", "/bv/analytics/v1/events/reports", BEARER, LONG), b" ", 15),
     "slow form": (
         head("POST", "/v1/jobs", BEARER, LONG, FORM, "X-HTTP-Method-Override: GET"),
@@ -72,7 +72,7 @@ class Client:
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        # As on a network: to itself a machine sends in segments of 64 KiB, and buffers many.
+        # As on a network: the loopback device has segments of 64 KiB, and buffers many.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         self.socket.bind((SOURCES[number % len(SOURCES)], 0))
         try:
@@ -93,7 +93,7 @@ class Client:
         try:
             self.socket.send(data)
         except OSError:
-            # A closed connection shows when it is read.
+            # A closed connection is noticed when it is read.
             pass
 
     def catch_up(self):
@@ -143,7 +143,7 @@ class Attack:
             if client.drip:
                 heapq.heappush(self.due, (client.begun + PAUSE, number, client))
             if not client.reads:
-                # The end cannot be seen without reading, so it looks when it must have come.
+                # The end is not seen without reading, so it looks once it must have come.
                 heapq.heappush(self.due, (client.begun + LOOK, number, client))
         elif not client.readable():
             self.close(number)
@@ -164,7 +164,7 @@ class Attack:
         kinds = list(KINDS)
         begun = time.monotonic()
         while self.open or len(self.clients) < CLIENTS:
-            # Not more at once than the system's queue takes.
+            # No more at once than fit into the system's queue.
             for _ in range(min(100, CLIENTS - len(self.clients))):
                 number = len(self.clients)
                 self.add(Client(kinds[number % len(kinds)], number // len(kinds)))

@@ -1,4 +1,4 @@
--- Watch time by customer. Of spans in the order of their starts each adds what lies behind the ends of all before it.
+-- Watch time by customer. In the order of their starts, each span adds its part after the latest end so far.
 WITH attended AS (
     SELECT
         customer_id,

@@ -1,7 +1,7 @@
--- Watch time by minute, region and system. A span says only where it begins and ends; the minutes between come from
--- running sums, so no span is multiplied by the minutes that it crosses.
-WITH voices AS (
-    SELECT 'view' AS kind, playback_id AS who, geo_region, device_os, started, ended FROM spans
+-- Watch time by minute, region and system. A span counts at its start and its end; the minutes between come from running
+-- sums, so no span is multiplied by its minutes.
+WITH identities AS (
+    SELECT 'view' AS kind, playback_id AS identity, geo_region, device_os, started, ended FROM spans
     UNION ALL
     SELECT 'viewer', viewer, geo_region, device_os, started, ended FROM spans
     UNION ALL
@@ -9,11 +9,11 @@ WITH voices AS (
 ),
 covered AS (
     SELECT *, max(ended) OVER (
-        PARTITION BY kind, who, geo_region, device_os ORDER BY started ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        PARTITION BY kind, identity, geo_region, device_os ORDER BY started ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS until
-    FROM voices
+    FROM identities
 ),
--- Each keeps what lies behind all before it; then the spans of one voice do not overlap.
+-- Each span keeps its part after the latest end so far, so the spans of one viewer do not overlap.
 apart AS (
     SELECT
         kind, geo_region, device_os, ended,
@@ -27,12 +27,12 @@ minutes AS (
         *,
         started // 60000 AS first,
         (ended - 1) // 60000 AS last,
-        -- A minute in which the voice was already heard does not count it again.
+        -- A minute in which the identity was already counted does not count it again.
         greatest(started // 60000, coalesce(counted_until + 1, 0)) AS counted_from
     FROM apart
 ),
 edges AS (
-    SELECT kind, geo_region, device_os, counted_from AS minute, 1 AS voices, 0 AS full_ms, 0 AS part_ms
+    SELECT kind, geo_region, device_os, counted_from AS minute, 1 AS identities, 0 AS full_ms, 0 AS part_ms
     FROM minutes WHERE counted_from <= last
     UNION ALL
     SELECT kind, geo_region, device_os, last + 1, -1, 0, 0 FROM minutes WHERE counted_from <= last
@@ -46,9 +46,9 @@ edges AS (
 changes AS (
     SELECT
         geo_region, device_os, minute,
-        sum(voices) FILTER (kind = 'view') AS views,
-        sum(voices) FILTER (kind = 'viewer') AS viewers,
-        sum(voices) FILTER (kind = 'device') AS devices,
+        sum(identities) FILTER (kind = 'view') AS views,
+        sum(identities) FILTER (kind = 'viewer') AS viewers,
+        sum(identities) FILTER (kind = 'device') AS devices,
         sum(full_ms) FILTER (kind = 'view') AS watch_ms,
         sum(part_ms) FILTER (kind = 'view') AS watch_part_ms,
         sum(full_ms) FILTER (kind = 'viewer') AS attended_ms,

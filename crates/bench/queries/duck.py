@@ -5,7 +5,7 @@
     duck.py report raw|lake SQL OUT.csv PARQUET...
 
 A report reads records as they were sent (raw) or the spans of a lake, and writes what the server's report of the same
-figures holds. The clock starts when DuckDB is loaded: Python's own start is nobody's concern.
+figures holds. The clock starts when DuckDB is loaded: the start of Python is not measured.
 """
 
 import resource
@@ -44,7 +44,7 @@ def load(records, database):
 
 def parquet(records, out):
     connection = connect()
-    # As it came: the order of arrival costs nothing to keep, and a writer that streams does.
+    # In the order of arrival, which DuckDB's writer keeps without a sort.
     connection.execute(f"COPY ({read(records)}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
     return count(connection, f"read_parquet('{out}')")
 
@@ -62,7 +62,7 @@ def connect(database=":memory:"):
 
 
 def read(records):
-    # With the types named DuckDB need not look for them; that is its quickest way.
+    # With named types DuckDB need not detect them, which is fastest.
     return f"SELECT * FROM read_json('{records}', format = 'newline_delimited', columns = {COLUMNS})"
 
 

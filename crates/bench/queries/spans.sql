@@ -1,8 +1,7 @@
--- What every report begins with: the spans of each view, as long as they can be, with the view's attributes and viewer.
+-- The first step of every report: the united spans of each view, with its attributes and viewer.
 --
--- Starts and ends of a view are sorted apart from each other. Where the next start lies behind the end before it, all that
--- began has ended: there, and only there, is a gap. So one grouping and one pass over its lists do what a window would
--- sort every record for.
+-- Starts and ends of a view are sorted apart. There is a gap exactly where the next start is after the end before it. So
+-- one grouping and one pass over its lists replace a window, which would sort every record.
 CREATE TEMP TABLE spans AS
 WITH views AS (
     SELECT

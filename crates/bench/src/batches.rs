@@ -1,19 +1,20 @@
-//! Records in memory, cut into the bodies of requests.
+//! Records in memory, cut into bodies of requests.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
+use bytes::Bytes;
 
 use super::data::Data;
 
-/// More than a load of some seconds sends; a longer one begins anew.
+/// More than a load of some seconds sends. A longer one sends them again.
 const RECORDS_MAX: usize = 4_000_000;
 
-/// Bodies of so many records each, given out in turn.
+/// Bodies of the same number of records, in turn.
 pub(crate) struct Batches {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Where each body ends.
     ends: Vec<usize>,
     next: AtomicUsize,
@@ -28,23 +29,23 @@ impl Batches {
             if lines.read_until(b'\n', &mut bytes)? == 0 {
                 break;
             }
-            // What is left over at the end makes no body of the right size.
+            // The records left over at the end are too few for a body.
             if line.is_multiple_of(records_each) {
                 ends.push(bytes.len());
             }
         }
         Ok(Self {
-            bytes,
+            bytes: bytes.into(),
             ends,
             next: AtomicUsize::new(0),
             records_each,
         })
     }
 
-    /// The next body. Any number of threads may ask.
-    pub(crate) fn next(&self) -> &[u8] {
+    /// The next body, for any thread.
+    pub(crate) fn next(&self) -> Bytes {
         let at = self.next.fetch_add(1, Ordering::Relaxed) % self.ends.len();
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.bytes[begin..self.ends[at]]
+        self.bytes.slice(begin..self.ends[at])
     }
 }

@@ -1,4 +1,5 @@
-//! Collecting over HTTP beside inserting into `PostgreSQL`; both answer when it is durable.
+//! Collecting over HTTP, beside inserting into `PostgreSQL`. Both respond when the rows are
+//! durable.
 
 use std::fmt::Write;
 use std::fs;
@@ -18,13 +19,13 @@ const BATCH: usize = 100;
 
 const PEER: &str = "PostgreSQL 15";
 
-/// The longest that the 99th percentile of answers may take.
+/// The aim for the 99th percentile of responses, in seconds.
 const PERCENTILE_MAX: f64 = 0.050;
 
-/// How often a report is made to know its time.
+/// Reports of a median.
 const REPORTS: usize = 7;
 
-/// How much slower a report on another event may be meanwhile.
+/// How much slower a report about another event may be meanwhile.
 const SLOWER_MAX: f64 = 2.0;
 
 pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
@@ -32,7 +33,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     let batches = Batches::read(&keynote, BATCH)?;
     let single = Batches::read(&keynote, 1)?;
     let mut table = Table::of_comparisons("Collecting over HTTP").note(format!(
-        "{CONNECTIONS} connections, every answer durable, the load made on the same machine. The peer: pgbench, prepared statements, fsync on, the \
+        "{CONNECTIONS} connections, every response durable, the load made on the same machine. The peer: pgbench, prepared statements, fsync on, the \
          same columns and no index. Equal: every record was accepted, every row is there.",
     ));
     let rows = compare(run, &batches, &insert_batch())?;
@@ -57,7 +58,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ours and the peer's, in turn; each into something fresh.
+/// Runs the product and the peer in turn, each with fresh data.
 fn compare(run: &Run, batches: &Batches, script: &str) -> anyhow::Result<Comparison> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut ours_peak, mut theirs_bytes, mut difference) = (0, None, None);
@@ -65,7 +66,7 @@ fn compare(run: &Run, batches: &Batches, script: &str) -> anyhow::Result<Compari
         let product = run.fresh("collected")?;
         let server = Server::start(&product, &[])?;
         let sent = Load {
-            server: &server,
+            client: &server.client,
             batches,
             pace: None,
         }
@@ -103,7 +104,7 @@ fn compare(run: &Run, batches: &Batches, script: &str) -> anyhow::Result<Compari
     })
 }
 
-/// How fast answers and reports are while records come in.
+/// The times of responses and reports while records come in.
 fn meanwhile(run: &Run, batches: &Batches, single: &Batches, pace: f64) -> anyhow::Result<Table> {
     let other = run.show("other", (run.records / 100).clamp(1_000, 200_000))?;
     let product = run.fresh("collected")?;
@@ -118,7 +119,7 @@ fn meanwhile(run: &Run, batches: &Batches, single: &Batches, pace: f64) -> anyho
         "The report is about another event, by customer; its quiet time is taken just before.",
     );
     let paced = Load {
-        server: &server,
+        client: &server.client,
         batches: single,
         pace: Some(pace),
     };
@@ -130,15 +131,16 @@ fn meanwhile(run: &Run, batches: &Batches, single: &Batches, pace: f64) -> anyho
     let half = Unit::Seconds.shown(sent.latencies.percentile(50));
     table.row(vec![
         load.clone(),
-        "answer, 50th percentile".to_owned(),
+        "response, 50th percentile".to_owned(),
         half,
         String::new(),
     ]);
     let most = sent.latencies.percentile(99);
-    let verdict = table.verdict("answer, 99th percentile", most < PERCENTILE_MAX, "< 50 ms");
+    let what = "response, 99th percentile";
+    let verdict = table.verdict(what, most < PERCENTILE_MAX, "< 50 ms");
     let cells = [
         load.clone(),
-        "answer, 99th percentile".to_owned(),
+        what.to_owned(),
         Unit::Seconds.shown(most),
         verdict,
     ];
@@ -152,7 +154,7 @@ fn meanwhile(run: &Run, batches: &Batches, single: &Batches, pace: f64) -> anyho
     ];
     table.row(cells.to_vec());
     let whole = Load {
-        server: &server,
+        client: &server.client,
         batches,
         pace: None,
     };
@@ -185,8 +187,8 @@ fn script(name: &str) -> std::path::PathBuf {
     root().join("crates/bench/queries").join(name)
 }
 
-/// A statement of a hundred rows. Only their times are variable: pgbench takes at most 256 variables,
-/// and text that it need not send makes it quicker, if anything.
+/// A statement of a hundred rows. Only their times are variable, since pgbench takes at most 256
+/// variables. Text that it need not send makes it quicker, if anything.
 fn insert_batch() -> String {
     let mut script = String::from(
         "\\set moment random(1795446000000, 1795449600000)\nINSERT INTO records VALUES\n",

@@ -1,4 +1,5 @@
-//! Reports of a compacted lake: `DuckDB` makes the same ones from the raw records, and from our own files.
+//! Reports of a compacted lake. `DuckDB` makes the same ones from the raw records, and from the
+//! files of the lake.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use showreport_testkit::Server;
 
 const PEAK_MAX: u64 = 512 << 20;
 
-/// One report of ours takes so much less time that it can be made more often.
+/// Reports of the product for one of `DuckDB`, which takes much longer.
 const OURS_EACH: usize = 3;
 
 pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
@@ -24,7 +25,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
         .collect();
     let mut table = Table::of_comparisons("Reports, compacted lake").note(
         "From the order to SUCCEEDED over HTTP, beside DuckDB writing the same CSV from the records as they were sent (Parquet, zstd), and from the \
-         files of our own lake. Equal: the files hold the same rows.",
+         files of the lake. Equal: the files hold the same rows.",
     );
     for grouping in [BY_CUSTOMER, BY_MINUTE] {
         for comparison in compare(run, &server, grouping, &raw, &lake)? {
@@ -70,7 +71,7 @@ fn compare(
         },
         Comparison {
             difference: lake_differs,
-            ..Comparison::by_time(of("our lake"), Duck::NAME, &ours, &from_lake)
+            ..Comparison::by_time(of("the lake"), Duck::NAME, &ours, &from_lake)
                 .aiming(0.5, Some(PEAK_MAX))
         },
     ])

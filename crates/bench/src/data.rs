@@ -16,11 +16,11 @@ pub(crate) struct Data {
     pub(crate) records: u64,
 }
 
-/// Finds or makes the records of a show. Its seed is its name's, so no two shows are alike.
+/// Finds or makes the records of a show. The seed follows from the name, so that shows differ.
 pub(crate) fn show(folder: &Path, event: &str, records: u64) -> anyhow::Result<Data> {
     let path = folder.join(format!("{event}-{records}.ndjson"));
     if !path.exists() {
-        // Under another name until it is whole: a run that was stopped leaves no half a show.
+        // Renamed once it is whole, so that a run that was stopped leaves no half of it.
         let partly = path.with_extension("partly");
         write(&partly, event, records).context("make the records of a show")?;
         fs::rename(&partly, &path).context("name the records")?;
@@ -37,17 +37,17 @@ fn write(path: &Path, event: &str, records: u64) -> anyhow::Result<()> {
     let mut show = Show::new(event, seed(event), records);
     let progress = Progress::new("records", records);
     let mut lines = Vec::new();
-    let mut told = 0;
-    while let Some(more) = show.tell(&mut lines) {
+    let mut written = 0;
+    while let Some(more) = show.next_second(&mut lines) {
         file.write_all(&lines)?;
         lines.clear();
-        told += more;
-        progress.at(told);
+        written += more;
+        progress.at(written);
     }
     Ok(file.flush()?)
 }
 
-/// FNV-1a of the name.
+/// The FNV-1a hash of the name.
 fn seed(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

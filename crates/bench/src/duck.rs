@@ -1,4 +1,4 @@
-//! `DuckDB`, the peer that answers the same questions.
+//! `DuckDB`, the peer of reports and bulk loads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use showreport_testkit::root;
 /// The version that the aims were written against.
 const VERSION: &str = "2.0.0";
 
-/// `DuckDB` in an environment of its own.
+/// `DuckDB` in a Python environment.
 pub(crate) struct Duck {
     python: PathBuf,
     folder: PathBuf,
@@ -26,14 +26,14 @@ pub(crate) struct Duck {
 pub(crate) enum Source<'a> {
     /// The records as they were sent.
     Raw(&'a Path),
-    /// The files of our lake.
+    /// The files of the lake.
     Lake(&'a [PathBuf]),
 }
 
 impl Duck {
     pub(crate) const NAME: &'static str = "DuckDB 2.0.0";
 
-    /// Installs it, if it is not there.
+    /// Installs it, unless it is there.
     pub(crate) fn install(folder: &Path) -> anyhow::Result<Self> {
         let python = python::environment(&folder.join("venv"), &[&format!("duckdb=={VERSION}")])?;
         Ok(Self {
@@ -42,7 +42,7 @@ impl Duck {
         })
     }
 
-    /// Loads records into a table of a database file; with the rows and the bytes on disk.
+    /// Loads records into a table of a database file; the rows and the bytes on disk.
     pub(crate) fn load(&self, records: &Path) -> anyhow::Result<(Measured, u64, u64)> {
         let database = self.folder.join("loaded.duckdb");
         if database.exists() {
@@ -63,7 +63,7 @@ impl Duck {
         Ok(raw)
     }
 
-    /// Makes a report; with its file.
+    /// Makes a report, and gives its file.
     pub(crate) fn report(
         &self,
         source: Source<'_>,
@@ -85,10 +85,10 @@ impl Duck {
             .arg(root().join("crates/bench/queries/duck.py"))
             .args(words)
             .args(paths);
-        let said = output(&mut command)?;
-        let figures: Vec<&str> = said.split_whitespace().collect();
+        let printed = output(&mut command)?;
+        let figures: Vec<&str> = printed.split_whitespace().collect();
         let [seconds, peak_bytes, rows] = figures[..] else {
-            anyhow::bail!("DuckDB's script said {said:?}");
+            anyhow::bail!("DuckDB's script printed {printed:?}");
         };
         let measured = Measured {
             seconds: seconds.parse()?,

@@ -1,15 +1,15 @@
-//! What was measured, and how it is said.
+//! Measurements, and how they are printed.
 
 use std::fmt;
 
-/// One run of one side.
+/// One measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
     pub(crate) peak_bytes: u64,
 }
 
-/// Several runs of the same.
+/// Several measurements of the same, sorted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples(Vec<f64>);
 
@@ -31,13 +31,13 @@ impl Samples {
         self.0.get(middle).copied().unwrap_or(f64::NAN)
     }
 
-    /// The value below which `percent` of all are.
+    /// The value that `percent` of all values are below.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
         self.0.get(place).copied().unwrap_or(f64::NAN)
     }
 
-    /// The median, and between what all of them lie.
+    /// The median, with the least and the greatest.
     pub(crate) fn shown(&self, unit: Unit) -> String {
         let median = unit.shown(self.median());
         match self.0.as_slice() {
@@ -49,12 +49,12 @@ impl Samples {
     }
 }
 
-/// The greatest memory of several runs.
+/// The greatest peak, in bytes.
 pub(crate) fn peak(runs: &[Measured]) -> Option<u64> {
     runs.iter().map(|run| run.peak_bytes).max()
 }
 
-/// What a figure is counted in, and whether more of it is better.
+/// The unit of a figure, which says whether more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Seconds,
@@ -62,7 +62,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// How many times better ours are.
+    /// How many times better the product is.
     pub(crate) fn ratio(self, ours: f64, theirs: f64) -> f64 {
         match self {
             Self::Seconds => theirs / ours,
@@ -80,7 +80,7 @@ impl Unit {
     }
 }
 
-/// A number as a person reads it.
+/// A number with commas.
 pub(crate) fn thousands(value: impl fmt::Display) -> String {
     let digits = format!("{value:.0}");
     let mut shown = String::new();
@@ -93,7 +93,7 @@ pub(crate) fn thousands(value: impl fmt::Display) -> String {
     shown
 }
 
-/// Bytes as a person reads them.
+/// Bytes in KiB, MiB or GiB.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
 pub(crate) fn bytes(count: u64) -> String {
     const MIB: f64 = 1_048_576.0;

@@ -1,4 +1,5 @@
-//! Flat: what others have in the lake costs an event's reports nothing, and its own records no more than in proportion.
+//! Scaling: other events in the lake do not slow down the reports of an event, and its own records
+//! do so in proportion at most.
 
 use super::figures::{Samples, Unit, thousands};
 use super::import;
@@ -8,19 +9,19 @@ use super::show::Show;
 use super::table::Table;
 use showreport_testkit::{ORG, Product, Server};
 
-/// One times as much; fewer in small runs.
+/// Records of an event; fewer in small runs.
 const RECORDS_ONCE: u64 = 200_000;
 
-/// How often a report is made to know its time.
+/// Reports of a median.
 const REPORTS: usize = 7;
 
-/// How much slower a report may be for what others have.
+/// How much slower a report may be beside other events.
 const SLOWER_MAX: f64 = 1.3;
 
-/// Another organisation, to which every second of the other events belongs.
+/// Another organisation, which has half of the other events.
 const RIVAL: &str = "rival";
 
-/// How many times as much there is, in turn.
+/// The multiples that are measured.
 const fn times(run: &Run) -> &'static [u32] {
     match run.size {
         Size::Full => &[1, 10, 100],
@@ -42,7 +43,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
 fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
     let [alone, beside] = [run.fresh("alone")?, run.fresh("flat")?];
     for product in [&alone, &beside] {
-        import::told(product, ORG, Show::new("mine", 0, once))?;
+        import::show(product, ORG, Show::new("mine", 0, once))?;
     }
     beside.org(RIVAL)?;
     let header = ["other events", BY_CUSTOMER.name, BY_MINUTE.name, "aim"];
@@ -51,22 +52,22 @@ fn beside_others(run: &Run, once: u64) -> anyhow::Result<Table> {
          organisation. Each was imported by itself, and nothing is compacted. Made in turn with the same reports of a lake that holds nothing else.",
         thousands(once),
     ));
-    let mut told = 0;
+    let mut imported = 0;
     for &times in times(run) {
-        for other in told..times {
+        for other in imported..times {
             let org = if other % 2 == 0 { ORG } else { RIVAL };
             let name = format!("other-{other}");
             let show = Show::new(&name, u64::from(other) + 1, once);
-            import::told(&beside, org, show)?;
+            import::show(&beside, org, show)?;
         }
-        told = times;
+        imported = times;
         let [quiet, crowded] = in_turn([&alone, &beside], "mine")?;
         let slower = crowded.times_as_slow(&quiet);
         let met = slower.iter().all(|slower| *slower <= SLOWER_MAX);
         let verdict = table.verdict(&format!("{times}× others"), met, "≤ 1.3×");
         if quiet.files != crowded.files {
             table.wrong.push(format!(
-                "beside {times}× others the reports of the event are not what they are alone"
+                "beside {times}× others the reports of the event differ from those without"
             ));
         }
         table.row(crowded.row(format!("{times}×"), &slower, verdict));
@@ -83,7 +84,7 @@ fn of_its_own(run: &Run, once: u64) -> anyhow::Result<Table> {
     for &times in times(run) {
         let event = format!("mine-{times}");
         let records = once * u64::from(times);
-        import::told(&product, ORG, Show::new(&event, u64::from(times), records))?;
+        import::show(&product, ORG, Show::new(&event, u64::from(times), records))?;
         let [timed] = in_turn([&product], &event)?;
         let grown = timed.times_as_slow(first.as_ref().unwrap_or(&timed));
         let met = grown.iter().all(|grown| *grown <= f64::from(times));
@@ -94,7 +95,7 @@ fn of_its_own(run: &Run, once: u64) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// The times of each grouping, and its file.
+/// The times and the file of each grouping.
 #[derive(Debug, Default)]
 struct Timed {
     samples: Vec<Samples>,
@@ -119,7 +120,7 @@ impl Timed {
     }
 }
 
-/// The reports of an event of each product, in turn.
+/// Times the reports of an event of each data directory, in turn.
 fn in_turn<const N: usize>(products: [&Product; N], event: &str) -> anyhow::Result<[Timed; N]> {
     let mut servers = Vec::new();
     for product in products {
@@ -127,7 +128,7 @@ fn in_turn<const N: usize>(products: [&Product; N], event: &str) -> anyhow::Resu
     }
     let mut all: [Timed; N] = std::array::from_fn(|_| Timed::default());
     for grouping in GROUPINGS {
-        // The first opens files and is not counted.
+        // The first report opens files and is not timed.
         for (server, timed) in servers.iter().zip(&mut all) {
             let first = reports::make(server, event, grouping)?;
             timed.files.push(first.download(server)?);

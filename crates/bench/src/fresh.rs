@@ -1,4 +1,4 @@
-//! Reports straight after collecting: nothing is compacted, much is still in the journal.
+//! Reports right after collecting, when nothing is compacted and much is in the journal.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,11 +13,11 @@ use super::progress::Progress;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
 use super::run::{Run, Size};
 use super::table::{Comparison, Table};
-use showreport_testkit::{Server, head};
+use showreport_testkit::{Client, Server};
 
 const PEAK_MAX: u64 = 512 << 20;
 
-/// Bodies this large are how much is sent quickest; a server takes at most 16 MiB.
+/// The size at which sending is quickest; a server takes at most 16 MiB.
 const BODY_BYTES: u64 = 12 << 20;
 
 pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ fn compare(
     grouping: Grouping,
 ) -> anyhow::Result<Comparison> {
     let (mut ours, mut theirs, mut differs) = (Vec::new(), Vec::new(), None);
-    // Each needs a server that has made no report yet, and collecting is long.
+    // Each pair needs a fresh server, and collecting takes long.
     let pairs = if run.size == Size::Full { 2 } else { 1 };
     for _ in 0..pairs {
         let (measured, file) = collect_and_report(run, keynote, grouping)?;
@@ -62,7 +62,7 @@ fn collect_and_report(
 ) -> anyhow::Result<(Measured, Vec<u8>)> {
     let product = run.fresh("fresh")?;
     let server = Server::start(&product, &[])?;
-    collect(&server, keynote)?;
+    collect(&server.client, keynote)?;
     let while_collecting = server.peak_bytes()?;
     let report = reports::make(&server, &keynote.event, grouping)?;
     let file = report.download(&server)?;
@@ -77,23 +77,22 @@ fn collect_and_report(
     ))
 }
 
-/// Sends a file of records, and sees that each is taken.
-fn collect(server: &Server, data: &Data) -> anyhow::Result<()> {
+/// Sends a file of records, each of which must be accepted.
+fn collect(client: &Client, data: &Data) -> anyhow::Result<()> {
     let mut lines = BufReader::with_capacity(1 << 20, File::open(&data.path)?);
-    let mut connection = server.connect()?;
-    let (mut body, mut sent) = (Vec::new(), 0);
+    let mut connection = client.connect()?;
+    let mut sent = 0;
     let total = data.path.metadata()?.len();
     let progress = Progress::new("bytes collected", total);
     while sent < total {
-        body.clear();
+        let mut body = Vec::new();
         lines.by_ref().take(BODY_BYTES).read_to_end(&mut body)?;
         lines.read_until(b'\n', &mut body)?;
-        let head = head("POST", "/collect", &server.token, body.len());
-        let answer = connection.send(head.as_bytes(), &body)?;
-        let said = String::from_utf8_lossy(&answer.body);
-        let whole = answer.status == 202 && said.ends_with("\"rejected\":[]}");
-        ensure!(whole, "collecting was answered {}: {said}", answer.status);
         sent += u64::try_from(body.len())?;
+        let response = connection.send("POST", "/collect", &client.token, body)?;
+        let (status, text) = (response.status, response.text());
+        let whole = status == 202 && text.ends_with("\"rejected\":[]}");
+        ensure!(whole, "collecting was answered {status}: {text}");
         progress.at(sent);
     }
     Ok(())

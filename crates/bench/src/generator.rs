@@ -1,4 +1,4 @@
-//! The load: many connections, each of which sends when the last answer is there.
+//! The load generator: many connections, each of which waits for a response before it sends again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,36 +8,36 @@ use anyhow::{Context, bail};
 
 use super::batches::Batches;
 use super::figures::Samples;
-use showreport_testkit::{Connection, Server, head};
+use showreport_testkit::{Client, Connection};
 
 /// As many as the aims name.
 pub(crate) const CONNECTIONS: u32 = 64;
 
-/// A thread does little but wait.
-const STACK_BYTES: usize = 128 << 10;
+/// A thread has little on its stack.
+const STACK_BYTES: usize = 256 << 10;
 
-/// How long a connection keeps still after the server has said that it is busy.
+/// The pause of a connection after a 503.
 const AFTER_BUSY: Duration = Duration::from_millis(20);
 
-/// What to send, and how fast.
+/// The bodies to send, and how fast.
 pub(crate) struct Load<'a> {
-    pub(crate) server: &'a Server,
+    pub(crate) client: &'a Client,
     pub(crate) batches: &'a Batches,
-    /// Requests a second of all connections together; without it as many as are answered.
+    /// Requests a second of all connections together; `None` for as many as get responses.
     pub(crate) pace: Option<f64>,
 }
 
-/// What became of a load.
+/// The result of a load.
 pub(crate) struct Sent {
     pub(crate) requests_per_second: f64,
     pub(crate) records_per_second: f64,
-    /// Times the server refused for being busy.
+    /// Responses with 503.
     pub(crate) refused: usize,
-    /// Seconds until each answer, from when its request was due.
+    /// Seconds until each response, from when its request was due.
     pub(crate) latencies: Samples,
 }
 
-/// What became of one connection's part of a load.
+/// The result of one connection.
 #[derive(Default)]
 struct Share {
     latencies: Vec<f64>,
@@ -45,7 +45,7 @@ struct Share {
 }
 
 impl Load<'_> {
-    /// Keeps the load on while something else is done.
+    /// Sends while `work` is done.
     pub(crate) fn during<T>(
         &self,
         work: impl FnOnce() -> anyhow::Result<T>,
@@ -76,7 +76,7 @@ impl Load<'_> {
         Ok((done?, self.sum_up(shares, begun.elapsed())))
     }
 
-    /// Keeps the load on for so long.
+    /// Sends for this long.
     pub(crate) fn lasting(&self, time: Duration) -> anyhow::Result<Sent> {
         let ((), sent) = self.during(|| {
             thread::sleep(time);
@@ -91,7 +91,7 @@ impl Load<'_> {
         begun: Instant,
         over: &AtomicBool,
     ) -> anyhow::Result<Share> {
-        let mut connection = Connection::open(&self.server.address)?;
+        let mut connection = Connection::open(&self.client.address)?;
         let whole = format!(
             "{{\"accepted\":{},\"rejected\":[]}}",
             self.batches.records_each
@@ -99,27 +99,27 @@ impl Load<'_> {
         let pause = self
             .pace
             .map(|pace| Duration::from_secs_f64(f64::from(CONNECTIONS) / pace));
-        // So that they do not all send at once.
+        // The connections begin at different times, so that they do not all send at once.
         let mut due = begun + pause.unwrap_or_default() * number / CONNECTIONS;
         let mut share = Share::default();
         while !over.load(Ordering::Relaxed) {
             match pause {
-                // An answer that is late makes the next request late; its delay counts, too.
+                // A late response delays the next request, and that delay counts too.
                 Some(_) => thread::sleep(due.saturating_duration_since(Instant::now())),
                 None => due = Instant::now(),
             }
             let body = self.batches.next();
-            let head = head("POST", "/collect", &self.server.token, body.len());
-            let answer = connection.send(head.as_bytes(), body).context("collect")?;
-            match answer.status {
-                202 if answer.body == whole.as_bytes() => {
+            let response = connection.send("POST", "/collect", &self.client.token, body);
+            let response = response.context("collect")?;
+            match response.status {
+                202 if response.body == whole.as_bytes() => {
                     share.latencies.push(due.elapsed().as_secs_f64());
                 }
                 503 => {
                     share.refused += 1;
                     thread::sleep(AFTER_BUSY);
                 }
-                other => bail!("{other}: {}", String::from_utf8_lossy(&answer.body)),
+                other => bail!("{other}: {}", response.text()),
             }
             due += pause.unwrap_or_default();
         }

@@ -1,4 +1,4 @@
-//! `showreport import`, as it is measured, and as other parts prepare what they measure.
+//! `showreport import`, measured, and as other parts use it to prepare data.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::figures::Measured;
 use super::show::Show;
 use showreport_testkit::{ORG, Product, finish_watched};
 
-/// Loads files; with how many records were accepted.
+/// Imports a file; the number of accepted records.
 pub(crate) fn file(product: &Product, file: &Path) -> anyhow::Result<(Measured, u64)> {
     let mut command = product.command(&["import", "--org", ORG]);
     command
@@ -20,13 +20,13 @@ pub(crate) fn file(product: &Product, file: &Path) -> anyhow::Result<(Measured, 
         .stderr(Stdio::piped());
     let begun = Instant::now();
     let child = command.spawn().context("start the import")?;
-    let (said, peak_bytes) = finish_watched(child, Duration::from_millis(5))?;
+    let (printed, peak_bytes) = finish_watched(child, Duration::from_millis(5))?;
     let seconds = begun.elapsed().as_secs_f64();
-    let words: Vec<&str> = said.split_whitespace().collect();
-    ensure!(words.get(4) == Some(&"0"), "the import said: {said}");
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    ensure!(words.get(4) == Some(&"0"), "the import printed: {printed}");
     let accepted = words[1]
         .parse()
-        .with_context(|| format!("the import said: {said}"))?;
+        .with_context(|| format!("the import printed: {printed}"))?;
     Ok((
         Measured {
             seconds,
@@ -36,15 +36,15 @@ pub(crate) fn file(product: &Product, file: &Path) -> anyhow::Result<(Measured, 
     ))
 }
 
-/// Loads a show while it is told: no file is made of it.
-pub(crate) fn told(product: &Product, org: &str, mut show: Show) -> anyhow::Result<()> {
+/// Imports a show as it is made, without a file.
+pub(crate) fn show(product: &Product, org: &str, mut show: Show) -> anyhow::Result<()> {
     let mut command = product.command(&["import", "-", "--org", org]);
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.spawn().context("start an import")?;
     let mut stdin = child.stdin.take().expect("it is piped");
     let mut lines = Vec::new();
-    while show.tell(&mut lines).is_some() {
-        stdin.write_all(&lines).context("tell the import a show")?;
+    while show.next_second(&mut lines).is_some() {
+        stdin.write_all(&lines).context("write to the import")?;
         lines.clear();
     }
     drop(stdin);

@@ -1,4 +1,4 @@
-//! The files of our lake, by its Delta log.
+//! The files of the lake, by its Delta log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::Value;
 
-/// Files that count in a table's newest version, with their sizes.
+/// The files of a table's newest version, with their sizes in bytes.
 pub(crate) fn live_files(data_dir: &Path, table: &str) -> anyhow::Result<BTreeMap<PathBuf, u64>> {
     let table = data_dir.join("store/lake").join(table);
     let mut entries = Vec::new();
@@ -22,7 +22,7 @@ pub(crate) fn live_files(data_dir: &Path, table: &str) -> anyhow::Result<BTreeMa
             }
         }
     }
-    // Their names are numbers of one length. Entries are kept for a day, so none is missing here.
+    // Their names are numbers of one length. The log keeps entries for a day, so none is missing.
     entries.sort();
     let mut files = BTreeMap::new();
     for path in entries {

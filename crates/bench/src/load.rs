@@ -23,7 +23,7 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
         theirs.push(measured);
         theirs_bytes = bytes;
         if (accepted, rows) != (keynote.records, keynote.records) {
-            difference = Some(format!("we took {accepted} records, DuckDB {rows}"));
+            difference = Some(format!("showreport took {accepted} records, DuckDB {rows}"));
         }
     }
     let comparison = Comparison {

@@ -1,7 +1,7 @@
-//! Ourselves beside others, on the same records, on the same machine, in one run.
+//! Measures the product beside its peers, on the same records and machine, in one run.
 //!
-//! Every comparison also checks that both sides gave the same result: a difference fails the run,
-//! a missed aim is only told. Nothing of the product is linked here: it is measured as its users have it.
+//! Every comparison also compares results. A difference fails the run; a missed aim is only
+//! printed.
 
 mod progress;
 mod figures;
@@ -23,9 +23,10 @@ mod collect;
 mod flat;
 mod start;
 mod size;
-mod papers;
+mod page;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
@@ -33,16 +34,16 @@ use showreport_testkit::{built_beside, named, step};
 
 use self::run::{Run, Size};
 
-/// As many records as 100,000 viewers send in a show.
+/// The records of a show with 100,000 views.
 const RECORDS: u64 = 22_600_000;
 
-/// Enough for every path to be walked.
+/// Enough to run all code.
 const RECORDS_SMALL: u64 = 100_000;
 
-/// With fewer the parts of a part have no records.
+/// With fewer, some parts would have no records.
 const RECORDS_MIN: u64 = 10_000;
 
-/// One part: its name, what it is, and how it is done.
+/// The name of a part, its title, and its function.
 type Part = (
     &'static str,
     &'static str,
@@ -52,9 +53,9 @@ type Part = (
 const PARTS: [Part; 7] = [
     ("load", "bulk load", load::run),
     ("compacted", "reports of a compacted lake", compacted::run),
-    ("fresh", "reports straight after collecting", fresh::run),
+    ("fresh", "reports right after collecting", fresh::run),
     ("collect", "collecting over HTTP", collect::run),
-    ("flat", "flat as it grows", flat::run),
+    ("flat", "the time of reports as the lake grows", flat::run),
     ("start", "starting", start::run),
     ("size", "size on disk", size::run),
 ];
@@ -64,13 +65,13 @@ const PARTS: [Part; 7] = [
 #[derive(clap::Parser)]
 #[command(name = "bench", version, max_term_width = 100)]
 struct Arguments {
-    /// Few records, and only compares results, as the check does
+    /// Use few records, and compare results only, as the check does
     #[arg(long)]
     small: bool,
-    /// Records to make [default: 22600000, or 100000 with --small]
+    /// The number of records [default: 22600000, or 100000 with --small]
     #[arg(long, value_name = "N", value_parser = records)]
     records: Option<u64>,
-    /// The product [default: the program `showreport` beside this one]
+    /// The product [default: `showreport` beside this program]
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
     /// Parts to run [default: all]
@@ -84,7 +85,7 @@ fn records(text: &str) -> Result<u64, String> {
         .parse()
         .map_err(|error| format!("{error}"))?;
     if records < RECORDS_MIN {
-        return Err(format!("it takes at least {RECORDS_MIN}"));
+        return Err(format!("at least {RECORDS_MIN}"));
     }
     Ok(records)
 }
@@ -99,9 +100,17 @@ impl Arguments {
     }
 }
 
-/// Measures what was asked for; writes it down if that was everything.
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let binary = match &arguments.binary {
         Some(binary) => named(binary)?,
         None => built_beside()?,
@@ -113,9 +122,9 @@ fn main() -> anyhow::Result<()> {
     };
     let records = arguments.records.unwrap_or(usual);
     let mut run = Run::prepare(binary, records, arguments.size())?;
-    measure(&mut run, &arguments)?;
+    measure(&mut run, arguments)?;
     if arguments.parts.is_empty() && !arguments.small {
-        papers::write(&run)?;
+        page::write(&run)?;
     }
     run.judge()
 }
@@ -125,7 +134,7 @@ fn measure(run: &mut Run, wish: &Arguments) -> anyhow::Result<()> {
         if wish.has(name) {
             let before = run.tables.len();
             step(title, || part(run))?;
-            // The times of a small run would only mislead.
+            // The times of a small run mean nothing.
             let shown = run.tables.iter().skip(before);
             for table in shown.filter(|_| !wish.small) {
                 println!("\n{table}");

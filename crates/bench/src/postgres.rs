@@ -1,26 +1,25 @@
-//! `PostgreSQL`, the peer that takes the same rows: a cluster of its own in a temporary directory.
+//! `PostgreSQL`, the peer of collecting: a cluster in a temporary directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::generator::CONNECTIONS;
 use showreport_testkit::output;
-use showreport_testkit::{is_ci, root};
+use showreport_testkit::{leave_out, root};
 
-/// What to do where it is missing.
 const MISSING: &str = "PostgreSQL 15 is not installed; on Debian 12, `apt-get install postgresql`";
 
-/// Where Debian's package lies, by version. It is not on the path.
+/// The folder of Debian's packages, by version. It is not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// The version that the aims were written against.
 const VERSION: &str = "15";
 
-/// As durable as ours, with more room than the defaults give: those are for tiny machines.
+/// As durable as the product, with more memory than the defaults, which are for tiny machines.
 const SETTINGS: &str = "-c listen_addresses= -c fsync=on -c synchronous_commit=on \
      -c max_connections=100 -c shared_buffers=512MB -c max_wal_size=4GB";
 
@@ -29,23 +28,20 @@ pub(crate) struct Postgres {
     programs: PathBuf,
 }
 
-/// A cluster that runs; it is gone when dropped.
+/// A running cluster. It is stopped and removed when dropped.
 pub(crate) struct Cluster<'a> {
     postgres: &'a Postgres,
     folder: PathBuf,
 }
 
 impl Postgres {
-    /// Finds it. Where it is missing it is left out, loudly, but never on CI.
+    /// Finds the installation. Where it is missing its comparisons are left out, but not on CI.
     pub(crate) fn find() -> anyhow::Result<Option<Self>> {
         let programs = Path::new(DEBIAN).join(VERSION).join("bin");
         if programs.join("initdb").exists() && programs.join("pgbench").exists() {
             return Ok(Some(Self { programs }));
         }
-        if is_ci() {
-            bail!("{MISSING}");
-        }
-        eprintln!("\n== all beside PostgreSQL: LEFT OUT. {MISSING}");
+        leave_out("all comparisons with PostgreSQL", MISSING)?;
         Ok(None)
     }
 
@@ -82,7 +78,7 @@ impl Postgres {
 }
 
 impl Cluster<'_> {
-    /// Runs a program that must not be root's.
+    /// Runs a program that refuses to run as root.
     fn control(&self, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let program = self.postgres.programs.join(name);
         let mut command = if is_root()? {
@@ -98,7 +94,7 @@ impl Cluster<'_> {
             .arg("--pgdata")
             .arg(self.folder.join("data"))
             .args(arguments);
-        // The server inherits what it may write to: with a pipe we would wait for it to end.
+        // The server inherits stdout: with a pipe this would wait until the server ends.
         let status = command
             .current_dir(&self.folder)
             .stdout(fs::File::create(self.folder.with_extension("log"))?)
@@ -108,7 +104,7 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    /// One statement, one value.
+    /// The value of a statement.
     pub(crate) fn ask(&self, sql: &str) -> anyhow::Result<String> {
         output(self.client("psql").args([
             "--no-psqlrc",
@@ -120,7 +116,8 @@ impl Cluster<'_> {
         ]))
     }
 
-    /// Inserts for so long, over as many connections as we are given; how many transactions, and how many a second.
+    /// Inserts for this long on as many connections as the product has; transactions, and
+    /// transactions a second.
     pub(crate) fn insert(&self, script: &str, time: Duration) -> anyhow::Result<(u64, f64)> {
         let path = self.folder.with_extension("sql");
         fs::write(&path, script)?;
@@ -128,11 +125,13 @@ impl Cluster<'_> {
         pgbench.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
         pgbench.arg(format!("--client={CONNECTIONS}"));
         pgbench.arg(format!("--time={}", time.as_secs().max(1)));
-        let said = output(pgbench.arg("--file").arg(path))?;
+        let printed = output(pgbench.arg("--file").arg(path))?;
         let figure = |name: &str| {
-            let after = said.split_once(name).map(|(_, after)| after.trim_start());
+            let after = printed
+                .split_once(name)
+                .map(|(_, after)| after.trim_start());
             let word = after.and_then(|after| after.split_whitespace().next());
-            word.with_context(|| format!("pgbench said no {name:?}: {said}"))
+            word.with_context(|| format!("pgbench printed no {name:?}: {printed}"))
         };
         let count = figure("number of transactions actually processed:")?;
         Ok((count.parse()?, figure("tps =")?.parse()?))
@@ -159,7 +158,6 @@ impl Drop for Cluster<'_> {
     }
 }
 
-/// The cluster's programs refuse to be root's.
 fn is_root() -> anyhow::Result<bool> {
     Ok(output(Command::new("id").arg("-u"))? == "0")
 }

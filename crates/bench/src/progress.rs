@@ -1,9 +1,9 @@
-//! How far a long step is: one line, only on a terminal.
+//! The progress of a long step: one line, only on a terminal.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
 
-/// A line that is written over and over; it goes when dropped.
+/// A line that is written again and again, and removed when dropped.
 pub(crate) struct Progress {
     what: &'static str,
     total: u64,
@@ -19,7 +19,6 @@ impl Progress {
         }
     }
 
-    /// `done` of the total are done.
     pub(crate) fn at(&self, done: u64) {
         let percent = (done * 100).checked_div(self.total).unwrap_or(100);
         if self.shown.get() != Some(percent) && stderr().is_terminal() {

@@ -1,4 +1,4 @@
-//! Reports over HTTP, from the order to the finished file.
+//! Makes reports over HTTP, from the order to the finished file.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use super::figures::Measured;
-use showreport_testkit::Server;
+use showreport_testkit::{Server, path_of};
 
-/// How often a report is asked after. Each question costs the server a little, too.
-const ASK_EVERY: Duration = Duration::from_millis(5);
+/// The pause between two looks at a report, each of which costs the server a little.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A way to gather watch time, in the words of both sides.
+/// A grouping of watch time, for both sides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grouping {
     pub(crate) name: &'static str,
@@ -36,13 +36,13 @@ pub(crate) const BY_MINUTE: Grouping = Grouping {
     sql: "by_minute_region_os.sql",
 };
 
-/// A report that was made.
+/// A report that was made, and the path of its file.
 pub(crate) struct Report {
     pub(crate) measured: Measured,
     path: String,
 }
 
-/// Orders a report and waits until it is there.
+/// Orders a report and waits until it is made.
 pub(crate) fn make(server: &Server, event: &str, grouping: Grouping) -> anyhow::Result<Report> {
     server.forget_peak()?;
     let order = json!({
@@ -52,52 +52,51 @@ pub(crate) fn make(server: &Server, event: &str, grouping: Grouping) -> anyhow::
             {"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": grouping.fields},
         ],
     });
-    let mut connection = server.connect()?;
+    let client = &server.client;
+    let mut connection = client.connect()?;
     let begun = Instant::now();
-    let made = server.ask(&mut connection, "/bv/analytics/v1/events/reports", &order)?;
-    let question = json!({"reports": [{"id": text(&made, "id")?}]});
+    let made = client.ask(&mut connection, "/bv/analytics/v1/events/reports", &order)?;
+    let body = json!({"reports": [{"id": text(&made, "id")?}]});
     loop {
         let path = "/bv/analytics/v1/events/reports:batch-get";
-        let answer = server.ask(&mut connection, path, &question)?;
+        let response = client.ask(&mut connection, path, &body)?;
         let seconds = begun.elapsed().as_secs_f64();
-        match text(&answer, "status")? {
-            "EVENT_REPORT_STATUS_RUNNING" => std::thread::sleep(ASK_EVERY),
+        match text(&response, "status")? {
+            "EVENT_REPORT_STATUS_RUNNING" => std::thread::sleep(LOOK_EVERY),
             "EVENT_REPORT_STATUS_SUCCEEDED" => {
-                let uri = text(&answer, "uri")?;
-                let path = uri.splitn(4, '/').nth(3).context("a link without a path")?;
                 let measured = Measured {
                     seconds,
                     peak_bytes: server.peak_bytes()?,
                 };
                 return Ok(Report {
                     measured,
-                    path: format!("/{path}"),
+                    path: path_of(&response["reports"][0]["uri"])?,
                 });
             }
-            _ => bail!("a report failed: {answer}"),
+            _ => bail!("a report failed: {response}"),
         }
     }
 }
 
 impl Report {
     pub(crate) fn download(&self, server: &Server) -> anyhow::Result<Vec<u8>> {
-        let answer = server.get(&self.path)?;
+        let response = server.client.get(&self.path)?;
         ensure!(
-            answer.status == 200,
-            "the download answered {}",
-            answer.status
+            response.status == 200,
+            "the download was answered {}",
+            response.status
         );
-        Ok(answer.body)
+        Ok(response.body.into())
     }
 }
 
-/// A member of the one report of an answer.
-fn text<'a>(answer: &'a Value, member: &str) -> anyhow::Result<&'a str> {
-    let value = answer["reports"][0][member].as_str();
-    value.with_context(|| format!("no {member} in {answer}"))
+/// A member of the first report of a response.
+fn text<'a>(response: &'a Value, member: &str) -> anyhow::Result<&'a str> {
+    let value = response["reports"][0][member].as_str();
+    value.with_context(|| format!("no {member} in {response}"))
 }
 
-/// How two files of the same figures differ, row for row, whatever their order.
+/// The first difference between the sorted rows of two files.
 pub(crate) fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
     let rows = |file: &[u8]| {
         let mut rows: Vec<Vec<u8>> = file

@@ -1,4 +1,4 @@
-//! One run of the benchmarks: what it measures, with what, and what it found.
+//! One run of the benchmarks: its data, its peers and its results.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use showreport_testkit::{Product, Server};
 /// How thorough a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// For figures: waits for the server's own maintenance, repeats what is short.
+    /// For figures: waits for the server's maintenance, and repeats what is short.
     Full,
-    /// For the results alone.
+    /// For the comparison of results only.
     Small,
 }
 
@@ -52,7 +52,7 @@ impl Run {
         })
     }
 
-    /// How often a pair of measurements is repeated.
+    /// How often the product and the peer are measured in turn.
     pub(crate) fn pairs(&self) -> usize {
         match self.size {
             Size::Full => 3,
@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// The records of the keynote, which most parts are about.
+    /// The records of the event that most parts measure.
     pub(crate) fn keynote(&self) -> anyhow::Result<Data> {
         self.show("keynote", self.records)
     }
@@ -69,12 +69,12 @@ impl Run {
         data::show(&self.folder.join("data"), event, records)
     }
 
-    /// A data directory with nothing in it.
+    /// A fresh data directory.
     pub(crate) fn fresh(&self, name: &str) -> anyhow::Result<Product> {
         Product::fresh(&self.binary, self.folder.join(name))
     }
 
-    /// The data directory that the keynote was imported into in this run.
+    /// The data directory that this run has imported the keynote into.
     pub(crate) fn take_loaded(&mut self) -> anyhow::Result<Product> {
         if let Some(product) = self.loaded.take() {
             return Ok(product);
@@ -84,12 +84,12 @@ impl Run {
         Ok(product)
     }
 
-    /// The same, once the server has compacted it. Small runs do not wait for that.
+    /// The same after compaction, which small runs do not wait for.
     pub(crate) fn take_compacted(&mut self) -> anyhow::Result<Product> {
         let product = self.take_loaded()?;
         if self.size == Size::Full && !self.compacted {
             let server = Server::start(&product, &[])?;
-            server.wait_until_compacted(&product)?;
+            server.wait_until_compacted(&product.database_log())?;
             server.stop()?;
             self.compacted = true;
         }
@@ -100,7 +100,7 @@ impl Run {
         self.loaded = Some(product);
     }
 
-    /// Who we are measured beside.
+    /// The names and versions of the peers.
     pub(crate) fn peers(&self) -> anyhow::Result<String> {
         let mut peers = Duck::NAME.to_owned();
         if let Some(postgres) = &self.postgres {
@@ -110,7 +110,7 @@ impl Run {
         Ok(peers)
     }
 
-    /// Fails if any two sides gave different results; says which aims were missed.
+    /// Prints the missed aims, and fails if results differ.
     pub(crate) fn judge(&self) -> anyhow::Result<()> {
         let missed = self.tables.iter().flat_map(|table| &table.missed);
         if self.size == Size::Full {

@@ -1,15 +1,16 @@
-//! The records of a live show, in the order in which a server would get them.
+//! The records of a live show, in the order in which a server would receive them.
 //!
-//! Ten-second playback records of many views: a crowd comes within the first hour, stays as
-//! long as it likes (exponential, 38 minutes on average, three hours at most) and sends a
-//! record every ten seconds. Every hundredth is sent twice, the copy ten seconds late. About
-//! one customer for two views: so some watch on two devices at once. The same seed gives the
-//! same bytes, and no more than the views themselves is held in memory.
+//! Playback records of ten seconds each. All views begin within the first hour; their lengths are
+//! exponential, 38 minutes on average and three hours at most. Every hundredth record is sent
+//! twice, the copy ten seconds later. There is one customer for two views, so some watch on two
+//! devices at once. The same seed gives the same bytes. Memory grows with the views, not with the
+//! records.
 
-use showreport_testkit::Random;
 use std::collections::VecDeque;
 
-/// When every show begins: a fixed hour, so that figures do not depend on the day.
+use showreport_testkit::Random;
+
+/// The start of every show: fixed, so that figures do not depend on the day.
 pub(crate) const BEGINS_MS: u64 = 1_795_446_000_000;
 
 const BEAT_MS: u64 = 10_000;
@@ -22,13 +23,13 @@ const SYSTEMS: [&str; 6] = ["Android", "iOS", "Linux", "macOS", "Windows", "tvOS
 const COUNTRIES: [&str; 10] = ["TW", "US", "JP", "DE", "GB", "FR", "KR", "IN", "BR", "CA"];
 const PROVINCES: [&str; 5] = ["", "-A", "-B", "-C", "-D"];
 
-/// One show, not yet told.
+/// A show that makes its records second by second.
 pub(crate) struct Show {
     /// Views by the second of ten in which they send.
     turns: [Vec<View>; 10],
     arrivals: VecDeque<View>,
     second: u64,
-    told: u64,
+    sent: u64,
     copies: u64,
     late: VecDeque<(u64, Vec<u8>)>,
 }
@@ -42,16 +43,18 @@ struct View {
 impl Show {
     /// A show of `records` records, copies included, all about `event`.
     pub(crate) fn new(event: &str, seed: u64, records: u64) -> Self {
-        let mut random = Random::new(seed);
+        let mut random = Random::with_seed(seed);
         let copies = records / (TWICE_EVERY + 1);
         let mut left = records - copies;
         let customers = (left / (BEATS_MEAN * 2)).max(1);
         let mut arrivals = Vec::new();
         while left > 0 {
-            let beats = random.exponential(BEATS_MEAN).clamp(1, BEATS_MAX).min(left);
+            let beats = exponential(&mut random, BEATS_MEAN)
+                .clamp(1, BEATS_MAX)
+                .min(left);
             left -= beats;
             let head = head(event, arrivals.len(), customers, &mut random);
-            let next_ms = random.below(ARRIVALS_MS);
+            let next_ms = random.u64(..ARRIVALS_MS);
             arrivals.push(View {
                 head,
                 next_ms,
@@ -63,14 +66,14 @@ impl Show {
             turns: Default::default(),
             arrivals: arrivals.into(),
             second: 0,
-            told: 0,
+            sent: 0,
             copies,
             late: VecDeque::new(),
         }
     }
 
-    /// Appends the lines of the next second to `lines`; how many, or nothing once the show is over.
-    pub(crate) fn tell(&mut self, lines: &mut Vec<u8>) -> Option<u64> {
+    /// Appends the lines of the next second; their number, or `None` once the show is over.
+    pub(crate) fn next_second(&mut self, lines: &mut Vec<u8>) -> Option<u64> {
         let turn = usize::try_from(self.second % 10).expect("below ten");
         let over = self.arrivals.is_empty() && self.turns.iter().all(Vec::is_empty);
         if over && self.late.is_empty() {
@@ -99,8 +102,8 @@ impl Show {
             let begin = lines.len();
             view.beat(lines);
             count += 1;
-            self.told += 1;
-            if self.copies > 0 && self.told.is_multiple_of(TWICE_EVERY) {
+            self.sent += 1;
+            if self.copies > 0 && self.sent.is_multiple_of(TWICE_EVERY) {
                 self.copies -= 1;
                 self.late
                     .push_back((self.second + 10, lines[begin..].to_vec()));
@@ -123,10 +126,10 @@ impl View {
     }
 }
 
-/// All of a view's records but their times.
+/// The part that is the same in all records of a view.
 fn head(event: &str, view: usize, customers: u64, random: &mut Random) -> String {
-    let customer = random.below(customers);
-    let device = customer * 2 + random.below(2);
+    let customer = random.u64(..customers);
+    let device = customer * 2 + random.u64(..2);
     let pick = |list: &[&'static str], by: u64| {
         let length = u64::try_from(list.len()).expect("a short list");
         list[usize::try_from(by % length).expect("shorter still")]
@@ -136,27 +139,38 @@ fn head(event: &str, view: usize, customers: u64, random: &mut Random) -> String
         "{{\"type\":\"playback\",\"event_id\":\"{event}\",\"playback_id\":\"{:016x}{view:08x}\",\
          \"customer_id\":\"customer-{customer:08}\",\"device_id\":\"device-{device:08}\",\
          \"device_os\":\"{}\",\"geo_region\":\"{country}{province}\",\"from\":",
-        random.next(),
+        random.u64(..),
         pick(&SYSTEMS, device),
     )
+}
+
+/// A random number with this mean, mostly small and rarely large.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a length needs no last digit, and is never negative"
+)]
+fn exponential(random: &mut Random, mean: u64) -> u64 {
+    (-(mean as f64) * (1.0 - random.f64()).ln()).round() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(seed: u64, records: u64) -> (u64, Vec<u8>) {
-        let (mut show, mut lines, mut count) = (Show::new("keynote", seed, records), Vec::new(), 0);
-        while let Some(more) = show.tell(&mut lines) {
+    fn records_of(seed: u64, count: u64) -> (u64, Vec<u8>) {
+        let (mut show, mut lines, mut count) = (Show::new("keynote", seed, count), Vec::new(), 0);
+        while let Some(more) = show.next_second(&mut lines) {
             count += more;
         }
         (count, lines)
     }
 
     #[test]
-    fn the_count_is_the_one_asked_for() {
+    fn a_show_has_as_many_records_as_it_was_made_with() {
         for records in [1, 100, 101, 9_999, 20_200] {
-            let (count, lines) = told(1, records);
+            let (count, lines) = records_of(1, records);
             let newlines = lines.split(|byte| *byte == b'\n').count() - 1;
             assert_eq!(
                 (count, newlines),
@@ -167,13 +181,13 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes() {
-        assert_eq!(told(7, 5_000), told(7, 5_000));
-        assert_ne!(told(7, 5_000), told(8, 5_000));
+        assert_eq!(records_of(7, 5_000), records_of(7, 5_000));
+        assert_ne!(records_of(7, 5_000), records_of(8, 5_000));
     }
 
     #[test]
-    fn one_in_a_hundred_comes_twice() {
-        let (_, lines) = told(1, 10_100);
+    fn one_record_in_a_hundred_is_sent_twice() {
+        let (_, lines) = records_of(1, 10_100);
         let mut lines: Vec<_> = lines.split(|byte| *byte == b'\n').collect();
         lines.sort_unstable();
         let twice = lines.windows(2).filter(|pair| pair[0] == pair[1]).count();

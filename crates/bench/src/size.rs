@@ -1,4 +1,4 @@
-//! Small: what a record takes on the disk once the lake is compacted.
+//! The bytes that a record takes on the disk once the lake is compacted.
 
 use super::figures::{bytes, thousands};
 use super::lake::live_files;
@@ -8,7 +8,7 @@ use showreport_testkit::size_bytes;
 
 const TABLES: [&str; 4] = ["spans", "chat", "polls", "votes"];
 
-/// Bytes a record.
+/// The aim in bytes a record.
 const EACH_MAX: f64 = 0.5;
 
 #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]

@@ -1,8 +1,7 @@
-//! Starting: how soon a server is ready that has many events and a full journal.
+//! Starting: how soon a server is ready with many events and a full journal.
 
 use std::fmt::Write;
 use std::fs::File;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
@@ -10,7 +9,7 @@ use super::figures::{Samples, Unit, bytes, thousands};
 use super::run::{Run, Size};
 use super::show::Show;
 use super::table::Table;
-use showreport_testkit::{Server, head};
+use showreport_testkit::{Client, Server};
 
 const READY_WITHIN: f64 = 2.0;
 
@@ -19,7 +18,7 @@ const EVENTS_EACH: u64 = 1_000;
 
 const BODY_BYTES: usize = 8 << 20;
 
-/// With fewer records than this a run is for a quick look.
+/// A run with fewer records is for a quick look.
 const RECORDS_QUICK: u64 = 10_000_000;
 
 pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
@@ -31,8 +30,8 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     };
     let product = run.fresh("start")?;
     let server = Server::start(&product, flags)?;
-    register(&server, events)?;
-    // Whoever changes the lake holds this lock. While we do, nothing leaves the journal.
+    register(&server.client, events)?;
+    // A flush takes this lock. While it is held here, the journal is not flushed.
     let lock = File::options()
         .create(true)
         .write(true)
@@ -40,18 +39,17 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
         .open(product.data_dir.join("flush.lock"))
         .context("open the flush lock")?;
     lock.lock().context("take the flush lock")?;
-    fill(&server)?;
-    let journal = journal_bytes(&server)?;
-    // Killed at once, each time: what was in the journal still is, but for a first flush.
+    fill(&server.client)?;
+    let journal = journal_bytes(&server.client)?;
+    // Each server is killed once it is ready, so the journal stays full but for a first flush.
     drop(server);
     drop(lock);
     let (mut listening, mut ready) = (Vec::new(), Vec::new());
     for _ in 0..run.pairs() {
         let server = Server::start(&product, flags)?;
-        wait_until_ready(&server)?;
+        ready.push(server.wait_until_ready()?.as_secs_f64());
         listening.push(server.listened_after.as_secs_f64());
-        ready.push(server.started.elapsed().as_secs_f64());
-        let still = journal_bytes(&server)?;
+        let still = journal_bytes(&server.client)?;
         ensure!(
             still > journal / 2,
             "of {journal} bytes in the journal {still} are left"
@@ -82,8 +80,8 @@ pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn register(server: &Server, events: u64) -> anyhow::Result<()> {
-    let mut connection = server.connect()?;
+fn register(client: &Client, events: u64) -> anyhow::Result<()> {
+    let mut connection = client.connect()?;
     for first in (0..events).step_by(usize::try_from(EVENTS_EACH)?) {
         let mut body = String::new();
         for event in first..first + EVENTS_EACH {
@@ -93,41 +91,39 @@ fn register(server: &Server, events: u64) -> anyhow::Result<()> {
             )
             .expect("writing to a string");
         }
-        let head = head("POST", "/collect", &server.token, body.len());
-        let answer = connection.send(head.as_bytes(), body.as_bytes())?;
-        ensure!(
-            answer.status == 202,
-            "events were answered {}",
-            answer.status
-        );
+        let status = connection
+            .send("POST", "/collect", &client.token, body)?
+            .status;
+        ensure!(status == 202, "events were answered {status}");
     }
     Ok(())
 }
 
-/// Sends records until the server takes no more.
-fn fill(server: &Server) -> anyhow::Result<()> {
-    let mut connection = server.connect()?;
+/// Sends records until the server refuses with 503.
+fn fill(client: &Client) -> anyhow::Result<()> {
+    let mut connection = client.connect()?;
     for seed in 0.. {
         let mut show = Show::new("keynote", seed, 5_000_000);
         let mut body = Vec::new();
-        while show.tell(&mut body).is_some() {
+        while show.next_second(&mut body).is_some() {
             if body.len() < BODY_BYTES {
                 continue;
             }
-            let head = head("POST", "/collect", &server.token, body.len());
-            let answer = connection.send(head.as_bytes(), &body)?;
-            match answer.status {
-                202 => body.clear(),
+            let records = std::mem::take(&mut body);
+            let response = connection.send("POST", "/collect", &client.token, records)?;
+            match response.status {
+                202 => {}
                 503 => return Ok(()),
-                other => bail!("{other}: {}", String::from_utf8_lossy(&answer.body)),
+                other => bail!("{other}: {}", response.text()),
             }
         }
     }
     Ok(())
 }
 
-fn journal_bytes(server: &Server) -> anyhow::Result<u64> {
-    let metrics = String::from_utf8(server.get("/metrics")?.body)?;
+fn journal_bytes(client: &Client) -> anyhow::Result<u64> {
+    let metrics = client.get("/metrics")?;
+    let metrics = metrics.text();
     let line = metrics
         .lines()
         .find_map(|line| line.strip_prefix("showreport_journal_waiting_bytes "));
@@ -135,11 +131,4 @@ fn journal_bytes(server: &Server) -> anyhow::Result<u64> {
         .trim()
         .parse()
         .context("read the journal's bytes")
-}
-
-fn wait_until_ready(server: &Server) -> anyhow::Result<()> {
-    while server.get("/readyz")?.status != 200 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }

@@ -1,22 +1,22 @@
-//! Tables, for the terminal and for the paper alike.
+//! Tables, in Markdown for the terminal and for docs/benchmarks.md.
 
 use std::fmt;
 
 use super::figures::{Measured, Samples, Unit, bytes, peak};
 
-/// Rows under a headline.
+/// A table with its title.
 pub(crate) struct Table {
     title: String,
     note: String,
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
-    /// What must not be, in words.
+    /// Results that differ, in words.
     pub(crate) wrong: Vec<String>,
     /// Aims that were missed, in words.
     pub(crate) missed: Vec<String>,
 }
 
-/// Ours against another's, done alternately.
+/// The product beside a peer, measured in turn.
 pub(crate) struct Comparison {
     pub(crate) what: String,
     pub(crate) peer: &'static str,
@@ -27,15 +27,15 @@ pub(crate) struct Comparison {
     pub(crate) theirs_peak: Option<u64>,
     pub(crate) ours_bytes: Option<u64>,
     pub(crate) theirs_bytes: Option<u64>,
-    /// How many times better ours shall be.
+    /// How many times better the product shall be.
     pub(crate) aim: f64,
     pub(crate) peak_max: Option<u64>,
-    /// What differs, if anything does.
+    /// How the results differ.
     pub(crate) difference: Option<String>,
 }
 
 impl Comparison {
-    /// By time, of runs of both sides.
+    /// A comparison of times.
     pub(crate) fn by_time(
         what: impl Into<String>,
         peer: &'static str,
@@ -58,7 +58,7 @@ impl Comparison {
         }
     }
 
-    /// With what the ratio and the memory shall be.
+    /// With the aims for the ratio and for the peak in bytes.
     pub(crate) fn aiming(mut self, aim: f64, peak_max: Option<u64>) -> Self {
         self.aim = aim;
         self.peak_max = peak_max;
@@ -95,7 +95,7 @@ impl Table {
         Self::new(title, &header)
     }
 
-    /// What a reader should know of all rows.
+    /// A paragraph below the title.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
@@ -105,7 +105,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Says whether an aim was met, and remembers if not.
+    /// The text of a cell that says whether an aim was met. A missed aim is kept.
     pub(crate) fn verdict(&mut self, what: &str, met: bool, aim: &str) -> String {
         if !met {
             self.missed.push(format!("{}, {what}: {aim}", self.title));
@@ -146,7 +146,7 @@ fn shown(count: Option<u64>) -> String {
     count.map_or_else(|| "–".to_owned(), bytes)
 }
 
-/// Markdown, with columns under each other.
+/// Markdown with aligned columns.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## {}\n", self.title)?;

@@ -1,10 +1,10 @@
-//! What lies in a directory.
+//! The files below a directory.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every file below a folder, by its path from there.
+/// Every file below a folder, by its path relative to the folder.
 pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,138 +1,234 @@
-//! As much of HTTP as a load generator needs, and no more: it shares the
-//! processors with the server that it measures.
+//! A blocking HTTP/1.1 client: one connection that is kept, one request at a time.
+//!
+//! Each connection runs on the thread that calls it. A client with threads of its own would cost
+//! two switches of threads a request, on the processors that the server under measurement needs.
 
 use std::borrow::Cow;
-use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Version};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
-/// Longer than any answer may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+use crate::server::{Client, Server};
 
-/// A connection that is kept.
+/// No response takes longer.
+const RESPONSE_WITHIN: Duration = Duration::from_mins(10);
+
+/// A connection that is kept open from one request to the next.
 pub struct Connection {
-    stream: TcpStream,
-    received: Vec<u8>,
+    runtime: Runtime,
+    sender: SendRequest<Full<Bytes>>,
 }
 
-/// An answer, whole.
-pub struct Answer {
+/// A response with its whole body.
+pub struct Response {
     pub status: u16,
-    /// The status line and the headers.
-    pub head: String,
-    pub body: Vec<u8>,
+    pub version: Version,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Connection {
     pub fn open(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).context("connect to the server")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            stream,
-            received: Vec::with_capacity(4_096),
-        })
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let sender = runtime.block_on(async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+            // Its errors reach the request that is under way.
+            runtime.spawn(connection);
+            anyhow::Ok(sender)
+        });
+        let sender = sender.context("connect to the server")?;
+        Ok(Self { runtime, sender })
     }
 
-    /// Sends a request in two parts that lie apart in memory, and waits for the answer.
-    pub fn send(&mut self, head: &[u8], body: &[u8]) -> anyhow::Result<Answer> {
-        let written = self
-            .stream
-            .write_vectored(&[IoSlice::new(head), IoSlice::new(body)])?;
-        if let Some(rest) = head.get(written..) {
-            self.stream.write_all(rest)?;
-        }
-        self.stream
-            .write_all(&body[written.saturating_sub(head.len())..])?;
-        self.receive(!head.starts_with(b"HEAD "))
+    /// Sends a request of a token's holder and reads the response.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Response> {
+        let mut request = request(method, path, body)?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        self.send_request(request)
     }
 
-    fn receive(&mut self, has_body: bool) -> anyhow::Result<Answer> {
-        self.received.clear();
-        let head_end = loop {
-            let found = self
-                .received
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n");
-            if let Some(end) = found {
-                break end + 4;
-            }
-            self.more()?;
+    /// Sends a request as it is and reads the response.
+    pub fn send_request(&mut self, request: Request<Bytes>) -> anyhow::Result<Response> {
+        let sender = &mut self.sender;
+        let exchange = async {
+            sender.ready().await?;
+            let response = sender.send_request(request.map(Full::new)).await?;
+            let (head, body) = response.into_parts();
+            hyper::Result::Ok((head, body.collect().await?.to_bytes()))
         };
-        let head =
-            std::str::from_utf8(&self.received[..head_end]).context("read an answer's head")?;
-        let status = head.get(9..12).and_then(|code| code.parse().ok());
-        let status = status.with_context(|| format!("no status in {head:?}"))?;
-        let length = if has_body { body_length(head)? } else { 0 };
-        let head = head.to_owned();
-        while self.received.len() < head_end + length {
-            self.more()?;
-        }
-        Ok(Answer {
-            status,
-            head,
-            body: self.received[head_end..head_end + length].to_vec(),
+        let response = self
+            .runtime
+            .block_on(async { timeout(RESPONSE_WITHIN, exchange).await });
+        let response = response.context("wait for a response")?;
+        let (head, body) = response.context("read a response")?;
+        Ok(Response {
+            status: head.status.as_u16(),
+            version: head.version,
+            headers: head.headers,
+            body,
         })
-    }
-
-    fn more(&mut self) -> anyhow::Result<()> {
-        let mut chunk = [0; 8_192];
-        let read = loop {
-            match self.stream.read(&mut chunk) {
-                // A wait with a time limit is not taken up again by itself.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.context("read an answer")?,
-            }
-        };
-        ensure!(read > 0, "the server closed the connection");
-        self.received.extend(&chunk[..read]);
-        Ok(())
     }
 }
 
-impl Answer {
+impl Response {
     /// The value of a header; empty where it is absent.
-    pub fn header(&self, wanted: &str) -> &str {
-        header(&self.head, wanted).unwrap_or_default()
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
-    /// In how many seconds to come again.
+    /// Seconds after which the server wants the request again.
     pub fn retry_after(&self) -> Option<u64> {
-        self.header("retry-after").parse().ok()
+        self.headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()
     }
 
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
-}
 
-fn body_length(head: &str) -> anyhow::Result<usize> {
-    if let Some(length) = header(head, "content-length") {
-        return length.parse().context("read the length of an answer");
+    /// The status line and the headers, a line each.
+    pub fn head(&self) -> String {
+        let mut head = format!("{:?} {}\n", self.version, self.status);
+        for (name, value) in &self.headers {
+            writeln!(
+                head,
+                "{name}: {}",
+                String::from_utf8_lossy(value.as_bytes())
+            )
+            .expect("writing to a string");
+        }
+        head
     }
-    if header(head, "transfer-encoding").is_some() {
-        bail!("an answer in chunks, which this client does not read");
-    }
-    Ok(0)
 }
 
-fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
-    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
-    Some(value.trim())
-}
-
-/// The head of a request, its blank line included.
-pub fn head(method: &str, path: &str, token: &str, body_bytes: usize) -> String {
-    let kind = if path == "/collect" {
+/// A request without a token.
+pub fn request(method: &str, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Request<Bytes>> {
+    let is_ndjson = path.starts_with("/collect");
+    let kind = if is_ndjson {
         "application/x-ndjson"
     } else {
         "application/json"
     };
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: {kind}\r\nContent-Length: {body_bytes}\r\n\r\n"
-    )
+    let request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes())?)
+        .uri(path)
+        .header(HOST, "showreport.example")
+        .header(CONTENT_TYPE, kind);
+    request
+        .body(body.into())
+        .with_context(|| format!("a request for {path}"))
+}
+
+/// The path of an absolute address, with its query.
+pub fn path_of(address: &Value) -> anyhow::Result<String> {
+    let rest = address
+        .as_str()
+        .and_then(|address| address.split_once("://"));
+    let path = rest.and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    let path = path.with_context(|| format!("{address} is no absolute address"))?;
+    Ok(path.to_owned())
+}
+
+impl Client {
+    pub fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(&self.address)
+    }
+
+    /// Sends one request on a connection of its own.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Response> {
+        self.connect()?.send(method, path, &self.token, body)
+    }
+
+    pub fn get(&self, path: &str) -> anyhow::Result<Response> {
+        self.send("GET", path, Bytes::new())
+    }
+
+    /// Posts JSON; the status and the JSON of the response.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let response = self.send("POST", path, body.to_string())?;
+        let body = serde_json::from_slice(&response.body).context("read a response")?;
+        Ok((response.status, body))
+    }
+
+    /// Posts JSON on a connection that is kept. The response must be a success.
+    pub fn ask(
+        &self,
+        connection: &mut Connection,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let response = connection.send("POST", path, &self.token, body.to_string())?;
+        let (status, text) = (response.status, response.text());
+        ensure!(status < 300, "{path} was answered {status}: {text}");
+        serde_json::from_slice(&response.body).context("read a response")
+    }
+
+    /// Sends records, each of which must be accepted.
+    pub fn collect(&self, records: impl Into<Bytes>) -> anyhow::Result<()> {
+        let response = self.send("POST", "/collect", records)?;
+        let (status, text) = (response.status, response.text());
+        ensure!(
+            status == 202 && text.ends_with("\"rejected\":[]}"),
+            "records were answered {status}: {text}"
+        );
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Waits until the server says that it is ready. Fails if it ends before.
+    pub fn wait_until_ready(&self) -> anyhow::Result<Duration> {
+        while self.client.get("/readyz")?.status != 200 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(self.started.elapsed())
+    }
+
+    /// Waits until the server has done a whole round of maintenance.
+    ///
+    /// A round ends with a checkpoint, which empties the database's log. So this writes a record,
+    /// and once the log is empty again the lake is compacted.
+    pub fn wait_until_compacted(&self, database_log: &std::path::Path) -> anyhow::Result<()> {
+        /// Longer than the pause between two rounds.
+        const COMPACTED_WITHIN: Duration = Duration::from_mins(15);
+        let record =
+            r#"{"type":"event","event_id":"maintenance","kind":"live","title":"Maintenance"}"#;
+        let begun = Instant::now();
+        self.client.collect(record)?;
+        while std::fs::metadata(database_log).is_ok_and(|log| log.len() > 0) {
+            ensure!(
+                begun.elapsed() < COMPACTED_WITHIN,
+                "no round of maintenance ended within {COMPACTED_WITHIN:?}"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
 }

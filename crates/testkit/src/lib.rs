@@ -1,25 +1,28 @@
-//! What the tools share: starting the product as a process, talking to it over HTTP, watching its
-//! memory and its files, and a random generator with a seed.
+//! What the tools share: starting the product as a process, an HTTP client, the memory and the
+//! files of a process, random numbers that a seed repeats, and the clock.
 //!
-//! Nothing of the product is linked, so what the tools measure and break is the program that ships.
+//! No crate of the product is linked: the tools drive the program that ships.
 
-mod random;
+mod clock;
+mod files;
 mod process;
 mod step;
+pub mod python;
 mod cgroup;
 mod processors;
-mod files;
-mod http;
 mod product;
+#[cfg(feature = "http")]
+mod http;
 mod server;
-pub mod python;
 
 pub use cgroup::Cgroup;
+pub use clock::{DAY_MS, now, now_ms};
+pub use fastrand::Rng as Random;
 pub use files::{files_below, size_bytes};
-pub use http::{Answer, Connection, head};
+#[cfg(feature = "http")]
+pub use http::{Connection, Response, path_of, request};
 pub use process::{finish_watched, output};
 pub use processors::{Apart, MISSING as NO_PROCESSOR};
 pub use product::{ORG, Product};
-pub use random::Random;
-pub use server::Server;
-pub use step::{built_beside, cargo, execute, is_ci, named, root, step};
+pub use server::{Client, Launch, Server};
+pub use step::{built_beside, cargo, execute, is_ci, leave_out, named, root, step};

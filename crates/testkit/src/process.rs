@@ -1,4 +1,4 @@
-//! Other programs, and how much memory they took.
+//! Running programs, and the memory of processes.
 
 use std::fs;
 use std::io::Read;
@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-/// What a program says on stdout, without the last newline.
+/// What a program prints, without the last newline. Fails unless the program succeeds.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("start {name}"))?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
+    let problem = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "{name} ended with {}: {complaint}",
+        "{name} ended with {}: {problem}",
         output.status
     );
-    let said = String::from_utf8(output.stdout).context("read what a program said")?;
-    Ok(said.trim_end().to_owned())
+    let printed = String::from_utf8(output.stdout).context("read what a program printed")?;
+    Ok(printed.trim_end().to_owned())
 }
 
-/// Waits for a program whose words are few, and watches its memory meanwhile.
+/// Waits for a program and samples its memory. What it prints must fit into a pipe.
 ///
-/// The peak is read from a program that still runs, so what it takes in its last moment may be missed.
+/// Gives what it printed and its peak in bytes, which may miss the last `every` of its life.
 pub fn finish_watched(mut child: Child, every: Duration) -> anyhow::Result<(String, u64)> {
     let mut peak = 0;
     let status = loop {
@@ -33,26 +33,23 @@ pub fn finish_watched(mut child: Child, every: Duration) -> anyhow::Result<(Stri
         }
         std::thread::sleep(every);
     };
-    let (mut said, mut complaint) = (String::new(), String::new());
+    let (mut printed, mut problem) = (String::new(), String::new());
     if let Some(stdout) = &mut child.stdout {
-        stdout.read_to_string(&mut said)?;
+        stdout.read_to_string(&mut printed)?;
     }
     if let Some(stderr) = &mut child.stderr {
-        stderr.read_to_string(&mut complaint)?;
+        stderr.read_to_string(&mut problem)?;
     }
-    ensure!(
-        status.success(),
-        "a program ended with {status}: {complaint}"
-    );
-    Ok((said, peak))
+    ensure!(status.success(), "a program ended with {status}: {problem}");
+    Ok((printed, peak))
 }
 
-/// The most memory that a process had resident, since it began or since `forget_peak`.
+/// The greatest resident memory of a process since its start or `forget_peak`.
 pub(crate) fn peak_bytes(process: u32) -> anyhow::Result<u64> {
     status_bytes(process, "VmHWM:")
 }
 
-/// The memory that a process has resident.
+/// The resident memory of a process.
 pub(crate) fn resident_bytes(process: u32) -> anyhow::Result<u64> {
     status_bytes(process, "VmRSS:")
 }
@@ -68,7 +65,7 @@ fn status_bytes(process: u32, name: &str) -> anyhow::Result<u64> {
     Ok(kib * 1_024)
 }
 
-/// Lets the peak begin anew.
+/// Resets the peak of a process.
 pub(crate) fn forget_peak(process: u32) -> anyhow::Result<()> {
     fs::write(format!("/proc/{process}/clear_refs"), "5").context("reset the peak of a process")
 }

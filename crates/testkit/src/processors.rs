@@ -1,24 +1,23 @@
-//! Processors of their own, for a server and for those who speak to it: as on two machines.
+//! Pins a server to one processor and its clients to the others, as if on two machines.
 
 use std::fs;
 use std::process::{Command, id};
 
 use anyhow::{Context, bail};
 
-use super::process::output;
+use crate::process::output;
 
-/// What must be there for it.
 pub const MISSING: &str = "a server of its own processor needs two processors and \
      `taskset`: apt-get install util-linux";
 
-/// This process, kept to all its processors but the first; until dropped.
+/// Pins this process to all its processors but the first, until dropped.
 pub struct Apart {
     all: Vec<u32>,
 }
 
 impl Apart {
-    /// Starts something on the first processor, where it stays with all that it starts. Nothing, if
-    /// that cannot be done here.
+    /// Runs `start` on the first processor, where the processes that it starts stay. `None` where
+    /// the machine has one processor or no `taskset`.
     pub fn start<T>(
         start: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<Option<(Self, T)>> {
@@ -31,7 +30,7 @@ impl Apart {
         }
         let (first, others) = (*first, others.to_vec());
         let apart = Self { all };
-        // Whatever is started has the processors of the thread that starts it.
+        // A process inherits the processors of the thread that starts it.
         keep_to(&[first])?;
         let started = start()?;
         keep_to(&others)?;

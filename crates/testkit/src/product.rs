@@ -1,4 +1,4 @@
-//! Our side: the program under measurement, and its data directory.
+//! The program, and a data directory of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::process::output;
+use crate::process::output;
 
-/// The organisation of everything that is asked about.
+/// The organisation that every data directory of the tools has.
 pub const ORG: &str = "acme";
 
 /// The program with one data directory.
@@ -19,7 +19,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// With a fresh data directory that has one organisation.
+    /// Makes a fresh data directory with one organisation.
     pub fn fresh(binary: &Path, data_dir: PathBuf) -> anyhow::Result<Self> {
         if data_dir.exists() {
             fs::remove_dir_all(&data_dir).context("remove the last data directory")?;
@@ -36,9 +36,14 @@ impl Product {
         output(&mut self.command(&["org", "create", org])).map(drop)
     }
 
-    /// A token that may do everything in the organisation.
+    /// A token with every scope of the organisation.
     pub fn token(&self) -> anyhow::Result<String> {
-        output(&mut self.command(&["token", "create", "--org", ORG, "--scope", "admin"]))
+        self.token_of(ORG, "admin")
+    }
+
+    pub fn token_of(&self, org: &str, scopes: &str) -> anyhow::Result<String> {
+        let create = ["token", "create", "--org", org, "--scope", scopes];
+        output(&mut self.command(&create))
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -47,9 +52,26 @@ impl Product {
             .args(arguments)
             .arg("--data-dir")
             .arg(&self.data_dir)
-            // One organisation with one token sends as much as the server can take.
+            // The tools send with one token as much as the server can take.
             .env("SHOWREPORT_RECORDS_PER_MINUTE", u32::MAX.to_string())
             .env("SHOWREPORT_TOKEN_RECORDS_PER_MINUTE", u32::MAX.to_string());
         command
+    }
+
+    /// The command of a server on a free port.
+    pub fn serve(&self, flags: &[&str]) -> Command {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(flags);
+        command
+    }
+
+    /// Where servers on this directory log, unless their command says otherwise.
+    pub fn log(&self) -> PathBuf {
+        self.data_dir.with_extension("log")
+    }
+
+    /// `SQLite`'s write-ahead log.
+    pub fn database_log(&self) -> PathBuf {
+        self.data_dir.join("meta.sqlite-wal")
     }
 }

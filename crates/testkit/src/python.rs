@@ -1,15 +1,15 @@
-//! Python environments of our own, with what others wrote.
+//! Python environments with packages from `PyPI`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::step::execute;
 
-/// What to do where Python has no part that makes environments; Debian packs it apart.
+/// Debian packs the module that makes environments apart from Python.
 pub const MISSING: &str =
     "python3 cannot make a virtual environment; on Debian, `apt-get install python3-venv`";
 
-/// Whether environments can be made.
+/// Whether Python can make environments.
 pub fn can_make_environments() -> bool {
     let mut python = Command::new("python3");
     python
@@ -18,7 +18,7 @@ pub fn can_make_environments() -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
-/// Makes an environment that has these packages, and returns its Python.
+/// Makes or updates an environment with these packages, and returns its Python.
 pub fn environment(folder: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let python = folder.join("bin/python");
     if !python.exists() {

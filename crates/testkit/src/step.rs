@@ -1,14 +1,14 @@
-//! Running other programs, each with a headline and its time.
+//! Steps of a run: a headline each, and how long it took.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
-    // As cargo says now: checkouts that share a target directory share this program.
+    // The variable comes first: checkouts that share a target directory share this program.
     let here = std::env::var_os("CARGO_MANIFEST_DIR");
     let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&here)
@@ -18,7 +18,7 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Whether a machine runs this, which must not leave anything out.
+/// Whether this runs on CI, where nothing may be left out.
 pub fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
@@ -28,11 +28,11 @@ pub fn cargo(arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(arguments).current_dir(root());
-    // What `cargo run` tells us about ourselves is nobody else's business: `ring`
-    // builds anew when it changes, and with it nearly everything.
+    // `cargo run` sets these for the program that it runs. `ring` is built anew when they change,
+    // and with it nearly everything.
     for (name, _) in std::env::vars_os() {
-        let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_"];
-        if about_us
+        let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if prefixes
             .iter()
             .any(|prefix| name.to_string_lossy().starts_with(prefix))
         {
@@ -42,19 +42,19 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// The product as it was built beside this program, wherever cargo builds to.
+/// The product as cargo built it beside this program.
 pub fn built_beside() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("find where cargo builds to")?;
     Ok(this.with_file_name("showreport"))
 }
 
-/// A program that was named.
+/// The absolute path of a program that was named.
 pub fn named(binary: &Path) -> anyhow::Result<PathBuf> {
     let found = binary.canonicalize();
     found.with_context(|| format!("find {}", binary.display()))
 }
 
-/// Does one step and says what it is and how long it took.
+/// Runs a step, and prints its title and how long it took.
 pub fn step(title: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     println!("\n== {title}");
     let begun = Instant::now();
@@ -63,7 +63,16 @@ pub fn step(title: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::R
     Ok(())
 }
 
-/// Runs a program to its end; anything but success is an error.
+/// Reports that a part cannot run here, and the reason. On CI that is an error.
+pub fn leave_out(what: &str, reason: &str) -> anyhow::Result<()> {
+    if is_ci() {
+        bail!("{reason}");
+    }
+    eprintln!("\n== {what}: LEFT OUT. {reason}");
+    Ok(())
+}
+
+/// Runs a program to its end. Anything but success is an error.
 pub fn execute(command: &mut Command) -> anyhow::Result<()> {
     let status = command
         .status()

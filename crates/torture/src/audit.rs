@@ -1,4 +1,4 @@
-//! What an event's reports say, asked for and downloaded as anybody would.
+//! Orders the reports of an event over HTTP, and compares their rows with what was sent.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use super::book::{Fact, Found, Show, Verdict, compare};
 use super::load::{CUSTOMERS, OPTIONS};
-use super::victim::Caller;
+use super::sent::{Fact, Found, Show, Verdict, compare};
+use showreport_testkit::{Client, path_of};
 
-/// Where reports are ordered.
+/// The path that orders reports.
 pub(crate) const REPORTS: &str = "/bv/analytics/v1/events/reports";
 const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 const RUNNING: &str = "EVENT_REPORT_STATUS_RUNNING";
 
-/// From the start of a server until a report is there that another one had begun.
+/// From the start of a server until a report is made that another server had begun.
 pub(crate) const MADE_WITHIN: Duration = Duration::from_mins(1);
 
-/// Orders reports about an event; nothing, if it is not known.
+/// Orders reports about an event; `None` if the event is unknown.
 pub(crate) fn order(
-    caller: &Caller,
+    client: &Client,
     event: &str,
     entries: &Value,
 ) -> anyhow::Result<Option<Vec<String>>> {
     let order =
         json!({"id": event, "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": entries});
-    let (status, answer) = caller.post(REPORTS, &order)?;
+    let (status, answer) = client.post(REPORTS, &order)?;
     if status == 404 {
         return Ok(None);
     }
@@ -39,19 +39,19 @@ pub(crate) fn order(
     ids.collect::<anyhow::Result<_>>().map(Some)
 }
 
-/// Reports as they stand, at most 100.
-pub(crate) fn look(caller: &Caller, ids: &[String]) -> anyhow::Result<Vec<Value>> {
+/// The state of these reports, at most 100.
+pub(crate) fn look(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Value>> {
     let reports: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
-    let (status, answer) = caller.post(BATCH_GET, &json!({"reports": reports}))?;
+    let (status, answer) = client.post(BATCH_GET, &json!({"reports": reports}))?;
     ensure!(status == 200, "reports were answered {status}: {answer}");
     Ok(answer["reports"].as_array().context("no reports")?.clone())
 }
 
-/// Waits until all of these reports have ended, well or not.
-pub(crate) fn wait(caller: &Caller, ids: &[String]) -> anyhow::Result<Vec<Value>> {
+/// Waits until all of these reports have ended, made or failed.
+pub(crate) fn wait(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Value>> {
     let begun = Instant::now();
     loop {
-        let reports = look(caller, ids)?;
+        let reports = look(client, ids)?;
         if reports.iter().all(|report| report["status"] != RUNNING) {
             return Ok(reports);
         }
@@ -63,24 +63,26 @@ pub(crate) fn wait(caller: &Caller, ids: &[String]) -> anyhow::Result<Vec<Value>
     }
 }
 
-/// The file of a report that was made.
-pub(crate) fn download(caller: &Caller, report: &Value) -> anyhow::Result<String> {
-    let uri = report["uri"].as_str();
-    let uri = uri.with_context(|| format!("a report has no file: {report}"))?;
-    let path = uri.splitn(4, '/').nth(3).context("a link without a path")?;
-    let (status, body) = caller.get(&format!("/{path}"))?;
-    ensure!(status == 200, "a download was answered {status}");
-    String::from_utf8(body).context("read a report")
+/// Downloads the file of a report that was made.
+pub(crate) fn download(client: &Client, report: &Value) -> anyhow::Result<String> {
+    let path = path_of(&report["uri"]).with_context(|| format!("the file of {report}"))?;
+    let response = client.get(&path)?;
+    ensure!(
+        response.status == 200,
+        "a download was answered {}",
+        response.status
+    );
+    String::from_utf8(response.body.into()).context("read a report")
 }
 
-/// What is wrong with what a server says about an event.
-pub(crate) fn audit(caller: &Caller, show: &Show) -> anyhow::Result<Verdict> {
-    let found = find(caller, &show.event).with_context(|| format!("audit {}", show.event))?;
-    Ok(compare(&show.told, &found))
+/// Compares the reports of an event with what was sent about it.
+pub(crate) fn audit(client: &Client, show: &Show) -> anyhow::Result<Verdict> {
+    let found = find(client, &show.event).with_context(|| format!("audit {}", show.event))?;
+    Ok(compare(&show.requests, &found))
 }
 
-/// Everything that is to be found about an event.
-fn find(caller: &Caller, event: &str) -> anyhow::Result<Found> {
+/// Makes five reports of an event, and reads the facts out of them.
+fn find(client: &Client, event: &str) -> anyhow::Result<Found> {
     let entries = json!([
         {"dimension": "REPORT_DIMENSION_WATCH_TIME"},
         {"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]},
@@ -89,12 +91,12 @@ fn find(caller: &Caller, event: &str) -> anyhow::Result<Found> {
         {"dimension": "REPORT_DIMENSION_POLL_SUMMARIES"},
     ]);
     let mut found = Found::default();
-    let Some(ids) = order(caller, event, &entries)? else {
+    let Some(ids) = order(client, event, &entries)? else {
         return Ok(found);
     };
     let mut tables = Vec::new();
-    for report in wait(caller, &ids)? {
-        tables.push(Table::read(&download(caller, &report)?));
+    for report in wait(client, &ids)? {
+        tables.push(Table::read(&download(client, &report)?));
     }
     let [views, customers, messages, votes, options] = tables.as_slice() else {
         bail!("{} reports of 5", tables.len());
@@ -111,7 +113,7 @@ fn find(caller: &Caller, event: &str) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// The stretches of each view, a bit each: as many milliseconds as the view was watched.
+/// The spans of each view, a bit each: the view was watched as many milliseconds as the mask says.
 fn read_views(views: &Table, found: &mut Found) -> anyhow::Result<BTreeMap<u64, u64>> {
     let mut masks = BTreeMap::new();
     for row in &views.rows {
@@ -124,7 +126,7 @@ fn read_views(views: &Table, found: &mut Found) -> anyhow::Result<BTreeMap<u64, 
     Ok(masks)
 }
 
-/// Customers' figures follow from their views', whose stretches lie at the same times.
+/// A customer's figures follow from the views, since all views have their spans at the same times.
 fn check_customers(
     customers: &Table,
     masks: &BTreeMap<u64, u64>,
@@ -137,23 +139,23 @@ fn check_customers(
         *watched += mask;
         *attended |= mask;
     }
-    let mut said = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for row in &customers.rows {
         let figures = (
             customers.number(row, "views")?,
             customers.millis(row, "watch_seconds")?,
             customers.millis(row, "attended_seconds")?,
         );
-        said.insert(customers.number(row, "customer_id")?, figures);
+        reported.insert(customers.number(row, "customer_id")?, figures);
     }
-    if said != expected {
-        let wrong = format!("customers have {said:?}, and by their views {expected:?}");
+    if reported != expected {
+        let wrong = format!("customers have {reported:?}, and by their views {expected:?}");
         found.wrong.push(wrong);
     }
     Ok(())
 }
 
-/// The latest vote of each counts, and no other.
+/// Of each voter the latest vote counts, and no other.
 fn read_votes(rows: &Table, options: &Table, found: &mut Found) -> anyhow::Result<()> {
     let mut latest: BTreeMap<u64, u64> = BTreeMap::new();
     let mut counting: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
@@ -181,17 +183,17 @@ fn read_votes(rows: &Table, options: &Table, found: &mut Found) -> anyhow::Resul
         let chosen = latest
             .values()
             .filter(|&nth| nth % u64::from(OPTIONS) == option);
-        let (said, expected) = (options.number(row, "votes")?, chosen.count() as u64);
-        if said != expected {
-            found
-                .wrong
-                .push(format!("option {option} has {said} votes, not {expected}"));
+        let (reported, expected) = (options.number(row, "votes")?, chosen.count() as u64);
+        if reported != expected {
+            found.wrong.push(format!(
+                "option {option} has {reported} votes, not {expected}"
+            ));
         }
     }
     Ok(())
 }
 
-/// A report in CSV none of whose cells needs a quotation mark.
+/// A CSV file without quotation marks.
 pub(crate) struct Table {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,

@@ -1,4 +1,4 @@
-//! Bodies that are small and unpack to much: each is refused, and takes hardly any memory.
+//! Decompression bombs: each body is refused, within a bounded memory.
 
 use std::fs;
 use std::path::Path;
@@ -7,41 +7,65 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 
-use super::{Outcome, Torment};
-use showreport_testkit::{Product, Server};
-use showreport_testkit::{execute, root};
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use showreport_testkit::{Product, Server, execute, request, root};
 
-/// How much more memory the server may take for all of a kind at once.
+/// How much more memory the server may take for all copies of a bomb at once.
 const MEMORY_MAX: u64 = 32 << 20;
 
-/// The same for bodies that are allowed: for each processor one that is unpacked, as much again
-/// to read it, and one window.
+/// The same for bodies of the permitted size: for each processor one that is unpacked, as much
+/// again to decode it, and one window.
 fn memory_max_fitting() -> u64 {
     let processors = thread::available_parallelism().map_or(2, usize::from);
     (processors.min(8) as u64 * 32 + 16) << 20
 }
 
-/// How long a bomb is sent again and again while the server has no turn for it.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a bomb is sent again that was refused with `Retry-After`.
+const RETRIED_FOR: Duration = Duration::from_mins(2);
 
-/// A body and what it deserves.
+/// A body, and the status of its response.
 struct Bomb {
     name: String,
-    answer: u16,
+    status: u16,
     encoding: String,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
+pub(crate) struct Bombs;
+
+impl Scenario for Bombs {
+    fn name(&self) -> &'static str {
+        "bombs"
+    }
+
+    fn about(&self) -> &'static str {
+        "bodies that unpack to much are refused within a bounded memory"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 100,
+            small: 16,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    let product = Product::fresh(&setting.binary, setting.folder.join("data"))?;
     let server = Server::start(&product, &[])?;
-    let bombs = bombs(&torment.folder.join("bombs"))?;
+    let bombs = bombs(&setting.folder.join("bombs"))?;
     warm_up(&server)?;
-    control(&server)?;
+    let control = control(&server)?;
     let (mut worst, mut worst_fitting, mut too_much) = (0, 0, Vec::new());
     for bomb in &bombs {
-        let grown = explode(&server, bomb, torment.rounds)?;
+        let grown = explode(&server, bomb, setting.rounds)?;
         let (memory_max, worst) = if bomb.name.contains(" that fit") {
             (memory_max_fitting(), &mut worst_fitting)
         } else {
@@ -55,17 +79,18 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
     ensure!(
         too_much.is_empty(),
         "{} at once of these took too much memory: {}",
-        torment.rounds,
+        setting.rounds,
         too_much.join(", ")
     );
-    Ok(Outcome::Held(format!(
+    let held = format!(
         "{} at once of each of {} bombs, all refused; at most {} MiB more memory, {} MiB for bodies \
-         of the size that is allowed",
-        torment.rounds,
+         of the permitted size",
+        setting.rounds,
         bombs.len(),
         worst >> 20,
         worst_fitting >> 20,
-    )))
+    );
+    Ok(Outcome::Held(held, control))
 }
 
 fn bombs(folder: &Path) -> anyhow::Result<Vec<Bomb>> {
@@ -78,13 +103,13 @@ fn bombs(folder: &Path) -> anyhow::Result<Vec<Bomb>> {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.context("read a name")?;
         let mut parts = name.splitn(3, '.');
-        let (Some(answer), Some(encoding)) = (parts.next(), parts.next()) else {
+        let (Some(status), Some(encoding)) = (parts.next(), parts.next()) else {
             continue;
         };
         bombs.push(Bomb {
-            answer: answer.parse()?,
+            status: status.parse()?,
             encoding: encoding.to_owned(),
-            body: fs::read(&path)?,
+            body: fs::read(&path)?.into(),
             name: name.to_owned(),
         });
     }
@@ -92,7 +117,7 @@ fn bombs(folder: &Path) -> anyhow::Result<Vec<Bomb>> {
     Ok(bombs)
 }
 
-/// So many at once; gives how much more memory that took.
+/// Sends this many copies at once; gives how much more memory that took.
 fn explode(server: &Server, bomb: &Bomb, at_once: u64) -> anyhow::Result<u64> {
     let before = server.resident_bytes()?;
     server.forget_peak()?;
@@ -109,56 +134,55 @@ fn explode(server: &Server, bomb: &Bomb, at_once: u64) -> anyhow::Result<u64> {
 }
 
 fn send(server: &Server, bomb: &Bomb) -> anyhow::Result<()> {
-    let head = format!(
-        "POST /collect HTTP/1.1\r\nHost: bombs\r\nAuthorization: Bearer {}\r\n\
-         Content-Encoding: {}\r\nContent-Length: {}\r\n\r\n",
-        server.token,
-        bomb.encoding,
-        bomb.body.len()
-    );
     let begun = Instant::now();
     loop {
-        let answer = server.connect()?.send(head.as_bytes(), &bomb.body)?;
-        // Of many at once some are told to come again.
-        if answer.status == 503 && answer.retry_after().is_some() && begun.elapsed() < PATIENCE {
+        let mut request = request("POST", "/collect", bomb.body.clone())?;
+        let headers = request.headers_mut();
+        // The decoder is found by the bytes alone.
+        headers.remove(CONTENT_TYPE);
+        headers.insert(
+            AUTHORIZATION,
+            format!("Bearer {}", server.client.token).parse()?,
+        );
+        headers.insert(CONTENT_ENCODING, bomb.encoding.parse()?);
+        let response = server.client.connect()?.send_request(request)?;
+        let is_busy = response.status == 503 && response.retry_after().is_some();
+        if is_busy && begun.elapsed() < RETRIED_FOR {
             thread::sleep(Duration::from_millis(200));
             continue;
         }
         ensure!(
-            answer.status == bomb.answer,
+            response.status == bomb.status,
             "{} was answered {}: {}",
             bomb.name,
-            answer.status,
-            String::from_utf8_lossy(&answer.body[..answer.body.len().min(500)])
+            response.status,
+            response.text().chars().take(500).collect::<String>()
         );
         return Ok(());
     }
 }
 
-/// Bodies that are as large as they say take memory, and that must show.
-fn control(server: &Server) -> anyhow::Result<()> {
+/// Large bodies that are not packed take memory, which must be noticed.
+fn control(server: &Server) -> anyhow::Result<Control> {
     let large = Bomb {
         name: "plain spaces".to_owned(),
-        answer: 400,
+        status: 400,
         encoding: "identity".to_owned(),
-        body: vec![b' '; 16 << 20],
+        body: vec![b' '; 16 << 20].into(),
     };
     let grown = explode(server, &large, 4)?;
-    ensure!(
-        grown > MEMORY_MAX,
-        "64 MiB of bodies were sent and only {} MiB of memory seen",
-        grown >> 20
-    );
-    Ok(())
+    Control::noticed(grown > MEMORY_MAX, "the memory of 64 MiB of plain bodies")
 }
 
-/// What the first requests take once and for all is not the bombs'.
+const RECORD: &[u8] = br#"{"type":"event","event_id":"keynote","kind":"live","title":"Keynote"}"#;
+
+/// Lets the server allocate what it keeps for any request, which is not the bombs'.
 fn warm_up(server: &Server) -> anyhow::Result<()> {
     let bomb = Bomb {
         name: "a record".to_owned(),
-        answer: 202,
+        status: 202,
         encoding: "identity".to_owned(),
-        body: br#"{"type":"event","event_id":"keynote","kind":"live","title":"Keynote"}"#.to_vec(),
+        body: Bytes::from_static(RECORD),
     };
     explode(server, &bomb, 64).map(drop)
 }

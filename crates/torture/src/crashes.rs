@@ -1,4 +1,4 @@
-//! Crashes: a server under load is killed again and again, at any time and at named points.
+//! Kills a server under load again and again, at random times and at fail points.
 
 mod bulk;
 mod importer;
@@ -8,32 +8,32 @@ mod readiness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
-use super::lanes::side_by_side;
-use super::{Outcome, Torment};
+use super::parallel::in_parallel;
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
 use lane::{Lane, POINTS};
 use showreport_testkit::Random;
 
-/// Data directories that are tormented at the same time, two for each of two processors: a server under
-/// this load waits half of its time.
+/// Data directories at the same time, two for each of two processors: a server under this load
+/// waits half of its time.
 const LANES: usize = 4;
 
-/// Kills after which a data directory has served its time.
+/// Kills after which a fresh data directory takes over.
 const LANE_KILLS: u64 = 300;
 
-/// Kills after which every fail point must have been met.
+/// Kills after which every fail point must have been reached.
 const EVERY_POINT_WITHIN: u64 = 2_000;
 
-/// Kills within which a server that answers too early must have been seen to lose something.
+/// Kills within which a server that answers before it commits must lose something.
 const CONTROL_KILLS: u64 = 40;
 
-/// What a run has done.
+/// Counts of a run.
 #[derive(Debug, Default)]
 struct Tally {
     kills: u64,
     at_points: BTreeMap<&'static str, u64>,
-    /// Requests that were acknowledged, and that were not.
+    /// Requests with and without an acknowledgement.
     acknowledged: u64,
     unanswered: u64,
     facts: u64,
@@ -59,15 +59,38 @@ impl Tally {
     }
 }
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    let mut random = torment.random.clone();
-    control(torment, &mut random).context("the control")?;
+pub(crate) struct Crashes;
+
+impl Scenario for Crashes {
+    fn name(&self) -> &'static str {
+        "crashes"
+    }
+
+    fn about(&self) -> &'static str {
+        "a server killed at any time loses nothing and doubles nothing"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 10_000,
+            small: 40,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    let mut random = setting.random.clone();
+    let control = control(setting, &mut random)?;
     let mut tally = Tally::default();
     let mut directories = 0;
-    while tally.kills < torment.rounds {
-        let kills = LANE_KILLS.min((torment.rounds - tally.kills).div_ceil(LANES as u64));
-        let lanes = side_by_side(LANES, &mut random, |lane, random| {
-            torment_one(torment, lane, random, kills)
+    while tally.kills < setting.rounds {
+        let kills = LANE_KILLS.min((setting.rounds - tally.kills).div_ceil(LANES as u64));
+        let lanes = in_parallel(LANES, &mut random, |lane, random| {
+            crash_one(setting, lane, random, kills)
         })?;
         for lane in lanes {
             tally.add(lane);
@@ -83,43 +106,35 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
         println!("  {kills:5} at {point}");
         ensure!(
             kills > 0 || tally.kills < EVERY_POINT_WITHIN,
-            "nobody has come to {point}"
+            "no process has reached {point}"
         );
     }
-    let full = readiness::measure(torment)?;
-    Ok(Outcome::Held(said(&tally, directories, &full)))
+    let full = readiness::measure(setting)?;
+    Ok(Outcome::Held(summary(&tally, directories, &full), control))
 }
 
-fn torment_one(
-    torment: &Torment,
-    lane: usize,
-    random: Random,
-    kills: u64,
-) -> anyhow::Result<Tally> {
-    let house = torment.house(&format!("lane-{lane}"))?;
-    let mut lane = Lane::new(house, random);
+/// Kills the servers on one data directory.
+fn crash_one(setting: &Setting, lane: usize, random: Random, kills: u64) -> anyhow::Result<Tally> {
+    let installation = setting.installation(&format!("lane-{lane}"))?;
+    let mut lane = Lane::new(installation, random);
     lane.run(kills)?;
     Ok(lane.tally)
 }
 
-/// A server that answers before it commits must be seen to lose what it acknowledged.
-fn control(torment: &Torment, random: &mut Random) -> anyhow::Result<()> {
-    let house = torment.house("control")?;
-    let mut lane = Lane::new(house, Random::new(random.next()));
+/// A server that answers before it commits loses what it acknowledged, and the audit must see it.
+fn control(setting: &Setting, random: &mut Random) -> anyhow::Result<Control> {
+    let installation = setting.installation("control")?;
+    let mut lane = Lane::new(installation, random.fork());
     let lost = lane.loses_something(CONTROL_KILLS)?;
-    ensure!(
-        lost,
-        "{CONTROL_KILLS} kills of a server that answers too early lost nothing: this proves nothing"
-    );
-    Ok(())
+    Control::noticed(lost, "a server that answers before it commits")
 }
 
-fn said(tally: &Tally, directories: u64, full: &readiness::Readiness) -> String {
+fn summary(tally: &Tally, directories: u64, full: &readiness::Readiness) -> String {
     let at_points: u64 = tally.at_points.values().sum();
     format!(
         "{} kills ({at_points} at {} fail points) on {directories} data directories, {} requests \
-         acknowledged and {} not, {} imports, {} facts, {} audits, {} reports, bulk reports as \
-         events' own: 0 lost, 0 twice, 0 nobody sent; \
+         acknowledged and {} not, {} imports, {} facts, {} audits, {} reports, bulk reports agree \
+         with event reports: 0 lost, 0 twice, 0 never sent; \
          ready again within {} ms (99th percentile), {} ms with {} records in the journal",
         tally.kills,
         tally.at_points.len(),

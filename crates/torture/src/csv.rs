@@ -1,7 +1,7 @@
-//! Cells that break careless writers of CSV, or that a spreadsheet would run, through the whole product.
+//! Cells that a careless CSV writer breaks, or that a spreadsheet would run as a formula.
 //!
-//! They are sent as ids, names and texts of messages and as ids of viewers. Python's own reader
-//! then says what is in the files of the reports.
+//! They are sent as ids, names and texts of messages and as ids of customers. Python's `csv` module
+//! reads them out of the files of the reports.
 
 mod cells;
 
@@ -15,36 +15,57 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use self::cells::{id, text};
-use super::{Outcome, Torment};
-use showreport_testkit::root;
-use showreport_testkit::{Product, Random, Server, head, output};
+use super::audit::REPORTS;
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
+use showreport_testkit::{Client, Product, Random, Server, output, path_of, root};
 
-/// How many cells of a message are random: its id, customer, device, name and text.
+/// Random cells of a message: its id, customer, device, name and text.
 const CELLS: u64 = 5;
 
-/// Messages in a body: far below what one may hold.
+/// Messages of a body.
 const BATCH: u64 = 1_000;
 
-/// Of every so many messages one is by somebody who watches, too.
+/// One in this many messages comes with a playback.
 const VIEWER_EVERY: u64 = 20;
 
-/// The instant of the first record: any that is past.
+/// The instant of the first record, in the past.
 const BEGINNING_MS: u64 = 1_740_823_200_000;
 
 /// Longer than a development build takes for 200,000 messages.
 const MADE_WITHIN: Duration = Duration::from_mins(5);
 
-const REPORTS: &str = "/bv/analytics/v1/events/reports";
+pub(crate) struct Csv;
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
+impl Scenario for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "cells that are hard to write come back exactly, and none as a formula"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 1_000_000,
+            small: 20_000,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
     if !has_python() {
         return Ok(Outcome::LeftOut("python3 is not installed".to_owned()));
     }
-    let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
+    let product = Product::fresh(&setting.binary, setting.folder.join("data"))?;
     let server = Server::start(&product, &[])?;
-    let folder = torment.folder.as_path();
-    let mut random = torment.random.clone();
-    send(&server, folder, &mut random, torment.rounds / CELLS)?;
+    let folder = setting.folder.as_path();
+    let mut random = setting.random.clone();
+    send(&server.client, folder, &mut random, setting.rounds / CELLS)?;
     let messages = Report {
         dimension: "CHAT_HISTORIES",
         fields: json!([]),
@@ -56,22 +77,28 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
         columns: "customer_id",
     };
     let mut found = Vec::new();
+    let mut controls = Vec::new();
     for report in [messages, viewers] {
-        let files = report.fetch(&server, folder)?;
+        let files = report.fetch(&server.client, folder)?;
         found.push(report.compare(&report.sent(folder), &files)?);
-        report.check_controls(folder, &files)?;
+        controls.push(report.control(folder, &files)?);
     }
+    let control = controls
+        .into_iter()
+        .reduce(Control::and)
+        .context("no control")?;
     server.stop()?;
-    Ok(Outcome::Held(format!(
-        "cells, guarded ones, and ones that have a guard of their own: {} in messages, {} in watch time; \
-         raw texts were exact, no other began as a formula does, figures were left alone",
+    let held = format!(
+        "cells, guarded cells, and cells that begin with a guard: {} in messages, {} in watch time; \
+         raw texts were exact, no other text began as a formula, figures were unchanged",
         found[0], found[1]
-    )))
+    );
+    Ok(Outcome::Held(held, control))
 }
 
-/// Sends messages and playbacks, and writes down what was sent, a file a report.
-fn send(server: &Server, folder: &Path, random: &mut Random, count: u64) -> anyhow::Result<()> {
-    let mut connection = server.connect()?;
+/// Sends messages and playbacks, and writes a file for each report with what was sent.
+fn send(client: &Client, folder: &Path, random: &mut Random, count: u64) -> anyhow::Result<()> {
+    let mut connection = client.connect()?;
     let mut messages = BufWriter::new(File::create(folder.join("CHAT_HISTORIES.sent"))?);
     let mut viewers = Vec::new();
     let mut body = String::new();
@@ -96,32 +123,31 @@ fn send(server: &Server, folder: &Path, random: &mut Random, count: u64) -> anyh
             let customer = id(random, number);
             let record = json!({
                 "type": "playback", "event_id": "cells", "playback_id": number.to_string(),
-                "customer_id": customer, "from": at, "to": at + 1 + random.below(100_000),
+                "customer_id": customer, "from": at, "to": at + 1 + random.u64(..100_000),
             });
             body += &record.to_string();
             body.push('\n');
             viewers.push(customer);
         }
         if (number + 1) % BATCH == 0 || number + 1 == count {
-            let head = head("POST", "/collect", &server.token, body.len());
-            let answer = connection.send(head.as_bytes(), body.as_bytes())?;
-            let said: Value = serde_json::from_slice(&answer.body)?;
+            let body = std::mem::take(&mut body);
+            let response = connection.send("POST", "/collect", &client.token, body)?;
+            let receipt: Value = serde_json::from_slice(&response.body)?;
             ensure!(
-                answer.status == 202 && said["rejected"] == json!([]),
-                "records were answered {}: {said}",
-                answer.status
+                response.status == 202 && receipt["rejected"] == json!([]),
+                "records were answered {}: {receipt}",
+                response.status
             );
-            body.clear();
         }
     }
     messages.flush()?;
     // As the report sorts them: by the bytes of the exact text.
     viewers.sort_unstable();
     let lines: Vec<String> = viewers.iter().map(|it| json!([it]).to_string()).collect();
-    fs::write(folder.join("WATCH_TIME.sent"), lines.join("\n")).context("write down who watched")
+    fs::write(folder.join("WATCH_TIME.sent"), lines.join("\n")).context("write the customers")
 }
 
-/// A report, and which of its columns hold what was sent.
+/// A report, and its columns that hold what was sent.
 struct Report {
     dimension: &'static str,
     fields: Value,
@@ -129,69 +155,60 @@ struct Report {
 }
 
 impl Report {
-    /// What was sent for it.
+    /// The file with what was sent.
     fn sent(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.sent", self.dimension))
     }
 
-    /// Has it made, and fetches its three variants: exact, guarded, and for Excel.
-    fn fetch(&self, server: &Server, folder: &Path) -> anyhow::Result<[PathBuf; 3]> {
-        let mut connection = server.connect()?;
+    /// Makes the report, and downloads its variants: exact, guarded, and for Excel.
+    fn fetch(&self, client: &Client, folder: &Path) -> anyhow::Result<[PathBuf; 3]> {
+        let mut connection = client.connect()?;
         let order = json!({
             "id": "cells", "type": "EVENT_TYPE_LIVE",
             "dimension_with_conditions": [{
                 "dimension": format!("REPORT_DIMENSION_{}", self.dimension), "group_by_fields": self.fields,
             }],
         });
-        let mut report = server.ask(&mut connection, REPORTS, &order)?["reports"][0].take();
+        let mut report = client.ask(&mut connection, REPORTS, &order)?["reports"][0].take();
         let question = json!({"reports": [{"id": report["id"]}]});
         let begun = Instant::now();
         while report["status"] != "EVENT_REPORT_STATUS_SUCCEEDED" {
             ensure!(
                 begun.elapsed() < MADE_WITHIN,
-                "a report is not made: {report}"
+                "a report was not made: {report}"
             );
             std::thread::sleep(Duration::from_millis(20));
             let path = format!("{REPORTS}:batch-get");
-            report = server.ask(&mut connection, &path, &question)?["reports"][0].take();
+            report = client.ask(&mut connection, &path, &question)?["reports"][0].take();
         }
-        let uri = report["uri"].as_str().context("a link")?;
-        let path = uri
-            .strip_prefix("http://")
-            .and_then(|rest| rest.split_once('/'));
-        let (_, path) = path.context("a link with a path")?;
+        let path = path_of(&report["uri"])?;
         let mut files = Vec::new();
         for variant in ["raw", "", "excel"] {
-            let answer = server.get(&format!("/{path}?variant={variant}"))?;
-            ensure!(
-                answer.status == 200,
-                "a file was answered {}",
-                answer.status
-            );
+            let response = client.get(&format!("{path}?variant={variant}"))?;
+            let status = response.status;
+            ensure!(status == 200, "a file was answered {status}");
             let file = folder.join(format!("{}{variant}.csv", self.dimension));
-            fs::write(&file, answer.body)?;
+            fs::write(&file, response.body)?;
             files.push(file);
         }
         files.try_into().ok().context("three files")
     }
 
-    /// Has Python compare what was sent with the files; what it counted.
+    /// Compares what was sent with the files, in Python; gives what it counted.
     fn compare(&self, sent: &Path, files: &[PathBuf; 3]) -> anyhow::Result<String> {
         let mut python = Command::new("python3");
         python.arg(root().join("tests/clients/csv_cells.py"));
         output(python.arg(sent).arg(self.columns).args(files))
     }
 
-    /// The comparison must see a wrong cell, and a file that is not guarded.
-    fn check_controls(&self, folder: &Path, files: &[PathBuf; 3]) -> anyhow::Result<()> {
+    /// The comparison must notice a wrong cell, and a file without guards.
+    fn control(&self, folder: &Path, files: &[PathBuf; 3]) -> anyhow::Result<Control> {
         let sent = self.sent(folder);
         let text = fs::read_to_string(&sent)?;
         let bent = folder.join("bent.sent");
         fs::write(&bent, text.replacen("[\"", "[\"bent ", 1))?;
-        ensure!(
-            self.compare(&bent, files).is_err(),
-            "a wrong cell went unnoticed"
-        );
+        let wrong = self.compare(&bent, files).is_err();
+        let wrong = Control::noticed(wrong, "a wrong cell")?;
         let [raw, _, _] = files;
         let marked = folder.join("marked.csv");
         fs::write(
@@ -199,15 +216,11 @@ impl Report {
             [b"\xef\xbb\xbf", fs::read(raw)?.as_slice()].concat(),
         )?;
         let unguarded = [raw.clone(), raw.clone(), marked];
-        ensure!(
-            self.compare(&sent, &unguarded).is_err(),
-            "a formula went unnoticed"
-        );
-        Ok(())
+        let formula = self.compare(&sent, &unguarded).is_err();
+        Ok(wrong.and(Control::noticed(formula, "a cell that is a formula")?))
     }
 }
 
-/// Whether the reader is there.
 fn has_python() -> bool {
     let mut python = Command::new("python3");
     python.arg("--version").stdout(Stdio::null());

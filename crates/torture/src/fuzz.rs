@@ -1,37 +1,73 @@
-//! Bytes that find their own way into the readers of what strangers send, by libFuzzer.
+//! Fuzzes the decoders of untrusted input with libFuzzer.
 //!
-//! Only our own crates are compiled for it: a build of the engine that counts its ways would take
-//! half an hour, and its ways say nothing of ours. What is worth keeping of the inputs lies in
-//! `fuzz/corpus`, which the tests replay.
+//! Only the crates of the workspace are instrumented: an instrumented engine would take half an
+//! hour to build. Inputs that are worth keeping lie in `fuzz/corpus`, which the tests replay.
 
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::{Outcome, Torment};
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
 use showreport_testkit::{built_beside, cargo, execute, root};
 
 const TARGETS: [&str; 5] = ["records", "packed", "links", "requests", "csv"];
 
-/// The longest input in bytes: some times the longest record.
+/// The longest input in bytes: a few times the longest record.
 const INPUT_BYTES_MAX: usize = 16 << 10;
 
-/// What a target may take of memory in MiB.
+/// The memory of a target in MiB.
 const MEMORY_MIB_MAX: usize = 1024;
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    build()?;
-    let mut told = Vec::new();
-    for target in TARGETS {
-        let runs = fuzz(torment, target)?;
-        told.push(format!("{target} {runs}"));
+pub(crate) struct Fuzz;
+
+impl Scenario for Fuzz {
+    fn name(&self) -> &'static str {
+        "fuzz"
     }
-    Ok(Outcome::Held(format!(
+
+    fn about(&self) -> &'static str {
+        "no input crashes a decoder; rounds are seconds for each"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 3_600,
+            small: 0,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    build()?;
+    let control = control(setting)?;
+    let mut counts = Vec::new();
+    for target in TARGETS {
+        let (succeeded, printed) = fuzz(setting, target, MEMORY_MIB_MAX)?;
+        ensure!(
+            succeeded,
+            "{target} failed; the input lies in {}:\n{printed}",
+            setting.folder.display()
+        );
+        let inputs = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+        let inputs: u64 = inputs
+            .context("find the number of inputs")?
+            .trim()
+            .parse()?;
+        counts.push(format!("{target} {inputs}"));
+    }
+    let held = format!(
         "{} s each, no crash; inputs: {}",
-        torment.rounds,
-        told.join(", ")
-    )))
+        setting.rounds,
+        counts.join(", ")
+    );
+    Ok(Outcome::Held(held, control))
 }
 
 fn build() -> anyhow::Result<()> {
@@ -48,36 +84,36 @@ fn build() -> anyhow::Result<()> {
         "RUSTC_WORKSPACE_WRAPPER",
         root().join("fuzz/rustc-with-coverage"),
     );
-    // Five times as many inputs in the same time, and more, and still with the checks of a development build.
+    // More than five times as many inputs in the same time, with the checks of a development build.
     build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
     execute(&mut build)
 }
 
-/// Fuzzes for as many seconds as there are rounds; tells how many inputs there were.
-fn fuzz(torment: &Torment, target: &str) -> anyhow::Result<u64> {
-    let found = torment.folder.join(target);
+/// A target must fail that needs more memory than it may take.
+fn control(setting: &Setting) -> anyhow::Result<Control> {
+    let (succeeded, printed) = fuzz(setting, TARGETS[0], 1)?;
+    Control::noticed(
+        !succeeded && printed.contains("out-of-memory"),
+        "a target that takes too much memory",
+    )
+}
+
+/// Fuzzes for as many seconds as there are rounds; whether the target succeeded, and what it
+/// printed.
+fn fuzz(setting: &Setting, target: &str, memory_mib: usize) -> anyhow::Result<(bool, String)> {
+    let found = setting.folder.join(target);
     fs::create_dir_all(&found)?;
     let output = Command::new(built_beside()?.with_file_name(format!("fuzz-{target}")))
         .arg(&found)
         .arg(root().join("fuzz/corpus").join(target))
-        .arg(format!("-max_total_time={}", torment.rounds))
+        .arg(format!("-max_total_time={}", setting.rounds))
         .arg(format!("-max_len={INPUT_BYTES_MAX}"))
-        .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
-        .arg(format!("-seed={}", torment.random.clone().below(1 << 31)))
-        .arg(format!("-artifact_prefix={}/", torment.folder.display()))
+        .arg(format!("-rss_limit_mb={memory_mib}"))
+        .arg(format!("-seed={}", setting.random.clone().u64(..1 << 31)))
+        .arg(format!("-artifact_prefix={}/", setting.folder.display()))
         .args(["-timeout=10", "-print_final_stats=1"])
         .output()
         .context("start a fuzz target")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{target} ended with {}; the input lies in {}:\n{said}",
-        output.status,
-        torment.folder.display()
-    );
-    let runs = said
-        .lines()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    let runs = runs.context("find how many inputs there were")?;
-    Ok(runs.trim().parse()?)
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.success(), printed))
 }

@@ -1,4 +1,4 @@
-//! Many kinds of records, sent by clients that try again and repeat themselves.
+//! Senders of playbacks, messages and votes, which send some records again.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -6,20 +6,16 @@ use std::time::SystemTime;
 
 use anyhow::ensure;
 
-use super::book::{Fact, Request};
-use super::victim::Caller;
-use showreport_testkit::{Connection, Random, head};
+use super::sent::{Fact, Request};
+use showreport_testkit::{Client, Connection, DAY_MS, Random, now, now_ms};
 
-/// When every show begins, in milliseconds: three days before the run, at 10 o'clock. Its day is
-/// settled, and late records restate it.
-static BEGINNING: LazyLock<u64> = LazyLock::new(|| {
-    let now = now().duration_since(SystemTime::UNIX_EPOCH);
-    let days = now.expect("it is after 1970").as_secs() / 86_400 - 3;
-    (days * 24 + 10) * 3_600_000
-});
+/// The start of every show in milliseconds: three days before the run, at 10 o'clock UTC. That day
+/// is closed, so late records make it dirty.
+static BEGINNING: LazyLock<u64> =
+    LazyLock::new(|| (now_ms() / DAY_MS - 3) * DAY_MS + 10 * 3_600_000);
 
-/// Stretches of a view. Each is twice as long as the one before, in whole milliseconds, so that the
-/// sum of those that are there says which they are.
+/// Spans of a view. Each is twice as long as the one before, in whole milliseconds, so that the sum
+/// of those that are present says which they are.
 pub(crate) const BEATS: u32 = 20;
 
 /// Customers of an event.
@@ -28,124 +24,125 @@ pub(crate) const CUSTOMERS: u64 = 40;
 /// Options of the one poll.
 pub(crate) const OPTIONS: u32 = 3;
 
-/// Clients that send at the same time, each on a connection of its own.
-pub(crate) const CLIENTS: u64 = 4;
+/// Senders at the same time, each on a connection of its own.
+pub(crate) const SENDERS: u64 = 4;
 
-/// Records of a client's request.
+/// Facts of a request.
 const RECORDS_MAX: u64 = 12;
 
-/// Records of a request that fills a server.
+/// Records of a request of [`fill`].
 const RECORDS_EACH: usize = 1_000;
 
-/// Views, messages and voters that are gone on with.
+/// Views, messages and voters that a sender continues.
 const OPEN_MAX: usize = 8;
 
-/// What tells the ids of one client from those of all others.
-const CLIENT_IDS: u64 = 1_000_000;
+/// Ids of each sender, so that no two share one.
+const SENDER_IDS: u64 = 1_000_000;
 
-/// One that sends, and keeps its part of the book.
-pub(crate) struct Client {
+/// Sends records, and keeps what it sent.
+pub(crate) struct Sender {
     random: Random,
     event: String,
     next: u64,
-    /// Of each kind, what can be gone on with: its id, and how much of it was told.
+    /// By kind, what can be continued: its id, and the number of its last fact.
     open: [Vec<(u64, u32)>; 3],
-    /// A request without an answer that is to be sent again.
+    /// The request without a response that is sent again next.
     again: Option<usize>,
-    /// When which request was first acknowledged.
-    answers: Vec<(SystemTime, usize)>,
-    pub(crate) told: Vec<Request>,
+    /// When each request was first acknowledged.
+    acknowledged: Vec<(SystemTime, usize)>,
+    pub(crate) requests: Vec<Request>,
 }
 
-impl Client {
+impl Sender {
     pub(crate) fn new(number: u64, event: &str, random: &mut Random) -> Self {
         Self {
-            random: Random::new(random.next()),
+            random: random.fork(),
             event: event.to_owned(),
-            next: number * CLIENT_IDS,
+            next: number * SENDER_IDS,
             open: Default::default(),
             again: None,
-            answers: Vec::new(),
-            told: Vec::new(),
+            acknowledged: Vec::new(),
+            requests: Vec::new(),
         }
     }
 
     /// Sends until the connection breaks.
-    pub(crate) fn talk(&mut self, connection: &mut Connection, token: &str) {
+    pub(crate) fn send(&mut self, connection: &mut Connection, token: &str) {
         loop {
             let (at, body) = self.write();
-            let head = head("POST", "/collect", token, body.len());
-            let answer = connection.send(head.as_bytes(), body.as_bytes());
-            if answer.as_ref().is_ok_and(|answer| answer.status == 202) {
-                if !std::mem::replace(&mut self.told[at].acknowledged, true) {
-                    self.answers.push((now(), at));
+            let response = connection.send("POST", "/collect", token, body);
+            if response
+                .as_ref()
+                .is_ok_and(|response| response.status == 202)
+            {
+                if !std::mem::replace(&mut self.requests[at].acknowledged, true) {
+                    self.acknowledged.push((now(), at));
                 }
                 continue;
             }
-            // Half of the clients give up; what they sent may be kept or not.
-            if !self.told[at].acknowledged && self.random.below(2) == 0 {
+            // Half of these requests are not sent again; the server may keep them or not.
+            if !self.requests[at].acknowledged && self.random.bool() {
                 self.again = Some(at);
             }
-            if answer.is_err() {
+            if response.is_err() {
                 return;
             }
         }
     }
 
-    /// The next request, and its records in lines.
+    /// The next request: its number, and its records as NDJSON.
     pub(crate) fn write(&mut self) -> (usize, String) {
         let at = self.choose();
         let mut body = String::new();
-        for &fact in &self.told[at].facts {
-            tell(&mut body, &self.event, fact);
+        for &fact in &self.requests[at].facts {
+            write_record(&mut body, &self.event, fact);
         }
         (at, body)
     }
 
-    /// Notes that a request was confirmed.
+    /// Notes that a request was acknowledged.
     pub(crate) fn acknowledge(&mut self, at: usize) {
-        self.told[at].acknowledged = true;
+        self.requests[at].acknowledged = true;
     }
 
-    /// Takes answers that came after an instant for none; says how many there were.
+    /// Counts requests as unanswered that were acknowledged after this instant; how many.
     pub(crate) fn forget_since(&mut self, instant: SystemTime) -> u64 {
-        let late = self.answers.iter().filter(|(came, _)| *came > instant);
+        let late = self.acknowledged.iter().filter(|(at, _)| *at > instant);
         let late: Vec<usize> = late.map(|&(_, at)| at).collect();
         for &at in &late {
-            self.told[at].acknowledged = false;
+            self.requests[at].acknowledged = false;
         }
-        self.answers.clear();
+        self.acknowledged.clear();
         late.len() as u64
     }
 
-    /// The next request: one that had no answer, rarely an old one, mostly a new one.
+    /// The next request: one without a response, else rarely an old one, mostly a new one.
     fn choose(&mut self) -> usize {
         if let Some(again) = self.again.take() {
             return again;
         }
-        let told = self.told.len();
-        if told > 0 && self.random.below(25) == 0 {
-            return usize::try_from(self.random.below(told as u64)).expect("it is less than told");
+        let count = self.requests.len();
+        if count > 0 && self.random.u32(..25) == 0 {
+            return self.random.usize(..count);
         }
-        let records = 1 + self.random.below(RECORDS_MAX);
+        let records = self.random.u64(1..=RECORDS_MAX);
         let mut facts: Vec<Fact> = (0..records).map(|_| self.draw()).collect();
-        if self.random.below(10) == 0 {
+        if self.random.u64(..10) == 0 {
             facts.push(facts[0]);
         }
-        self.told.push(Request {
+        self.requests.push(Request {
             facts,
             acknowledged: false,
         });
-        told
+        count
     }
 
-    /// Something new, or more of something old.
+    /// A fact about a new id, or the next about one that is open.
     fn draw(&mut self) -> Fact {
-        let kind = usize::try_from(self.random.below(3)).expect("it is less than 3");
-        let goes_on = self.random.below(3) > 0;
-        let at = self.random.below(OPEN_MAX as u64);
+        let kind = self.random.usize(..3);
+        let goes_on = self.random.u64(..3) > 0;
+        let at = self.random.usize(..OPEN_MAX);
         let open = &mut self.open[kind];
-        let at = usize::try_from(at).expect("it is small");
         let (id, nth) = match open.get_mut(at) {
             Some((id, nth)) if goes_on && *nth + 1 < BEATS => {
                 *nth += 1;
@@ -167,40 +164,32 @@ impl Client {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is compared with what another program took for the time"
-)]
-fn now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// Lets clients send while something is done to their server, which must end in its death.
+/// Sends while `work` is done, which must end the server: that ends the senders.
 pub(crate) fn under_load<T>(
-    clients: &mut [Client],
-    caller: &Caller,
-    torment: impl FnOnce() -> T,
+    senders: &mut [Sender],
+    client: &Client,
+    work: impl FnOnce() -> T,
 ) -> T {
     std::thread::scope(|scope| {
-        for client in clients {
+        for sender in senders {
             scope.spawn(move || {
-                // Who cannot connect comes too late.
-                if let Ok(mut connection) = caller.connect() {
-                    client.talk(&mut connection, &caller.token);
+                // The server may have ended already.
+                if let Ok(mut connection) = client.connect() {
+                    sender.send(&mut connection, &client.token);
                 }
             });
         }
-        torment()
+        work()
     })
 }
 
-/// Sends half an hour of each of so many views.
+/// Sends half an hour of each of these views.
 pub(crate) fn fill(
-    caller: &Caller,
+    client: &Client,
     event: &str,
     views: std::ops::Range<u64>,
 ) -> anyhow::Result<()> {
-    let mut connection = caller.connect()?;
+    let mut connection = client.connect()?;
     let mut views = views.peekable();
     while views.peek().is_some() {
         let mut body = String::new();
@@ -211,19 +200,16 @@ pub(crate) fn fill(
                 r#"{{"type":"playback","event_id":"{event}","playback_id":"{view}","customer_id":"{customer}","from":"2026-10-{day:02}T10:00:00Z","to":"2026-10-{day:02}T10:30:00Z"}}"#
             )?;
         }
-        let head = head("POST", "/collect", &caller.token, body.len());
-        let answer = connection.send(head.as_bytes(), body.as_bytes())?;
-        ensure!(
-            answer.status == 202,
-            "records were answered {}",
-            answer.status
-        );
+        let status = connection
+            .send("POST", "/collect", &client.token, body)?
+            .status;
+        ensure!(status == 202, "records were answered {status}");
     }
     Ok(())
 }
 
-/// Writes the record of a fact, a line.
-fn tell(body: &mut String, event: &str, fact: Fact) {
+/// Appends the record of a fact, with a newline.
+fn write_record(body: &mut String, event: &str, fact: Fact) {
     let line = match fact {
         Fact::Beat { view, nth } => {
             let (from, to) = (*BEGINNING + (1 << nth), *BEGINNING + (2 << nth));
@@ -241,7 +227,7 @@ fn tell(body: &mut String, event: &str, fact: Fact) {
         }
         Fact::Vote { voter, nth } => {
             let (voted_at, option) = (*BEGINNING + u64::from(nth), nth % OPTIONS);
-            // Its poll comes with each vote: told again, it is the same poll.
+            // Each vote comes with its poll, which sent again is the same fact.
             let options: Vec<String> = (0..OPTIONS)
                 .map(|id| format!(r#"{{"id":"{id}","text":"{id}"}}"#))
                 .collect();

@@ -1,7 +1,7 @@
-//! Several times as much as the server can do: it refuses what is too much, stays quick with the
-//! rest, and loses nothing that it took.
+//! Overload: the server sheds what is too much, stays quick with the rest, and loses nothing that
+//! it acknowledged.
 
-mod storm;
+mod traffic;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,68 +9,89 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::{Outcome, Torment};
-use showreport_testkit::{Apart, NO_PROCESSOR, Product, Server, head};
-use storm::{Storm, Told};
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use showreport_testkit::{Apart, Client, NO_PROCESSOR, Product, Server, request};
+use traffic::{Responses, Traffic};
 
-/// How much more than the server can do is asked of it.
+/// The load, as a multiple of what the server can do.
 const TIMES: f64 = 4.0;
 
-/// What an accepted record waits for its answer, 99 of 100 times.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// How long an accepted request waits for its response, 99 of 100 times.
+const RESPONSE_MAX: Duration = Duration::from_secs(1);
 
-/// The same where the machine is slow: so many times as long as when nobody else sends.
-const ANSWER_TIMES_MAX: u32 = 8;
+/// The same on a slow machine: a multiple of the time at rest.
+const RESPONSE_TIMES_MAX: u32 = 8;
 
-/// The longest time in which no record at all is accepted.
+/// The longest time without any accepted request.
 const GAP_MAX: Duration = Duration::from_secs(2);
 
-/// The part of what the server can take alone that it still takes beside reports and refusals.
-const TAKEN_MIN: f64 = 0.2;
+/// The part of its own rate at rest that the server accepts beside reports and refusals.
+const ACCEPTED_MIN: f64 = 0.2;
 
 const MEMORY_MAX: u64 = 512 << 20;
 
-/// How soon it is as before.
-const CALM_AFTER: Duration = Duration::from_secs(5);
+/// How soon after the overload the server is as before.
+const RECOVERED_AFTER: Duration = Duration::from_secs(5);
 
-/// How long the server is measured in quiet times.
-const QUIET: Duration = Duration::from_secs(3);
+/// How long the server is measured at rest.
+const AT_REST: Duration = Duration::from_secs(3);
 
-/// Records of the event that reports are asked of.
+/// Records of the event that reports are about.
 const RECORDS: u64 = 20_000;
 
-/// The storm leaves millions of records in the journal, which one processor has to flush.
+/// The overload leaves millions of records in the journal, which one processor has to flush.
 const COUNTED_WITHIN: Duration = Duration::from_mins(10);
 
-/// A shorter storm, as the check's is, is too short to judge times by: there it is the answers, the
-/// memory and the records that count.
+/// A shorter overload, as the check's is, is too short to judge times. It judges responses, memory
+/// and records only.
 const JUDGED_SECONDS: u64 = 30;
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
+pub(crate) struct Overload;
+
+impl Scenario for Overload {
+    fn name(&self) -> &'static str {
+        "overload"
+    }
+
+    fn about(&self) -> &'static str {
+        "an overloaded server sheds load and loses nothing that it acknowledged"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds { full: 60, small: 6 }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    let product = Product::fresh(&setting.binary, setting.folder.join("data"))?;
     let Some((_apart, server)) = Apart::start(|| Server::start(&product, &[]))? else {
         return Ok(Outcome::LeftOut(NO_PROCESSOR.to_owned()));
     };
-    prepare(&server)?;
-    let storm = Storm::new(&server);
-    let before = storm.quiet(QUIET)?;
+    prepare(&server.client)?;
+    let traffic = Traffic::new(&server.client);
+    let before = traffic.at_rest(AT_REST)?;
     server.forget_peak()?;
-    let lasting = Duration::from_secs(torment.rounds);
-    let during = storm.rage(before.per_second() * TIMES, lasting)?;
+    let lasting = Duration::from_secs(setting.rounds);
+    let during = traffic.overload(before.per_second() * TIMES, lasting)?;
     let peak = server.peak_bytes()?;
-    thread::sleep(CALM_AFTER);
-    let after = storm.quiet(QUIET)?;
-    let kept = kept(&server)?;
-    let acknowledged = before.taken() + during.taken() + after.taken();
+    thread::sleep(RECOVERED_AFTER);
+    let after = traffic.at_rest(AT_REST)?;
+    let kept = kept(&server.client)?;
+    let acknowledged = before.accepted() + during.accepted() + after.accepted();
     let sent = acknowledged + before.refused() + during.refused() + after.refused();
     ensure!(
         (acknowledged..=sent).contains(&kept),
         "{acknowledged} records were acknowledged of {sent} sent, and {kept} are there"
     );
-    let told = format!(
-        "{:.0} records a second can be taken; clients who have {TIMES} times as many, for {} s: {:.0} a \
-         second taken, {:.0} refused, p99 {:.0?} (before {:.0?}, 5 s later {:.0?}), longest gap {:.0?}; of \
-         {} questions {} refused; {} MiB; {acknowledged} acknowledged, none lost",
+    let held = format!(
+        "{:.0} records a second at rest; of {TIMES} times as many, for {} s: {:.0} a second accepted, \
+         {:.0} refused, p99 {:.0?} (before {:.0?}, 5 s later {:.0?}), longest gap {:.0?}; of {} other \
+         requests {} refused; {} MiB; {acknowledged} acknowledged, none lost",
         before.per_second(),
         lasting.as_secs(),
         during.per_second(),
@@ -80,40 +101,43 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
         after.percentile(),
         during.longest_gap(),
         during.asked,
-        during.denied,
+        during.asked_refused,
         peak >> 20,
     );
-    ensure!(peak <= MEMORY_MAX, "too much memory: {told}");
-    if torment.rounds >= JUDGED_SECONDS {
-        judge(&before, &during, &after).context(told.clone())?;
+    ensure!(peak <= MEMORY_MAX, "too much memory: {held}");
+    if setting.rounds >= JUDGED_SECONDS {
+        judge(&before, &during, &after).with_context(|| held.clone())?;
     }
-    Ok(Outcome::Held(told))
+    // An acknowledged record more than there is must be noticed.
+    let control = !(kept + 1..=sent).contains(&kept) && during.accepted() > 0;
+    let control = Control::noticed(control, "a record that was acknowledged and is not there")?;
+    Ok(Outcome::Held(held, control))
 }
 
-fn judge(before: &Told, during: &Told, after: &Told) -> anyhow::Result<()> {
+fn judge(before: &Responses, during: &Responses, after: &Responses) -> anyhow::Result<()> {
     ensure!(
-        during.refused() > 0 && during.denied > 0,
+        during.refused() > 0 && during.asked_refused > 0,
         "nothing was refused, so it was no overload"
     );
-    let answer_max = ANSWER_MAX.max(before.percentile() * ANSWER_TIMES_MAX);
+    let answer_max = RESPONSE_MAX.max(before.percentile() * RESPONSE_TIMES_MAX);
     ensure!(
         during.percentile() <= answer_max,
-        "accepted records waited {:?} for an answer",
+        "accepted requests waited {:?} for a response",
         during.percentile()
     );
     ensure!(
         during.longest_gap() <= GAP_MAX.max(answer_max),
-        "no record was accepted for {:?}",
+        "no request was accepted for {:?}",
         during.longest_gap()
     );
-    let taken = during.per_second() / before.per_second();
+    let part = during.per_second() / before.per_second();
     ensure!(
-        taken >= TAKEN_MIN,
-        "only {taken:.2} of what can be taken was"
+        part >= ACCEPTED_MIN,
+        "only {part:.2} of the rate at rest was accepted"
     );
     ensure!(
-        after.refused() == 0 && after.percentile() <= before.percentile() * 3 + ANSWER_MAX / 10,
-        "{CALM_AFTER:?} later answers take {:?} and {} are refused; before it was {:?}",
+        after.refused() == 0 && after.percentile() <= before.percentile() * 3 + RESPONSE_MAX / 10,
+        "{RECOVERED_AFTER:?} later responses take {:?} and {} are refused; before it was {:?}",
         after.percentile(),
         after.refused(),
         before.percentile()
@@ -121,9 +145,10 @@ fn judge(before: &Told, during: &Told, after: &Told) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An event that reports can be asked of.
-fn prepare(server: &Server) -> anyhow::Result<()> {
-    let mut connection = server.connect()?;
+/// Sends the event that reports are about.
+fn prepare(client: &Client) -> anyhow::Result<()> {
+    let mut connection = client.connect()?;
+    let token = HeaderValue::from_str(&format!("Bearer {}", client.token))?;
     for batch in 0..RECORDS / 1_000 {
         let records = (0..1_000).map(|number| {
             let from = 1_790_000_000_000_u64 + number * 1_000;
@@ -135,27 +160,29 @@ fn prepare(server: &Server) -> anyhow::Result<()> {
         });
         let records: Vec<Value> = records.collect();
         let body = Value::from(records).to_string();
-        let head = head("POST", "/collect", &server.token, body.len());
-        let head = head.replace("application/x-ndjson", "application/json");
-        let answer = connection.send(head.as_bytes(), body.as_bytes())?;
-        ensure!(answer.status == 202, "it was answered {}", answer.status);
+        let mut request = request("POST", "/collect", body)?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        request.headers_mut().insert(AUTHORIZATION, token.clone());
+        let status = connection.send_request(request)?.status;
+        ensure!(status == 202, "records were answered {status}");
     }
     Ok(())
 }
 
-/// How many of the storm's records are there, each of which is a view.
-fn kept(server: &Server) -> anyhow::Result<u64> {
+/// The records of the traffic that the server has, each of which is a view.
+fn kept(client: &Client) -> anyhow::Result<u64> {
     let begun = Instant::now();
     loop {
-        let answer = server.get(&format!("/api/v1/events/{}/figures", storm::EVENT))?;
-        if answer.status == 200 {
-            let figures: Value = serde_json::from_slice(&answer.body)?;
+        let response = client.get(&format!("/api/v1/events/{}/figures", traffic::EVENT))?;
+        if response.status == 200 {
+            let figures: Value = serde_json::from_slice(&response.body)?;
             return figures["views"].as_u64().context("read the views");
         }
         ensure!(
             begun.elapsed() < COUNTED_WITHIN,
             "{COUNTED_WITHIN:?} later figures are still answered {}",
-            answer.status
+            response.status
         );
         thread::sleep(Duration::from_secs(1));
     }

@@ -1,12 +1,12 @@
-//! Two organisations of one shape beside each other: nothing of the one is ever seen by the other.
+//! Isolation: two organisations of the same shape, of which neither ever sees the other.
 //!
-//! They have the same ids wherever the callers choose them, and texts that name their owner. Every
-//! operation of openapi.json is asked by everybody who might, and whatever anybody was told is
-//! searched for what belongs to somebody else.
+//! They have the same ids wherever clients choose ids, and every text names its owner. Each
+//! operation of openapi.json is called by each kind of caller, and every response, file and log is
+//! searched for the other organisation's texts.
 
-mod ask;
+mod request;
 mod show;
-mod stage;
+mod site;
 mod operations;
 mod callers;
 mod foreign;
@@ -15,27 +15,51 @@ mod revoked;
 mod canaries;
 
 use self::operations::check_complete;
-use self::stage::Stage;
-use super::{Outcome, Torment};
+use self::site::Site;
+use super::scenario::{Outcome, Rounds, Scenario, Setting};
 
-/// How often a token is revoked while it is used.
+/// Tokens that are revoked while they are used.
 const REVOCATIONS: u32 = 5;
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    let mut random = torment.random.clone();
-    let mut stage = Stage::set(torment, &mut random)?;
-    check_complete(&stage)?;
-    let foreign = foreign::compare(&mut stage)?;
-    let links = mutants::links(&stage, &mut random, torment.rounds)?;
-    let tokens = mutants::tokens(&stage, &mut random, torment.rounds)?;
-    let slowest = revoked::time(&mut stage, REVOCATIONS)?;
-    // Last, since whoever has the right to deletes things.
-    let cells = callers::ask(&mut stage)?;
-    let places = canaries::search(stage)?;
-    Ok(Outcome::Held(format!(
-        "{cells} answers to seven kinds of callers were the contract's; {foreign} foreign ids answered as ids \
-         that never were; of {links} bent links and {tokens} bent tokens none opened; a revoked token \
-         opened for {} ms at most; {places} answers, files and logs held nothing of another",
+pub(crate) struct Tenants;
+
+impl Scenario for Tenants {
+    fn name(&self) -> &'static str {
+        "tenants"
+    }
+
+    fn about(&self) -> &'static str {
+        "no organisation ever sees anything of another"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 100_000,
+            small: 2_000,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    let mut random = setting.random.clone();
+    let mut site = Site::open(setting, &mut random)?;
+    let complete = check_complete(&site)?;
+    let (foreign, owners) = foreign::compare(&mut site)?;
+    let links = mutants::links(&site, &mut random, setting.rounds)?;
+    let tokens = mutants::tokens(&site, &mut random, setting.rounds)?;
+    let slowest = revoked::time(&mut site, REVOCATIONS)?;
+    // Last, since the right caller deletes things.
+    let calls = callers::call(&mut site)?;
+    let (places, canaries) = canaries::search(site)?;
+    let held = format!(
+        "{calls} calls by seven kinds of callers were answered as the contract says; {foreign} foreign ids \
+         were answered as unknown ids; of {links} bent links and {tokens} bent tokens none opened; a revoked \
+         token opened for {} ms at most; {places} responses, files and logs held nothing of another",
         slowest.as_millis()
-    )))
+    );
+    Ok(Outcome::Held(held, complete.and(owners).and(canaries)))
 }

@@ -1,5 +1,5 @@
-//! Report workers that are killed, or stopped past their lease and continued: of each report one file
-//! is published, the same as if nothing had happened.
+//! Kills report workers, or stops them past their lease and continues them: one file of each report
+//! is published, with the same bytes as without.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::audit::{download, look, order, wait};
+use super::installation::{Installation, dies_at};
 use super::load::fill;
-use super::victim::{Caller, House, dies_at};
-use super::{Outcome, Torment};
-use showreport_testkit::Random;
+use super::scenario::{Control, Outcome, Rounds, Scenario, Setting};
+use showreport_testkit::{Client, Random};
 
 const EVENT: &str = "keynote";
 const SUCCEEDED: &str = "EVENT_REPORT_STATUS_SUCCEEDED";
@@ -22,11 +22,11 @@ const VIEWS: u64 = 20_000;
 /// Views that come in each round, so that a report from newer facts is another file.
 const LATE_VIEWS: u64 = 10;
 
-/// What comes in stays in the journal until a report asks for it. Leases are short.
+/// Facts stay in the journal until a report flushes them. `hurry` shortens leases.
 const FLAGS: [&str; 2] = ["--flush-after", "1d"];
 const HURRY: &str = "hurry=return";
 
-/// Where a worker is killed, and how many passes may come before.
+/// Fail points at which a worker dies, each with the most passes before.
 const POINTS: [(&str, u64); 13] = [
     ("order-after-commit", 1),
     ("job-begun", 1),
@@ -43,7 +43,7 @@ const POINTS: [(&str, u64); 13] = [
     ("publish-before-commit", 1),
 ];
 
-/// Where a worker tarries, so that it is stopped there.
+/// Fail points at which a worker sleeps, so that it is stopped there.
 const STOPS: [&str; 5] = [
     "job-begun",
     "pin-after-commit",
@@ -52,30 +52,53 @@ const STOPS: [&str; 5] = [
     "report-after-file",
 ];
 
-/// The longest that a worker lives which is killed at any time, and at a point.
+/// The longest life of a worker that is killed at a random time, and at a fail point.
 const LIFE_MS_MAX: u64 = 400;
 const POINT_WITHIN: Duration = Duration::from_secs(3);
 
-/// A worker that was stopped may hold what the other needs; then it is continued sooner.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// A stopped worker may hold a lock that the other needs. It is continued after this time.
+const STOPPED_MAX: Duration = Duration::from_secs(15);
 
-/// A stop for so many kills.
+/// Kills for each stop.
 const KILLS_EACH_STOP: u64 = 2;
 
-pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
-    let house = torment.house("data")?;
-    let mut victim = house.start_well(HURRY, &FLAGS)?;
-    fill(&victim.caller, EVENT, 0..VIEWS)?;
-    victim.kill()?;
+pub(crate) struct Workers;
+
+impl Scenario for Workers {
+    fn name(&self) -> &'static str {
+        "workers"
+    }
+
+    fn about(&self) -> &'static str {
+        "a killed or stopped worker of reports publishes one file of each"
+    }
+
+    fn rounds(&self) -> Rounds {
+        Rounds {
+            full: 200,
+            small: 4,
+        }
+    }
+
+    fn run(&self, setting: &Setting) -> anyhow::Result<Outcome> {
+        run(setting)
+    }
+}
+
+fn run(setting: &Setting) -> anyhow::Result<Outcome> {
+    let installation = setting.installation("data")?;
+    let mut server = installation.start_well(HURRY, &FLAGS)?;
+    fill(&server.client, EVENT, 0..VIEWS)?;
+    server.kill()?;
     let mut site = Site {
-        house,
-        random: torment.random.clone(),
+        installation,
+        random: setting.random.clone(),
         views: VIEWS,
         published: Vec::new(),
-        known: BTreeSet::new(),
+        seen: BTreeSet::new(),
         tally: Tally::default(),
     };
-    while site.tally.kills < torment.rounds {
+    while site.tally.kills < setting.rounds {
         site.kill_one()
             .with_context(|| format!("after {} kills", site.tally.kills))?;
         if site.tally.kills.is_multiple_of(KILLS_EACH_STOP) {
@@ -83,9 +106,9 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
                 .with_context(|| format!("after {} stops", site.tally.stops))?;
         }
     }
-    site.demand_unchanged()?;
+    let control = site.demand_unchanged()?;
     let tally = site.tally;
-    Ok(Outcome::Held(format!(
+    let held = format!(
         "{} workers killed ({} at fail points), {} stopped past their lease and continued ({} had \
          been overtaken): {} reports, one file of each, the same as undisturbed; the slowest was \
          there {:.1} s after a restart",
@@ -95,7 +118,8 @@ pub(crate) fn run(torment: &Torment) -> anyhow::Result<Outcome> {
         tally.overtaken,
         site.published.len(),
         tally.slowest.as_secs_f64()
-    )))
+    );
+    Ok(Outcome::Held(held, control))
 }
 
 #[derive(Debug, Default)]
@@ -103,59 +127,59 @@ struct Tally {
     kills: u64,
     at_points: u64,
     stops: u64,
-    /// Of those stopped, how many came back to a report that another had made.
+    /// Stopped workers that were continued after another server had made their report.
     overtaken: u64,
     slowest: Duration,
 }
 
-/// A report, its file, and how it stood when it was first seen made.
+/// A report, its file, and its state when it was first seen made.
 struct Published {
     id: String,
     file: String,
-    stands: String,
+    state: String,
 }
 
 struct Site {
-    house: House,
+    installation: Installation,
     random: Random,
     views: u64,
     published: Vec<Published>,
-    /// The reports that were heard of.
-    known: BTreeSet<String>,
+    /// Ids of reports that were seen.
+    seen: BTreeSet<String>,
     tally: Tally,
 }
 
 impl Site {
-    /// A report whose worker is killed, and whom the next server succeeds.
+    /// Kills the worker of a report, which the next server makes.
     fn kill_one(&mut self) -> anyhow::Result<()> {
-        // Either the facts are pinned with the order and newer ones come in, or they wait in the
-        // journal and the worker flushes them.
-        let pinned = self.random.below(2) == 0;
-        self.tell_more()?;
+        // Either the order pins the facts and newer ones are sent, or the facts are in the journal
+        // and the worker flushes them.
+        let pinned = self.random.bool();
+        self.send_more()?;
         let before = pinned.then(|| self.undisturbed()).transpose()?;
         let (points, time) = self.choose_death()?;
-        let mut victim = self.house.start_well(&points, &FLAGS)?;
-        let ordered = order_one(&victim.caller);
-        let status = match victim.ends_within(time)? {
+        let mut server = self.installation.start_well(&points, &FLAGS)?;
+        let ordered = order_one(&server.client);
+        let status = match server.ends_within(time)? {
             Some(status) => status,
-            None => victim.kill()?,
+            None => server.kill()?,
         };
         self.tally.kills += 1;
         if std::os::unix::process::ExitStatusExt::signal(&status) == Some(6) {
             self.tally.at_points += 1;
         }
         let begun = Instant::now();
-        let victim = self.house.start_well(HURRY, &FLAGS)?;
-        // The worker may have died before the order was answered.
-        let id = ordered.or_else(|_| self.unanswered(&victim.caller))?;
+        let server = self.installation.start_well(HURRY, &FLAGS)?;
+        // The worker may have died before the response to the order.
+        let id = ordered.or_else(|_| self.unanswered(&server.client))?;
         if pinned {
             let views = self.next_views();
-            fill(&victim.caller, EVENT, views)?;
+            fill(&server.client, EVENT, views)?;
         }
-        let report = wait(&victim.caller, std::slice::from_ref(&id))?.remove(0);
+        let report = wait(&server.client, std::slice::from_ref(&id))?.remove(0);
         self.tally.slowest = self.tally.slowest.max(begun.elapsed());
-        let file = download(&victim.caller, &report)?;
-        drop(victim);
+        let file = download(&server.client, &report)?;
+        drop(server);
         let undisturbed = match before {
             Some(report) => report,
             None => self.undisturbed()?,
@@ -163,66 +187,67 @@ impl Site {
         self.publish(id, &report, file, &undisturbed)
     }
 
-    /// Fail points, and when the worker is killed that does not meet one.
+    /// Fail points, and when the worker is killed if it reaches none.
     fn choose_death(&mut self) -> anyhow::Result<(String, Duration)> {
-        if self.random.below(3) == 0 {
-            let time = Duration::from_millis(self.random.below(LIFE_MS_MAX));
+        if self.random.u64(..3) == 0 {
+            let time = Duration::from_millis(self.random.u64(..LIFE_MS_MAX));
             return Ok((HURRY.to_owned(), time));
         }
-        let at = self.random.below(POINTS.len() as u64);
-        let (name, passes_max) = POINTS[usize::try_from(at)?];
-        let points = format!("{HURRY};{}", dies_at(name, self.random.below(passes_max)));
+        let (name, passes_max) = self.random.choice(POINTS).context("no points")?;
+        let points = format!("{HURRY};{}", dies_at(name, self.random.u64(..passes_max)));
         Ok((points, POINT_WITHIN))
     }
 
-    /// The report of an order that had no answer; it is ordered again if it was never heard.
-    fn unanswered(&self, caller: &Caller) -> anyhow::Result<String> {
-        let (status, body) = caller.get("/api/v1/reports")?;
-        ensure!(status == 200, "the list of reports was answered {status}");
-        let listed: Value = serde_json::from_slice(&body)?;
+    /// The report of an order without a response. It is ordered again if the server has none.
+    fn unanswered(&self, client: &Client) -> anyhow::Result<String> {
+        let listed = client.get("/api/v1/reports")?;
+        ensure!(
+            listed.status == 200,
+            "the list of reports was answered {}",
+            listed.status
+        );
+        let listed: Value = serde_json::from_slice(&listed.body)?;
         match listed["reports"][0]["id"].as_str() {
-            Some(newest) if !self.known.contains(newest) => Ok(newest.to_owned()),
-            _ => order_one(caller),
+            Some(newest) if !self.seen.contains(newest) => Ok(newest.to_owned()),
+            _ => order_one(client),
         }
     }
 
-    /// A report whose worker is stopped; another server takes over, and then the first goes on.
+    /// Stops the worker of a report, lets another server take over, and continues the first.
     fn stop_one(&mut self) -> anyhow::Result<()> {
-        self.tell_more()?;
+        self.send_more()?;
         let undisturbed = self.undisturbed()?;
-        let at = self.random.below(STOPS.len() as u64);
-        let points = format!("{HURRY};{}=sleep(300)", STOPS[usize::try_from(at)?]);
-        // The other one looks for work now and then; who takes the order begins with it at once.
-        let other = self.house.start_well(HURRY, &FLAGS)?;
-        let stopped = self.house.start_well(&points, &FLAGS)?;
-        let id = order_one(&stopped.caller)?;
-        std::thread::sleep(Duration::from_millis(self.random.below(LIFE_MS_MAX)));
+        let stop = self.random.choice(STOPS).context("no points")?;
+        let points = format!("{HURRY};{stop}=sleep(300)");
+        // The server that takes the order begins with it at once; the other polls the queue.
+        let other = self.installation.start_well(HURRY, &FLAGS)?;
+        let stopped = self.installation.start_well(&points, &FLAGS)?;
+        let id = order_one(&stopped.client)?;
+        std::thread::sleep(Duration::from_millis(self.random.u64(..LIFE_MS_MAX)));
         stopped.signal("STOP")?;
         let views = self.next_views();
         let before = std::thread::scope(|scope| {
-            // It may have been stopped while it wrote. Then all others wait until it goes on.
-            let filling = scope.spawn(|| fill(&other.caller, EVENT, views));
-            let before = made_within(PATIENCE, &other.caller, &id);
+            // It may have been stopped inside a transaction. Then all writers wait until it goes
+            // on.
+            let filling = scope.spawn(|| fill(&other.client, EVENT, views));
+            let before = made_within(STOPPED_MAX, &other.client, &id);
             stopped.signal("CONT")?;
             filling.join().expect("it does not panic")?;
             before
         })?;
         self.tally.stops += 1;
-        let report = wait(&other.caller, std::slice::from_ref(&id))?.remove(0);
+        let report = wait(&other.client, std::slice::from_ref(&id))?.remove(0);
         if before["status"] == SUCCEEDED {
             self.tally.overtaken += 1;
-            ensure!(
-                stands(&before) == stands(&report),
-                "{before} became {report}"
-            );
+            ensure!(state(&before) == state(&report), "{before} became {report}");
         }
-        // Who was stopped has come to the end of what it was at when it has made another report.
-        let next = order_one(&stopped.caller)?;
-        self.known.insert(next.clone());
-        wait(&stopped.caller, std::slice::from_ref(&next))?;
-        let after = look(&stopped.caller, std::slice::from_ref(&id))?.remove(0);
-        ensure!(stands(&after) == stands(&report), "{report} became {after}");
-        let file = download(&stopped.caller, &after)?;
+        // Once the stopped server has made another report, it has finished what it was at.
+        let next = order_one(&stopped.client)?;
+        self.seen.insert(next.clone());
+        wait(&stopped.client, std::slice::from_ref(&next))?;
+        let after = look(&stopped.client, std::slice::from_ref(&id))?.remove(0);
+        ensure!(state(&after) == state(&report), "{report} became {after}");
+        let file = download(&stopped.client, &after)?;
         stopped.stop()?;
         other.stop()?;
         self.publish(id, &after, file, &undisturbed)
@@ -243,32 +268,32 @@ impl Site {
             report["sha256"] == undisturbed["sha256"],
             "undisturbed it is {undisturbed}, and now {report}"
         );
-        self.known.insert(id.clone());
+        self.seen.insert(id.clone());
         self.published.push(Published {
             id,
             file,
-            stands: stands(report),
+            state: state(report),
         });
         Ok(())
     }
 
-    /// The same report as it is when nobody disturbs. Everything that was told is in the lake then.
+    /// The same report without a disturbance. Afterwards all facts are in the lake.
     fn undisturbed(&mut self) -> anyhow::Result<Value> {
-        let victim = self.house.start_well(HURRY, &FLAGS)?;
-        let id = order_one(&victim.caller)?;
-        let report = wait(&victim.caller, std::slice::from_ref(&id))?.remove(0);
+        let server = self.installation.start_well(HURRY, &FLAGS)?;
+        let id = order_one(&server.client)?;
+        let report = wait(&server.client, std::slice::from_ref(&id))?.remove(0);
         ensure!(
             report["status"] == SUCCEEDED,
             "a report was not made: {report}"
         );
-        self.known.insert(id);
+        self.seen.insert(id);
         Ok(report)
     }
 
-    fn tell_more(&mut self) -> anyhow::Result<()> {
-        let victim = self.house.start_well(HURRY, &FLAGS)?;
+    fn send_more(&mut self) -> anyhow::Result<()> {
+        let server = self.installation.start_well(HURRY, &FLAGS)?;
         let views = self.next_views();
-        fill(&victim.caller, EVENT, views)
+        fill(&server.client, EVENT, views)
     }
 
     fn next_views(&mut self) -> std::ops::Range<u64> {
@@ -277,46 +302,44 @@ impl Site {
         first..self.views
     }
 
-    /// Every report stands as it did when it was first seen made, and has the same file.
-    fn demand_unchanged(&self) -> anyhow::Result<()> {
-        let victim = self.house.start_well(HURRY, &FLAGS)?;
+    /// Every report has the state and the file that it had when it was first seen made.
+    fn demand_unchanged(&self) -> anyhow::Result<Control> {
+        let server = self.installation.start_well(HURRY, &FLAGS)?;
         for published in &self.published {
             let id = std::slice::from_ref(&published.id);
-            let report = look(&victim.caller, id)?.remove(0);
+            let report = look(&server.client, id)?.remove(0);
             ensure!(
-                stands(&report) == published.stands,
+                state(&report) == published.state,
                 "{} became {report}",
-                published.stands
+                published.state
             );
             ensure!(
-                download(&victim.caller, &report)? == published.file,
+                download(&server.client, &report)? == published.file,
                 "the file of {report} is another now"
             );
         }
-        // Each is of more facts than the one before; if their files did not differ, that none has
-        // changed would prove nothing.
+        // Each is of more facts than the one before, so their files differ. If they did not, a
+        // changed file would not be noticed.
         let files = self.published.iter().map(|published| &published.file);
         let different = files.collect::<BTreeSet<_>>().len();
-        ensure!(
+        Control::noticed(
             different == self.published.len(),
-            "{} reports of different facts have {different} files",
-            self.published.len()
-        );
-        Ok(())
+            "another file, for each report of other facts",
+        )
     }
 }
 
-fn order_one(caller: &Caller) -> anyhow::Result<String> {
+fn order_one(client: &Client) -> anyhow::Result<String> {
     let entry = json!([{"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]}]);
-    let ids = order(caller, EVENT, &entry)?;
+    let ids = order(client, EVENT, &entry)?;
     Ok(ids.context("the event is not known")?.remove(0))
 }
 
-/// The report once it is made, or as it is when that takes too long.
-fn made_within(time: Duration, caller: &Caller, id: &str) -> anyhow::Result<Value> {
+/// The report once it is made, or its state after this time.
+fn made_within(time: Duration, client: &Client, id: &str) -> anyhow::Result<Value> {
     let begun = Instant::now();
     loop {
-        let report = look(caller, &[id.to_owned()])?.remove(0);
+        let report = look(client, &[id.to_owned()])?.remove(0);
         if report["status"] == SUCCEEDED || begun.elapsed() > time {
             return Ok(report);
         }
@@ -324,8 +347,8 @@ fn made_within(time: Duration, caller: &Caller, id: &str) -> anyhow::Result<Valu
     }
 }
 
-/// What never changes of a report that was made.
-fn stands(report: &Value) -> String {
+/// The members of a report that never change once it is made.
+fn state(report: &Value) -> String {
     let members = [
         "id",
         "status",

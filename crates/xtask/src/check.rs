@@ -1,4 +1,4 @@
-//! Everything that must hold before a change is kept.
+//! What must hold before a change is merged.
 
 use crate::clients;
 use crate::defects;
@@ -18,7 +18,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
     step("tests", || {
-        // A snapshot that differs fails; none is written down on the way.
+        // A snapshot that differs fails, and is not updated.
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
     clients::run()?;
@@ -41,7 +41,8 @@ pub(crate) fn quick() -> anyhow::Result<()> {
 fn format_and_lints() -> anyhow::Result<()> {
     step("format", || {
         execute(&mut cargo(&["fmt", "--all", "--check"]))?;
-        // The client for Rust is no part of the workspace, so that nobody builds Google's crate with ours.
+        // The client for Rust is no part of the workspace, which would build Google's crate each
+        // time.
         let client = "tests/clients/youtube-rust/Cargo.toml";
         execute(&mut cargo(&["fmt", "--check", "--manifest-path", client]))
     })?;

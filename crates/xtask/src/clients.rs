@@ -1,6 +1,6 @@
-//! Real clients: programs that others wrote open what we made, and ask a server of ours.
+//! Real clients: other readers open the lake and the files of reports, Google's clients make bulk
+//! reports, and a browser sends records.
 
-mod server;
 mod youtube;
 mod pages;
 
@@ -10,12 +10,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use showreport_testkit::python::{MISSING, can_make_environments, environment};
-use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
+use showreport_testkit::{built_beside, execute, leave_out, root, step};
 
-/// What the scripts in `tests/clients` need.
+use crate::tools::build_tests;
+
+/// The packages of the scripts in `tests/clients`.
 const PACKAGES: [&str; 4] = [
     "deltalake",
     "pyarrow",
@@ -23,16 +25,13 @@ const PACKAGES: [&str; 4] = [
     "google-api-python-client",
 ];
 
-/// How large the show is.
 const VIEWERS: &str = "200";
 
-/// Opens the lake and the reports of a show with other people's readers, and has bulk reports
-/// fetched by Google's clients, and records sent by a browser.
 pub(crate) fn run() -> anyhow::Result<()> {
     let folder = root().join("target/clients");
     let python = folder.join("venv/bin/python");
     if !python.exists() && !can_make_environments() {
-        return without_environments();
+        return leave_out("real clients", MISSING);
     }
     step("real clients: install", || {
         environment(&folder.join("venv"), &PACKAGES).map(drop)
@@ -51,18 +50,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     youtube::run(&folder, &python)
 }
 
-fn without_environments() -> anyhow::Result<()> {
-    if is_ci() {
-        bail!("{MISSING}");
-    }
-    eprintln!("\n== real clients: LEFT OUT. {MISSING}");
-    Ok(())
-}
-
 /// Simulates a show in a fresh folder.
 fn make_show(data: &Path) -> anyhow::Result<()> {
-    // As the tests build it, so that nothing is built twice.
-    execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    build_tests()?;
     if data.exists() {
         fs::remove_dir_all(data).context("remove the last show")?;
     }

@@ -1,8 +1,8 @@
-//! Faults that are planted on purpose, and the tests that must catch them.
+//! Plants faults, each of which a test must catch.
 //!
-//! Each is a patch in `crates/xtask/defects` that says what is wrong and who notices. All of them go
-//! into one copy of the tree, so that one build serves all: a fault is on where its name stands in
-//! the environment.
+//! A fault is a patch in `crates/xtask/defects` that names the fault and the test. All are applied
+//! to one copy of the tree, so that one build serves all: a variable of the environment switches
+//! one on.
 
 mod patches;
 mod copy;
@@ -19,23 +19,23 @@ use serde_json::Value;
 use self::patches::Patch;
 use showreport_testkit::{cargo, root, step};
 
-/// The variable that the patches read.
+/// The variable that switches a fault on.
 const PLANTED: &str = "SHOWREPORT_PLANTED";
 
-/// Runs the compiler as it is: only its own name counts.
+/// Runs the compiler unchanged. Only the name matters, see [`build`].
 const WRAPPER: &str = "env";
 
-/// A fault may keep a test from ever ending; that is noticed, too.
+/// A test that takes longer has caught the fault: it never ends.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 
-/// That every patch still applies, which is quick.
+/// Checks that every patch still applies.
 pub(crate) fn check() -> anyhow::Result<()> {
     step("planted faults apply", || {
         patches::apply(&patches::all()?, &root(), &["--check"])
     })
 }
 
-/// Plants all faults, and shows of each of these, or of all, that its test catches it.
+/// Plants all faults, and runs the test of each of these, or of all.
 pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     let patches = patches::all()?;
     for name in names {
@@ -56,7 +56,7 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<()> {
     each(&patches, names, &tests, &folder)
 }
 
-/// Shows of each of these faults, or of all, that its test catches it.
+/// Runs the test of each of these faults, or of all.
 fn each(patches: &[Patch], names: &[&str], tests: &Tests, folder: &Path) -> anyhow::Result<()> {
     let wanted = |it: &&Patch| names.is_empty() || names.contains(&it.name.as_str());
     let faults: Vec<&Patch> = patches
@@ -84,19 +84,19 @@ fn each(patches: &[Patch], names: &[&str], tests: &Tests, folder: &Path) -> anyh
     Ok(())
 }
 
-/// Whether the fault's test, which passes without any, fails with it.
+/// Whether the test, which must pass without a fault, fails with it.
 fn is_caught(patch: &Patch, tests: &Tests, folder: &Path) -> anyhow::Result<bool> {
     let parts = patch.caught_by.split_once(' ');
     let (program, test) = parts.context("`Caught by: ` names a test program and a test")?;
     let built = tests.get(program);
     let built = built.with_context(|| format!("no tests {program:?}"))?;
-    let said = folder.join("said");
+    let log = folder.join("log");
     ensure!(
-        built.passes(test, None, &said)?,
+        built.passes(test, None, &log)?,
         "{test} fails without any fault: {}",
-        fs::read_to_string(&said)?
+        fs::read_to_string(&log)?
     );
-    Ok(!built.passes(test, Some(&patch.name), &said)?)
+    Ok(!built.passes(test, Some(&patch.name), &log)?)
 }
 
 /// Test programs by name.
@@ -108,10 +108,15 @@ struct Built {
     folder: PathBuf,
 }
 
-/// Builds the tests of the copy. It shares what others wrote with our own builds, and nothing else: cargo
-/// tells our crates from the copy's, which have the same names, by the wrapper that compiled them.
+/// Builds the tests of the copy. It shares the dependencies with the builds of the tree. The crates
+/// of the workspace have the same names in both: cargo distinguishes them by the wrapper of the
+/// compiler.
 fn build(tree: &Path) -> anyhow::Result<Tests> {
-    let mut cargo = cargo(&["test", "--workspace", "--exclude", "xtask", "--no-run"]);
+    let mut cargo = cargo(&["test", "--workspace", "--no-run"]);
+    // The tools have no part in it, and add no feature to a dependency of the product.
+    for tool in ["xtask", "showreport-torture", "showreport-bench"] {
+        cargo.args(["--exclude", tool]);
+    }
     cargo.args(["--quiet", "--message-format", "json-render-diagnostics"]);
     cargo.env("CARGO_TARGET_DIR", root().join("target"));
     cargo.env("RUSTC_WORKSPACE_WRAPPER", WRAPPER);
@@ -144,12 +149,12 @@ fn build(tree: &Path) -> anyhow::Result<Tests> {
 }
 
 impl Built {
-    /// Whether just this test passes, with a fault on or none.
-    fn passes(&self, test: &str, fault: Option<&str>, said: &Path) -> anyhow::Result<bool> {
-        let log = File::create(said)?;
+    /// Whether this test passes, with a fault or without.
+    fn passes(&self, test: &str, fault: Option<&str>, path: &Path) -> anyhow::Result<bool> {
+        let log = File::create(path)?;
         let mut command = Command::new(&self.program);
         command.args([test, "--exact"]).current_dir(&self.folder);
-        // A snapshot that differs fails; none is written down on the way.
+        // A snapshot that differs fails, and is not updated.
         command.env("INSTA_UPDATE", "no").env_remove(PLANTED);
         if let Some(fault) = fault {
             command.env(PLANTED, fault);
@@ -167,15 +172,15 @@ impl Built {
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let said = fs::read_to_string(said)?;
+        let printed = fs::read_to_string(path)?;
         match (
             status.success(),
-            said.contains("1 passed"),
-            said.contains("1 failed"),
+            printed.contains("1 passed"),
+            printed.contains("1 failed"),
         ) {
             (true, true, _) => Ok(true),
             (false, _, true) => Ok(false),
-            _ => bail!("{test} was not run: {said}"),
+            _ => bail!("{test} was not run: {printed}"),
         }
     }
 }

@@ -1,29 +1,31 @@
-//! The first hour of a new user, tried: the demo on terminals, and what pages of the documentation say to run.
+//! The first hour of a new user, tried: the demo on terminals, and what pages of the documentation
+//! say to run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::clients::{NO_BROWSER, browser};
 use showreport_testkit::python::{MISSING, can_make_environments, environment};
-use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
+use showreport_testkit::{built_beside, execute, leave_out, root, step};
 
-/// What the programs of docs/nightly.md need.
+use crate::tools::build_tests;
+
+/// The packages of the programs in docs/nightly.md.
 const PACKAGES: [&str; 2] = ["psycopg[binary]", "duckdb"];
 
-/// Where Debian's `PostgreSQL` lies, by version. It is not on the path.
+/// The folder of Debian's `PostgreSQL`, by version. It is not on the path.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
 const NO_POSTGRES: &str = "PostgreSQL is not installed; on Debian, `apt-get install postgresql`";
 const NO_NGINX: &str = "nginx is not installed; on Debian, `apt-get install nginx-light`";
 
-/// Tries each; what cannot be tried here is left out, loudly, but never on CI.
+/// Runs each; what cannot run here is left out, but not on CI.
 pub(crate) fn run() -> anyhow::Result<()> {
     step("first hour: the demo on a terminal", || {
-        // As the tests build it, so that nothing is built twice. It has fail points.
-        execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+        build_tests()?;
         let terminal = script("terminal.py");
         execute(Command::new("python3").arg(terminal).arg(built_beside()?))
     })?;
@@ -34,7 +36,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn behind_nginx() -> anyhow::Result<()> {
     if !is_there("nginx")? {
-        return leave_out("behind nginx", NO_NGINX);
+        return leave_out("first hour: behind nginx", NO_NGINX);
     }
     step("first hour: behind nginx", || {
         execute(&mut python("nginx.py", Path::new("python3"))?)
@@ -43,7 +45,7 @@ fn behind_nginx() -> anyhow::Result<()> {
 
 fn playback_of_a_page() -> anyhow::Result<()> {
     let Some(browser) = browser() else {
-        return leave_out("playback of a page", NO_BROWSER);
+        return leave_out("first hour: playback of a page", NO_BROWSER);
     };
     step("first hour: playback of a page", || {
         let mut python = python("playback.py", Path::new("python3"))?;
@@ -54,10 +56,10 @@ fn playback_of_a_page() -> anyhow::Result<()> {
 fn nightly_load() -> anyhow::Result<()> {
     let venv = folder("venv");
     if !venv.join("bin/python").exists() && !can_make_environments() {
-        return leave_out("a nightly load", MISSING);
+        return leave_out("first hour: a nightly load", MISSING);
     }
     let Some(postgres) = postgres() else {
-        return leave_out("a nightly load", NO_POSTGRES);
+        return leave_out("first hour: a nightly load", NO_POSTGRES);
     };
     step("first hour: install", || {
         environment(&venv, &PACKAGES).map(drop)
@@ -80,7 +82,7 @@ fn version(programs: &Path) -> Option<u32> {
     programs.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
-/// A program of ours for the product, the documentation and a folder of its own.
+/// A script with its arguments: the product, the documentation and a folder of its own.
 fn python(name: &str, interpreter: &Path) -> anyhow::Result<Command> {
     let mut python = Command::new(interpreter);
     python.arg(script(name)).arg(built_beside()?);
@@ -89,7 +91,7 @@ fn python(name: &str, interpreter: &Path) -> anyhow::Result<Command> {
     Ok(python)
 }
 
-/// Whether a program is installed; Debian has those for administrators off the path of others.
+/// Whether a program is installed. Debian has `/usr/sbin` on the path of root only.
 fn is_there(program: &str) -> anyhow::Result<bool> {
     let mut shell = Command::new("sh");
     let line = format!("PATH=$PATH:/usr/sbin; command -v {program}");
@@ -103,12 +105,4 @@ fn script(name: &str) -> PathBuf {
 
 fn folder(name: impl AsRef<Path>) -> PathBuf {
     root().join("target/first-hour").join(name)
-}
-
-fn leave_out(what: &str, why: &str) -> anyhow::Result<()> {
-    if is_ci() {
-        bail!("{why}");
-    }
-    eprintln!("\n== first hour: {what}: LEFT OUT. {why}");
-    Ok(())
 }

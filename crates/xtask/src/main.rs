@@ -1,10 +1,10 @@
-//! Everything that a shell script would have done: `cargo xtask` lists it.
+//! The commands of a developer: `cargo xtask` lists them.
 
 mod supply;
+mod tools;
 mod clients;
 mod office;
 mod first_hour;
-mod tools;
 mod defects;
 mod check;
 

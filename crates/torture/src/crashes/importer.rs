@@ -1,4 +1,4 @@
-//! Imports beside the servers: killed like them, at any time and at named points.
+//! Kills imports beside the servers, at random times and at fail points.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::load::Client;
-use crate::victim::{House, dies_at};
+use crate::installation::{Installation, dies_at};
+use crate::load::Sender;
 use showreport_testkit::{ORG, Random};
 
-/// Where an import can be made to end as if killed, and how many passes may come before.
+/// Fail points at which an import dies, each with the most passes before.
 pub(super) const POINTS: [(&str, u64); 5] = [
     ("flush-after-file", 4),
     ("flush-after-table", 4),
@@ -20,37 +20,39 @@ pub(super) const POINTS: [(&str, u64); 5] = [
     ("load-after-commit", 1),
 ];
 
-/// The longest that an import lives which is killed at any time.
+/// The longest life of an import that is killed at a random time.
 const LIFE_MS_MAX: u64 = 400;
 
-/// After which a hanging import is a fault.
+/// An import that takes longer hangs.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// Imports a request's records as a file. What was not confirmed is there whole or not at all.
+/// Imports a request's records as a file. If it fails, all its facts are kept or none.
 ///
-/// Gives the fail point that it died at, if it came to one.
+/// Gives the fail point at which it died, if it reached one.
 pub(super) fn import_once(
-    house: &House,
-    client: &mut Client,
+    installation: &Installation,
+    sender: &mut Sender,
     random: &mut Random,
 ) -> anyhow::Result<Option<&'static str>> {
-    let (at, records) = client.write();
-    let file = house.product.data_dir.with_extension("import.ndjson");
+    let (at, records) = sender.write();
+    let file = installation
+        .product
+        .data_dir
+        .with_extension("import.ndjson");
     fs::write(&file, records).context("write the records")?;
     let (mut point, mut life) = (None, ENDS_WITHIN);
-    match random.below(3) {
-        0 => life = Duration::from_millis(random.below(LIFE_MS_MAX)),
+    match random.u64(..3) {
+        0 => life = Duration::from_millis(random.u64(..LIFE_MS_MAX)),
         1 => {}
         _ => {
-            let chosen = usize::try_from(random.below(POINTS.len() as u64)).expect("it is small");
-            point = Some(POINTS[chosen]);
+            point = random.choice(POINTS);
         }
     }
-    let mut command = house.product.command(&["import", "--org", ORG]);
+    let mut command = installation.product.command(&["import", "--org", ORG]);
     command.arg(&file).stdout(Stdio::null());
-    command.stderr(house.log()?);
+    command.stderr(installation.log()?);
     if let Some((name, passes_max)) = point {
-        command.env("FAILPOINTS", dies_at(name, random.below(passes_max)));
+        command.env("FAILPOINTS", dies_at(name, random.u64(..passes_max)));
     }
     let mut child = command.spawn().context("start an import")?;
     let begun = Instant::now();
@@ -66,7 +68,7 @@ pub(super) fn import_once(
     };
     ensure!(begun.elapsed() < ENDS_WITHIN, "an import did not end");
     match (status.success(), status.signal()) {
-        (true, _) => client.acknowledge(at),
+        (true, _) => sender.acknowledge(at),
         (_, Some(6)) => return Ok(point.map(|(name, _)| name)),
         (_, Some(9)) => {}
         _ => anyhow::bail!("an import ended with {status} by itself"),

@@ -1,4 +1,4 @@
-//! One data directory, and all that befalls the servers on it.
+//! One data directory, and the servers that are killed on it.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde_json::json;
 use super::Tally;
 use super::{bulk, importer};
 use crate::audit::{audit, order, wait};
-use crate::book::{Request, Show, Verdict};
-use crate::load::{CLIENTS, Client, under_load};
-use crate::victim::{Birth, Caller, House, Victim, dies_at};
-use showreport_testkit::Random;
+use crate::installation::{Installation, Start, dies_at};
+use crate::load::{SENDERS, Sender, under_load};
+use crate::sent::{Request, Show, Verdict};
+use showreport_testkit::{Client, Random, Server};
 
-/// Where a server can be made to end as if killed, and how many passes may come before.
+/// Fail points at which a server dies, each with the most passes before.
 pub(super) const POINTS: [(&str, u64); 25] = [
     ("journal-before-commit", 40),
     ("journal-after-commit", 40),
@@ -42,25 +42,25 @@ pub(super) const POINTS: [(&str, u64); 25] = [
     ("publish-after-commit", 4),
 ];
 
-/// A server flushes all the time, and keeps the lake in order all the time.
+/// The server flushes all the time, and `hurry` shortens the pauses of maintenance.
 const FLAGS: [&str; 2] = ["--flush-after", "15ms"];
 const HURRY: &str = "hurry=return";
 
 /// Kills between two audits; each audit begins another event.
 const AUDIT_EVERY: u64 = 12;
 
-/// The longest that a server lives which is killed at any time, and at a point.
+/// The longest life of a server that is killed at a random time, and at a fail point.
 const LIFE_MS_MAX: u64 = 250;
 const POINT_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// Between two orders of reports. All are made in the end, so there must not be too many.
+/// Between two orders of reports. All must be made in the end, so there must not be too many.
 const ORDER_EVERY: Duration = Duration::from_millis(80);
 
 pub(super) struct Lane {
-    house: House,
+    installation: Installation,
     random: Random,
-    /// Reports are ordered all the time; else files that nobody needs are removed all the time,
-    /// which real ones are only after a day.
+    /// Whether reports are ordered all the time. Else unneeded files are vacuumed all the time,
+    /// which a server does after a day, and which would take the files of a report away.
     orders: bool,
     ordered: Vec<String>,
     shows: Vec<Show>,
@@ -68,10 +68,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(house: House, mut random: Random) -> Self {
+    pub(super) fn new(installation: Installation, mut random: Random) -> Self {
         Self {
-            house,
-            orders: random.below(2) == 0,
+            installation,
+            orders: random.bool(),
             random,
             ordered: Vec::new(),
             shows: Vec::new(),
@@ -79,11 +79,11 @@ impl Lane {
         }
     }
 
-    /// Kills so often, and compares every few kills, and everything once more at the end.
+    /// Kills servers, and audits every few kills and everything once more at the end.
     pub(super) fn run(&mut self, kills: u64) -> anyhow::Result<()> {
-        let mut victim = self.house.start_well(HURRY, &FLAGS)?;
-        let job = bulk::order_days(&victim.caller)?;
-        victim.kill()?;
+        let mut server = self.installation.start_well(HURRY, &FLAGS)?;
+        let job = bulk::order_days(&server.client)?;
+        server.kill()?;
         while self.tally.kills < kills {
             self.live_through_a_show(AUDIT_EVERY.min(kills - self.tally.kills), "")?;
             let show = self.shows.last().expect("there was one");
@@ -99,7 +99,7 @@ impl Lane {
         self.demand_reports()
     }
 
-    /// Whether a server that answers too early is seen to lose something.
+    /// Whether a server that answers before it commits is seen to lose something.
     pub(super) fn loses_something(&mut self, kills: u64) -> anyhow::Result<bool> {
         while self.tally.kills < kills {
             self.live_through_a_show(4, ";answer-before-commit=return")?;
@@ -111,31 +111,31 @@ impl Lane {
         Ok(false)
     }
 
-    /// One event, through some lives of servers.
+    /// Sends about one event, through the lives of some servers.
     fn live_through_a_show(&mut self, kills: u64, more_points: &str) -> anyhow::Result<()> {
         let event = format!("show-{}", self.shows.len());
         // The last of them imports.
-        let mut clients: Vec<Client> = (0..=CLIENTS)
-            .map(|number| Client::new(number, &event, &mut self.random))
+        let mut senders: Vec<Sender> = (0..=SENDERS)
+            .map(|number| Sender::new(number, &event, &mut self.random))
             .collect();
         for _ in 0..kills {
-            self.live(&event, &mut clients, more_points)?;
+            self.live(&event, &mut senders, more_points)?;
         }
-        let told: Vec<Request> = clients.into_iter().flat_map(|client| client.told).collect();
-        for request in &told {
+        let requests: Vec<Request> = senders.into_iter().flat_map(|it| it.requests).collect();
+        for request in &requests {
             self.tally.facts += request.facts.len() as u64;
             self.tally.acknowledged += u64::from(request.acknowledged);
             self.tally.unanswered += u64::from(!request.acknowledged);
         }
-        self.shows.push(Show { event, told });
+        self.shows.push(Show { event, requests });
         Ok(())
     }
 
-    /// One life of a server: it is started, sent to, and killed.
+    /// One life of a server: started, under load, killed.
     fn live(
         &mut self,
         event: &str,
-        clients: &mut [Client],
+        senders: &mut [Sender],
         more_points: &str,
     ) -> anyhow::Result<()> {
         let mut points = format!("{HURRY}{more_points}");
@@ -143,19 +143,19 @@ impl Lane {
             points += ";vacuum-from-ahead=return";
         }
         let (mut point, mut time) = (None, POINT_WITHIN);
-        if self.random.below(2) == 0 {
-            time = Duration::from_millis(self.random.below(LIFE_MS_MAX));
+        if self.random.bool() {
+            time = Duration::from_millis(self.random.u64(..LIFE_MS_MAX));
         } else {
             let (name, passes_max) = self.choose_point();
-            let passes = self.random.below(passes_max);
+            let passes = self.random.u64(..passes_max);
             points = format!("{points};{}", dies_at(name, passes));
             point = Some(name);
         }
-        let status = match self.house.start(&points, &FLAGS)? {
-            Birth::Stillborn(status) => status,
-            Birth::Alive(mut victim) => {
-                self.tally.ready.push(victim.ready_after);
-                self.load(&mut victim, event, clients, time)?
+        let status = match self.installation.start(&points, &FLAGS)? {
+            Start::Ended(status) => status,
+            Start::Ready(mut server, after) => {
+                self.tally.ready.push(after);
+                self.load(&mut server, event, senders, time)?
             }
         };
         self.tally.kills += 1;
@@ -170,14 +170,13 @@ impl Lane {
 
     fn choose_point(&mut self) -> (&'static str, u64) {
         loop {
-            let at = self.random.below(POINTS.len() as u64);
-            let point = POINTS[usize::try_from(at).expect("it is small")];
-            let of_orders = ["order", "claim", "job", "renew", "pin", "publish"];
-            let of_orders = of_orders.iter().any(|it| point.0.starts_with(it));
+            let point = self.random.choice(POINTS).expect("there are points");
+            let of_reports = ["order", "claim", "job", "renew", "pin", "publish"];
+            let of_reports = of_reports.iter().any(|it| point.0.starts_with(it));
             let possible = if self.orders {
                 !point.0.starts_with("vacuum")
             } else {
-                !of_orders
+                !of_reports
             };
             if possible {
                 return point;
@@ -185,28 +184,32 @@ impl Lane {
         }
     }
 
-    /// Clients send until the server dies, by itself or by us.
+    /// Sends, imports and orders reports until the server dies, by itself or killed.
     fn load(
         &mut self,
-        victim: &mut Victim,
+        server: &mut Server,
         event: &str,
-        clients: &mut [Client],
+        senders: &mut [Sender],
         time: Duration,
     ) -> anyhow::Result<std::process::ExitStatus> {
-        let caller = victim.caller.clone();
+        let client = server.client.clone();
         let orders = self.orders;
-        let Self { house, random, .. } = self;
-        let mut random = Random::new(random.next());
-        let (importing, clients) = clients.split_last_mut().expect("one imports");
-        let (status, ordered, imported) = under_load(clients, &caller, || {
+        let Self {
+            installation,
+            random,
+            ..
+        } = self;
+        let mut random = random.fork();
+        let (importing, senders) = senders.split_last_mut().expect("one imports");
+        let (status, ordered, imported) = under_load(senders, &client, || {
             std::thread::scope(|scope| {
                 let imports =
-                    scope.spawn(|| keep_importing(house, importing, &mut random, &caller));
-                let ordering = orders.then(|| scope.spawn(|| keep_ordering(&caller, event)));
-                let ended = victim.ends_within(time);
+                    scope.spawn(|| keep_importing(installation, importing, &mut random, &client));
+                let ordering = orders.then(|| scope.spawn(|| keep_ordering(&client, event)));
+                let ended = server.ends_within(time);
                 let status = ended.and_then(|ended| match ended {
                     Some(status) => Ok(status),
-                    None => victim.kill(),
+                    None => server.kill(),
                 });
                 let ordered = ordering.map(|it| it.join().expect("it does not panic"));
                 let imported = imports.join().expect("it does not panic");
@@ -223,36 +226,36 @@ impl Lane {
         status
     }
 
-    /// What is wrong with each of these events.
+    /// Audits each of these events.
     fn audit_of(&self, shows: &[&Show]) -> anyhow::Result<Vec<Verdict>> {
-        let mut victim = self.house.start_well(HURRY, &FLAGS)?;
-        let verdicts = shows.iter().map(|show| audit(&victim.caller, show));
+        let mut server = self.installation.start_well(HURRY, &FLAGS)?;
+        let verdicts = shows.iter().map(|show| audit(&server.client, show));
         let verdicts = verdicts.collect();
-        victim.kill()?;
+        server.kill()?;
         verdicts
     }
 
     fn demand_clean(&self, verdict: &Verdict) -> anyhow::Result<()> {
         verdict.demand_clean().with_context(|| {
-            let place = self.house.product.data_dir.display();
+            let place = self.installation.product.data_dir.display();
             format!("after {} kills on {place}", self.tally.kills)
         })
     }
 
-    /// What is published of the day is what the events' own reports say.
+    /// The bulk reports agree with the reports of the events.
     fn demand_bulk(&self, job: &str) -> anyhow::Result<()> {
-        let mut victim = self.house.start_well(HURRY, &FLAGS)?;
+        let mut server = self.installation.start_well(HURRY, &FLAGS)?;
         let events: Vec<&str> = self.shows.iter().map(|show| show.event.as_str()).collect();
-        let agreed = bulk::demand_agreement(&victim.caller, job, &events);
-        victim.kill()?;
-        agreed.with_context(|| format!("on {}", self.house.product.data_dir.display()))
+        let agreed = bulk::wait_until_equal(&server.client, job, &events);
+        server.kill()?;
+        agreed.with_context(|| format!("on {}", self.installation.product.data_dir.display()))
     }
 
-    /// Every report that was ordered is made, whoever had begun it.
+    /// Every report with an acknowledged order is made in the end.
     fn demand_reports(&mut self) -> anyhow::Result<()> {
-        let victim = self.house.start_well(HURRY, &FLAGS)?;
+        let server = self.installation.start_well(HURRY, &FLAGS)?;
         for ids in self.ordered.chunks(100) {
-            for report in wait(&victim.caller, ids)? {
+            for report in wait(&server.client, ids)? {
                 let made = report["status"] == "EVENT_REPORT_STATUS_SUCCEEDED";
                 ensure!(made, "a report was not made: {report}");
             }
@@ -262,27 +265,27 @@ impl Lane {
     }
 }
 
-/// Orders reports until the server dies; returns those that it promised.
-fn keep_ordering(caller: &Caller, event: &str) -> Vec<String> {
+/// Orders reports until the server dies; gives the ids of those that it acknowledged.
+fn keep_ordering(client: &Client, event: &str) -> Vec<String> {
     let entry = json!([{"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]}]);
     let mut ordered = Vec::new();
-    while let Ok(ids) = order(caller, event, &entry) {
+    while let Ok(ids) = order(client, event, &entry) {
         ordered.extend(ids.unwrap_or_default());
         std::thread::sleep(ORDER_EVERY);
     }
     ordered
 }
 
-/// Imports until the server dies; says how often, and at which fail points imports died.
+/// Imports until the server dies; gives how often, and the fail points at which imports died.
 fn keep_importing(
-    house: &House,
-    client: &mut Client,
+    installation: &Installation,
+    importing: &mut Sender,
     random: &mut Random,
-    caller: &Caller,
+    client: &Client,
 ) -> anyhow::Result<(u64, Vec<&'static str>)> {
     let (mut imports, mut points) = (0, Vec::new());
-    while caller.connect().is_ok() {
-        points.extend(importer::import_once(house, client, random)?);
+    while client.connect().is_ok() {
+        points.extend(importer::import_once(installation, importing, random)?);
         imports += 1;
     }
     Ok((imports, points))

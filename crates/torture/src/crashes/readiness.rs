@@ -1,45 +1,47 @@
-//! How soon a server is ready that was killed with much in its journal.
+//! How soon a killed server is ready again that has a long journal.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::Torment;
 use crate::load::fill;
+use crate::scenario::Setting;
 
 /// Records that wait in the journal.
 const RECORDS: u64 = 100_000;
 
-/// Nothing leaves the journal.
+/// The journal is not flushed.
 const FLAGS: [&str; 2] = ["--flush-after", "1d"];
 
-/// So many kills are worth a restart here.
+/// Rounds of the scenario for each restart here.
 const KILLS_EACH: u64 = 50;
 
-/// What is promised of the 99th percentile.
+/// What docs/guarantees.md promises of the 99th percentile.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long starts took.
+/// The times of starts.
 pub(super) struct Readiness {
     pub(super) records: u64,
     pub(super) ready: Vec<Duration>,
 }
 
-pub(super) fn measure(torment: &Torment) -> anyhow::Result<Readiness> {
-    let house = torment.house("full-journal")?;
-    let mut victim = house.start_well("", &FLAGS)?;
-    fill(&victim.caller, "keynote", 0..RECORDS)?;
+pub(super) fn measure(setting: &Setting) -> anyhow::Result<Readiness> {
+    let installation = setting.installation("full-journal")?;
+    let mut server = installation.start_well("", &FLAGS)?;
+    fill(&server.client, "keynote", 0..RECORDS)?;
     let mut ready = Vec::new();
-    for _ in 0..(torment.rounds / KILLS_EACH).max(4) {
-        victim.kill()?;
-        victim = house.start_well("", &FLAGS)?;
-        ready.push(victim.ready_after);
+    for _ in 0..(setting.rounds / KILLS_EACH).max(4) {
+        server.kill()?;
+        let after;
+        (server, after) = installation.start_timed("", &FLAGS)?;
+        ready.push(after);
     }
-    let (_, metrics) = victim.caller.get("/metrics")?;
-    let metrics = String::from_utf8(metrics)?;
+    let metrics = server.client.get("/metrics")?;
     ensure!(
-        !metrics.contains("showreport_journal_waiting_bytes 0\n"),
-        "the journal was flushed on the way"
+        !metrics
+            .text()
+            .contains("showreport_journal_waiting_bytes 0\n"),
+        "the journal was flushed meanwhile"
     );
     let slowest = percentile(&ready, 99);
     ensure!(slowest < READY_WITHIN, "ready only after {slowest:?}");
@@ -49,7 +51,7 @@ pub(super) fn measure(torment: &Torment) -> anyhow::Result<Readiness> {
     })
 }
 
-/// The smallest of these that so many per cent do not exceed; zero, if there is none.
+/// The smallest of these times that is not exceeded by `percent` of them; zero if there is none.
 pub(super) fn percentile(times: &[Duration], percent: usize) -> Duration {
     let mut times = times.to_vec();
     times.sort_unstable();

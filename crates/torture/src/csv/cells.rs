@@ -1,9 +1,9 @@
-//! Cells made of what is hard to write and dangerous to open.
+//! Random cells of characters that CSV must quote and texts that spreadsheets evaluate.
 
 use showreport_testkit::Random;
 
-/// Whole formulas, beginnings of them, numbers in many hands, quotes, ends of lines, and letters
-/// that look like others or have no width.
+/// Formulas, beginnings of formulas, numbers, quotes, ends of lines, and letters that look like
+/// others or have no width.
 const PIECES: [&str; 51] = [
     "=",
     "+",
@@ -58,28 +58,27 @@ const PIECES: [&str; 51] = [
     "word",
 ];
 
-/// An id that begins anyhow, and is nobody else's.
+/// A unique id that begins with any text.
 pub(super) fn id(random: &mut Random, number: u64) -> String {
     let head: String = text(random)
         .chars()
         .filter(|it| !it.is_control())
         .take(100)
         .collect();
-    // No piece has this sign, so that no number flows together with what is before it.
+    // No piece has this sign, so the number is apart from what is before it.
     format!("{head}#{number}")
 }
 
-/// Any text, an empty one too; one in a hundred is long.
+/// Any text, even an empty one; one in a hundred is long.
 pub(super) fn text(random: &mut Random) -> String {
-    let pieces = if random.below(100) == 0 {
+    let pieces = if random.u64(..100) == 0 {
         60
     } else {
-        random.below(6)
+        random.u64(..6)
     };
     let mut text = String::new();
     for _ in 0..pieces {
-        let length = PIECES.len() as u64;
-        text += PIECES[usize::try_from(random.below(length)).unwrap_or(0)];
+        text += random.choice(PIECES).unwrap_or_default();
     }
     text
 }

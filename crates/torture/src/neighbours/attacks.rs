@@ -1,22 +1,22 @@
-//! What one organisation can do to the server, each with all its might.
+//! Attacks: one kind of request, repeated on many connections.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::audit::REPORTS;
-use showreport_testkit::{Answer, Connection, Server, head};
+use showreport_testkit::{Client, Connection, DAY_MS, Response, now_ms, path_of};
 
-/// An attack: so many clients that repeat one request.
+/// One request that many clients repeat.
 pub(super) struct Attack {
-    /// What there is too much of.
+    /// Plural, for the report.
     pub(super) name: &'static str,
     clients: u64,
-    act: fn(&Attacker<'_>, &mut Connection) -> anyhow::Result<Answer>,
+    act: fn(&Attacker<'_>, &mut Connection) -> anyhow::Result<Response>,
 }
 
 pub(super) const ATTACKS: [Attack; 5] = [
@@ -26,9 +26,9 @@ pub(super) const ATTACKS: [Attack; 5] = [
         act: |it, connection| it.order(connection),
     },
     Attack {
-        name: "questions for a large day and event",
+        name: "requests for figures of a large day and event",
         clients: 24,
-        act: |it, connection| it.question(connection),
+        act: |it, connection| it.figures(connection),
     },
     Attack {
         name: "late bodies of thousands of events",
@@ -47,9 +47,9 @@ pub(super) const ATTACKS: [Attack; 5] = [
     },
 ];
 
-/// The day of the large event, which is over.
+/// The day of the large event, in the past, and its start.
 const DAY: &str = "2026-09-21";
-const DAY_MS: u64 = 1_789_948_800_000;
+const DAY_BEGINS_MS: u64 = 1_789_948_800_000;
 
 /// Views of the large event for each second that an attack lasts, up to a bound.
 const VIEWS_A_ROUND: u64 = 5_000;
@@ -62,45 +62,49 @@ const EVENTS_MAX: u64 = 20_000;
 /// Records of a body.
 const RECORDS: u64 = 400;
 
-/// How long a client pauses that was refused, or has stored thousands of events.
+/// The pause of a client that was refused, or that has stored thousands of events.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long ago late records are of: a day that was reported on.
-const LATE: Duration = Duration::from_hours(72);
+/// The age of late records: of a day that has a report.
+const LATE_MS: u64 = 3 * DAY_MS;
 
 /// The organisation that attacks.
 pub(super) struct Attacker<'a> {
-    server: &'a Server,
+    client: &'a Client,
     events: u64,
     /// The path of a link to a large file.
     link: String,
-    /// Things that were sent so far, so that each is another.
+    /// Requests so far, so that no two are equal.
     sent: AtomicU64,
 }
 
 impl<'a> Attacker<'a> {
-    /// A large event, a file of its views, and jobs of bulk reports.
-    pub(super) fn prepare(server: &'a Server, rounds: u64) -> anyhow::Result<Self> {
+    /// Makes a large event, a report of its views, and report jobs.
+    pub(super) fn prepare(client: &'a Client, rounds: u64) -> anyhow::Result<Self> {
         let mut attacker = Self {
-            server,
+            client,
             events: (rounds * EVENTS_A_ROUND).min(EVENTS_MAX),
             link: String::new(),
             sent: AtomicU64::new(0),
         };
-        let mut connection = server.connect()?;
+        let mut connection = client.connect()?;
         for _ in 0..(rounds * VIEWS_A_ROUND).min(VIEWS_MAX) / RECORDS {
-            let answer = attacker.send_records(&mut connection)?;
-            ensure!(answer.status == 202, "it was answered {}", answer.status);
+            let response = attacker.send_records(&mut connection)?;
+            ensure!(
+                response.status == 202,
+                "it was answered {}",
+                response.status
+            );
         }
         for kind in ["event_watch_time_a1", "event_customers_a1"] {
             let order = json!({"reportTypeId": kind, "name": "daily"});
-            server.ask(&mut connection, "/v1/jobs", &order)?;
+            client.ask(&mut connection, "/v1/jobs", &order)?;
         }
         attacker.link = attacker.made(&mut connection)?;
         Ok(attacker)
     }
 
-    /// Attacks while this is worked on. Gives how often it was acted, too.
+    /// Attacks while `work` is done. Gives the number of successful requests, too.
     pub(super) fn run<T>(
         &self,
         attack: &Attack,
@@ -123,39 +127,39 @@ impl<'a> Attacker<'a> {
     }
 
     fn act(&self, attack: &Attack, stop: &AtomicBool) -> anyhow::Result<u64> {
-        let mut connection = self.server.connect()?;
+        let mut connection = self.client.connect()?;
         let mut acted = 0;
         while !stop.load(Ordering::Relaxed) {
-            let answer = (attack.act)(self, &mut connection)?;
-            match answer.status {
+            let response = (attack.act)(self, &mut connection)?;
+            match response.status {
                 200..300 => acted += 1,
-                429 | 503 | 507 if answer.retry_after().is_some() => thread::sleep(PAUSE),
-                status => anyhow::bail!("it was answered {status}: {}", answer.text()),
+                429 | 503 | 507 if response.retry_after().is_some() => thread::sleep(PAUSE),
+                status => anyhow::bail!("it was answered {status}: {}", response.text()),
             }
         }
         Ok(acted)
     }
 
-    fn order(&self, connection: &mut Connection) -> anyhow::Result<Answer> {
+    fn order(&self, connection: &mut Connection) -> anyhow::Result<Response> {
         let entry = json!({
             "dimension": "REPORT_DIMENSION_WATCH_TIME",
             "group_by_fields": ["GROUP_BY_FIELD_WATCH_TIMESTAMP", "GROUP_BY_FIELD_CUSTOMER_ID"],
         });
         let order = order_of(&vec![entry; 50]);
-        self.ask(connection, "POST", REPORTS, &order.to_string())
+        self.ask(connection, "POST", REPORTS, order.to_string())
     }
 
-    fn question(&self, connection: &mut Connection) -> anyhow::Result<Answer> {
+    fn figures(&self, connection: &mut Connection) -> anyhow::Result<Response> {
         let day = format!("/bv/analytics/v1/reports/watch-time?time={DAY}");
         let path = match self.sent.fetch_add(1, Ordering::Relaxed) % 2 {
             0 => day.as_str(),
             _ => "/api/v1/events/large/figures",
         };
-        self.ask(connection, "GET", path, "")
+        self.ask(connection, "GET", path, String::new())
     }
 
-    fn send_late(&self, connection: &mut Connection) -> anyhow::Result<Answer> {
-        let from = since_1970()?.saturating_sub(LATE).as_millis();
+    fn send_late(&self, connection: &mut Connection) -> anyhow::Result<Response> {
+        let from = now_ms() - LATE_MS;
         let body = self.sent.fetch_add(1, Ordering::Relaxed);
         let mut records = String::new();
         for event in 0..self.events {
@@ -165,20 +169,20 @@ impl<'a> Attacker<'a> {
                 from + 1_000
             )?;
         }
-        let answer = self.ask(connection, "POST", "/collect", &records)?;
+        let response = self.ask(connection, "POST", "/collect", records)?;
         thread::sleep(PAUSE);
-        Ok(answer)
+        Ok(response)
     }
 
-    fn download(&self, connection: &mut Connection) -> anyhow::Result<Answer> {
-        self.ask(connection, "GET", &self.link, "")
+    fn download(&self, connection: &mut Connection) -> anyhow::Result<Response> {
+        self.ask(connection, "GET", &self.link, String::new())
     }
 
-    fn send_records(&self, connection: &mut Connection) -> anyhow::Result<Answer> {
+    fn send_records(&self, connection: &mut Connection) -> anyhow::Result<Response> {
         let body = self.sent.fetch_add(1, Ordering::Relaxed);
         let mut records = String::new();
         for record in 0..RECORDS {
-            let from = DAY_MS + record * 100_000;
+            let from = DAY_BEGINS_MS + record * 100_000;
             writeln!(
                 records,
                 r#"{{"type":"playback","event_id":"large","playback_id":"{body}-{record}","customer_id":"c{}","from":{from},"to":{}}}"#,
@@ -186,20 +190,19 @@ impl<'a> Attacker<'a> {
                 from + 3_600_000
             )?;
         }
-        self.ask(connection, "POST", "/collect", &records)
+        self.ask(connection, "POST", "/collect", records)
     }
 
-    /// The path of a report of all views.
+    /// Makes a report of all views; the path of its file.
     fn made(&self, connection: &mut Connection) -> anyhow::Result<String> {
         let entry = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME"});
-        let created = self.server.ask(connection, REPORTS, &order_of(&[entry]))?;
+        let created = self.client.ask(connection, REPORTS, &order_of(&[entry]))?;
         let id = created["reports"][0]["id"].as_str().context("no id")?;
         loop {
-            let report = self.server.get(&format!("/api/v1/reports/{id}"))?;
+            let report = self.client.get(&format!("/api/v1/reports/{id}"))?;
             let report: Value = serde_json::from_slice(&report.body)?;
-            if let Some(uri) = report["uri"].as_str().filter(|uri| !uri.is_empty()) {
-                let path = uri.splitn(4, '/').nth(3).context("a link without a path")?;
-                return Ok(format!("/{path}"));
+            if report["uri"].as_str().is_some_and(|uri| !uri.is_empty()) {
+                return path_of(&report["uri"]);
             }
             ensure!(
                 report["status"] == "EVENT_REPORT_STATUS_RUNNING",
@@ -214,21 +217,12 @@ impl<'a> Attacker<'a> {
         connection: &mut Connection,
         method: &str,
         path: &str,
-        body: &str,
-    ) -> anyhow::Result<Answer> {
-        let head = head(method, path, &self.server.token, body.len());
-        connection.send(head.as_bytes(), body.as_bytes())
+        body: String,
+    ) -> anyhow::Result<Response> {
+        connection.send(method, path, &self.client.token, body)
     }
 }
 
 fn order_of(entries: &[Value]) -> Value {
     json!({"id": "large", "type": "EVENT_TYPE_LIVE", "dimension_with_conditions": entries})
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the records are to be late by the server's own clock"
-)]
-fn since_1970() -> anyhow::Result<Duration> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }

@@ -1,4 +1,4 @@
-//! A disk of our own: an ext4 file system in a file, whose power can be cut.
+//! A disk with a power switch: an ext4 file system in a file.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use anyhow::{Context, bail};
 
 use showreport_testkit::output;
 
-/// `EXT4_IOC_SHUTDOWN` with the flag that drops even the file system's own journal, as it is in memory.
-/// It says before when that was, in nanoseconds since 1970.
+/// `EXT4_IOC_SHUTDOWN` with the flag that drops even the file system's journal in memory. Prints
+/// the nanoseconds since 1970 just before.
 const CUT: &str = "import fcntl, os, struct, sys, time
 disk = os.open(sys.argv[1], os.O_RDONLY)
 print(time.time_ns())
 fcntl.ioctl(disk, 0x8004587D, struct.pack('I', 2))";
 
-/// Somebody may look into a directory at the moment when it is to be unmounted.
+/// Another process may have the directory open at the moment of an attempt.
 const UNMOUNT_ATTEMPTS_MAX: u32 = 50;
 
-/// What is not on this machine, and how to get it.
+/// The program that is missing on this machine, and how to get it.
 pub(super) fn missing_tool() -> Option<String> {
     let tools = [
         ("mkfs.ext4", "-V", "e2fsprogs"),
@@ -48,7 +48,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes one that takes room in `folder` only for what is written to it.
+    /// Makes a sparse file in `folder`, which takes room only for what is written.
     pub(super) fn make(folder: &Path, bytes: u64) -> anyhow::Result<Self> {
         let (image, place) = (folder.join("image"), folder.join("disk"));
         unmount(&place).ok();
@@ -56,7 +56,7 @@ impl Disk {
         File::create(&image)
             .and_then(|file| file.set_len(bytes))
             .with_context(|| format!("make {}", image.display()))?;
-        // Few inodes and a small journal: most of it is never used.
+        // Few inodes and a small journal: most of the disk is never used.
         let mut make = Command::new("mkfs.ext4");
         output(
             make.args(["-q", "-F", "-N", "65536", "-J", "size=4"])
@@ -74,26 +74,26 @@ impl Disk {
         output(mount.args(["-o", "loop"]).arg(&self.image).arg(&self.place)).map(drop)
     }
 
-    /// Makes everything durable that lies on it.
+    /// Makes everything on the disk durable.
     pub(super) fn sync(&self) -> anyhow::Result<()> {
         output(Command::new("sync").arg("-f").arg(&self.place)).map(drop)
     }
 
-    /// From the instant on that is returned nothing need reach it.
+    /// Cuts the power. What is written after the instant that is returned may be lost.
     pub(super) fn cut_power(&self) -> anyhow::Result<SystemTime> {
-        let said = output(Command::new("python3").args(["-c", CUT]).arg(&self.place))?;
-        let nanoseconds = said.parse().context("read when the power was cut")?;
+        let printed = output(Command::new("python3").args(["-c", CUT]).arg(&self.place))?;
+        let nanoseconds = printed.parse().context("read when the power was cut")?;
         Ok(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds))
     }
 
-    /// After a cut: it is mounted anew, and has what had reached it.
+    /// Mounts the disk again after a cut, with what had reached it.
     pub(super) fn remount(&mut self) -> anyhow::Result<()> {
         self.cuts += 1;
         unmount(&self.place)?;
         self.mount()
     }
 
-    /// The same for a disk that failed, which is looked over first, as when a machine starts.
+    /// The same for a disk that failed, with a check of the file system first.
     pub(super) fn repair(&self) -> anyhow::Result<()> {
         unmount(&self.place)?;
         let status = Command::new("e2fsck")
@@ -101,7 +101,7 @@ impl Disk {
             .arg(&self.image)
             .stdout(Stdio::null())
             .status()?;
-        // 1 is: there was something to mend, and it is mended.
+        // 1 means that errors were found and corrected.
         if !matches!(status.code(), Some(0 | 1)) {
             bail!("e2fsck ended with {status}");
         }
@@ -110,8 +110,7 @@ impl Disk {
 
     /// Lets each page be written by a request of its own.
     ///
-    /// With larger ones the loop device has been seen to lie: of a request that finds room for a part it
-    /// seems to write that part and to call the whole a success.
+    /// The loop device reports larger requests as a success of which only a part had room.
     pub(super) fn write_page_by_page(&self) -> anyhow::Result<()> {
         let mut find = Command::new("findmnt");
         let device = output(find.args(["-n", "-o", "SOURCE"]).arg(&self.place))?;
@@ -127,7 +126,7 @@ impl Drop for Disk {
     }
 }
 
-/// Takes a file system from its place.
+/// Unmounts a file system.
 pub(super) fn unmount(place: &Path) -> anyhow::Result<()> {
     let mut attempts = 1;
     loop {

@@ -1,5 +1,5 @@
-//! A disk that promises more room than there is below it: its file system sees no end coming, and the
-//! first that fails is a sync.
+//! A thinly provisioned disk: there is less room than its file system believes, so the first call
+//! that fails is a sync.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,52 +10,53 @@ use anyhow::{Context, ensure};
 use super::disk::{Disk, unmount};
 use super::{DISK_BYTES, DISK_FAILED, FLAGS, HURRY};
 use crate::audit::audit;
-use crate::book::Show;
-use crate::load::{CLIENTS, Client, under_load};
-use crate::victim::House;
-use crate::{Outcome, Torment};
+use crate::installation::Installation;
+use crate::load::{SENDERS, Sender, under_load};
+use crate::scenario::{Control, Outcome, Setting};
+use crate::sent::Show;
 use showreport_testkit::output;
 
 /// More than a run writes.
 const ROOM_KIB: u64 = 400 << 10;
 
-/// What is left below when the room is taken away.
+/// The room that is left when it is taken away.
 const LEFT_KIB_MAX: u64 = 1_024;
 
-/// How long a server works before that.
+/// The longest life of a server before that.
 const LIFE_MS_MAX: u64 = 200;
 
-/// How long it may take to use up what is left, and to notice.
+/// How long a server may take to fill that room and to end.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// The room cannot be made smaller than what is used, of which there may be more since we looked.
+/// A tmpfs cannot be made smaller than what it holds, which grows between looking and resizing.
 const ATTEMPTS_MAX: u32 = 20;
 
-pub(super) fn run(torment: &Torment, room: &Room) -> anyhow::Result<Outcome> {
-    let mut random = torment.random.clone();
+pub(super) fn run(setting: &Setting, room: &Room) -> anyhow::Result<Outcome> {
+    let mut random = setting.random.clone();
     let disk = Disk::make(&room.place, DISK_BYTES)?;
     disk.mount()?;
     disk.write_page_by_page()?;
-    // The log lies on the same disk, as it would: that it cannot be written must hold up nothing.
+    // The log is on the same disk: that it cannot be written must not block the server.
     let (data_dir, log) = (disk.place.join("data"), disk.place.join("log"));
-    let house = House::build(&torment.binary, data_dir, log)?;
+    let installation = Installation::fresh(&setting.binary, data_dir, log)?;
     disk.sync()?;
     let mut acknowledged = 0;
-    for round in 0..torment.rounds {
+    let mut full_disks = 0;
+    for round in 0..setting.rounds {
         let event = format!("show-{round}");
-        let mut clients: Vec<Client> = (0..CLIENTS)
-            .map(|number| Client::new(number, &event, &mut random))
+        let mut senders: Vec<Sender> = (0..SENDERS)
+            .map(|number| Sender::new(number, &event, &mut random))
             .collect();
-        let mut victim = house.start_well(HURRY, &FLAGS)?;
-        let life = Duration::from_millis(random.below(LIFE_MS_MAX));
-        let left_kib = random.below(LEFT_KIB_MAX);
-        let caller = victim.caller.clone();
-        let ended = under_load(&mut clients, &caller, || {
+        let mut server = installation.start_well(HURRY, &FLAGS)?;
+        let life = Duration::from_millis(random.u64(..LIFE_MS_MAX));
+        let left_kib = random.u64(..LEFT_KIB_MAX);
+        let client = server.client.clone();
+        let ended = under_load(&mut senders, &client, || {
             std::thread::sleep(life);
             let ended = room
                 .leave(left_kib)
-                .and_then(|()| victim.ends_within(ENDS_WITHIN));
-            victim.kill()?;
+                .and_then(|()| server.ends_within(ENDS_WITHIN));
+            server.kill()?;
             ended
         });
         let ended = ended?.and_then(|status| status.code());
@@ -64,25 +65,31 @@ pub(super) fn run(torment: &Torment, room: &Room) -> anyhow::Result<Outcome> {
         disk.write_page_by_page()?;
         ensure!(
             ended == Some(DISK_FAILED),
-            "round {round}: a server whose disk ran full below went on, or ended with {ended:?}"
+            "round {round}: a server on a full disk went on, or ended with {ended:?}"
         );
-        let told: Vec<_> = clients.into_iter().flat_map(|client| client.told).collect();
-        acknowledged += told.iter().filter(|request| request.acknowledged).count() as u64;
-        let mut victim = house.start_well(HURRY, &FLAGS)?;
-        let verdict = audit(&victim.caller, &Show { event, told })?;
-        victim.kill()?;
+        full_disks += 1;
+        let requests: Vec<_> = senders.into_iter().flat_map(|it| it.requests).collect();
+        acknowledged += requests
+            .iter()
+            .filter(|request| request.acknowledged)
+            .count() as u64;
+        let mut server = installation.start_well(HURRY, &FLAGS)?;
+        let verdict = audit(&server.client, &Show { event, requests })?;
+        server.kill()?;
         verdict
             .demand_clean()
             .with_context(|| format!("round {round}"))?;
     }
-    Ok(Outcome::Held(format!(
+    let held = format!(
         "{} disks ran full below, {acknowledged} requests acknowledged: each time the process ended, \
          0 lost",
-        torment.rounds
-    )))
+        setting.rounds
+    );
+    let control = Control::noticed(full_disks > 0, "a disk without room, by its error code")?;
+    Ok(Outcome::Held(held, control))
 }
 
-/// A file system in memory whose room can be given and taken; unmounted when dropped.
+/// A tmpfs of a variable size; unmounted when dropped.
 pub(super) struct Room {
     place: PathBuf,
 }
@@ -102,7 +109,7 @@ impl Room {
         Ok(Self { place })
     }
 
-    /// Takes away all room but so much.
+    /// Takes away all free room but this much.
     fn leave(&self, kib: u64) -> anyhow::Result<()> {
         let mut attempts = 1;
         while let Err(error) = resize(&self.place, self.used_kib()? + kib) {
@@ -118,9 +125,9 @@ impl Room {
 
     fn used_kib(&self) -> anyhow::Result<u64> {
         let mut df = Command::new("df");
-        let said = output(df.args(["-k", "--output=used"]).arg(&self.place))?;
-        let used = said.lines().last().context("df said nothing")?;
-        used.trim().parse().context("read what df said")
+        let printed = output(df.args(["-k", "--output=used"]).arg(&self.place))?;
+        let used = printed.lines().last().context("df printed nothing")?;
+        used.trim().parse().context("read what df printed")
     }
 }
 

@@ -1,4 +1,4 @@
-//! A data directory with a bit of everything, and what it answers undisturbed.
+//! A data directory with facts of every kind, and the responses of a server on it without damage.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,88 +8,89 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::super::Torment;
-use super::super::victim::House;
-use super::questions::{self, Answered, Known};
-use showreport_testkit::{Product, Random, Server, output};
+use super::queries::{self, Reports, Responded};
+use crate::installation::Installation;
+use crate::scenario::Setting;
+use showreport_testkit::{Client, DAY_MS, Product, Random, Server, now_ms, output};
 
 pub(super) const EVENTS: [&str; 2] = ["keynote", "workshop"];
 pub(super) const BULK_TYPE: &str = "event_customers_a1";
 
-/// Nothing goes to the lake unless a report asks for it.
-pub(super) const PATIENT: [&str; 2] = ["--flush-after", "1d"];
+/// Facts stay in the journal until a report flushes them.
+pub(super) const NO_FLUSH: [&str; 2] = ["--flush-after", "1d"];
 
 /// Days before today that have facts, each with a bulk report.
 const DAYS: u64 = 3;
-const DAY_MS: u64 = 86_400_000;
 
-/// So few rounds are not worth the minutes that a checkpoint of a log and a merged file take.
+/// With fewer rounds the data directory has no checkpoint and no compacted file, which take
+/// minutes.
 const ROUNDS_FOR_ALL: u64 = 100;
 
-/// Longer than the log of a table takes to have a checkpoint.
+/// Longer than it takes until the log of a table has a checkpoint.
 const CHECKPOINT_WITHIN: Duration = Duration::from_mins(10);
 
-/// Files of a table that is cleared, its log among them; and how soon it is.
+/// Entries of the folder of a vacuumed table, its log among them; and how soon it is vacuumed.
 const FILES_FEW: usize = 12;
-const CLEARED_WITHIN: Duration = Duration::from_mins(1);
+const VACUUMED_WITHIN: Duration = Duration::from_mins(1);
 
 pub(super) struct Base {
     pub(super) binary: PathBuf,
-    /// Where rounds make their copies.
+    /// The folder of the copies.
     pub(super) folder: PathBuf,
     pub(super) token: String,
-    /// As a server that was killed leaves it: the database's log is full.
+    /// As a killed server leaves it: the database's log holds pages.
     pub(super) killed: State,
-    /// As one that was stopped leaves it: the log is empty.
+    /// As a stopped server leaves it: the log is empty.
     pub(super) stopped: State,
 }
 
-/// A data directory, what is known to be in it, and its true answers.
+/// A data directory, the reports in it, and the right responses.
 pub(super) struct State {
     pub(super) directory: PathBuf,
-    pub(super) known: Known,
-    pub(super) answers: Vec<(String, Answered)>,
+    pub(super) reports: Reports,
+    pub(super) responses: Vec<(String, Responded)>,
 }
 
 impl Base {
-    pub(super) fn make(torment: &Torment) -> anyhow::Result<Self> {
-        let mut random = torment.random.clone();
-        let killed = torment.folder.join("killed");
-        let product = Product::fresh(&torment.binary, killed.clone())?;
+    pub(super) fn make(setting: &Setting) -> anyhow::Result<Self> {
+        let mut random = setting.random.clone();
+        let killed = setting.folder.join("killed");
+        let product = Product::fresh(&setting.binary, killed.clone())?;
         let token = product.token()?;
-        let has_all = torment.rounds >= ROUNDS_FOR_ALL;
-        let known = fill(&product, &token, has_all, &mut random)?;
+        let has_all = setting.rounds >= ROUNDS_FOR_ALL;
+        let reports = fill(&product, &token, has_all, &mut random)?;
 
-        let stopped = torment.folder.join("stopped");
+        let stopped = setting.folder.join("stopped");
         copy(&killed, &stopped)?;
         let product = Product {
-            binary: torment.binary.clone(),
+            binary: setting.binary.clone(),
             data_dir: stopped.clone(),
         };
-        Server::start_with(&product, token.clone(), &PATIENT)?.stop()?;
+        Server::start_with(&product, token.clone(), &NO_FLUSH)?.stop()?;
         let mut base = Self {
-            binary: torment.binary.clone(),
-            folder: torment.folder.clone(),
+            binary: setting.binary.clone(),
+            folder: setting.folder.clone(),
             token,
-            killed: State::new(killed, &known),
-            stopped: State::new(stopped, &known),
+            killed: State::new(killed, &reports),
+            stopped: State::new(stopped, &reports),
         };
-        base.killed.answers = base.truth(&base.killed)?;
-        base.stopped.answers = base.truth(&base.stopped)?;
+        base.killed.responses = base.truth(&base.killed)?;
+        base.stopped.responses = base.truth(&base.stopped)?;
         Ok(base)
     }
 
-    fn truth(&self, state: &State) -> anyhow::Result<Vec<(String, Answered)>> {
+    fn truth(&self, state: &State) -> anyhow::Result<Vec<(String, Responded)>> {
         let product = self.copy_of(state, "undamaged")?;
-        let server = Server::start_with(&product, self.token.clone(), &PATIENT)?;
-        let answers = questions::ask(&server, &state.known, questions::PATIENCE);
-        for (name, answer) in &answers {
+        let server = Server::start_with(&product, self.token.clone(), &NO_FLUSH)?;
+        let client = &server.client;
+        let responses = queries::send_all(client, &state.reports, queries::MADE_WITHIN);
+        for (name, response) in &responses {
             ensure!(
-                answer.is_ok(),
-                "undisturbed, {name} was answered {answer:?}"
+                response.is_ok(),
+                "without damage, {name} was answered {response:?}"
             );
         }
-        Ok(answers)
+        Ok(responses)
     }
 
     /// A copy of this name, to damage.
@@ -104,11 +105,11 @@ impl Base {
 }
 
 impl State {
-    fn new(directory: PathBuf, known: &Known) -> Self {
+    fn new(directory: PathBuf, reports: &Reports) -> Self {
         Self {
             directory,
-            known: known.clone(),
-            answers: Vec::new(),
+            reports: reports.clone(),
+            responses: Vec::new(),
         }
     }
 }
@@ -119,28 +120,30 @@ fn fill(
     token: &str,
     has_all: bool,
     random: &mut Random,
-) -> anyhow::Result<Known> {
-    let now_ms = now_ms()?;
+) -> anyhow::Result<Reports> {
+    let now_ms = now_ms();
     let server = Server::start_with(product, token.to_owned(), &["--flush-after", "1ms"])?;
     for day in 1..=DAYS {
-        questions::collect(&server, &show(now_ms - day * DAY_MS, day, random))?;
+        server
+            .client
+            .collect(show(now_ms - day * DAY_MS, day, random))?;
     }
     if has_all {
-        make_checkpoint(&server, product, now_ms - DAY_MS, random)?;
-        server.wait_until_compacted(product)?;
+        make_checkpoint(&server.client, product, now_ms - DAY_MS, random)?;
+        server.wait_until_compacted(&product.database_log())?;
     }
     server.stop()?;
     if has_all {
-        clear_away(product, token).context("remove the files that were merged")?;
+        vacuum(product, token).context("vacuum the compacted files")?;
     }
 
-    let server = Server::start_with(product, token.to_owned(), &PATIENT)?;
+    let server = Server::start_with(product, token.to_owned(), &NO_FLUSH)?;
     for event in EVENTS {
-        questions::flush(&server, event)?;
+        queries::flush(&server.client, event)?;
     }
-    let mut known = questions::make_bulk(&server, usize::try_from(DAYS)?)?;
-    known.reports = questions::make_reports(&server)?;
-    // What is left in the journal is of today, which no bulk report is about yet.
+    let mut reports = queries::make_bulk(&server.client, usize::try_from(DAYS)?)?;
+    reports.of_events = queries::make_reports(&server.client)?;
+    // These stay in the journal. They are of today, which has no bulk report yet.
     for number in 0..20 {
         let record = playback(
             EVENTS[number % 2],
@@ -148,15 +151,15 @@ fn fill(
             now_ms - 60_000,
             random,
         );
-        questions::collect(&server, &record)?;
+        server.client.collect(record)?;
     }
     drop(server);
-    Ok(known)
+    Ok(reports)
 }
 
 /// Makes small commits until the log of a table has a checkpoint, from which readers begin.
 fn make_checkpoint(
-    server: &Server,
+    client: &Client,
     product: &Product,
     at_ms: u64,
     random: &mut Random,
@@ -169,33 +172,32 @@ fn make_checkpoint(
             begun.elapsed() < CHECKPOINT_WITHIN,
             "the log has no checkpoint"
         );
-        questions::collect(server, &playback(EVENTS[0], number, at_ms, random))?;
-        questions::flush(server, EVENTS[0])?;
+        client.collect(playback(EVENTS[0], number, at_ms, random))?;
+        queries::flush(client, EVENTS[0])?;
         number += 1;
     }
     Ok(())
 }
 
-/// Removes the files that no version names any more: a bit of those says nothing, and nearly all are such.
-fn clear_away(product: &Product, token: &str) -> anyhow::Result<()> {
+/// Removes the files that no version needs. Nearly all files are such, and their bits are never
+/// read.
+fn vacuum(product: &Product, token: &str) -> anyhow::Result<()> {
     let files = product.data_dir.join("store/lake/spans");
-    let log = product.data_dir.with_extension("log");
-    let house = House::over(product.clone(), token.to_owned(), log)?;
-    let server = house.start_well("hurry=return;vacuum-from-ahead=return", &PATIENT)?;
+    let log = product.log();
+    let installation = Installation::over(product.clone(), token.to_owned(), log)?;
+    let server = installation.start_well("hurry=return;vacuum-from-ahead=return", &NO_FLUSH)?;
     let begun = Instant::now();
     while fs::read_dir(&files)?.count() >= FILES_FEW {
-        ensure!(begun.elapsed() < CLEARED_WITHIN, "they are still there");
+        ensure!(
+            begun.elapsed() < VACUUMED_WITHIN,
+            "the files are still there"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     server.stop()
 }
 
-fn now_ms() -> anyhow::Result<u64> {
-    let seconds = output(Command::new("date").arg("+%s"))?;
-    Ok(seconds.parse::<u64>().context("read the clock")? * 1_000)
-}
-
-/// What is said of both events on a day.
+/// The records of both events on a day.
 fn show(at_ms: u64, day: u64, random: &mut Random) -> String {
     let mut records = String::new();
     for event in EVENTS {
@@ -205,12 +207,12 @@ fn show(at_ms: u64, day: u64, random: &mut Random) -> String {
             line.push('\n');
         }
         for message in 0..60 {
-            let sent_at = at_ms + random.below(600_000);
-            let customer = random.below(200);
+            let sent_at = at_ms + random.u64(..600_000);
+            let customer = random.u64(..200);
             let _ = writeln!(
                 line,
                 r#"{{"type":"chat","event_id":"{event}","message_id":"m{day}-{message}","sent_at":{sent_at},"customer_id":"customer-{customer}","text":"=hello {} from {customer}"}}"#,
-                random.next()
+                random.u64(..)
             );
         }
         let _ = writeln!(
@@ -222,8 +224,8 @@ fn show(at_ms: u64, day: u64, random: &mut Random) -> String {
             r#"{{"type":"poll","event_id":"{event}","poll_id":"q{day}","question":"How many?","choice":"single","status":"active","options":[{{"id":"a","text":"one"}},{{"id":"b","text":"two"}},{{"id":"c","text":"three"}}]}}"#
         );
         for vote in 0..60 {
-            let option = ["a", "b", "c"][usize::try_from(random.below(3)).unwrap_or(0)];
-            let voted_at = at_ms + random.below(600_000);
+            let option = ["a", "b", "c"][random.usize(..3)];
+            let voted_at = at_ms + random.u64(..600_000);
             let _ = writeln!(
                 line,
                 r#"{{"type":"vote","event_id":"{event}","poll_id":"q{day}","option_ids":["{option}"],"voted_at":{voted_at},"customer_id":"customer-{vote}"}}"#
@@ -234,17 +236,17 @@ fn show(at_ms: u64, day: u64, random: &mut Random) -> String {
 }
 
 fn playback(event: &str, number: u64, at_ms: u64, random: &mut Random) -> String {
-    let from = at_ms - random.below(30_000);
-    let to = from + 1 + random.below(30_000);
-    let customer = random.below(200);
-    let os = ["iOS", "Android", "macOS"][usize::try_from(random.below(3)).unwrap_or(0)];
+    let from = at_ms - random.u64(..30_000);
+    let to = from + 1 + random.u64(..30_000);
+    let customer = random.u64(..200);
+    let os = ["iOS", "Android", "macOS"][random.usize(..3)];
     format!(
         r#"{{"type":"playback","event_id":"{event}","playback_id":"view-{number}-{:x}","customer_id":"customer-{customer}","device_id":"device-{customer}","device_os":"{os}","geo_region":"TW","from":{from},"to":{to}}}"#,
-        random.next()
+        random.u64(..)
     )
 }
 
-/// A copy of a directory in the place of whatever was there.
+/// Replaces the directory `to` by a copy of `from`.
 pub(super) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     if to.exists() {
         fs::remove_dir_all(to).context("remove the last copy")?;

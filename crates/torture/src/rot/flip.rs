@@ -1,4 +1,4 @@
-//! Which bit flips.
+//! Chooses and flips a bit.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use showreport_testkit::{Random, files_below};
 
-/// What a file is for. Each kind has the same chance, so that small ones get their share.
+/// What a file is for. Each kind has the same chance, however few bytes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     LakeFile,
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// What the file at a path of the data directory is; nothing, if it holds nothing.
+    /// The kind of the file at a path of the data directory; `None` if its bytes are never read.
     fn of(path: &str) -> Option<Self> {
         Some(match path {
             "meta.sqlite" => Self::Database,
@@ -64,8 +64,8 @@ impl Kind {
         })
     }
 
-    /// Whether it is on the disk at all while a server runs: the index of the log is memory that
-    /// processes share, made anew at each start.
+    /// Whether a running server reads it from the disk. The index of the log is memory that
+    /// processes share, made at each start.
     pub(super) fn is_on_disk(self) -> bool {
         self != Self::DatabaseIndex
     }
@@ -75,13 +75,13 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Flip {
     pub(super) kind: Kind,
-    /// From the data directory on.
+    /// Relative to the data directory.
     pub(super) path: String,
     pub(super) bit: u64,
 }
 
 impl Flip {
-    /// A bit of a file of one of these kinds that the directory has.
+    /// A random bit of a file of one of these kinds.
     pub(super) fn choose(
         data_dir: &Path,
         kinds: impl Fn(Kind) -> bool,
@@ -99,17 +99,17 @@ impl Flip {
         let mut present: Vec<Kind> = candidates.iter().map(|(kind, ..)| *kind).collect();
         present.dedup();
         ensure!(!present.is_empty(), "there is no such file");
-        let kind = present[index(random, present.len())?];
+        let kind = present[random.usize(..present.len())];
         candidates.retain(|(it, ..)| *it == kind);
-        let (_, path, bytes) = candidates.swap_remove(index(random, candidates.len())?);
+        let (_, path, bytes) = candidates.swap_remove(random.usize(..candidates.len()));
         Ok(Self {
             kind,
             path,
-            bit: random.below(bytes * 8),
+            bit: random.u64(..bytes * 8),
         })
     }
 
-    /// What a refusal has to name: the file or, of the files of the database, the database.
+    /// What a refusal must name: the file, or the database for each of its files.
     pub(super) fn named(&self) -> &str {
         match self.kind {
             Kind::Database | Kind::DatabaseLog | Kind::DatabaseIndex => Kind::Database.name(),
@@ -124,15 +124,11 @@ impl Flip {
         let file = fs::File::options().read(true).write(true).open(&path);
         let file = file.with_context(|| format!("open {}", self.path))?;
         let mut byte = [0];
-        // A file that was made shorter meanwhile has lost the bit by itself.
+        // A file that became shorter meanwhile has lost the bit.
         if file.read_at(&mut byte, self.bit / 8)? == 1 {
             byte[0] ^= 1 << (self.bit % 8);
             file.write_all_at(&byte, self.bit / 8)?;
         }
         Ok(())
     }
-}
-
-fn index(random: &mut Random, length: usize) -> anyhow::Result<usize> {
-    Ok(usize::try_from(random.below(length as u64))?)
 }

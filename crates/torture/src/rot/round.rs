@@ -1,4 +1,4 @@
-//! One flipped bit, and what was answered then.
+//! One flipped bit, and the responses after it.
 
 use std::fmt;
 use std::fs;
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::base::{Base, PATIENT, State};
+use super::base::{Base, NO_FLUSH, State};
 use super::flip::{Flip, Kind};
-use super::questions::{self, Answered};
+use super::queries::{self, Responded};
 use super::resum::resum;
 use super::tally::Ending;
 use showreport_testkit::{Product, Random, Server};
 
-/// Every so many rounds the bit flips while the server runs.
+/// In one of this many rounds the bit flips while the server runs.
 const RUNNING_EVERY: u64 = 4;
 
-/// A round that was played.
+/// A round and its outcome.
 pub(super) struct Round {
     pub(super) kind: Kind,
     pub(super) ending: Ending,
     flip: Flip,
     is_running: bool,
-    /// What was answered to what, where that was worst.
+    /// The request with the worst response, and the response.
     why: String,
 }
 
@@ -42,14 +42,14 @@ impl fmt::Display for Round {
     }
 }
 
-/// Damages a copy of this name and asks it everything.
-pub(super) fn play(
+/// Damages a copy of this name and sends it all requests.
+pub(super) fn run(
     base: &Base,
     name: &str,
     number: u64,
     random: &mut Random,
 ) -> anyhow::Result<Round> {
-    let state = if random.below(2) == 0 {
+    let state = if random.bool() {
         &base.killed
     } else {
         &base.stopped
@@ -57,17 +57,17 @@ pub(super) fn play(
     let is_running = number.is_multiple_of(RUNNING_EVERY);
     let product = base.copy_of(state, name)?;
     let (flip, started) = if is_running {
-        let server = Server::start_with(&product, base.token.clone(), &PATIENT)?;
+        let server = Server::start_with(&product, base.token.clone(), &NO_FLUSH)?;
         let flip = Flip::choose(&product.data_dir, Kind::is_on_disk, random)?;
         flip.carry_out(&product.data_dir)?;
         (flip, Ok(server))
     } else {
         let flip = Flip::choose(&product.data_dir, |_| true, random)?;
         flip.carry_out(&product.data_dir)?;
-        let started = Server::start_with(&product, base.token.clone(), &PATIENT);
+        let started = Server::start_with(&product, base.token.clone(), &NO_FLUSH);
         (flip, started)
     };
-    let (ending, why) = judge(&product, state, &flip, started, questions::PATIENCE)?;
+    let (ending, why) = judge(&product, state, &flip, started, queries::MADE_WITHIN)?;
     Ok(Round {
         kind: flip.kind,
         ending,
@@ -77,9 +77,9 @@ pub(super) fn play(
     })
 }
 
-/// Damages a file of this kind, makes its checksum anew, and asks everything. Not for long: what
-/// breaks without being known as damage is tried again for minutes.
-pub(super) fn play_unchecked(
+/// The same for a file of this kind, with a new checksum. New reports are not waited for long:
+/// a report that fails without known damage is tried again for minutes.
+pub(super) fn run_unchecked(
     base: &Base,
     kind: Kind,
     random: &mut Random,
@@ -89,60 +89,59 @@ pub(super) fn play_unchecked(
     let flip = Flip::choose(&product.data_dir, |it| it == kind, random)?;
     flip.carry_out(&product.data_dir)?;
     resum(&product.data_dir, &flip.path)?;
-    let started = Server::start_with(&product, base.token.clone(), &PATIENT);
-    let patience = Duration::from_secs(1);
-    Ok(judge(&product, state, &flip, started, patience)?.0)
+    let started = Server::start_with(&product, base.token.clone(), &NO_FLUSH);
+    let within = Duration::from_secs(1);
+    Ok(judge(&product, state, &flip, started, within)?.0)
 }
 
-/// The worst that was answered.
+/// The worst response.
 fn judge(
     product: &Product,
     state: &State,
     flip: &Flip,
     started: anyhow::Result<Server>,
-    patience: Duration,
+    within: Duration,
 ) -> anyhow::Result<(Ending, String)> {
     let Ok(server) = started else {
-        let log = fs::read_to_string(product.data_dir.with_extension("log"));
-        let said = log.context("read what the server said")?;
-        return Ok((refused(&said, flip), format!("it did not start: {said}")));
+        let log = fs::read_to_string(product.log()).context("read the log")?;
+        return Ok((refused(&log, flip), format!("it did not start: {log}")));
     };
-    let answers = questions::ask(&server, &state.known, patience);
+    let responses = queries::send_all(&server.client, &state.reports, within);
     drop(server);
     let judged = state
-        .answers
+        .responses
         .iter()
-        .zip(&answers)
-        .map(|((name, truth), (_, answer))| {
+        .zip(&responses)
+        .map(|((name, truth), (_, response))| {
             (
-                compare(truth, answer, flip),
-                format!("{name}: {}", shown(answer)),
+                compare(truth, response, flip),
+                format!("{name}: {}", shown(response)),
             )
         });
     let worst = judged.max_by_key(|(ending, _)| *ending);
-    worst.context("nothing was asked")
+    worst.context("no request was sent")
 }
 
-fn compare(truth: &Answered, answer: &Answered, flip: &Flip) -> Ending {
-    match answer {
-        Ok(_) if truth == answer => Ending::Same,
+fn compare(truth: &Responded, response: &Responded, flip: &Flip) -> Ending {
+    match response {
+        Ok(_) if truth == response => Ending::Same,
         Ok(_) => Ending::Wrong,
-        Err(said) => refused(said, flip),
+        Err(reason) => refused(reason, flip),
     }
 }
 
-fn refused(said: &str, flip: &Flip) -> Ending {
-    if said.contains(flip.named()) {
+fn refused(reason: &str, flip: &Flip) -> Ending {
+    if reason.contains(flip.named()) {
         Ending::Refused
     } else {
         Ending::Unnamed
     }
 }
 
-fn shown(answer: &Answered) -> String {
-    let text = match answer {
+fn shown(response: &Responded) -> String {
+    let text = match response {
         Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Err(said) => said.clone(),
+        Err(reason) => reason.clone(),
     };
     text.chars().take(600).collect()
 }

@@ -1,4 +1,4 @@
-//! What came of all rounds, by kind of file.
+//! The outcomes of all rounds, by kind of file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::fmt;
 use super::flip::Kind;
 use super::round::Round;
 
-/// What a flipped bit did. The worse comes later.
+/// What a flipped bit did, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
-    /// Every answer was what it was.
+    /// Every response was as before.
     Same,
-    /// Something was refused, with a reason that names the damaged file.
+    /// A request was refused with a reason that names the damaged file.
     Refused,
-    /// Something was refused, and no file was named.
+    /// A request was refused with another reason.
     Unnamed,
-    /// A figure was another.
+    /// A response was wrong.
     Wrong,
 }
 
@@ -40,7 +40,7 @@ impl Tally {
         }
     }
 
-    /// How many rounds ended so.
+    /// The rounds with this ending.
     pub(super) fn of(&self, ending: Ending) -> u64 {
         let counts = self.0.iter().filter(|((_, it), _)| *it == ending);
         counts.map(|(_, count)| count).sum()

@@ -1,35 +1,35 @@
-//! Who asks, and what the contract says that they are answered.
+//! Calls every operation as seven kinds of callers, and compares the responses with the contract.
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::ask::Ask;
-use super::operations::{Door, OPERATIONS, Operation};
-use super::stage::{Side, Stage};
-use showreport_testkit::Answer;
+use super::operations::{Access, OPERATIONS, Operation};
+use super::request::Request;
+use super::site::{Side, Site};
+use showreport_testkit::Response;
 
-/// Who asks for what belongs to `acme`.
+/// A caller of operations on what belongs to `acme`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     /// Without a token.
-    Nobody,
+    Anonymous,
     /// With a text in place of a token.
     Garbage,
-    /// With a token that was taken back.
+    /// With a revoked token.
     Revoked,
-    /// With a token for the other door.
+    /// With a token of another scope.
     WrongScope,
-    /// With the right token, while naming the other organisation.
+    /// With the right token and a header that names the other organisation.
     WrongName,
-    /// With a token of the other organisation that may do everything there.
+    /// With a token of the other organisation that has every scope.
     Other,
     /// With the right token.
     Right,
 }
 
-/// The right one comes last: whatever the others did, it finds everything in its place.
+/// The right one is last: it finds everything in its place, whatever the others tried.
 const CALLERS: [Caller; 7] = [
-    Caller::Nobody,
+    Caller::Anonymous,
     Caller::Garbage,
     Caller::Revoked,
     Caller::WrongScope,
@@ -38,74 +38,74 @@ const CALLERS: [Caller; 7] = [
     Caller::Right,
 ];
 
-/// Everybody asks everything; how many answers that were.
-pub(super) fn ask(stage: &mut Stage) -> anyhow::Result<usize> {
+/// Calls every operation as every caller; the number of calls.
+pub(super) fn call(site: &mut Site) -> anyhow::Result<usize> {
     for operation in &OPERATIONS {
         for caller in CALLERS {
-            let answer = ask_as(stage, operation, caller)?;
+            let response = call_as(site, operation, caller)?;
             let what = || {
                 let (method, path) = (operation.method, operation.path);
                 format!(
-                    "{method} {path}, asked by {caller:?}: {} {}",
-                    answer.head,
-                    answer.text()
+                    "{method} {path}, called by {caller:?}: {} {}",
+                    response.head(),
+                    response.text()
                 )
             };
-            check(operation, caller, &answer).with_context(what)?;
+            check(operation, caller, &response).with_context(what)?;
         }
     }
     Ok(OPERATIONS.len() * CALLERS.len())
 }
 
-fn ask_as(stage: &mut Stage, operation: &Operation, caller: Caller) -> anyhow::Result<Answer> {
-    let (acme, globex) = (stage.tenant(Side::Acme), stage.tenant(Side::Globex));
-    let mut ask = operation.ask(&acme.ids, &stage.day);
-    let (right, wrong) = if operation.door == Door::Collect {
+fn call_as(site: &mut Site, operation: &Operation, caller: Caller) -> anyhow::Result<Response> {
+    let (acme, globex) = (site.tenant(Side::Acme), site.tenant(Side::Globex));
+    let mut request = operation.request(&acme.ids, &site.day);
+    let (right, wrong) = if operation.access == Access::Collect {
         (&acme.collector, &acme.reader)
     } else {
         (&acme.reader, &acme.collector)
     };
-    let (side, token) = match caller {
-        Caller::Nobody => (None, None),
+    let (reader, token) = match caller {
+        Caller::Anonymous => (None, None),
         Caller::Garbage => (None, Some("garbage".to_owned())),
         Caller::Revoked => (None, Some(acme.revoked.clone())),
         Caller::WrongScope => (None, Some(wrong.clone())),
         Caller::WrongName => {
-            ask = ask.with("x-bv-org-id", globex.name);
+            request = request.with("x-bv-org-id", globex.name);
             (None, Some(right.clone()))
         }
         Caller::Other => (Some(Side::Globex), Some(globex.admin.clone())),
         Caller::Right => (Some(Side::Acme), Some(right.clone())),
     };
-    // Behind an open door everybody is told the same, and a link is its holder's.
-    let side = if is_link(&ask) {
+    // A link is the right to open its file, without a token.
+    let reader = if is_link(&request) {
         Some(Side::Acme)
     } else {
-        side
+        reader
     };
-    stage.ask(side, token.as_deref(), &ask)
+    site.send(reader, token.as_deref(), &request)
 }
 
-fn is_link(ask: &Ask) -> bool {
-    ask.path.starts_with("/downloads/")
+fn is_link(request: &Request) -> bool {
+    request.path.starts_with("/downloads/")
 }
 
-fn check(operation: &Operation, caller: Caller, answer: &Answer) -> anyhow::Result<()> {
-    let expected = match (operation.door, caller) {
-        (Door::Open, _) | (_, Caller::Right) => operation.right,
-        (_, Caller::Nobody | Caller::Garbage | Caller::Revoked) => 401,
+fn check(operation: &Operation, caller: Caller, response: &Response) -> anyhow::Result<()> {
+    let expected = match (operation.access, caller) {
+        (Access::Open, _) | (_, Caller::Right) => operation.right,
+        (_, Caller::Anonymous | Caller::Garbage | Caller::Revoked) => 401,
         (_, Caller::WrongScope | Caller::WrongName) => 403,
         (_, Caller::Other) => operation.foreign,
     };
-    ensure!(answer.status == expected, "{expected} would be right");
-    let challenge = answer.header("www-authenticate");
+    ensure!(response.status == expected, "{expected} would be right");
+    let challenge = response.header("www-authenticate");
     let is_challenged = challenge == "Bearer realm=\"showreport\"";
     ensure!(
         is_challenged == (expected == 401),
         "the challenge is {challenge:?}"
     );
     if expected >= 400 && operation.method != "HEAD" {
-        let refusal: Value = serde_json::from_slice(&answer.body).context("read a refusal")?;
+        let refusal: Value = serde_json::from_slice(&response.body).context("read a refusal")?;
         check_form(operation, expected, &refusal)?;
     }
     Ok(())

@@ -1,43 +1,44 @@
-//! What belongs to another answers exactly as what never was.
+//! A foreign id is answered exactly as an unknown one.
 
 use anyhow::{Context, ensure};
 
-use super::ask::{Ask, REPORTS};
-use super::operations::{Door, OPERATIONS};
-use super::stage::{Ids, Side, Stage};
-use showreport_testkit::Answer;
+use super::operations::{Access, OPERATIONS};
+use super::request::{REPORTS, Request};
+use super::site::{Ids, Side, Site};
+use crate::scenario::Control;
+use showreport_testkit::Response;
 
-/// Compares every operation that takes an id; how many questions that were.
-pub(super) fn compare(stage: &mut Stage) -> anyhow::Result<usize> {
+/// Compares every operation that takes an id; the number of comparisons.
+pub(super) fn compare(site: &mut Site) -> anyhow::Result<(usize, Control)> {
     let (ours, theirs) = (
-        stage.tenant(Side::Acme).ids.clone(),
-        stage.tenant(Side::Globex).ids.clone(),
+        site.tenant(Side::Acme).ids.clone(),
+        site.tenant(Side::Globex).ids.clone(),
     );
     let never = never(&ours);
     let mut pairs = Vec::new();
-    for operation in OPERATIONS.iter().filter(|it| it.door == Door::Report) {
-        let ask = |ids: &Ids| operation.ask(ids, &stage.day);
-        if ask(&ours) != ask(&never) {
-            pairs.push((ask(&ours), ask(&never)));
+    for operation in OPERATIONS.iter().filter(|it| it.access == Access::Report) {
+        let request = |ids: &Ids| operation.request(ids, &site.day);
+        if request(&ours) != request(&never) {
+            pairs.push((request(&ours), request(&never)));
         }
     }
-    ensure!(pairs.len() > 10, "hardly any operation seems to take an id");
+    ensure!(pairs.len() > 10, "hardly any operation takes an id");
     pairs.extend(mixed(&ours, &theirs, &never));
     for (foreign, unknown) in &pairs {
-        let told = told(stage, foreign, &ours, &never)?;
+        let seen = seen(site, foreign, &ours, &never)?;
         ensure!(
-            told == self::told(stage, unknown, &ours, &never)?,
-            "{foreign:?} differs from {unknown:?}: {told:?}"
+            seen == self::seen(site, unknown, &ours, &never)?,
+            "{foreign:?} differs from {unknown:?}: {seen:?}"
         );
     }
-    check_control(stage, &ours, &never)?;
-    check_keys(stage)?;
-    Ok(pairs.len())
+    let control = control(site, &ours, &never)?;
+    check_keys(site)?;
+    Ok((pairs.len(), control))
 }
 
-/// Ids of the same form, that nothing has.
+/// Unknown ids of the same form.
 fn never(ours: &Ids) -> Ids {
-    // As long as ours, so that no length tells them apart; digits of ids are hexadecimal.
+    // As long as ours, so that no length differs. Digits of ids are hexadecimal.
     let bent = |id: &str| {
         let digit = |c: char| match c {
             '9' => '0',
@@ -54,7 +55,7 @@ fn never(ours: &Ids) -> Ids {
     Ids {
         event: bent(&ours.event),
         report: bent(&ours.report),
-        // Another organisation's name is no secret of its own, so only what follows it never was.
+        // The name of an organisation is no secret, so only what follows it is unknown.
         media: format!("{}{bulk_report}", &media[..place]),
         job,
         bulk_report,
@@ -62,9 +63,9 @@ fn never(ours: &Ids) -> Ids {
     }
 }
 
-/// Foreign ids in places that are the caller's own.
-fn mixed(ours: &Ids, theirs: &Ids, never: &Ids) -> Vec<(Ask, Ask)> {
-    let get = |path: String| Ask::get(&path);
+/// Foreign ids beside the caller's own.
+fn mixed(ours: &Ids, theirs: &Ids, never: &Ids) -> Vec<(Request, Request)> {
+    let get = |path: String| Request::get(&path);
     let in_own_job = |id: &str| get(format!("/v1/jobs/{}/reports/{id}", theirs.job));
     let (_, of_theirs) = theirs.media.split_once("/jobs/").unwrap_or_default();
     let own = theirs.media.trim_end_matches(of_theirs);
@@ -79,7 +80,7 @@ fn mixed(ours: &Ids, theirs: &Ids, never: &Ids) -> Vec<(Ask, Ask)> {
             r#"{{"reports":[{{"id":"{}"}},{{"id":"{id}"}}]}}"#,
             theirs.report
         );
-        Ask::post(&format!("{REPORTS}:batch-get"), body)
+        Request::post(&format!("{REPORTS}:batch-get"), body)
     };
     vec![
         (
@@ -91,16 +92,16 @@ fn mixed(ours: &Ids, theirs: &Ids, never: &Ids) -> Vec<(Ask, Ask)> {
     ]
 }
 
-/// All of an answer that could tell, as if it had been about the ids that never were.
-fn told(
-    stage: &mut Stage,
-    ask: &Ask,
+/// Status, headers and body, with foreign ids replaced by the unknown ones.
+fn seen(
+    site: &mut Site,
+    request: &Request,
     ours: &Ids,
     never: &Ids,
 ) -> anyhow::Result<(u16, String, String)> {
-    let token = stage.tenant(Side::Globex).admin.clone();
-    let answer = stage.ask(Some(Side::Globex), Some(&token), ask)?;
-    let mut body = answer.text().into_owned();
+    let token = site.tenant(Side::Globex).admin.clone();
+    let response = site.send(Some(Side::Globex), Some(&token), request)?;
+    let mut body = response.text().into_owned();
     let number = |ids: &Ids| format!("report {}", ids.bulk_report);
     for (id, other) in [
         (ours.event.clone(), &never.event),
@@ -110,12 +111,13 @@ fn told(
     ] {
         body = body.replace(&id, other);
     }
-    Ok((answer.status, headers(&answer), body))
+    Ok((response.status, headers(&response), body))
 }
 
-/// The headers, without those that differ each time.
-fn headers(answer: &Answer) -> String {
-    let lines = answer.head.lines().filter(|line| {
+/// The headers, without those that differ in each response.
+fn headers(response: &Response) -> String {
+    let head = response.head();
+    let lines = head.lines().filter(|line| {
         let name = line
             .split(':')
             .next()
@@ -126,46 +128,51 @@ fn headers(answer: &Answer) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The control: to their owner the same ids answer otherwise.
-fn check_control(stage: &mut Stage, ours: &Ids, never: &Ids) -> anyhow::Result<()> {
+/// The owner of the same ids gets another response than for unknown ones.
+fn control(site: &mut Site, ours: &Ids, never: &Ids) -> anyhow::Result<Control> {
+    let mut compared = 0;
     for operation in OPERATIONS
         .iter()
-        .filter(|it| it.door == Door::Report && it.method == "GET")
+        .filter(|it| it.access == Access::Report && it.method == "GET")
     {
         let (mine, unknown) = (
-            operation.ask(ours, &stage.day),
-            operation.ask(never, &stage.day),
+            operation.request(ours, &site.day),
+            operation.request(never, &site.day),
         );
         if mine == unknown {
             continue;
         }
-        let token = stage.tenant(Side::Acme).reader.clone();
-        let mine = stage.ask(Some(Side::Acme), Some(&token), &mine)?;
-        let unknown = stage.ask(Some(Side::Acme), Some(&token), &unknown)?;
+        let token = site.tenant(Side::Acme).reader.clone();
+        let mine = site.send(Some(Side::Acme), Some(&token), &mine)?;
+        let unknown = site.send(Some(Side::Acme), Some(&token), &unknown)?;
         ensure!(
             mine.status == 200 && mine.body != unknown.body,
-            "{} does not know its owner's ids",
+            "{} does not find its owner's ids",
             operation.path
         );
+        compared += 1;
     }
-    Ok(())
+    Control::noticed(
+        compared > 5,
+        "the difference between an owner's ids and unknown ones",
+    )
 }
 
-/// An idempotency key of another is a new one.
-fn check_keys(stage: &mut Stage) -> anyhow::Result<()> {
+/// The idempotency key of another organisation is a new one.
+fn check_keys(site: &mut Site) -> anyhow::Result<()> {
     let order = r#"{"id":"keynote","type":"EVENT_TYPE_LIVE",
         "dimension_with_conditions":[{"dimension":"REPORT_DIMENSION_WATCH_TIME"}]}"#;
-    let ask = Ask::post(REPORTS, order.to_owned()).with("Idempotency-Key", "the same key");
+    let request = Request::post(REPORTS, order.to_owned()).with("Idempotency-Key", "the same key");
     let mut made = Vec::new();
     for side in [Side::Acme, Side::Globex, Side::Acme] {
-        let answer = stage.read(side, &ask)?;
-        let id = answer["reports"][0]["id"].as_str().context("an id")?;
+        let response = site.read(side, &request)?;
+        let id = response["reports"][0]["id"].as_str().context("an id")?;
         made.push(id.to_owned());
     }
+    ensure!(made[0] == made[2], "a key did not give its own report");
     ensure!(
-        made[0] == made[2],
-        "a key did not answer with its own report"
+        made[0] != made[1],
+        "a key gave another organisation's report"
     );
-    ensure!(made[0] != made[1], "a key answered with another's report");
     Ok(())
 }

@@ -1,80 +1,82 @@
-//! Every operation of openapi.json: how it is asked, behind which door it lies, and what two callers get.
+//! Every operation of openapi.json: its request, the token that it needs, and the status for two
+//! callers.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::ask::{Ask, REPORTS};
-use super::stage::{Ids, Stage};
+use super::request::{REPORTS, Request};
+use super::site::{Ids, Site};
+use crate::scenario::Control;
 
-/// What a caller needs.
+/// The token that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
-    /// A token that may collect.
+pub(super) enum Access {
+    /// One with the scope `collect`.
     Collect,
-    /// A token that may report.
+    /// One with the scope `report`.
     Report,
-    /// Nothing.
+    /// None.
     Open,
 }
 
 /// An operation.
 pub(super) struct Operation {
     pub(super) method: &'static str,
-    /// As openapi.json has it.
+    /// As in openapi.json.
     pub(super) path: &'static str,
-    pub(super) door: Door,
-    /// What the owner of the ids gets.
+    pub(super) access: Access,
+    /// The status for the owner of the ids.
     pub(super) right: u16,
-    /// What the other organisation gets.
+    /// The status for the other organisation.
     pub(super) foreign: u16,
     /// The question, for the organisation of this name and for these ids.
-    ask: fn(&Operation, &Ids, &str) -> Ask,
+    build: fn(&Operation, &Ids, &str) -> Request,
 }
 
 impl Operation {
-    /// The question about these ids; the date is one on which there was a show.
-    pub(super) fn ask(&self, ids: &Ids, date: &str) -> Ask {
-        (self.ask)(self, ids, date)
+    /// The request for these ids; the date is one with a show.
+    pub(super) fn request(&self, ids: &Ids, date: &str) -> Request {
+        (self.build)(self, ids, date)
     }
 }
 
-/// One that needs no token, and is asked as it stands.
+/// An operation without a token.
 const fn open(path: &'static str) -> Operation {
     Operation {
         method: "GET",
         path,
-        door: Door::Open,
+        access: Access::Open,
         right: 200,
         foreign: 200,
-        ask: plain,
+        build: plain,
     }
 }
 
-/// One that reads what belongs to the caller, and is asked as it stands.
+/// An operation that reads what belongs to the caller.
 const fn own(path: &'static str) -> Operation {
     Operation {
-        door: Door::Report,
+        access: Access::Report,
         ..open(path)
     }
 }
 
-/// One that is asked about an id.
+/// An operation on an id.
 const fn by_id(
     method: &'static str,
     path: &'static str,
-    ask: fn(&Operation, &Ids, &str) -> Ask,
+    build: fn(&Operation, &Ids, &str) -> Request,
 ) -> Operation {
     Operation {
         method,
         foreign: 404,
-        ask,
+        build,
         ..own(path)
     }
 }
 
-/// All of them. What deletes comes last, and of two the one that deletes more.
+/// All operations. Those that delete come last, and the one that deletes more at the end.
 pub(super) const OPERATIONS: [Operation; 28] = [
     open("/"),
     open("/healthz"),
@@ -83,17 +85,17 @@ pub(super) const OPERATIONS: [Operation; 28] = [
     open("/openapi.json"),
     Operation {
         method: "POST",
-        door: Door::Collect,
+        access: Access::Collect,
         right: 202,
         foreign: 202,
-        ask: collect,
+        build: collect,
         ..open("/collect")
     },
     own("/api/v1/events"),
     own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
-    // A filter that finds nothing is no refusal.
+    // A filter that finds nothing gives an empty list.
     Operation {
         foreign: 200,
         ..by_id("GET", "/api/v1/reports", reports_of_event)
@@ -106,14 +108,14 @@ pub(super) const OPERATIONS: [Operation; 28] = [
         batch_get,
     ),
     Operation {
-        ask: |it, _, date| Ask::get(&format!("{}?time={date}", it.path)),
+        build: |it, _, date| Request::get(&format!("{}?time={date}", it.path)),
         ..own("/bv/analytics/v1/reports/watch-time")
     },
     by_id("GET", "/bv/cms/v1/lives/{id}/metrics/viewers", event),
     own("/v1/reportTypes"),
     Operation {
         method: "POST",
-        ask: create_job,
+        build: create_job,
         ..own("/v1/jobs")
     },
     own("/v1/jobs"),
@@ -131,86 +133,82 @@ pub(super) const OPERATIONS: [Operation; 28] = [
     by_id("DELETE", "/v1/jobs/{jobId}", job),
 ];
 
-/// A link is itself the right to open it, whoever does.
+/// A link is the right to open its file, without a token.
 const fn link(method: &'static str) -> Operation {
     Operation {
         method,
-        ask: |it, ids, _| Ask::new(it.method, &ids.link),
+        build: |it, ids, _| Request::new(it.method, &ids.link),
         ..open("/downloads/{report}/{expires}/{signature}/{file_name}")
     }
 }
 
-fn plain(it: &Operation, _: &Ids, _: &str) -> Ask {
-    Ask::new(it.method, it.path)
+fn plain(it: &Operation, _: &Ids, _: &str) -> Request {
+    Request::new(it.method, it.path)
 }
 
-fn collect(it: &Operation, _: &Ids, _: &str) -> Ask {
+fn collect(it: &Operation, _: &Ids, _: &str) -> Request {
     let record =
         json!({"type": "event", "event_id": "keynote", "kind": "live", "title": "Keynote"});
-    Ask::post(it.path, record.to_string())
+    Request::post(it.path, record.to_string())
 }
 
-fn event(it: &Operation, ids: &Ids, _: &str) -> Ask {
-    Ask::new(it.method, &it.path.replace("{id}", &ids.event))
+fn event(it: &Operation, ids: &Ids, _: &str) -> Request {
+    Request::new(it.method, &it.path.replace("{id}", &ids.event))
 }
 
-fn report(it: &Operation, ids: &Ids, _: &str) -> Ask {
-    Ask::new(it.method, &it.path.replace("{id}", &ids.report))
+fn report(it: &Operation, ids: &Ids, _: &str) -> Request {
+    Request::new(it.method, &it.path.replace("{id}", &ids.report))
 }
 
-fn reports_of_event(it: &Operation, ids: &Ids, _: &str) -> Ask {
-    Ask::get(&format!("{}?event_id={}", it.path, ids.event))
+fn reports_of_event(it: &Operation, ids: &Ids, _: &str) -> Request {
+    Request::get(&format!("{}?event_id={}", it.path, ids.event))
 }
 
-fn create(it: &Operation, ids: &Ids, _: &str) -> Ask {
+fn create(it: &Operation, ids: &Ids, _: &str) -> Request {
     let order = json!({
         "id": ids.event, "type": "EVENT_TYPE_LIVE",
         "dimension_with_conditions": [{"dimension": "REPORT_DIMENSION_WATCH_TIME"}],
     });
-    Ask::post(it.path, order.to_string())
+    Request::post(it.path, order.to_string())
 }
 
-fn batch_get(it: &Operation, ids: &Ids, _: &str) -> Ask {
-    Ask::post(
+fn batch_get(it: &Operation, ids: &Ids, _: &str) -> Request {
+    Request::post(
         it.path,
         json!({"reports": [{"id": ids.report}]}).to_string(),
     )
 }
 
-fn create_job(it: &Operation, _: &Ids, _: &str) -> Ask {
+fn create_job(it: &Operation, _: &Ids, _: &str) -> Request {
     let job = json!({"reportTypeId": "event_watch_time_a1", "name": "daily"});
-    Ask::post(it.path, job.to_string())
+    Request::post(it.path, job.to_string())
 }
 
-fn job(it: &Operation, ids: &Ids, _: &str) -> Ask {
+fn job(it: &Operation, ids: &Ids, _: &str) -> Request {
     let path = it.path.replace("{jobId}", &ids.job);
-    Ask::new(it.method, &path.replace("{reportId}", &ids.bulk_report))
+    Request::new(it.method, &path.replace("{reportId}", &ids.bulk_report))
 }
 
-fn media(it: &Operation, ids: &Ids, _: &str) -> Ask {
+fn media(it: &Operation, ids: &Ids, _: &str) -> Request {
     let path = it.path.replace("{resourceName}", &ids.media);
-    Ask::new(it.method, &format!("{path}?alt=media"))
+    Request::new(it.method, &format!("{path}?alt=media"))
 }
 
 /// Checks that each operation has its row, and each row its operation.
-pub(super) fn check_complete(stage: &Stage) -> anyhow::Result<()> {
-    let answer = stage.server.get("/openapi.json")?;
-    let mut document: Value = serde_json::from_slice(&answer.body).context("read openapi.json")?;
+pub(super) fn check_complete(site: &Site) -> anyhow::Result<Control> {
+    let response = site.server.client.get("/openapi.json")?;
+    let mut document: Value =
+        serde_json::from_slice(&response.body).context("read openapi.json")?;
     let missed = missing(&document)?;
     ensure!(
         missed.is_empty(),
-        "crates/torture/src/tenants/operations.rs and openapi.json differ: {missed:?}; say there who may do what"
+        "crates/torture/src/tenants/operations.rs and openapi.json differ: {missed:?}; add a row with the token and the statuses"
     );
-    // The control: one operation more must be noticed.
     document["paths"]["/api/v1/events"]["delete"] = json!({});
-    ensure!(
-        missing(&document)?.len() == 1,
-        "an operation without a row went unnoticed"
-    );
-    Ok(())
+    Control::noticed(missing(&document)?.len() == 1, "an operation without a row")
 }
 
-/// What only one of the two has.
+/// The operations that only one of the two has.
 fn missing(document: &Value) -> anyhow::Result<Vec<(String, String)>> {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().context("paths")? {

@@ -1,28 +1,28 @@
-//! A token that another process revokes stops opening.
+//! A token stops opening soon after another process revokes it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::ask::Ask;
-use super::stage::{Side, Stage};
+use super::request::Request;
+use super::site::{Side, Site};
 use showreport_testkit::{ORG, output};
 
 /// What docs/guarantees.md promises.
 const REVOKED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Revokes tokens while they are used; the longest that one still opened.
-pub(super) fn time(stage: &mut Stage, count: u32) -> anyhow::Result<Duration> {
+/// Revokes this many tokens while they are used; the longest time that one still opened.
+pub(super) fn time(site: &mut Site, count: u32) -> anyhow::Result<Duration> {
     let mut slowest = Duration::ZERO;
     for _ in 0..count {
-        slowest = slowest.max(once(stage)?);
+        slowest = slowest.max(once(site)?);
     }
     Ok(slowest)
 }
 
-fn once(stage: &mut Stage) -> anyhow::Result<Duration> {
-    let ids = |stage: &Stage| -> anyhow::Result<Vec<String>> {
-        let listed = output(&mut stage.product.command(&["token", "list", "--org", ORG]))?;
+fn once(site: &mut Site) -> anyhow::Result<Duration> {
+    let ids = |site: &Site| -> anyhow::Result<Vec<String>> {
+        let listed = output(&mut site.product.command(&["token", "list", "--org", ORG]))?;
         let first = |line: &str| {
             line.split_whitespace()
                 .next()
@@ -31,18 +31,18 @@ fn once(stage: &mut Stage) -> anyhow::Result<Duration> {
         };
         Ok(listed.lines().map(first).collect())
     };
-    let before = ids(stage)?;
-    let token = stage.product.token()?;
-    let id = ids(stage)?.into_iter().find(|id| !before.contains(id));
+    let before = ids(site)?;
+    let token = site.product.token()?;
+    let id = ids(site)?.into_iter().find(|id| !before.contains(id));
     let id = id.context("the id of a new token")?;
-    let events = Ask::get("/api/v1/events");
-    let status = |stage: &mut Stage| -> anyhow::Result<u16> {
-        Ok(stage.ask(Some(Side::Acme), Some(&token), &events)?.status)
+    let events = Request::get("/api/v1/events");
+    let status = |site: &mut Site| -> anyhow::Result<u16> {
+        Ok(site.send(Some(Side::Acme), Some(&token), &events)?.status)
     };
-    ensure!(status(stage)? == 200, "a new token does not open");
-    output(&mut stage.product.command(&["token", "revoke", &id]))?;
+    ensure!(status(site)? == 200, "a new token does not open");
+    output(&mut site.product.command(&["token", "revoke", &id]))?;
     let revoked = Instant::now();
-    while status(stage)? == 200 {
+    while status(site)? == 200 {
         ensure!(
             revoked.elapsed() <= REVOKED_WITHIN,
             "a token still opens {} ms after it was revoked",
@@ -51,7 +51,7 @@ fn once(stage: &mut Stage) -> anyhow::Result<Duration> {
     }
     let after = revoked.elapsed();
     for _ in 0..3 {
-        ensure!(status(stage)? == 401, "a revoked token opened again");
+        ensure!(status(site)? == 401, "a revoked token opened again");
     }
     Ok(after)
 }

@@ -1,32 +1,31 @@
-//! What each organisation sends, and which reports it orders.
+//! The records of each organisation, and the reports that it orders.
 
 use serde_json::json;
 
-/// A show, told twice: of an event that both have, and of one that nobody else has.
-pub(super) fn records(canary: &str, own: &str, noon_ms: u128) -> anyhow::Result<String> {
-    let noon = u64::try_from(noon_ms)?;
+/// A show about two events: one with an id that both organisations have, and one of its own.
+pub(super) fn records(canary: &str, own: &str, noon: u64) -> String {
     let later = noon + 1_800_000;
     let mut lines = String::new();
     for event in [own, "keynote"] {
         let records = [
             json!({"type": "event", "event_id": event, "kind": "live", "title": format!("title {canary}")}),
             json!({"type": "playback", "event_id": event, "playback_id": "tab-1", "from": noon, "to": later,
-                "customer_id": format!("who-{canary}"), "device_id": format!("device-{canary}"),
+                "customer_id": format!("customer-{canary}"), "device_id": format!("device-{canary}"),
                 "device_os": format!("os-{canary}"), "geo_region": "TW"}),
             json!({"type": "chat", "event_id": event, "message_id": "m1", "sent_at": noon, "name": format!("name {canary}"),
-                "customer_id": format!("who-{canary}"), "text": format!("text {canary}")}),
+                "customer_id": format!("customer-{canary}"), "text": format!("text {canary}")}),
             json!({"type": "poll", "event_id": event, "poll_id": "p1", "choice": "single", "status": "active",
                 "question": format!("question {canary}"),
                 "options": [{"id": "yes", "text": format!("yes {canary}")}, {"id": "no", "text": "no"}]}),
             json!({"type": "vote", "event_id": event, "poll_id": "p1", "option_ids": ["yes"], "voted_at": noon,
-                "customer_id": format!("who-{canary}"), "name": format!("name {canary}")}),
+                "customer_id": format!("customer-{canary}"), "name": format!("name {canary}")}),
         ];
         for record in records {
             lines += &record.to_string();
             lines.push('\n');
         }
     }
-    Ok(lines)
+    lines
 }
 
 /// Every dimension, whole and grouped, as CSV and as NDJSON.

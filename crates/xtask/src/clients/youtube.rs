@@ -1,17 +1,16 @@
-//! Google's own clients for bulk reports, in three languages, unchanged, against a server of ours.
+//! Google's clients for bulk reports in three languages, unchanged, with a server of the product.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::server::Server;
-use showreport_testkit::{cargo, execute, root, step};
+use showreport_testkit::{Product, Server, built_beside, cargo, execute, now_ms, root, step};
 
-/// The package for Node, at the version that was read and run.
+/// The package for Node, at a tested version.
 const NODE_PACKAGE: &str = "googleapis@188.0.0";
 
 /// Each client works in an organisation of its own.
@@ -19,13 +18,13 @@ const ORGS: [&str; 3] = ["python", "node", "rust"];
 
 const DAY_S: u64 = 86_400;
 
-/// How long after its end a day is settled.
-const SETTLE_S: u64 = 3_600;
+/// From the end of a day until it is closed.
+const CLOSED_AFTER_S: u64 = 3_600;
 
-/// Longer than a client takes, with all that it may wait for.
+/// Longer than a client takes for all its requests.
 const FLOW_S: u64 = 180;
 
-/// Has every client do the whole flow.
+/// Runs all requests of a pipeline with each client.
 pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
     let node = folder.join("node");
     let rust = folder.join("rust");
@@ -34,7 +33,12 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
         build_rust(&rust)
     })?;
     step("Google's clients: the whole flow", || {
-        let server = Server::start(&folder.join("bulk"), &ORGS)?;
+        let product = Product::fresh(&built_beside()?, folder.join("bulk"))?;
+        for org in ORGS {
+            product.org(org)?;
+        }
+        let server = Server::start(&product, &["--log-level", "warn"])?;
+        let address = format!("http://{}", server.client.address);
         let scripts = root().join("tests/clients");
         let mut ask_python = Command::new(python);
         ask_python.arg(scripts.join("youtube.py"));
@@ -44,9 +48,9 @@ pub(super) fn run(folder: &Path, python: &Path) -> anyhow::Result<()> {
             .arg(scripts.join("youtube.cjs"));
         let ask_rust = Command::new(rust.join("debug/youtube-rust"));
         for (org, mut client) in ORGS.iter().zip([ask_python, ask_node, ask_rust]) {
-            let token = server.token(org, "report,collect")?;
-            let reports = first_reports()?.to_string();
-            client.args([&server.address, &token, &settled_day()?, &reports]);
+            let token = product.token_of(org, "report,collect")?;
+            let reports = first_reports().to_string();
+            client.args([&address, &token, &closed_day()?, &reports]);
             execute_silently(&mut client, org)?;
         }
         Ok(())
@@ -81,29 +85,24 @@ fn execute_silently(client: &mut Command, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many reports a new job makes at first: of the 30 days before, or of all but yesterday
-/// while that is not settled. Waits where this is about to change.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server that is asked goes by the same clock"
-)]
-fn first_reports() -> anyhow::Result<u64> {
+/// The first reports of a new job: of the 30 days before, or of all but yesterday while that day is
+/// open. Waits where this is about to change.
+fn first_reports() -> u64 {
     loop {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        let second = since_1970.context("read the clock")?.as_secs() % DAY_S;
+        let second = now_ms() / 1_000 % DAY_S;
         let (until, reports) = match second {
-            ..SETTLE_S => (SETTLE_S, 29),
+            ..CLOSED_AFTER_S => (CLOSED_AFTER_S, 29),
             _ => (DAY_S, 30),
         };
         if until - second > FLOW_S {
-            return Ok(reports);
+            return reports;
         }
         thread::sleep(Duration::from_secs(until - second));
     }
 }
 
-/// The day before yesterday: yesterday may not be settled yet.
-fn settled_day() -> anyhow::Result<String> {
+/// The day before yesterday, since yesterday may be open.
+fn closed_day() -> anyhow::Result<String> {
     let program =
         "import datetime as d; print((d.datetime.now(d.UTC) - d.timedelta(days=2)).date())";
     let printed = Command::new("python3").args(["-c", program]).output();

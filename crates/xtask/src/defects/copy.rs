@@ -1,4 +1,4 @@
-//! A copy of the tree, with the faults in it.
+//! A copy of the tree with all faults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use super::patches::{self, Patch};
 use showreport_testkit::root;
 use showreport_testkit::{files_below, output};
 
-/// Makes the copy, or makes it as ours is now. What is the same is not written again, so that
-/// cargo builds only what has changed.
+/// Makes or updates the copy. Unchanged files are not written again, so that cargo builds only what
+/// has changed.
 pub(super) fn plant(patches: &[Patch], tree: &Path) -> anyhow::Result<()> {
     let fresh = tree.with_file_name("fresh");
     if fresh.exists() {
@@ -40,12 +40,12 @@ pub(super) fn plant(patches: &[Patch], tree: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What belongs to the repository, new files too.
+/// The files of the repository, new ones too.
 fn sources() -> anyhow::Result<Vec<PathBuf>> {
     let mut list = Command::new("git");
     list.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let listed = output(list.current_dir(root()))?;
     let paths = listed.lines().map(PathBuf::from);
-    // What was removed is still listed until that is committed.
+    // A file that was removed is listed until that is committed.
     Ok(paths.filter(|path| root().join(path).is_file()).collect())
 }

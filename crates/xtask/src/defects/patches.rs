@@ -1,4 +1,4 @@
-//! The patches: what each plants, who catches it, and how they are applied.
+//! Reads and applies the patches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use anyhow::{Context, ensure};
 
 use showreport_testkit::{execute, root};
 
-/// A patch. One without a fault is what the others need.
+/// A patch. One without a fault is a part of all others.
 pub(super) struct Patch {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// What is wrong, in a sentence.
+    /// One sentence; empty in a patch without a fault.
     pub(super) fault: String,
-    /// The test program and the test.
+    /// The test program and the test, with a space between.
     pub(super) caught_by: String,
 }
 
@@ -51,7 +51,7 @@ impl Patch {
     }
 }
 
-/// All of them, in the order in which they are applied.
+/// All patches, in the order of their names.
 pub(super) fn all() -> anyhow::Result<Vec<Patch>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(root().join("crates/xtask/defects"))? {
@@ -67,14 +67,14 @@ pub(super) fn all() -> anyhow::Result<Vec<Patch>> {
     paths.into_iter().map(Patch::read).collect()
 }
 
-/// Applies all patches to a tree, or only tries to.
+/// Applies all patches to a tree, or checks that they apply.
 pub(super) fn apply(patches: &[Patch], tree: &Path, how: &[&str]) -> anyhow::Result<()> {
     let mut git = Command::new("git");
     git.arg("apply").args(how).current_dir(tree);
-    // The tree stands for itself, though it may lie inside another.
+    // The tree may be inside a repository, which git would take for the root.
     if let Some(above) = tree.parent() {
         git.env("GIT_CEILING_DIRECTORIES", above);
     }
     execute(git.args(patches.iter().map(|it| &it.path)))
-        .context("a patch no longer fits; plant its fault anew and write it down with `git diff`")
+        .context("a patch no longer applies; plant its fault anew and save it with `git diff -U1`")
 }

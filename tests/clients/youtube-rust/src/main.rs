@@ -1,8 +1,8 @@
-//! The crate `google-youtubereporting1`, unchanged, against a server of ours.
+//! Makes and downloads bulk reports with the crate `google-youtubereporting1`, unchanged.
 //!
 //!     youtube-rust BASE_URL TOKEN DAY REPORTS
 //!
-//! The same flow as in `youtube.py`: create, list, get, download, a restatement, delete.
+//! The same requests as in `youtube.py`: create, list, get, download, a report made again, delete.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -92,7 +92,7 @@ fn playback(day: &str, customer: &str) -> String {
     )
 }
 
-/// Sends a record, in the plainest HTTP.
+/// Sends a record over a socket.
 fn collect(base: &str, token: &str, record: &str) -> Result<(), Failure> {
     let address = base.strip_prefix("http://").ok_or("an address")?;
     let mut connection = TcpStream::connect(address)?;
@@ -116,7 +116,7 @@ fn of_day<'a>(reports: &'a [Report], day: &str) -> Result<&'a Report, Failure> {
     Ok(reports.iter().find(starts).ok_or("a report of the day")?)
 }
 
-/// The reports of a new job, once all are there.
+/// The reports of a new job, once all are made.
 async fn all(hub: &Hub, job: &str, count: usize) -> Result<Vec<Report>, Failure> {
     for _ in 0..240 {
         let (_, page) = hub.jobs().reports_list(job).doit().await?;

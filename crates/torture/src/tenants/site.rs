@@ -2,27 +2,26 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::super::Torment;
-use super::ask::{Ask, REPORTS, list, path_of, send, text};
+use super::request::{REPORTS, Request, list, send, text};
 use super::show::{orders, records};
-use showreport_testkit::{Answer, ORG, Product, Random, Server, output};
+use crate::scenario::Setting;
+use showreport_testkit::{DAY_MS, ORG, Product, Random, Response, Server, now_ms, output, path_of};
 
 /// The other organisation.
 pub(super) const OTHER: &str = "globex";
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Acme = 0,
     Globex = 1,
 }
 
-/// What is asked for by id.
+/// The ids of what belongs to an organisation.
 #[derive(Debug, Clone)]
 pub(super) struct Ids {
     pub(super) event: String,
@@ -39,68 +38,62 @@ pub(super) struct Ids {
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) name: &'static str,
-    /// In every text that it sends, and nowhere else.
+    /// Part of every text that it sends.
     pub(super) canary: String,
     pub(super) ids: Ids,
     pub(super) collector: String,
     pub(super) reader: String,
     pub(super) admin: String,
-    /// It could do everything, and was revoked before the server began.
+    /// A token with every scope that was revoked before the server started.
     pub(super) revoked: String,
 }
 
-/// An answer to somebody.
-pub(super) struct Told {
-    /// Nobody, if nobody was signed in.
+/// A request and its response.
+pub(super) struct Exchange {
+    /// `None` without a valid token.
     pub(super) reader: Option<Side>,
-    pub(super) question: Ask,
+    pub(super) request: Request,
     /// Head and body.
-    pub(super) answer: Vec<u8>,
+    pub(super) response: Vec<u8>,
 }
 
-/// The two beside each other, and everything that they were told.
-pub(super) struct Stage {
+/// A server with both organisations, and all exchanges.
+pub(super) struct Site {
     pub(super) product: Product,
     pub(super) server: Server,
     pub(super) tenants: [Tenant; 2],
     /// The date of both shows.
     pub(super) day: String,
-    /// Everything that anybody was told.
-    pub(super) told: Vec<Told>,
+    pub(super) exchanges: Vec<Exchange>,
     log: PathBuf,
 }
 
 /// Far longer than a report of a few rows takes.
 const MADE_WITHIN: Duration = Duration::from_mins(2);
 
-const DAY_MS: u128 = 86_400_000;
-
-impl Stage {
-    /// Has both shows collected, and all their reports made.
-    pub(super) fn set(torment: &Torment, random: &mut Random) -> anyhow::Result<Self> {
-        let product = Product::fresh(&torment.binary, torment.folder.join("data"))?;
+impl Site {
+    /// Collects both shows, and makes all their reports.
+    pub(super) fn open(setting: &Setting, random: &mut Random) -> anyhow::Result<Self> {
+        let product = Product::fresh(&setting.binary, setting.folder.join("data"))?;
         product.org(OTHER)?;
         let tenants = [
             Tenant::new(&product, ORG, random)?,
             Tenant::new(&product, OTHER, random)?,
         ];
         let server = Server::start(&product, &["--log-level", "debug"])?;
-        // Its folder was made a moment ago, and so tells the time.
-        let made = fs::metadata(&torment.folder)?.modified()?;
-        let now = made.duration_since(UNIX_EPOCH)?.as_millis();
-        let noon_ms = (now / DAY_MS - 3) * DAY_MS + DAY_MS / 2;
-        let mut stage = Self {
-            log: product.data_dir.with_extension("log"),
+        let noon_ms = (now_ms() / DAY_MS - 3) * DAY_MS + DAY_MS / 2;
+        let mut site = Self {
+            log: product.log(),
             product,
             server,
             tenants,
             day: String::new(),
-            told: Vec::new(),
+            exchanges: Vec::new(),
         };
         for side in [Side::Acme, Side::Globex] {
-            stage.play(side, noon_ms)?;
+            site.prepare(side, noon_ms)?;
         }
-        Ok(stage)
+        Ok(site)
     }
 
     pub(super) fn tenant(&self, side: Side) -> &Tenant {
@@ -112,62 +105,62 @@ impl Stage {
         fs::read(&self.log).context("read the server's log")
     }
 
-    /// Asks on a connection of its own, and keeps what was said.
-    pub(super) fn ask(
+    /// Sends a request on a connection of its own, and keeps the exchange.
+    pub(super) fn send(
         &mut self,
         side: Option<Side>,
         token: Option<&str>,
-        ask: &Ask,
-    ) -> anyhow::Result<Answer> {
-        let mut connection = self.server.connect()?;
-        let answer = send(&mut connection, token, ask)?;
-        self.told.push(Told {
+        request: &Request,
+    ) -> anyhow::Result<Response> {
+        let mut connection = self.server.client.connect()?;
+        let response = send(&mut connection, token, request)?;
+        self.exchanges.push(Exchange {
             reader: side,
-            question: ask.clone(),
-            answer: [answer.head.as_bytes(), &answer.body].concat(),
+            request: request.clone(),
+            response: [response.head().as_bytes(), &response.body].concat(),
         });
-        Ok(answer)
+        Ok(response)
     }
 
-    /// What a tenant's reader is answered, which must be a success.
-    pub(super) fn read(&mut self, side: Side, ask: &Ask) -> anyhow::Result<Value> {
+    /// Sends a request with the reader's token, which must succeed.
+    pub(super) fn read(&mut self, side: Side, request: &Request) -> anyhow::Result<Value> {
         let token = self.tenant(side).reader.clone();
-        let answer = self.ask(Some(side), Some(&token), ask)?;
+        let response = self.send(Some(side), Some(&token), request)?;
         ensure!(
-            answer.status == 200,
+            response.status == 200,
             "{} {} answered {}: {}",
-            ask.method,
-            ask.path,
-            answer.status,
-            answer.text()
+            request.method,
+            request.path,
+            response.status,
+            response.text()
         );
-        serde_json::from_slice(&answer.body).context("read an answer")
+        serde_json::from_slice(&response.body).context("read an response")
     }
 
-    /// Sends a tenant's records, and has every report made of them.
-    fn play(&mut self, side: Side, noon_ms: u128) -> anyhow::Result<()> {
+    /// Sends an organisation's records, and makes every report of them.
+    fn prepare(&mut self, side: Side, noon_ms: u64) -> anyhow::Result<()> {
         let collector = self.tenant(side).collector.clone();
         let tenant = self.tenant(side);
-        let records = records(&tenant.canary, &tenant.ids.event, noon_ms)?;
-        let collect = Ask::post("/collect", records);
-        let answer = self.ask(Some(side), Some(&collector), &collect)?;
-        ensure!(answer.status == 202, "records: {}", answer.text());
+        let records = records(&tenant.canary, &tenant.ids.event, noon_ms);
+        let collect = Request::post("/collect", records);
+        let response = self.send(Some(side), Some(&collector), &collect)?;
+        ensure!(response.status == 202, "records: {}", response.text());
         for event in [self.tenant(side).ids.event.clone(), "keynote".to_owned()] {
             self.make_reports(side, &event)?;
         }
         self.make_bulk_reports(side)
     }
 
-    /// Every dimension in two forms, and each file of it.
+    /// Every dimension in two output formats, and the files.
     fn make_reports(&mut self, side: Side, event: &str) -> anyhow::Result<()> {
-        let mut created = self.read(side, &Ask::post(REPORTS, orders(event)))?;
+        let mut created = self.read(side, &Request::post(REPORTS, orders(event)))?;
         let reports = created["reports"].take();
         let ids: Vec<Value> = list(&reports)?
             .iter()
             .map(|report| json!({"id": report["id"]}))
             .collect();
         let path = format!("{REPORTS}:batch-get");
-        let question = Ask::post(&path, json!({ "reports": ids }).to_string());
+        let question = Request::post(&path, json!({ "reports": ids }).to_string());
         let begun = Instant::now();
         let answered = loop {
             let answered = self.read(side, &question)?;
@@ -180,15 +173,16 @@ impl Stage {
             }
             ensure!(
                 begun.elapsed() < MADE_WITHIN,
-                "reports are not made: {answered}"
+                "reports were not made: {answered}"
             );
             std::thread::sleep(Duration::from_millis(50));
         };
         for report in &answered {
             let link = path_of(&report["uri"])?;
             for variant in ["", "?variant=raw"] {
-                let answer = self.ask(Some(side), None, &Ask::get(&format!("{link}{variant}")))?;
-                ensure!(answer.status == 200, "{link}: {}", answer.text());
+                let response =
+                    self.send(Some(side), None, &Request::get(&format!("{link}{variant}")))?;
+                ensure!(response.status == 200, "{link}: {}", response.text());
             }
             let ids = &mut self.tenants[side as usize].ids;
             text(&report["id"])?.clone_into(&mut ids.report);
@@ -197,16 +191,16 @@ impl Stage {
         Ok(())
     }
 
-    /// A job of every type but one, which is left for others to make.
+    /// A report job of every type but one, which the callers make.
     fn make_bulk_reports(&mut self, side: Side) -> anyhow::Result<()> {
         for report_type in ["customers", "poll_summaries", "poll_votes", "chat_messages"] {
             let job = json!({"reportTypeId": format!("event_{report_type}_a1"), "name": "daily"});
-            let job = self.read(side, &Ask::post("/v1/jobs", job.to_string()))?;
+            let job = self.read(side, &Request::post("/v1/jobs", job.to_string()))?;
             let job = text(&job["id"])?.to_owned();
             let path = format!("/v1/jobs/{job}/reports?pageSize=1000");
             let begun = Instant::now();
             let report = loop {
-                let page = self.read(side, &Ask::get(&path))?;
+                let page = self.read(side, &Request::get(&path))?;
                 let mut reports = page["reports"].as_array().into_iter().flatten();
                 if let Some(report) = reports.find(|it| it["rowCount"].as_u64() > Some(0)) {
                     break report.clone();
@@ -219,7 +213,7 @@ impl Stage {
             };
             let url = path_of(&report["downloadUrl"])?;
             let reader = self.tenant(side).reader.clone();
-            let file = self.ask(Some(side), Some(&reader), &Ask::get(&url))?;
+            let file = self.send(Some(side), Some(&reader), &Request::get(&url))?;
             ensure!(
                 file.status == 200 && file.text().lines().count() > 1,
                 "the bulk report of a day with data: {} {}",
@@ -242,19 +236,16 @@ impl Stage {
 
 impl Tenant {
     fn new(product: &Product, name: &'static str, random: &mut Random) -> anyhow::Result<Self> {
-        let token = |scope| {
-            let create = ["token", "create", "--org", name, "--scope", scope];
-            output(&mut product.command(&create))
-        };
+        let token = |scope| product.token_of(name, scope);
         let revoked = token("admin")?;
         let listed = output(&mut product.command(&["token", "list", "--org", name]))?;
         let id = listed.split_whitespace().next().context("a token's id")?;
         output(&mut product.command(&["token", "revoke", id]))?;
-        let canary = format!("canary{:016x}", random.next());
+        let canary = format!("canary{:016x}", random.u64(..));
         Ok(Self {
             name,
             ids: Ids {
-                event: format!("only{:016x}", random.next()),
+                event: format!("only{:016x}", random.u64(..)),
                 report: String::new(),
                 job: String::new(),
                 bulk_report: String::new(),
@@ -269,7 +260,7 @@ impl Tenant {
         })
     }
 
-    /// Every secret of it.
+    /// All its tokens.
     pub(super) fn secrets(&self) -> [&str; 4] {
         [&self.collector, &self.reader, &self.admin, &self.revoked]
     }

@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: the figures, the command and the machine.
+//! Writes docs/benchmarks.md: the figures, the command and the machine.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,35 +14,35 @@ use showreport_testkit::root;
 const OPENING: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`: every table was measured in one run, ours and the peer's alternately, on one machine. A figure is the median, \
-with the least and the greatest in brackets; a ratio is of medians, and above 1 is in our favour. Peak is resident memory. \
+Written by `cargo xtask bench`: every table was measured in one run on one machine, showreport and its peer in turn. A figure is the median, with the least \
+and the greatest in brackets; a ratio is of medians, and above 1 showreport is better. Peak is resident memory. \
 [developing.md](developing.md) says how to run it.
 ";
 
-/// What a reader of a smaller run must know.
+/// The note of a smaller run.
 const QUICK: &str = "\
 **A quick look, not a result**: the aims are meant for 22,600,000 records and a machine that does nothing else.
 ";
 
-/// Writes the paper.
+/// Writes the page.
 pub(crate) fn write(run: &Run) -> anyhow::Result<()> {
-    let mut paper = String::from(OPENING);
+    let mut page = String::from(OPENING);
     let command = match run.records {
-        super::RECORDS => "cargo xtask bench".to_owned(),
+        crate::RECORDS => "cargo xtask bench".to_owned(),
         records => format!("cargo xtask bench --records {records}"),
     };
-    if run.records < super::RECORDS {
-        paper += "\n";
-        paper += QUICK;
+    if run.records < crate::RECORDS {
+        page += "\n";
+        page += QUICK;
     }
-    writeln!(paper, "\n| | |\n|---|---|\n| command | `{command}` |")?;
+    writeln!(page, "\n| | |\n|---|---|\n| command | `{command}` |")?;
     for (name, value) in machine(run)? {
-        writeln!(paper, "| {name} | {value} |")?;
+        writeln!(page, "| {name} | {value} |")?;
     }
     for table in &run.tables {
-        writeln!(paper, "\n{}", table.to_string().trim_end())?;
+        writeln!(page, "\n{}", table.to_string().trim_end())?;
     }
-    fs::write(root().join("docs/benchmarks.md"), paper).context("write docs/benchmarks.md")
+    fs::write(root().join("docs/benchmarks.md"), page).context("write docs/benchmarks.md")
 }
 
 fn machine(run: &Run) -> anyhow::Result<Vec<(&'static str, String)>> {

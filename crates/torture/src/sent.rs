@@ -1,38 +1,46 @@
-//! What was told to a server, and what of it was acknowledged: kept outside of it.
+//! What was sent to a server, what of it was acknowledged, and how that compares with its reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
 
-/// What a record says. Told twice, it is still one fact.
+/// What a record states. Sent twice, it is still one fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fact {
-    /// A stretch of a view.
-    Beat { view: u64, nth: u32 },
+    /// One span of a view.
+    Beat {
+        view: u64,
+        nth: u32,
+    },
     /// A version of a message; the latest hides those before.
-    Version { message: u64, nth: u32 },
-    /// A vote of somebody.
-    Vote { voter: u64, nth: u32 },
+    Version {
+        message: u64,
+        nth: u32,
+    },
+    Vote {
+        voter: u64,
+        nth: u32,
+    },
 }
 
-/// A request. Its facts are kept all together or not at all.
+/// A request. The server keeps all its facts or none.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) facts: Vec<Fact>,
     pub(crate) acknowledged: bool,
 }
 
-/// An event, and what was told about it.
+/// An event, and the requests about it.
 #[derive(Debug)]
 pub(crate) struct Show {
     pub(crate) event: String,
-    pub(crate) told: Vec<Request>,
+    pub(crate) requests: Vec<Request>,
 }
 
-/// What one event's reports say, however they say it.
+/// What the reports of one event hold.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Each fact, and in how many rows it is.
+    /// The number of rows that hold each fact.
     pub(crate) facts: BTreeMap<Fact, u32>,
     /// Figures that do not follow from the rows.
     pub(crate) wrong: Vec<String>,
@@ -47,7 +55,7 @@ impl Found {
         self.facts.contains_key(&fact)
     }
 
-    /// Whether a later version of the same message is there, behind which this one cannot be seen.
+    /// Whether a later version of the same message is there: reports show the latest only.
     fn hides(&self, fact: Fact) -> bool {
         let Fact::Version { message, nth } = fact else {
             return false;
@@ -64,23 +72,23 @@ impl Found {
     }
 }
 
-/// What is wrong with what was found.
+/// How what was found differs from what was sent.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Acknowledged, and not there.
+    /// Acknowledged, and absent.
     pub(crate) lost: Vec<Fact>,
-    /// There more than once.
+    /// In more than one row.
     pub(crate) twice: Vec<Fact>,
-    /// There, and never sent.
+    /// Present, and never sent.
     pub(crate) foreign: Vec<Fact>,
-    /// Of an unanswered request a part is there.
+    /// Absent, while another part of the same unanswered request is present.
     pub(crate) torn: Vec<Fact>,
     /// Figures that do not follow from the rows.
     pub(crate) wrong: Vec<String>,
 }
 
 impl Verdict {
-    /// Fails unless nothing is wrong.
+    /// Fails if anything differs.
     pub(crate) fn demand_clean(&self) -> anyhow::Result<()> {
         ensure!(self.is_clean(), "{self:?}");
         Ok(())
@@ -95,14 +103,14 @@ impl Verdict {
     }
 }
 
-/// Compares what was told about an event with what its reports say.
-pub(crate) fn compare(told: &[Request], found: &Found) -> Verdict {
+/// Compares what was sent about an event with what its reports hold.
+pub(crate) fn compare(sent: &[Request], found: &Found) -> Verdict {
     let mut verdict = Verdict {
         wrong: found.wrong.clone(),
         ..Verdict::default()
     };
     let facts_of = |acknowledged: bool| -> BTreeSet<Fact> {
-        let requests = told.iter().filter(|it| it.acknowledged == acknowledged);
+        let requests = sent.iter().filter(|it| it.acknowledged == acknowledged);
         requests.flat_map(|it| it.facts.iter().copied()).collect()
     };
     let (acknowledged, unanswered) = (facts_of(true), facts_of(false));
@@ -119,8 +127,9 @@ pub(crate) fn compare(told: &[Request], found: &Found) -> Verdict {
             verdict.foreign.push(fact);
         }
     }
-    for request in told.iter().filter(|request| !request.acknowledged) {
-        // What another request brought too, or what cannot be seen, says nothing about this one.
+    for request in sent.iter().filter(|request| !request.acknowledged) {
+        // A fact that another request brought too, or that is hidden, proves nothing about this
+        // one.
         let own = request.facts.iter().copied();
         let own = own.filter(|&fact| !acknowledged.contains(&fact) && !found.hides(fact));
         let (there, missing): (Vec<Fact>, Vec<Fact>) = own.partition(|&fact| found.has(fact));
@@ -159,27 +168,27 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_must_be_there_once_and_what_was_not_may_be() {
-        let told = [request(&[BEAT], true), request(&[NEXT], false)];
-        assert!(compare(&told, &found(&[BEAT])).is_clean());
-        assert!(compare(&told, &found(&[BEAT, NEXT])).is_clean());
-        assert_eq!(compare(&told, &found(&[NEXT])).lost, [BEAT]);
-        assert_eq!(compare(&told, &found(&[BEAT, BEAT])).twice, [BEAT]);
+        let sent = [request(&[BEAT], true), request(&[NEXT], false)];
+        assert!(compare(&sent, &found(&[BEAT])).is_clean());
+        assert!(compare(&sent, &found(&[BEAT, NEXT])).is_clean());
+        assert_eq!(compare(&sent, &found(&[NEXT])).lost, [BEAT]);
+        assert_eq!(compare(&sent, &found(&[BEAT, BEAT])).twice, [BEAT]);
         let foreign = Fact::Vote { voter: 1, nth: 0 };
-        assert_eq!(compare(&told, &found(&[BEAT, foreign])).foreign, [foreign]);
+        assert_eq!(compare(&sent, &found(&[BEAT, foreign])).foreign, [foreign]);
     }
 
     #[test]
     fn a_later_version_hides_one_before_and_none_after() {
-        let told = [request(&[version(0)], true), request(&[version(1)], true)];
-        assert!(compare(&told, &found(&[version(1)])).is_clean());
-        assert_eq!(compare(&told, &found(&[version(0)])).lost, [version(1)]);
+        let sent = [request(&[version(0)], true), request(&[version(1)], true)];
+        assert!(compare(&sent, &found(&[version(1)])).is_clean());
+        assert_eq!(compare(&sent, &found(&[version(0)])).lost, [version(1)]);
     }
 
     #[test]
     fn half_an_unanswered_request_is_torn() {
-        let told = [request(&[BEAT, NEXT], false)];
-        assert!(compare(&told, &found(&[])).is_clean());
-        assert!(compare(&told, &found(&[BEAT, NEXT])).is_clean());
-        assert_eq!(compare(&told, &found(&[NEXT])).torn, [BEAT]);
+        let sent = [request(&[BEAT, NEXT], false)];
+        assert!(compare(&sent, &found(&[])).is_clean());
+        assert!(compare(&sent, &found(&[BEAT, NEXT])).is_clean());
+        assert_eq!(compare(&sent, &found(&[NEXT])).torn, [BEAT]);
     }
 }

@@ -1,4 +1,4 @@
-//! What the small organisation has done, and how long each took.
+//! What the small organisation asks of the server, and how long each call took.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,113 +7,112 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::audit::REPORTS;
-use showreport_testkit::{Answer, Connection, Server, head};
+use showreport_testkit::{Client, Response};
 
-/// What the small organisation does.
-struct Errand {
+/// One kind of call.
+struct Call {
     name: &'static str,
-    /// How long it may take in any case.
+    /// A call that takes no longer is never too slow.
     wait_max: Duration,
-    run: fn(&Errands<'_>) -> anyhow::Result<Done>,
+    run: fn(&SmallOrg) -> anyhow::Result<Done>,
 }
 
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// The schedule of bulk reports goes round every 5 s.
+/// The schedule looks for due days every 5 s.
 const BULK_WAIT_MAX: Duration = Duration::from_secs(10);
 
-const ERRANDS: [Errand; 5] = [
-    Errand {
+const CALLS: [Call; 5] = [
+    Call {
         name: "report",
         wait_max: WAIT_MAX,
         run: |it| it.report(),
     },
-    Errand {
+    Call {
         name: "figure",
         wait_max: WAIT_MAX,
         run: |it| it.figures(),
     },
-    Errand {
+    Call {
         name: "list",
         wait_max: WAIT_MAX,
         run: |it| it.list(),
     },
-    Errand {
+    Call {
         name: "record",
         wait_max: WAIT_MAX,
         run: |it| it.record(),
     },
-    Errand {
+    Call {
         name: "bulk report",
         wait_max: BULK_WAIT_MAX,
         run: |it| it.bulk(),
     },
 ];
 
-/// How many times as long as in quiet times an errand may take, if that is more than its wait.
+/// How many times as long as without an attack a call may take, if that is more than its wait.
 const TIMES_MAX: u32 = 3;
 
-/// Longer than anything may take here.
+/// Longer than any call takes.
 const GIVEN_UP_AFTER: Duration = Duration::from_mins(2);
 
-/// How often it is asked whether something is made.
+/// The pause between two looks at a report.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The small organisation.
-pub(super) struct Errands<'a> {
-    server: &'a Server,
-    token: String,
+pub(super) struct SmallOrg {
+    client: Client,
 }
 
-/// How an errand ended.
+/// How a call ended.
 enum Done {
     Well,
-    /// With what the server said.
+    /// With the response.
     Refused(String),
 }
 
-/// How long errands took, by errand, and what was refused.
+/// How long calls took, by kind, and what was refused.
 pub(super) struct Served {
-    took: [Vec<Duration>; ERRANDS.len()],
+    took: [Vec<Duration>; CALLS.len()],
     pub(super) refused: Vec<String>,
 }
 
-impl<'a> Errands<'a> {
-    /// An event with one view.
-    pub(super) fn prepare(server: &'a Server, token: String) -> anyhow::Result<Self> {
-        let errands = Self { server, token };
+impl SmallOrg {
+    /// Sends an event with one view.
+    pub(super) fn prepare(client: Client) -> anyhow::Result<Self> {
+        let small = Self { client };
         ensure!(
-            matches!(errands.record()?, Done::Well),
+            matches!(small.record()?, Done::Well),
             "the first record was refused"
         );
-        Ok(errands)
+        Ok(small)
     }
 
-    /// Runs each errand so many times.
-    pub(super) fn run_times(&self, times: u32) -> anyhow::Result<Served> {
+    /// Makes each call this often.
+    pub(super) fn call_times(&self, times: u32) -> anyhow::Result<Served> {
         let mut served = Served::new();
         for _ in 0..times {
-            self.run_each(&mut served)?;
+            self.call_each(&mut served)?;
         }
         Ok(served)
     }
 
-    /// Runs errands for so long, each at least once.
-    pub(super) fn run_for(&self, lasting: Duration) -> anyhow::Result<Served> {
+    /// Makes calls for this long, each at least once.
+    pub(super) fn call_for(&self, lasting: Duration) -> anyhow::Result<Served> {
         let begun = Instant::now();
         let mut served = Served::new();
         while begun.elapsed() < lasting || served.took[0].is_empty() {
-            self.run_each(&mut served)?;
+            self.call_each(&mut served)?;
         }
         Ok(served)
     }
 
-    fn run_each(&self, served: &mut Served) -> anyhow::Result<()> {
-        for (Errand { name, run, .. }, took) in ERRANDS.iter().zip(&mut served.took) {
+    fn call_each(&self, served: &mut Served) -> anyhow::Result<()> {
+        for (Call { name, run, .. }, took) in CALLS.iter().zip(&mut served.took) {
             let begun = Instant::now();
-            match run(self).with_context(|| format!("a {name} of the small one"))? {
+            match run(self).with_context(|| format!("a {name} of the small organisation"))? {
                 Done::Well => {}
-                Done::Refused(said) => served.refused.push(format!("{name}: {said}")),
+                Done::Refused(reason) => served.refused.push(format!("{name}: {reason}")),
             }
             took.push(begun.elapsed());
         }
@@ -158,13 +157,13 @@ impl<'a> Errands<'a> {
         self.ask_once("GET", "/api/v1/events", "")
     }
 
-    /// Sends the one view again, which adds nothing.
+    /// Sends the one view again: it stays one fact.
     fn record(&self) -> anyhow::Result<Done> {
         let record = r#"{"type":"playback","event_id":"tiny","playback_id":"p","from":1790000000000,"to":1790000010000}"#;
         self.ask_once("POST", "/collect", record)
     }
 
-    /// Makes a job, waits for its first report and deletes it.
+    /// Makes a report job, waits for its first report and deletes the job.
     fn bulk(&self) -> anyhow::Result<Done> {
         let order = json!({"reportTypeId": "event_customers_a1", "name": "daily"});
         let created = self.ask("POST", "/v1/jobs", &order.to_string())?;
@@ -191,22 +190,20 @@ impl<'a> Errands<'a> {
     }
 
     fn ask_once(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Done> {
-        let answer = self.ask(method, path, body)?;
-        Ok(match answer.status {
+        let response = self.ask(method, path, body)?;
+        Ok(match response.status {
             200..300 => Done::Well,
-            _ => refused(&answer),
+            _ => refused(&response),
         })
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
-        let head = head(method, path, &self.token, body.len());
-        let mut connection: Connection = self.server.connect()?;
-        connection.send(head.as_bytes(), body.as_bytes())
+    fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Response> {
+        self.client.send(method, path, body.to_owned())
     }
 }
 
-fn refused(answer: &Answer) -> Done {
-    Done::Refused(format!("{} {}", answer.status, answer.text()))
+fn refused(response: &Response) -> Done {
+    Done::Refused(format!("{} {}", response.status, response.text()))
 }
 
 impl Served {
@@ -217,33 +214,33 @@ impl Served {
         }
     }
 
-    /// What nine of ten of each errand took at most.
-    fn times(&self) -> impl Iterator<Item = (&'static Errand, Duration)> {
-        ERRANDS.iter().zip(&self.took).map(|(errand, took)| {
+    /// The 90th percentile of each kind.
+    fn times(&self) -> impl Iterator<Item = (&'static Call, Duration)> {
+        CALLS.iter().zip(&self.took).map(|(call, took)| {
             let mut took = took.clone();
             took.sort_unstable();
             let place = (took.len() * 9 / 10).min(took.len().saturating_sub(1));
-            (errand, took.get(place).copied().unwrap_or_default())
+            (call, took.get(place).copied().unwrap_or_default())
         })
     }
 
-    /// What was served much later than in quiet times, or refused.
+    /// The calls that took much longer than without an attack, and those that were refused.
     pub(super) fn worse_than(&self, quiet: &Self, leeway: u32) -> Vec<String> {
         let times = quiet.times().zip(self.times());
-        let late = times.filter_map(|((errand, before), (_, now))| {
-            let wait_max = errand.wait_max.max(before * TIMES_MAX) * leeway;
-            let name = errand.name;
+        let late = times.filter_map(|((call, before), (_, now))| {
+            let wait_max = call.wait_max.max(before * TIMES_MAX) * leeway;
+            let name = call.name;
             (now > wait_max).then(|| format!("a {name} took {now:.1?} instead of {before:.1?}"))
         });
         let refused = self.refused.iter();
-        late.chain(refused.map(|said| format!("refused: {said}")))
+        late.chain(refused.map(|reason| format!("refused: {reason}")))
             .collect()
     }
 }
 
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (Errand { name, .. }, took)) in self.times().enumerate() {
+        for (number, (Call { name, .. }, took)) in self.times().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
             write!(f, "{comma}a {name} takes {took:.0?}")?;
         }

@@ -1,90 +1,92 @@
-//! Many who send records and many who ask for reports, all at once.
+//! Many connections that send records, and others that ask for reports.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 
-use showreport_testkit::{Connection, Server, head};
+use showreport_testkit::{Client, Connection};
 
-/// The event that the storm's records are about.
+/// The event of the records.
 pub(super) const EVENT: &str = "storm";
 
-/// Records of a request. A sender only changes their numbers, so that it can offer much more than the
-/// server, on the same processors, can read.
+/// Records of a request. A sender only changes their numbers, so that it can send much more than
+/// the server can read.
 const BATCH: usize = 400;
 
-/// Connections in quiet times.
+/// Senders at rest.
 const FEW: u32 = 32;
 
-/// More than may wait for a commit together.
+/// Senders in an overload: more than may wait for a commit together.
 const MANY: u32 = 1_400;
 
+/// Connections that ask for reports, figures and lists.
 const ASKERS: u32 = 64;
 
-/// A thread does little but wait.
-const STACK_BYTES: usize = 128 << 10;
+/// There are 1,500 threads.
+const STACK_BYTES: usize = 256 << 10;
 
-/// A storm that goes over one server, and numbers its records.
-pub(super) struct Storm<'a> {
-    server: &'a Server,
-    /// Senders so far, of all storms.
+/// Traffic to one server; no record is sent twice.
+pub(super) struct Traffic<'a> {
+    client: &'a Client,
+    /// Senders so far.
     senders: AtomicU64,
 }
 
-/// The records that one sender sends next.
+/// The next records of a sender.
 struct Batch {
     body: Vec<u8>,
-    /// Where the numbers stand, which tell these records from those before.
+    /// Where the numbers are that make these records differ from those before.
     numbers: Vec<usize>,
     next: u64,
 }
 
-/// What the server told those who sent and asked.
+/// The responses of the server.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Responses {
     lasted: Duration,
-    /// Accepted requests: when they were, since the beginning, and how long that took.
+    /// Accepted requests with records: the time since the beginning, and how long the response
+    /// took.
     accepted: Vec<(Duration, Duration)>,
-    /// Requests that were refused.
+    /// Refused requests with records.
     refused: u64,
-    /// Questions for reports.
+    /// Other requests, and those of them that were refused.
     pub(super) asked: u64,
-    /// Questions that were refused.
-    pub(super) denied: u64,
+    pub(super) asked_refused: u64,
 }
 
-impl<'a> Storm<'a> {
-    pub(super) const fn new(server: &'a Server) -> Self {
+impl<'a> Traffic<'a> {
+    pub(super) const fn new(client: &'a Client) -> Self {
         Self {
-            server,
+            client,
             senders: AtomicU64::new(0),
         }
     }
 
-    /// A few who send as fast as they are answered.
-    pub(super) fn quiet(&self, lasting: Duration) -> anyhow::Result<Told> {
-        self.blow(FEW, None, 0, lasting)
+    /// A few senders, each of which waits for its response before it sends again.
+    pub(super) fn at_rest(&self, lasting: Duration) -> anyhow::Result<Responses> {
+        self.send_and_ask(FEW, None, 0, lasting)
     }
 
-    /// So many records a second, whatever becomes of them, and questions beside them.
-    pub(super) fn rage(&self, per_second: f64, lasting: Duration) -> anyhow::Result<Told> {
+    /// This many records a second, whether they are accepted or not, and other requests.
+    pub(super) fn overload(&self, per_second: f64, lasting: Duration) -> anyhow::Result<Responses> {
         let requests_per_second = per_second / count(BATCH as u64);
         let pause = Duration::from_secs_f64(f64::from(MANY) / requests_per_second);
-        self.blow(MANY, Some(pause), ASKERS, lasting)
+        self.send_and_ask(MANY, Some(pause), ASKERS, lasting)
     }
 
-    fn blow(
+    fn send_and_ask(
         &self,
         senders: u32,
         pause: Option<Duration>,
         askers: u32,
         lasting: Duration,
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<Responses> {
         let begun = Instant::now();
         let end = begun + lasting;
-        let shares: Vec<anyhow::Result<Told>> = thread::scope(|scope| {
+        let shares: Vec<anyhow::Result<Responses>> = thread::scope(|scope| {
             let mut threads = Vec::new();
             for number in 0..senders + askers {
                 let work = move || {
@@ -106,80 +108,90 @@ impl<'a> Storm<'a> {
                 .map(|thread| thread.join().expect("a client does not panic"))
                 .collect()
         });
-        let mut told = Told {
+        let mut responses = Responses {
             lasted: lasting,
-            ..Told::default()
+            ..Responses::default()
         };
         for share in shares {
-            told.add(share?);
+            responses.add(share?);
         }
-        told.accepted.sort_unstable();
-        Ok(told)
+        responses.accepted.sort_unstable();
+        Ok(responses)
     }
 
-    fn send(&self, begun: Instant, end: Instant, pause: Option<Duration>) -> anyhow::Result<Told> {
-        let mut told = Told::default();
-        let mut connection = self.server.connect()?;
+    fn send(
+        &self,
+        begun: Instant,
+        end: Instant,
+        pause: Option<Duration>,
+    ) -> anyhow::Result<Responses> {
+        let mut responses = Responses::default();
+        let mut connection = self.client.connect()?;
         let mut batch = Batch::of(self.senders.fetch_add(1, Ordering::Relaxed));
         let mut due = Instant::now();
         while Instant::now() < end {
             if let Some(pause) = pause {
-                // Whoever is late sends at once, but not all that he has missed.
+                // A late sender sends at once, but does not make up for what it missed.
                 due = (due + pause).max(Instant::now());
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
-            let records = batch.next();
+            let records = Bytes::copy_from_slice(batch.next());
             let sent = Instant::now();
-            match self.tell(&mut connection, "POST", "/collect", records)? {
-                202 => told.accepted.push((begun.elapsed(), sent.elapsed())),
-                _ => told.refused += 1,
+            match self.send_one(&mut connection, "POST", "/collect", records)? {
+                202 => responses.accepted.push((begun.elapsed(), sent.elapsed())),
+                _ => responses.refused += 1,
             }
         }
-        Ok(told)
+        Ok(responses)
     }
 
-    fn ask(&self, number: u32, end: Instant) -> anyhow::Result<Told> {
+    fn ask(&self, number: u32, end: Instant) -> anyhow::Result<Responses> {
         let entry = "{\"dimension\":\"REPORT_DIMENSION_WATCH_TIME\",\"group_by_fields\":[\"GROUP_BY_FIELD_CUSTOMER_ID\"]}";
         let order = format!(
             "{{\"id\":\"keynote\",\"type\":\"EVENT_TYPE_LIVE\",\"dimension_with_conditions\":[{}]}}",
             [entry; 10].join(",")
         );
-        let mut told = Told::default();
-        let mut connection = self.server.connect()?;
+        let mut responses = Responses::default();
+        let mut connection = self.client.connect()?;
         while Instant::now() < end {
-            let (method, path, body) = match (number + u32::try_from(told.asked)?) % 4 {
+            let (method, path, body) = match (number + u32::try_from(responses.asked)?) % 4 {
                 0 => ("POST", "/bv/analytics/v1/events/reports", order.as_str()),
                 1 => ("GET", "/api/v1/events/keynote/figures", ""),
                 2 => ("GET", "/api/v1/reports?page_size=1000", ""),
                 _ => ("GET", "/api/v1/events", ""),
             };
-            told.asked += 1;
-            if self.tell(&mut connection, method, path, body.as_bytes())? != 200 {
-                told.denied += 1;
+            responses.asked += 1;
+            if self.send_one(
+                &mut connection,
+                method,
+                path,
+                Bytes::copy_from_slice(body.as_bytes()),
+            )? != 200
+            {
+                responses.asked_refused += 1;
             }
         }
-        Ok(told)
+        Ok(responses)
     }
 
-    /// Sends a request; the answer is good, or a refusal that says when to come again.
-    fn tell(
+    /// Sends a request, which must succeed or be refused with `Retry-After`; gives the status.
+    fn send_one(
         &self,
         connection: &mut Connection,
         method: &str,
         path: &str,
-        body: &[u8],
+        body: Bytes,
     ) -> anyhow::Result<u16> {
-        let head = head(method, path, &self.server.token, body.len());
-        let answer = connection.send(head.as_bytes(), body);
-        let answer = answer.with_context(|| format!("{method} {path}"))?;
-        let is_refusal = matches!(answer.status, 429 | 503) && answer.retry_after().is_some();
+        let response = connection.send(method, path, &self.client.token, body);
+        let response = response.with_context(|| format!("{method} {path}"))?;
+        let is_refusal = matches!(response.status, 429 | 503) && response.retry_after().is_some();
         ensure!(
-            is_refusal || (200..300).contains(&answer.status),
+            is_refusal || (200..300).contains(&response.status),
             "{method} {path} was answered {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
+            response.status,
+            response.text()
         );
-        Ok(answer.status)
+        Ok(response.status)
     }
 }
 
@@ -215,16 +227,16 @@ impl Batch {
     }
 }
 
-impl Told {
+impl Responses {
     fn add(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
         self.refused += other.refused;
         self.asked += other.asked;
-        self.denied += other.denied;
+        self.asked_refused += other.asked_refused;
     }
 
     /// Accepted records.
-    pub(super) fn taken(&self) -> u64 {
+    pub(super) fn accepted(&self) -> u64 {
         (self.accepted.len() * BATCH) as u64
     }
 
@@ -235,7 +247,7 @@ impl Told {
 
     /// Accepted records a second.
     pub(super) fn per_second(&self) -> f64 {
-        count(self.taken()) / self.lasted.as_secs_f64()
+        count(self.accepted()) / self.lasted.as_secs_f64()
     }
 
     /// Refused records a second.
@@ -243,7 +255,7 @@ impl Told {
         count(self.refused()) / self.lasted.as_secs_f64()
     }
 
-    /// What 99 of 100 accepted requests waited at most.
+    /// The 99th percentile of the times of accepted requests.
     pub(super) fn percentile(&self) -> Duration {
         let mut waits: Vec<Duration> = self.accepted.iter().map(|&(_, wait)| wait).collect();
         waits.sort_unstable();
