@@ -11,9 +11,9 @@ pub mod python;
 mod cgroup;
 mod processors;
 mod product;
+mod server;
 #[cfg(feature = "http")]
 mod http;
-mod server;
 
 pub use cgroup::Cgroup;
 pub use clock::{DAY_MS, now, now_ms};
