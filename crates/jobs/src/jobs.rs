@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use showreport_lake::Lake;
-use showreport_meta::{Meta, Waiting};
+use showreport_meta::{Meta, PendingRows};
 use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
 use showreport_model::{Damage, EventId, OrgId, ReportJobId};
@@ -83,7 +83,7 @@ impl Jobs {
     /// Brings everything that has been acknowledged for the organisation so far into the lake.
     pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
         let last = self.meta.journal_last().await.context("read the journal")?;
-        self.flush_while(|| self.meta.journal_waiting_of_org(org, last))
+        self.flush_while(|| self.meta.pending_rows_of_org(org, last))
             .await
     }
 
@@ -101,13 +101,13 @@ impl Jobs {
         event: &EventId,
         last: i64,
     ) -> anyhow::Result<()> {
-        self.flush_while(|| self.meta.journal_waiting(org, event, last))
+        self.flush_while(|| self.meta.pending_rows_of_event(org, event, last))
             .await
     }
 
     async fn flush_while<F>(&self, waiting: impl Fn() -> F) -> anyhow::Result<()>
     where
-        F: Future<Output = Result<Option<Waiting>, showreport_meta::Error>>,
+        F: Future<Output = Result<Option<PendingRows>, showreport_meta::Error>>,
     {
         while let Some(waiting) = waiting().await.context("read the journal")? {
             self.flush_waiting_rows(waiting).await?;
@@ -115,8 +115,8 @@ impl Jobs {
         Ok(())
     }
 
-    async fn flush_waiting_rows(&self, waiting: Waiting) -> anyhow::Result<()> {
-        let Waiting {
+    async fn flush_waiting_rows(&self, waiting: PendingRows) -> anyhow::Result<()> {
+        let PendingRows {
             rows,
             is_far_behind,
         } = waiting;

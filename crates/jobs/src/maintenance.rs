@@ -51,7 +51,7 @@ impl Jobs {
         self.delete_expired_bulk(&mut round).await;
         self.delete_expired_day_files(&mut round).await;
         if vacuum {
-            round.note("history", self.forget_history().await);
+            round.note("history", self.delete_history().await);
             for &table in Table::ALL {
                 let vacuumed = self.lake.vacuum_table(table).await;
                 round.note("vacuum", vacuumed.context("vacuum a table"));
@@ -81,7 +81,7 @@ impl Jobs {
                 // The file first: a row without a file says so, a file without a row stays until a vacuum.
                 let files = self.lake.report_files();
                 files.delete_all(&report.order.org, report.id).await?;
-                self.meta.forget_file(report.id).await?;
+                self.meta.clear_report_file(report.id).await?;
                 anyhow::Ok(())
             };
             let deleted = deleted.await;
@@ -90,14 +90,14 @@ impl Jobs {
     }
 
     /// Without it the database would grow with every report that was ever made.
-    async fn forget_history(&self) -> anyhow::Result<()> {
+    async fn delete_history(&self) -> anyhow::Result<()> {
         let now = self.meta.clock().now();
         let ended_by = now.saturating_add_millis(-self.config.history_ms);
         // After the time was read by which it is old.
-        if self.meta.clock_in_doubt().await? {
+        if self.meta.is_clock_in_doubt().await? {
             return Ok(());
         }
-        let forgotten = self.meta.forget_history(ended_by).await;
+        let forgotten = self.meta.delete_history(ended_by).await;
         let reports = forgotten.context("forget old reports")?;
         if reports > 0 {
             tracing::info!(reports, "forgot reports that ended long ago");
@@ -116,13 +116,13 @@ impl Jobs {
                 // The file first, as above.
                 let files = self.lake.report_files();
                 files.delete_all(&org, report.file_id).await?;
-                self.meta.forget_bulk_report(report.id).await?;
+                self.meta.remove_bulk_report(report.id).await?;
                 anyhow::Ok(())
             };
             let deleted = deleted.await;
             round.note(EXPIRY, deleted.context("delete an expired bulk report"));
         }
-        let forgotten = self.meta.forget_ended_orders().await;
+        let forgotten = self.meta.delete_ended_report_jobs().await;
         round.note(
             EXPIRY,
             forgotten.context("forget report jobs that have ended"),
@@ -139,7 +139,7 @@ impl Jobs {
                 let file = file?;
                 let files = self.lake.report_files();
                 files.delete_all(&file.org, file.id).await?;
-                self.meta.forget_day_file(file.id).await?;
+                self.meta.remove_day_file(file.id).await?;
                 anyhow::Ok(())
             };
             let deleted = deleted.await;
@@ -173,7 +173,7 @@ impl Round<'_> {
         let found = async {
             let mut listed = listed?;
             // It was listed by a time that was read before.
-            if !listed.is_empty() && self.jobs.meta.clock_in_doubt().await? {
+            if !listed.is_empty() && self.jobs.meta.is_clock_in_doubt().await? {
                 listed.clear();
             }
             anyhow::Ok(listed)

@@ -105,7 +105,7 @@ pub(crate) async fn publish_bulk_report(
 ) -> anyhow::Result<Option<Made>> {
     let Draft { task, new } = draft;
     // Making it takes long; the clock may have gone forward meanwhile.
-    if jobs.meta.clock_in_doubt().await? {
+    if jobs.meta.is_clock_in_doubt().await? {
         let files = jobs.lake.report_files();
         files.delete_all(&task.report_job.org, task.file_id).await?;
         bail!("the clock is in doubt");

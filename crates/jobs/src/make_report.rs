@@ -7,7 +7,7 @@
 use anyhow::Context;
 use fail::fail_point;
 use showreport_lake::{ReportPath, Variant};
-use showreport_meta::{ClaimedJob, ReportTask};
+use showreport_meta::{ClaimedJob, ReportEnd, ReportTask};
 use showreport_model::report::{Format, Pins, ReportFailure};
 use showreport_model::{Damage, ErrorKind, Failure, ReportId};
 use showreport_query::{Output, Progress, Query, Sink};
@@ -48,7 +48,7 @@ pub(crate) async fn make_report(
         .publish_report(job, id, &file, expires_at)
         .await
         .context("publish the report")?;
-    if !published {
+    if published != ReportEnd::Ended {
         tracing::warn!(report.id = %id, "the report was taken over or deleted meanwhile");
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use fail::fail_point;
 use futures::future::try_join_all;
-use showreport_meta::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
+use showreport_meta::{Claim, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
 use showreport_model::{ErrorKind, Timestamp};
 use showreport_query::Query;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ impl Jobs {
         job: &ClaimedJob,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
-        if self.meta.clock_in_doubt().await? {
+        if self.meta.is_clock_in_doubt().await? {
             return self.put_off(job).await;
         }
         let began = Instant::now();
@@ -185,7 +185,7 @@ impl Jobs {
     /// Renews the lease. Three renewals fit into one; a failed one is made up for by the next.
     async fn has_lost(&self, job: &ClaimedJob) -> bool {
         let renewed = self.meta.renew_job(job, self.lease_ms(job)).await;
-        let lost = matches!(renewed, Ok(false));
+        let lost = matches!(renewed, Ok(Claim::Lost));
         if lost {
             tracing::warn!(job.id = %job.id, "another worker has taken the job over");
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
-use showreport_meta::DayMade;
+use showreport_meta::{DayMade, ReportJobUpdate};
 use showreport_model::bulk::ReportJob;
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{OrgId, ReportDay, Timestamp, Zone};
@@ -81,7 +81,7 @@ impl Jobs {
         // Logged there; a server that is asked nothing should say so, too.
         drop(self.meta.ensure_clock().await);
         let now = self.meta.clock().now();
-        if self.meta.clock_in_doubt().await? {
+        if self.meta.is_clock_in_doubt().await? {
             return Ok(true);
         }
         self.metrics.look_begins(now);
@@ -237,7 +237,7 @@ impl Jobs {
                     .meta
                     .announce_end(&report_job.org, report_job.id, ends_at)
                     .await;
-                if told.context("announce the end of a report job")? {
+                if told.context("announce the end of a report job")? == ReportJobUpdate::Applied {
                     tracing::info!(report_job.id = %report_job.id, %ends_at, "nobody fetches the reports of a report job; it will end");
                 }
             }
@@ -246,7 +246,7 @@ impl Jobs {
                     .meta
                     .end_report_job(&report_job.org, report_job.id)
                     .await;
-                if ended.context("end a report job")? {
+                if ended.context("end a report job")? == ReportJobUpdate::Applied {
                     tracing::info!(report_job.id = %report_job.id, "a report job has ended");
                 }
             }

@@ -144,13 +144,13 @@ impl Taken {
     /// the limit would stay in the journal.
     fn has_room_for(&mut self, row: &JournalRow, bytes_max: u64) -> bool {
         let held = self.merger.memory_bytes() as u64;
-        self.seqs.is_empty() || held.saturating_add(row.unpacked_bytes) <= bytes_max
+        self.seqs.is_empty() || held.saturating_add(row.decompressed_bytes) <= bytes_max
     }
 
     fn add(&mut self, row: &JournalRow) -> Result<(), Error> {
         let seq = row.seq;
         let read = |source| Error::ReadJournal { seq, source };
-        let unpacked = row.unpack()?;
+        let unpacked = row.decompress()?;
         let facts = Facts::decode(&unpacked).map_err(read)?;
         drop(unpacked);
         let added = self.merger.add(&facts);

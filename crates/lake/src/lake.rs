@@ -231,7 +231,7 @@ impl Lake {
         let shared = self.shared.clone();
         let work = move |mut newest: NewestGuard| async move {
             // Checked here, since the wait for the lock may be long.
-            if shared.meta.clock_in_doubt().await? {
+            if shared.meta.is_clock_in_doubt().await? {
                 return Ok(0);
             }
             vacuum::vacuum(&shared.meta, &mut newest, table).await
@@ -245,7 +245,7 @@ impl Lake {
     /// Removes the files that belong to no report, unless the clock is in doubt. Returns how
     /// many.
     pub async fn vacuum_reports(&self) -> Result<usize, Error> {
-        if self.shared.meta.clock_in_doubt().await? {
+        if self.shared.meta.is_clock_in_doubt().await? {
             return Ok(0);
         }
         let removed = self.report_files().delete_strays(&self.shared.meta).await?;

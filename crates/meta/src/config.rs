@@ -1,29 +1,28 @@
-//! What the metadata database can be told.
+//! The configuration of the metadata database.
 
 use std::path::PathBuf;
 
 use crate::quotas::Quotas;
 
-/// How the metadata database is kept.
+/// The configuration of the metadata database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The database file; its directory exists already.
+    /// The database file; its directory must exist.
     pub path: PathBuf,
-    /// The most bytes that may wait in the journal for the flush. Past it
-    /// collecting is refused, so that a lake that takes nothing cannot fill the disk.
+    /// Bytes that the journal may have. Beyond it records are refused, so that a lake that accepts
+    /// nothing cannot fill the disk.
     pub journal_bytes_max: u64,
     /// Jobs of one organisation that this process runs at one time.
     pub running_jobs_each_max: u32,
-    /// What one organisation may keep.
     pub quotas: Quotas,
     /// How long a statement waits for another process that writes.
     pub busy_timeout_ms: u64,
-    /// Room on the disk that is kept for writes that free room or protect.
+    /// Bytes of the file that is emptied on a full disk for writes that free room or protect.
     pub reserve_bytes: u64,
 }
 
 impl Config {
-    /// What operators know the file as, from the data directory on.
+    /// The name of the file in messages to operators, relative to the data directory.
     pub const FILE_NAME: &'static str = "meta.sqlite";
 
     /// The defaults, for the database at `path`.
@@ -33,10 +32,10 @@ impl Config {
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
             quotas: Quotas::default(),
-            // The command line writes beside the server, and a big import
-            // holds the lock for a while.
+            // The command line writes beside the server, and a large import holds the lock for
+            // some time.
             busy_timeout_ms: 60_000,
-            // Such a write takes some tens of kilobytes of the log.
+            // Such a write adds some tens of kilobytes to the log.
             reserve_bytes: 8 << 20,
         }
     }

@@ -1,9 +1,8 @@
-//! The small facts: organisations, tokens, events, the journal, heads, reports, standing
-//! orders and the queue of jobs.
+//! The small data: organisations, tokens, events, the journal, heads, reports, report jobs and the
+//! queue of jobs.
 //!
-//! Everything here lives in one SQL database, which is the only commit point
-//! of the product. No other crate speaks SQL, and every statement stands once,
-//! beside its noun.
+//! It is in one SQL database, the only commit point of the product. No other crate uses SQL. Each
+//! noun is a module below [`mod@meta`], with its statements and its transactions.
 
 pub mod private;
 mod quotas;
@@ -11,37 +10,16 @@ mod config;
 mod error;
 mod metrics;
 mod database;
-mod clock;
-mod orgs;
-mod tokens;
-mod signing;
-mod dirty_events;
-mod events;
-mod totals;
-mod journal;
-mod heads;
-mod queue;
-mod reports;
-mod report_jobs;
-mod dirty_days;
-mod bulk_reports;
-mod day_files;
-mod kept_files;
-mod room;
 mod meta;
 
-pub use bulk_reports::{BulkFilter, DayMade, NewBulkReport};
 pub use config::Config;
-pub use day_files::DayFile;
-pub use dirty_events::{DirtyEvent, DirtyOrg};
 pub use error::Error;
-pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
-pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, Waiting};
-pub use meta::{BulkReportTask, Meta, Published};
+pub use meta::{
+    Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, DayFile, DayMade, DirtyEvent, DirtyOrg,
+    EntryDigest, Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake,
+    LINK_LIFETIME_MS, MAKE_BULK_REPORT, MAKE_REPORT, Meta, NewBulkReport, NewHead, NewHeads, Offer,
+    Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Scope, ScopeError, Scopes,
+    SigningKey, SigningKeys, Token, TokenSecret, ZoneChange,
+};
 pub use metrics::Metrics;
-pub use orgs::Org;
-pub use queue::{ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
 pub use quotas::{Quota, Quotas};
-pub use reports::{Idempotency, ReportTask};
-pub use signing::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
-pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

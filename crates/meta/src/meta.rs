@@ -1,13 +1,32 @@
-//! The front of the crate: what can be asked, and which statements share a transaction.
+//! [`Meta`], the front of the crate. Each noun is a module, with its statements and transactions.
+//!
+//! A new noun takes three steps. Its module has the statements as constants, with parameters as
+//! `$1`; functions that run them on a connection; and an `impl Meta`, where each method that
+//! writes is one call of `Database::write`, or of `Database::write_protected` if it frees room or
+//! protects. A module uses only the modules above it; a transaction of several nouns belongs to the
+//! last of them. A table has checksums in its rows if reports depend on it, and [`Meta::verify`]
+//! then checks it.
 
-mod access;
-mod collecting;
-mod reporting;
-mod bulk;
-mod work;
-mod forgetting;
-mod verifying;
-mod timekeeping;
+mod orgs;
+mod tokens;
+mod signing_keys;
+mod clock;
+mod jobs;
+mod dirty_events;
+mod events;
+mod org_totals;
+mod journal;
+mod heads;
+mod file_quotas;
+mod reports;
+mod dirty_days;
+mod bulk_reports;
+mod report_jobs;
+mod zones;
+mod day_files;
+mod kept_files;
+mod history;
+mod verify;
 
 #[cfg(test)]
 mod testing;
@@ -15,20 +34,31 @@ mod testing;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use showreport_model::{ClaimantId, Clock, is_storage_full};
+use showreport_model::{ClaimantId, Clock, Timestamp, is_storage_full};
+use sqlx::SqlitePool;
 use tokio::sync::Notify;
 
-pub use bulk::{BulkReportTask, Published};
+pub use bulk_reports::{BulkFilter, BulkReportTask, DayMade, NewBulkReport, Published};
+pub use day_files::DayFile;
+pub use dirty_events::{DirtyEvent, DirtyOrg};
+pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
+pub use jobs::{Claim, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
+pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, PendingRows};
+pub use orgs::{Org, ZoneChange};
+pub use report_jobs::ReportJobUpdate;
+pub use reports::{Idempotency, ReportEnd, ReportTask};
+pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
+pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
 
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Database, Ledger};
 use crate::error::Error;
-use crate::journal::{self, Journal, JournalReceiver};
 use crate::metrics::Metrics;
-use crate::queue::{Claimant, Idle};
 use crate::quotas::Quotas;
-use crate::signing::KnownKeys;
-use crate::tokens::KnownTokens;
+use jobs::{Claimant, IdleWorkers};
+use journal::JournalReceiver;
+use signing_keys::SigningKeyCache;
+use tokens::TokenCache;
 
 /// The metadata database. Clones are the same database.
 #[derive(Debug, Clone)]
@@ -41,33 +71,32 @@ struct Shared {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    tokens: KnownTokens,
-    signing_keys: KnownKeys,
+    tokens: TokenCache,
+    signing_keys: SigningKeyCache,
     journal: Journal,
     journal_bytes_max: u64,
     quotas: Quotas,
     /// For the one writer of the journal, until it is taken.
     journal_receiver: Mutex<Option<JournalReceiver>>,
-    /// As which this process claims jobs.
     claimant: Claimant,
     job_added: Notify,
-    idle_workers: Idle,
+    idle_workers: IdleWorkers,
     report_job_created: Notify,
 }
 
 impl Meta {
-    /// Opens the database, making and migrating it as needed. Its directory must exist.
+    /// Opens the database, and creates and migrates it as needed. Its directory must exist.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let database = Arc::new(Database::open(config, clock.clone()).await?);
-        let waiting_bytes = journal::size(database.readers()).await?;
-        let (journal, receiver) = Journal::new(database.clone(), waiting_bytes);
+        let journal_bytes = journal::size(database.readers()).await?;
+        let (journal, receiver) = Journal::new(database.clone(), journal_bytes);
         let meta = Self {
             shared: Arc::new(Shared {
                 database,
                 clock,
                 metrics: Metrics::new(),
-                tokens: KnownTokens::default(),
-                signing_keys: KnownKeys::default(),
+                tokens: TokenCache::default(),
+                signing_keys: SigningKeyCache::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,
                 quotas: config.quotas,
@@ -77,40 +106,41 @@ impl Meta {
                     running_each_max: config.running_jobs_each_max,
                 },
                 job_added: Notify::new(),
-                idle_workers: Idle::default(),
+                idle_workers: IdleWorkers::default(),
                 report_job_created: Notify::new(),
             }),
         };
-        meta.look_at_clock().await?;
+        meta.check_clock_at_start().await?;
         Ok(meta)
     }
 
-    /// Where "now" comes from.
+    /// The clock that this database uses.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.shared.clock
     }
 
-    /// What the journal counts of itself.
+    /// The metrics of the journal.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
 
-    /// How many bytes the disk or the quota has left for the database, where the system says it.
+    /// Bytes that the disk or the user's quota has left for the database; `None` where the system
+    /// does not report them.
     pub fn disk_free_bytes(&self) -> Option<u64> {
-        self.shared.database.free_bytes()
+        self.database().free_bytes()
     }
 
-    /// Refuses while the disk or the quota is full, as everything is then that takes room.
+    /// Fails while the disk or the user's quota is full, as every write that needs room does.
     pub async fn ensure_room(&self) -> Result<(), Error> {
-        self.shared.database.ensure_room().await
+        self.database().ensure_room().await
     }
 
-    /// Does what needs room to start, again if the disk is full: then the room in reserve is given
-    /// up for it.
+    /// Calls `attempt`, which needs room on the disk to start. If the disk is full, the reserve is
+    /// released and it is called once more.
     pub async fn with_reserve<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
         match attempt() {
             Err(error) if is_storage_full(&error) => {
-                let _released = self.shared.database.release_reserve().await;
+                let _released = self.database().release_reserve().await;
                 attempt()
             }
             made => made,
@@ -119,25 +149,41 @@ impl Meta {
 
     /// Moves what was committed from the log into the database file, as far as readers let it.
     ///
-    /// Every transaction does it by itself when the log has grown large. A disk that fails in it
-    /// ends the process.
+    /// Every transaction does so when the log has grown large. If the disk fails meanwhile, the
+    /// process ends.
     pub async fn checkpoint(&self) -> Result<(), Error> {
-        self.shared.database.checkpoint().await
+        self.database().checkpoint().await
     }
 
-    /// Bounds every wait for another process that writes to a moment: what cannot begin by then
-    /// fails as busy. For a process that stops.
+    /// Limits every wait for another process that writes to one second: a transaction that cannot
+    /// begin by then fails as busy. For a process that stops.
     pub fn stop_waiting(&self) {
-        self.shared.database.stop_waiting();
+        self.database().stop_waiting();
     }
 
-    /// Checkpoints and closes. Nothing may be asked afterwards.
+    /// Checkpoints and closes. No method may be called afterwards.
     pub async fn close(&self) {
         if let Err(error) = self.checkpoint().await {
             // The log holds everything; the next start reads it.
             tracing::warn!(%error, "cannot checkpoint while closing");
         }
-        self.shared.database.close().await;
+        self.database().close().await;
+    }
+
+    fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        self.shared.database.readers()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    async fn ledger(&self) -> Result<Ledger, Error> {
+        Ledger::read(self.readers()).await
     }
 }
 
@@ -149,7 +195,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_write_may_be_dropped_at_any_point_and_holds_nothing() {
+    async fn a_write_may_be_dropped_at_any_point_and_holds_no_lock() {
         let show = Fixture::new().await;
         let other = show.reopen().await;
         let mut finished = 0;

@@ -1,10 +1,10 @@
-//! What the journal counts of itself.
+//! Metrics of the journal.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Counters of what was made durable. What waits is read from the database when somebody asks.
+/// Metrics of the group commits. The size of the journal is read from the database instead.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pub(crate) records: Counter,
@@ -14,18 +14,17 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
     pub(crate) fn new() -> Self {
         Self {
             records: Counter::default(),
             commits: Counter::default(),
-            // From half a millisecond, a fast disk, to sixteen seconds, a sick one.
+            // From half a millisecond, on a fast disk, to sixteen seconds, on a failing one.
             commit_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 16)),
             group_size: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
         }
     }
 
-    /// Puts the families into a registry.
+    /// Adds the metrics to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "showreport_journal_records",

@@ -1,7 +1,7 @@
-//! Files and directories that only their owner may read, whatever the umask says.
+//! Files and directories that only their owner may read, whatever the umask is.
 //!
-//! A data directory that was made by a service manager, or is a volume, may let others in. What
-//! lies in it is personal data and the keys of links.
+//! A data directory that a service manager created, or that is a volume, may be readable by others.
+//! The files in it have personal data and the keys of links.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -14,7 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 #[cfg(unix)]
 const OF_OTHERS: u32 = 0o077;
 
-/// Options that open a file; one that they create has the mode 0600.
+/// Options that open a file, and create it with the mode 0600.
 pub fn options() -> OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -22,12 +22,12 @@ pub fn options() -> OpenOptions {
     options
 }
 
-/// Makes a directory and its parents with the mode 0700. One that is there stays as it is.
+/// Creates a directory and its parents with the mode 0700. An existing one is not changed.
 pub fn make_directories(path: &Path) -> io::Result<()> {
     builder().recursive(true).create(path)
 }
 
-/// Makes a directory with the mode 0700; fails if it is there.
+/// Creates a directory with the mode 0700. Fails if it exists.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     builder().create(path)
 }
@@ -39,21 +39,21 @@ fn builder() -> DirBuilder {
     builder
 }
 
-/// The mode of what lies there, if any but its owner may read, write or enter it.
+/// The mode of a file or directory, if others than its owner may read, write or enter it.
 #[cfg(unix)]
 pub fn mode_for_others(path: &Path) -> io::Result<Option<u32>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     Ok((mode & OF_OTHERS != 0).then_some(mode))
 }
 
-/// The mode of what lies there, if any but its owner may read, write or enter it.
+/// The mode of a file or directory, if others than its owner may read, write or enter it.
 #[cfg(not(unix))]
 pub fn mode_for_others(_: &Path) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// Takes the permissions of all but the owner away, if what lies there has any. A missing file
-/// and a link to elsewhere are left alone.
+/// Removes the permissions of group and others, if there are any. Does nothing to a missing file and
+/// to a symbolic link.
 #[cfg(unix)]
 pub fn close_to_others(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
@@ -69,7 +69,7 @@ pub fn close_to_others(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777 & !OF_OTHERS))
 }
 
-/// Takes the permissions of all but the owner away, where the system has them.
+/// Does nothing where the system has no such permissions.
 #[cfg(not(unix))]
 pub fn close_to_others(_: &Path) -> io::Result<()> {
     Ok(())
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owner_may_read_what_is_made_or_closed() {
+    fn only_the_owner_may_read_files_that_are_created_or_closed() {
         let directory = tempfile::tempdir().unwrap();
         let (outer, inner) = (directory.path().join("a"), directory.path().join("a/b"));
         make_directories(&inner).unwrap();

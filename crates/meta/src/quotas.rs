@@ -1,19 +1,19 @@
-//! What one organisation may keep, so that it does not fill the disk for all.
+//! Quotas: how much one organisation may keep, so that it cannot fill the disk of all.
 
 use std::fmt;
 
-/// What one organisation may keep at one time.
+/// How much one organisation may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Event reports that are being made or whose file is kept.
+    /// Event reports that are running or have a file.
     pub reports_max: u64,
-    /// Files that were made at a request.
+    /// Files of days that were made at a request.
     pub day_files_max: u64,
-    /// Bytes of all files of reports of every kind.
+    /// Bytes of the files of all event reports, bulk reports and days.
     pub file_bytes_max: u64,
     /// Events that there are facts or records of.
     pub events_max: u64,
-    /// Records that were accepted in all.
+    /// Records that were ever accepted.
     pub records_max: u64,
 }
 
@@ -29,18 +29,13 @@ impl Default for Quotas {
     }
 }
 
-/// One of the [`Quotas`].
+/// Names one of the [`Quotas`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
-    /// Event reports.
     Reports,
-    /// Files that were made at a request.
     DayFiles,
-    /// Bytes of files.
     FileBytes,
-    /// Events.
     Events,
-    /// Records.
     Records,
 }
 
@@ -56,7 +51,7 @@ impl Quota {
         }
     }
 
-    /// What can be done when it is used up.
+    /// What a client can do when it is used up.
     pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::Reports | Self::DayFiles | Self::FileBytes => {

@@ -103,8 +103,8 @@ fn is_due(touched: &DirtyOrg, standing: &[&Standing], now: Timestamp) -> bool {
         let end = standing.settled_until();
         end.is_none_or(|end| touched.earliest < end)
     });
-    let looked_at_from = touched.waiting_since.saturating_add_millis(LOOK_AFTER_MS);
-    is_late || touched.is_taken || looked_at_from <= now || touched.waiting_since > now
+    let looked_at_from = touched.dirty_since.saturating_add_millis(LOOK_AFTER_MS);
+    is_late || touched.is_taken || looked_at_from <= now || touched.dirty_since > now
 }
 
 impl Standing {

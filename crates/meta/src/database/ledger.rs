@@ -1,8 +1,8 @@
-//! [`Ledger`]: the one row that says what there must be.
+//! [`Ledger`]: the one row that counts rows and transactions.
 //!
-//! A checksum of a row says nothing of a row that is gone. So this one counts:
-//! which rows of the journal wait, which versions of the lake count, and how many
-//! transactions there were. Every transaction reads it first and writes it last.
+//! The checksum of a row cannot show that a whole row is missing. So the ledger has the numbers of
+//! the rows of the journal, the heads of the lake and the number of transactions. Every transaction
+//! reads it first and writes it last.
 
 use showreport_model::Timestamp;
 use showreport_model::report::Heads;
@@ -12,33 +12,39 @@ use super::stored::{Stored, to_integer, to_json};
 use super::sum::Sum;
 use crate::error::{Doing, Error};
 
-/// What there must be.
+/// The ledger, as a transaction reads and writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ledger {
-    /// Transactions so far.
+    /// The number of transactions so far.
     pub(crate) commits: i64,
-    /// The oldest row of the journal that waits, if any does.
+    /// The oldest row of the journal, if there is one; else `journal_last + 1`.
     pub(crate) journal_first: i64,
-    /// The newest row that there ever was. Every row from the oldest to it is there.
+    /// The newest row that there ever was. All rows from the oldest to it must be there.
     pub(crate) journal_last: i64,
-    /// Bytes of the rows that wait.
+    /// Bytes of all rows of the journal.
     pub(crate) journal_bytes: u64,
-    /// The version of each table of the lake that counts.
     pub(crate) heads: Heads,
-    /// The latest time of a transaction, by the clock. Databases of earlier versions have none.
+    /// The latest time of a transaction. `None` in databases of versions that did not store it.
     pub(crate) committed_at: Option<Timestamp>,
+}
+
+/// The rows of the journal: all from the first to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JournalRange {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
 }
 
 const SELECT: &str =
     "SELECT commits, journal_first, journal_last, journal_bytes, heads, committed_at, sum
     FROM ledger WHERE id = 1";
 
-const UPDATE: &str = "UPDATE ledger SET commits = ?1, journal_first = ?2, journal_last = ?3,
-        journal_bytes = ?4, heads = ?5, committed_at = ?6, sum = ?7
+const UPDATE: &str = "UPDATE ledger SET commits = $1, journal_first = $2, journal_last = $3,
+        journal_bytes = $4, heads = $5, committed_at = $6, sum = $7
     WHERE id = 1";
 
 impl Ledger {
-    /// Whether there is a ledger at all, as there is none before the first start.
+    /// Whether the database has a ledger. It has none before the first start.
     pub(crate) async fn is_there(read: impl SqliteExecutor<'_>) -> Result<bool, Error> {
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'ledger')")
             .fetch_one(read)
@@ -46,7 +52,7 @@ impl Ledger {
             .doing("look for the ledger")
     }
 
-    /// Transactions so far, of a database of any version.
+    /// The number of transactions so far, of a database of any version.
     pub(super) async fn commits(read: impl SqliteExecutor<'_>) -> Result<i64, Error> {
         sqlx::query_scalar("SELECT commits FROM ledger WHERE id = 1")
             .fetch_optional(read)
@@ -55,7 +61,7 @@ impl Ledger {
             .ok_or_else(|| Error::damaged("the row of the ledger is missing"))
     }
 
-    /// What the database says.
+    /// Reads the ledger and compares it with its checksum.
     pub(crate) async fn read(read: impl SqliteExecutor<'_>) -> Result<Self, Error> {
         let row = sqlx::query(SELECT)
             .fetch_optional(read)
@@ -75,7 +81,6 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Writes it in the place of the former.
     pub(super) async fn write(&self, write: &mut SqliteConnection) -> Result<(), Error> {
         let done = sqlx::query(UPDATE)
             .bind(self.commits)
@@ -94,9 +99,12 @@ impl Ledger {
         }
     }
 
-    /// How many rows of the journal wait.
-    pub(crate) fn journal_rows(&self) -> u64 {
-        u64::try_from(self.journal_last + 1 - self.journal_first).unwrap_or(0)
+    /// The rows of the journal.
+    pub(crate) const fn journal_range(&self) -> JournalRange {
+        JournalRange {
+            first: self.journal_first,
+            last: self.journal_last,
+        }
     }
 
     fn sum(&self) -> i64 {
@@ -106,10 +114,17 @@ impl Ledger {
             .number(self.journal_last)
             .number(to_integer(self.journal_bytes))
             .text(&to_json(&self.heads));
-        // The migration that adds the time leaves the row as it was, and its sum right.
+        // The migration that added the time did not change the checksums of existing rows.
         match self.committed_at {
             Some(at) => sum.number(at.as_millis()).finish(),
             None => sum.finish(),
         }
+    }
+}
+
+impl JournalRange {
+    /// The number of rows.
+    pub(crate) fn rows(self) -> u64 {
+        u64::try_from(self.last + 1 - self.first).unwrap_or(0)
     }
 }

@@ -1,14 +1,14 @@
-//! [`Log`]: the size of the write-ahead log, and when it is to be moved into the database file.
+//! [`Log`]: the size of the write-ahead log, and when the next checkpoint is due.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far the log grows until it is moved into the database file. Larger
-/// means rarer pauses of the writer, smaller means a faster start after a crash.
+/// Bytes that the log grows between checkpoints. More means fewer pauses of the writer, less means a
+/// faster start after a crash.
 const STEP_BYTES: u64 = 16 << 20;
 
-/// From here on the log is too large: readers that follow each other without a gap have kept it
-/// from being emptied, though each of them was short.
+/// From this size on readers are held back for a checkpoint. Short reads that overlap without a gap
+/// prevent the log from being emptied.
 const TOO_LARGE_BYTES: u64 = 4 * STEP_BYTES;
 
 /// The log beside the database.
@@ -30,23 +30,23 @@ impl Log {
         }
     }
 
-    /// How large it is. Asking the file system takes microseconds; no thread is worth it.
+    /// Its size. The system call takes microseconds, so it needs no blocking thread.
     pub(super) fn bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
-    /// Whether it has grown by a step since it was last moved.
+    /// Whether it has grown by [`STEP_BYTES`] since the last checkpoint.
     pub(super) fn is_due(&self) -> bool {
         self.bytes() >= self.due_at_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether it must be emptied, even if reads have to wait.
+    /// Whether it must be emptied even if reads have to wait.
     pub(super) fn is_too_large(&self) -> bool {
         self.bytes() >= TOO_LARGE_BYTES
     }
 
-    /// Notes that it was moved. A reader or a full disk may have kept it from being emptied: then
-    /// the next attempt comes a step later, not at every commit.
+    /// Notes a checkpoint. If a reader or a full disk has prevented it from emptying the log, the next
+    /// attempt comes a step later, not at every commit.
     pub(super) fn checkpointed(&self) {
         let next = self.bytes().saturating_add(STEP_BYTES);
         self.due_at_bytes.store(next, Ordering::Relaxed);

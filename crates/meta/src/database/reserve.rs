@@ -1,10 +1,10 @@
-//! [`Reserve`]: room on the disk that is kept for writes that free room or protect.
+//! [`Reserve`]: a file that is emptied so that writes can end on a full disk.
 //!
-//! A full disk would refuse to revoke a token and to delete what fills it. So a file beside the
-//! database holds some mebibytes. A write of that kind that finds the disk full empties the file
-//! and is done again. While the file is not whole, every other write of every process is refused
-//! as on a full disk; otherwise what is collected would take the freed room at once. The file is
-//! filled again as soon as there is room for it, but not while [`Released`] exists.
+//! On a full disk no token could be revoked and nothing be deleted. So a file beside the database
+//! takes some mebibytes. A write that frees room or protects, and finds the disk full, empties the
+//! file and runs again. While the file is not whole, all other writes of every process fail as on a
+//! full disk: otherwise new records would take the freed room at once. The file is filled again as
+//! soon as there is room for it, but not while [`Released`] exists.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,13 +17,12 @@ use showreport_model::is_storage_full;
 use crate::config::Config;
 use crate::private;
 
-/// How soon it is tried again to fill the file. Each attempt writes until the disk is full.
+/// The time between attempts to fill the file. Each writes until the disk is full.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 
-/// Bytes that are written at once.
+/// Bytes of one write.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The file, and the last attempt to fill it.
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
@@ -41,36 +40,39 @@ impl Reserve {
         }
     }
 
-    /// Whether the room is there.
+    /// Whether the file has its size.
     pub(super) fn is_whole(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|file| file.len() >= self.bytes)
     }
 
-    /// Takes the room, if the disk has it: false, if it is full, or was a moment ago. Blocks.
-    pub(super) fn fill(&self) -> io::Result<bool> {
-        let mut refused_at = self.refused_at.lock().expect("nothing panics while held");
+    /// Fills the file, unless the disk was full a moment ago. Blocks.
+    pub(super) fn fill(&self) -> io::Result<Filled> {
+        let mut refused_at = self
+            .refused_at
+            .lock()
+            .expect("no code panics while it is locked");
         if refused_at.is_some_and(|at| at.elapsed() < FILL_AGAIN) {
-            return Ok(false);
+            return Ok(Filled::DiskFull);
         }
         let mut file = self.open()?;
-        // Another that fills it, or has given it up, decides.
+        // Another process fills it, or has released it.
         if file.try_lock().is_err() {
-            return Ok(self.is_whole());
+            return Ok(Filled::of(self.is_whole()));
         }
         if file.metadata()?.len() >= self.bytes {
-            return Ok(true);
+            return Ok(Filled::Whole);
         }
         empty(&file)?;
         match write_noise(&mut file, self.bytes) {
             Ok(()) => {
                 *refused_at = None;
-                Ok(true)
+                Ok(Filled::Whole)
             }
             Err(error) => {
                 empty(&file)?;
                 *refused_at = Some(Instant::now());
                 if is_storage_full(&error) {
-                    Ok(false)
+                    Ok(Filled::DiskFull)
                 } else {
                     Err(error)
                 }
@@ -78,7 +80,7 @@ impl Reserve {
         }
     }
 
-    /// Gives the room up until the answer is dropped. Blocks.
+    /// Empties the file, which stays empty until the result is dropped. Blocks.
     pub(super) fn release(&self) -> io::Result<Released> {
         let file = self.open()?;
         file.lock()?;
@@ -94,10 +96,29 @@ impl Reserve {
     }
 }
 
-/// While it exists no process takes the room again: its holder has it.
+/// What [`Reserve::fill`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// The file has its size.
+    Whole,
+    /// The disk is full, or another process has released the reserve.
+    DiskFull,
+}
+
+impl Filled {
+    const fn of(is_whole: bool) -> Self {
+        if is_whole {
+            Self::Whole
+        } else {
+            Self::DiskFull
+        }
+    }
+}
+
+/// While it exists no process fills the file again.
 #[derive(Debug)]
 pub(crate) struct Released {
-    /// The system gives the lock back when the file is closed.
+    /// Closing the file releases its lock.
     _locked: File,
 }
 
@@ -108,7 +129,7 @@ fn empty(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes bytes that no file system can pack or leave out, so that they take their room.
+/// Writes bytes that no file system can compress or deduplicate.
 fn write_noise(file: &mut File, bytes: u64) -> io::Result<()> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut left = bytes;
@@ -140,35 +161,39 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_its_room_and_gives_it_up() {
+    fn it_is_filled_and_emptied() {
         let directory = tempfile::tempdir().unwrap();
         let (reserve, other) = (reserve(&directory), reserve(&directory));
         assert!(!reserve.is_whole());
-        assert!(reserve.fill().unwrap());
+        assert_eq!(reserve.fill().unwrap(), Filled::Whole);
         assert!(other.is_whole());
-        let packed = zstd::bulk::compress(&fs::read(&reserve.path).unwrap(), 3).unwrap();
-        assert!(packed.len() > 90_000, "it packs to {} bytes", packed.len());
+        let compressed = zstd::bulk::compress(&fs::read(&reserve.path).unwrap(), 3).unwrap();
+        assert!(compressed.len() > 90_000, "{} bytes", compressed.len());
         let released = other.release().unwrap();
         assert_eq!(fs::metadata(&reserve.path).unwrap().len(), 0);
-        // No process takes the room back while it is given up.
-        assert!(!reserve.fill().unwrap());
-        assert!(!other.fill().unwrap());
+        // No process fills it while it is released.
+        assert_eq!(reserve.fill().unwrap(), Filled::DiskFull);
+        assert_eq!(other.fill().unwrap(), Filled::DiskFull);
         drop(released);
         // A crash left it half filled.
         fs::write(&reserve.path, [1; 10]).unwrap();
-        assert!(reserve.fill().unwrap());
+        assert_eq!(reserve.fill().unwrap(), Filled::Whole);
         assert!(other.is_whole());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_no_error_and_is_not_tried_again_at_once() {
+    fn a_full_disk_is_no_error_and_the_next_attempt_waits() {
         let directory = tempfile::tempdir().unwrap();
         let reserve = reserve(&directory);
         std::os::unix::fs::symlink("/dev/full", &reserve.path).unwrap();
-        assert!(!reserve.fill().unwrap());
+        assert_eq!(reserve.fill().unwrap(), Filled::DiskFull);
         assert!(!reserve.is_whole());
         fs::remove_file(&reserve.path).unwrap();
-        assert!(!reserve.fill().unwrap(), "it was full a moment ago");
+        assert_eq!(
+            reserve.fill().unwrap(),
+            Filled::DiskFull,
+            "it was full a moment ago"
+        );
     }
 }

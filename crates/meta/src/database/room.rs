@@ -1,4 +1,4 @@
-//! [`Room`]: whether the disk, or the quota, has room left.
+//! [`Room`]: whether the disk, and the user's quota, have room left.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,17 +10,18 @@ use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 
-/// How long an answer is good for, so that a crowd that asks does not keep the disk busy.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The age at which a result is replaced. Without it each request would write to the disk.
+const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
-/// What must fit for the disk to count as one with room.
+/// Bytes that must fit.
 const PROBE_BYTES: usize = 1 << 20;
 
-/// The directory of the database, and what the last look at it found.
+/// The directory of the database, and the last result.
 #[derive(Debug)]
 pub(super) struct Room {
     directory: PathBuf,
-    looked: Mutex<Option<(Instant, bool)>>,
+    /// When the disk was last checked, and whether it was full.
+    last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Room {
@@ -28,38 +29,38 @@ impl Room {
     pub(super) fn beside(path: &Path) -> Self {
         Self {
             directory: path.parent().unwrap_or(Path::new(".")).to_owned(),
-            looked: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
-    /// Bytes that a process without privileges may still write; nothing, where the system does
-    /// not say. Quotas of a user are not in it.
+    /// Bytes that a process without privileges may still write, without the user's quota. `None` if
+    /// the system does not report them.
     #[cfg(unix)]
     pub(super) fn free_bytes(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.directory).ok()?;
         disk.f_bavail.checked_mul(disk.f_frsize)
     }
 
-    /// Only Unix says it without `unsafe` code of ours.
+    /// Only Unix reports it without `unsafe` code here.
     #[cfg(not(unix))]
     pub(super) fn free_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// Refuses while the disk takes no mebibyte. It is tried, since no figure knows of quotas.
+    /// Fails while the disk accepts no mebibyte. It writes one, because no system call reports quotas.
     pub(super) async fn ensure(&self) -> Result<(), Error> {
-        let mut looked = self.looked.lock().await;
-        let is_full = match *looked {
-            Some((at, is_full)) if at.elapsed() < LOOK_AGAIN => is_full,
+        let mut last = self.last.lock().await;
+        let is_full = match *last {
+            Some((at, is_full)) if at.elapsed() < TIME_TO_LIVE => is_full,
             _ => {
                 let is_full = is_full(self.directory.clone()).await;
-                *looked = Some((Instant::now(), is_full));
+                *last = Some((Instant::now(), is_full));
                 is_full
             }
         };
-        drop(looked);
+        drop(last);
         if is_full {
-            let doing = "try whether there is room";
+            let doing = "check whether there is room";
             return Err(Error::StorageFull { doing });
         }
         Ok(())
@@ -72,13 +73,13 @@ async fn is_full(directory: PathBuf) -> bool {
         Ok(()) => false,
         Err(error) if is_storage_full(&error) => true,
         Err(error) => {
-            tracing::warn!(%error, "cannot find out whether the disk has room");
+            tracing::warn!(%error, "cannot check whether the disk has room");
             false
         }
     }
 }
 
-/// Writes to a file without a name, which is gone when it is closed, or the process ends.
+/// Writes to a file without a name, which is deleted when it is closed or the process ends.
 fn try_write(directory: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(directory)?;
     file.write_all(&vec![1; PROBE_BYTES])

@@ -1,4 +1,4 @@
-//! [`WriterSlot`]: the one connection that writes, opened anew after a failure.
+//! [`WriterSlot`]: the one connection that writes, opened again after a failure.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use super::ledger::Ledger;
 use crate::config::Config;
 use crate::error::{Doing, Error};
 
-/// How soon a new database is opened again that another process is making.
+/// The time between attempts to open a new database that another process is creating.
 const OPEN_AGAIN: Duration = Duration::from_millis(10);
 
-/// How long a process that stops waits for another that writes. Long enough for usual
-/// transactions; an import may hold the lock for a minute, and a stop has 30 s.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a process that stops waits for another that writes. Usual transactions are shorter; an
+/// import may hold the lock for a minute, and a stop has 30 s.
+const WAIT_WHILE_STOPPING: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct WriterSlot {
@@ -43,15 +43,15 @@ impl WriterSlot {
         }
     }
 
-    /// A connection without a transaction, out of its slot. If the future is dropped before it
-    /// puts the connection back, the next call opens another.
+    /// Takes a connection without a transaction out of the slot. If the future is dropped before the
+    /// caller puts the connection back, the next call opens another.
     async fn take(&mut self) -> Result<SqliteConnection, Error> {
         if let Some(mut connection) = self.connection.take() {
-            // The answer comes after the rollback of whatever was dropped.
+            // The connection answers after the rollback of a transaction that was dropped.
             let alive = self.ping(&mut connection).await;
-            // SQLite undoes a transaction by itself when the disk is full. The
-            // driver's own rollback then fails, and it counts the transaction
-            // as open for ever; only a new connection forgets it.
+            // SQLite rolls a transaction back itself when the disk is full. The driver's own
+            // rollback then fails, and it counts the transaction as open from then on. Only a new
+            // connection helps.
             if alive && !connection.is_in_transaction() {
                 return Ok(connection);
             }
@@ -59,17 +59,17 @@ impl WriterSlot {
         self.connect().await
     }
 
-    /// Whether the connection answers. One whose `BEGIN` was given up during a stop may answer only
-    /// when its own wait has ended, and is left behind.
+    /// Whether the connection answers. After a `BEGIN` that was given up during a stop it may answer
+    /// only when the busy timeout has passed, and is then dropped.
     async fn ping(&self, connection: &mut SqliteConnection) -> bool {
         tokio::select! {
             answer = connection.ping() => answer.is_ok(),
-            () = patience_ended(&self.stopping) => false,
+            () = wait_has_ended(&self.stopping) => false,
         }
     }
 
-    /// Opens a connection. While another process makes the same new database, `SQLite` refuses to
-    /// switch it to WAL at once, whatever it was told of waiting.
+    /// Opens a connection. While another process creates the same database, `SQLite` refuses to switch
+    /// it to WAL at once, without the busy timeout.
     async fn connect(&self) -> Result<SqliteConnection, Error> {
         let begun = Instant::now();
         loop {
@@ -86,7 +86,7 @@ impl WriterSlot {
         }
     }
 
-    /// Refuses a database that no longer has what was acknowledged.
+    /// Fails if the database has fewer transactions than were acknowledged.
     pub(super) async fn ensure_reached(&mut self, acknowledged: i64) -> Result<(), Error> {
         if acknowledged == 0 {
             return Ok(());
@@ -104,7 +104,7 @@ impl WriterSlot {
         Ok(())
     }
 
-    /// Begins a transaction. While another process writes this waits, but hardly during a stop.
+    /// Begins a transaction. Waits while another process writes, but only shortly during a stop.
     pub(super) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, Error> {
         const DOING: &str = "begin a transaction";
         let connection = self.take().await?;
@@ -112,15 +112,15 @@ impl WriterSlot {
         let connection = self.connection.insert(connection);
         tokio::select! {
             begun = connection.begin_with("BEGIN IMMEDIATE") => begun.doing(DOING),
-            () = patience_ended(&stopping) => Err(Error::DatabaseBusy { doing: DOING }),
+            () = wait_has_ended(&stopping) => Err(Error::DatabaseBusy { doing: DOING }),
         }
     }
 
     /// Moves the log into the database file, as far as readers let it.
     pub(super) async fn checkpoint(&mut self) -> Result<(), Error> {
         let mut connection = self.take().await?;
-        // Emptying the log waits for readers, and nothing is written meanwhile: without this, a
-        // process that is stopped in the middle of a read stops all writes.
+        // Emptying the log waits for readers and blocks writers. Without this, a process that is
+        // suspended in the middle of a read blocks all writes.
         set_busy_timeout(&mut connection, 0).await?;
         fail_point!("checkpoint-before", |_| std::process::abort());
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -145,11 +145,11 @@ impl WriterSlot {
                 }
             }
             // As in `ping`: its `BEGIN` may still be waiting.
-            () = patience_ended(&self.stopping) => {}
+            () = wait_has_ended(&self.stopping) => {}
         }
     }
 
-    /// Bounds the file, as a small disk would.
+    /// Limits the size of the file, as a small disk would.
     #[cfg(test)]
     pub(super) fn limit_pages(&mut self, pages: u32) {
         let options = self.options.clone();
@@ -158,10 +158,10 @@ impl WriterSlot {
     }
 }
 
-/// Ends a moment after this process has begun to stop.
-async fn patience_ended(stopping: &CancellationToken) {
+/// Ends one second after this process has begun to stop.
+async fn wait_has_ended(stopping: &CancellationToken) {
     stopping.cancelled().await;
-    tokio::time::sleep(PATIENCE).await;
+    tokio::time::sleep(WAIT_WHILE_STOPPING).await;
 }
 
 async fn set_busy_timeout(connection: &mut SqliteConnection, millis: u64) -> Result<(), Error> {
@@ -170,6 +170,6 @@ async fn set_busy_timeout(connection: &mut SqliteConnection, millis: u64) -> Res
     sqlx::query(statement)
         .execute(connection)
         .await
-        .doing("set how long to wait for others")?;
+        .doing("set the busy timeout")?;
     Ok(())
 }

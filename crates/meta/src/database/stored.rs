@@ -1,7 +1,7 @@
-//! Values as they are stored, and back.
+//! Converts values to and from columns.
 //!
-//! Ids are text, times are milliseconds, compound values are JSON. What comes
-//! back is checked like anything from outside.
+//! Ids are text, times are milliseconds, compound values are JSON. Values that are read are checked
+//! like any input.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use sqlx::{Decode, Row, Sqlite, Type};
 use super::sum::Sum;
 use crate::error::Error;
 
-/// A row that was read.
+/// A row, for reading its columns.
 pub(crate) struct Stored<'r>(pub(crate) &'r SqliteRow);
 
 impl Stored<'_> {
-    /// A plain value.
+    /// A value of a type that the driver decodes.
     pub(crate) fn plain<T>(&self, column: &'static str) -> Result<T, Error>
     where
         T: for<'v> Decode<'v, Sqlite> + Type<Sqlite>,
@@ -27,7 +27,7 @@ impl Stored<'_> {
         checked(column, self.0.try_get(column))
     }
 
-    /// Compares the row with its checksum, which is `sum` if its values are what was written.
+    /// Compares the stored checksum of the row with `sum`, which was computed of its values.
     pub(crate) fn check(&self, table: &str, sum: i64) -> Result<(), Error> {
         if self.plain::<i64>("sum")? == sum {
             return Ok(());
@@ -36,7 +36,7 @@ impl Stored<'_> {
         Err(Error::damaged(&problem))
     }
 
-    /// A number that is never negative.
+    /// An integer of another type than `i64`.
     pub(crate) fn number<T: TryFrom<i64, Error: Display>>(
         &self,
         column: &'static str,
@@ -44,7 +44,7 @@ impl Stored<'_> {
         checked(column, T::try_from(self.plain(column)?))
     }
 
-    /// A value that is stored as its text.
+    /// A value that is stored as text.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(
         &self,
         column: &'static str,
@@ -52,12 +52,12 @@ impl Stored<'_> {
         checked(column, self.plain::<String>(column)?.parse())
     }
 
-    /// An instant.
+    /// A time.
     pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp, Error> {
         checked(column, Timestamp::from_millis(self.plain(column)?))
     }
 
-    /// An instant that may be absent.
+    /// A time that may be null.
     pub(crate) fn time_if_any(&self, column: &'static str) -> Result<Option<Timestamp>, Error> {
         self.plain::<Option<i64>>(column)?
             .map(|millis| checked(column, Timestamp::from_millis(millis)))
@@ -69,7 +69,7 @@ impl Stored<'_> {
         checked(column, serde_json::from_str(&self.plain::<String>(column)?))
     }
 
-    /// A sealed value that may be absent, as [`to_sealed`] gave it.
+    /// A value that [`to_sealed`] stored and that may be null.
     pub(crate) fn unsealed_if_any<T: DeserializeOwned>(
         &self,
         column: &'static str,
@@ -98,7 +98,7 @@ impl Stored<'_> {
         checked(column, from_name(&name).ok_or("no such name"))
     }
 
-    /// A member of a model enum that may be absent.
+    /// A member of a model enum that may be null.
     pub(crate) fn named_if_any<T>(
         &self,
         column: &'static str,
@@ -113,8 +113,8 @@ impl Stored<'_> {
 /// Hexadecimal digits of the checksum before a sealed value.
 const SEAL_DIGITS: usize = 8;
 
-/// A compound value as it is stored where the columns of a row are written at different times:
-/// with a checksum of its own, into which goes whose it is.
+/// A compound value with a checksum of its own, which covers the column and the owner too. For
+/// columns that are written at other times than the rest of the row.
 pub(crate) fn to_sealed(column: &str, owner: &str, value: &impl Serialize) -> String {
     let json = to_json(value);
     format!("{}{json}", seal(column, owner, &json))
@@ -125,14 +125,13 @@ fn seal(column: &str, owner: &str, json: &str) -> String {
     format!("{sum:0SEAL_DIGITS$x}")
 }
 
-/// A compound value as it is stored.
+/// A compound value as JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("our values have text keys and no failing parts")
+    serde_json::to_string(value).expect("these types have text keys and no failing parts")
 }
 
-/// A count as it is stored.
 pub(crate) fn to_integer(count: u64) -> i64 {
-    i64::try_from(count).expect("no count of ours comes near 2^63")
+    i64::try_from(count).expect("no count comes near 2^63")
 }
 
 pub(crate) fn checked<T>(what: &'static str, value: Result<T, impl Display>) -> Result<T, Error> {

@@ -1,19 +1,19 @@
-//! Checksums of rows: pages of the database carry none of their own.
+//! Checksums of rows, because the pages of an `SQLite` database have none.
 //!
-//! A row that enters a figure holds a checksum of its values and of the name of its
-//! table, made when it is written and compared when it is read.
+//! Each row that a report depends on has a checksum of its values and of the name of its table. It
+//! is computed when the row is written and compared when it is read.
 
-/// A checksum that grows value by value.
+/// Computes a checksum, value by value.
 #[derive(Debug)]
 pub(crate) struct Sum(crc32fast::Hasher);
 
 impl Sum {
-    /// Of a row of this table.
+    /// Begins the checksum of a row of this table.
     pub(crate) fn of(table: &str) -> Self {
         Self(crc32fast::Hasher::new()).text(table)
     }
 
-    /// Adds a text. Its length goes before it, so that no two rows have the same values in a line.
+    /// Adds a text, after its length: otherwise "ab", "c" would have the checksum of "a", "bc".
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.0.update(&[1]);
         self.0.update(&(text.len() as u64).to_le_bytes());
@@ -49,7 +49,7 @@ impl Sum {
         self
     }
 
-    /// The checksum, as it is stored.
+    /// The checksum as it is stored.
     pub(crate) fn finish(self) -> i64 {
         self.0.finalize().into()
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_look_alike_in_a_line_differ() {
+    fn values_that_are_equal_when_joined_have_different_checksums() {
         let sums = [
             Sum::of("t").text("ab").text("c").finish(),
             Sum::of("t").text("a").text("bc").finish(),

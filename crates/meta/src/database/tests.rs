@@ -7,22 +7,34 @@ async fn open(config: &Config) -> Result<Database, Error> {
     Database::open(config, Arc::new(SystemClock)).await
 }
 
+async fn write_nothing(database: &Database) -> Result<(), Error> {
+    database.write(async |_| Ok(())).await
+}
+
+/// Runs statements in a transaction.
+async fn execute(database: &Database, statements: &'static str) {
+    let execute = async |tx: &mut Transaction<'_>| {
+        sqlx::raw_sql(statements).execute(&mut **tx).await.unwrap();
+        Ok(())
+    };
+    database.write(execute).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_transaction_that_the_database_undid_by_itself_does_not_stop_the_next() {
+async fn a_transaction_that_the_database_rolled_back_does_not_stop_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
     for _ in 0..3 {
-        let mut writer = database.writer().await;
-        let mut write = writer.begin().await.unwrap();
-        // As on a full disk: the driver does not learn of it.
-        sqlx::raw_sql("ROLLBACK")
-            .execute(&mut *write)
-            .await
-            .unwrap();
+        let roll_back = async |tx: &mut Transaction<'_>| {
+            // As on a full disk: the driver is not informed.
+            sqlx::raw_sql("ROLLBACK").execute(&mut **tx).await.unwrap();
+            tx.discard();
+            Ok(())
+        };
+        database.write(roll_back).await.unwrap();
     }
-    let mut writer = database.writer().await;
-    writer.begin().await.unwrap().commit().await.unwrap();
+    write_nothing(&database).await.unwrap();
 }
 
 #[tokio::test]
@@ -30,17 +42,12 @@ async fn a_database_of_a_newer_version_is_refused_and_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
-    let mut writer = database.writer().await;
-    let mut write = writer.begin().await.unwrap();
-    sqlx::raw_sql(
+    execute(
+        &database,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'of a later version', TRUE, x'00', 0)",
     )
-    .execute(&mut *write)
-    .await
-    .unwrap();
-    write.commit().await.unwrap();
-    drop(writer);
+    .await;
     database.close().await;
     let error = open(&config).await.map(drop).unwrap_err();
     assert!(matches!(error, Error::NewerDatabase { migration: 9999 }));
@@ -49,14 +56,12 @@ async fn a_database_of_a_newer_version_is_refused_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn every_connection_is_as_careful() {
+async fn every_connection_has_the_same_pragmas() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
-    let mut writer = database.writer().await;
-    let mut write = writer.begin().await.unwrap();
     let mut reader = database.readers().acquire().await.unwrap();
-    for connection in [&mut *write, &mut *reader] {
+    let check = async |connection: &mut SqliteConnection| {
         for (pragma, expected) in [
             ("PRAGMA synchronous", 2),
             ("PRAGMA wal_autocheckpoint", 0),
@@ -69,7 +74,13 @@ async fn every_connection_is_as_careful() {
                 .unwrap();
             assert_eq!(found, expected, "{pragma}");
         }
-    }
+    };
+    let check_writer = async |tx: &mut Transaction<'_>| {
+        check(&mut **tx).await;
+        Ok(())
+    };
+    database.write(check_writer).await.unwrap();
+    check(&mut *reader).await;
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
         .fetch_one(&mut *reader)
         .await
@@ -78,7 +89,7 @@ async fn every_connection_is_as_careful() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_waits_for_no_reader_and_leaves_the_writer_patient() {
+async fn a_checkpoint_does_not_wait_for_readers_and_restores_the_busy_timeout() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
@@ -93,27 +104,24 @@ async fn a_checkpoint_waits_for_no_reader_and_leaves_the_writer_patient() {
     reader.rollback().await.unwrap();
     database.checkpoint().await.unwrap();
     assert_eq!(database.log.bytes(), 0);
-    let mut writer = database.writer().await;
-    let mut write = writer.begin().await.unwrap();
-    let timeout: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
-        .fetch_one(&mut *write)
-        .await
-        .unwrap();
+    let read_timeout = async |tx: &mut Transaction<'_>| {
+        let timeout = sqlx::query_scalar("PRAGMA busy_timeout");
+        timeout.fetch_one(&mut **tx).await.doing("read a pragma")
+    };
+    let timeout: i64 = database.write(read_timeout).await.unwrap();
     assert_eq!(timeout, 60_000);
 }
 
 /// Writes a mebibyte, as many small transactions do in the end.
 async fn write_much(database: &Database) {
-    let mut writer = database.writer().await;
-    let mut write = writer.begin().await.unwrap();
     let insert = "INSERT INTO jobs (id, name, payload, unique_key, due_at, attempts, fence)
-        VALUES (hex(randomblob(8)), 'test', ?1, hex(randomblob(8)), 0, 0, 0)";
-    sqlx::query(insert)
-        .bind("x".repeat(1 << 20))
-        .execute(&mut *write)
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+        VALUES (hex(randomblob(8)), 'test', $1, hex(randomblob(8)), 0, 0, 0)";
+    let insert = async |tx: &mut Transaction<'_>| {
+        let query = sqlx::query(insert).bind("x".repeat(1 << 20));
+        query.execute(&mut **tx).await.unwrap();
+        Ok(())
+    };
+    database.write(insert).await.unwrap();
 }
 
 #[tokio::test]
@@ -166,78 +174,75 @@ async fn a_stop_bounds_the_wait_for_another_process_that_writes() {
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
     let other = open(&config).await.unwrap();
-    let mut theirs = other.writer().await;
-    let write = theirs.begin().await.unwrap();
     let begun = std::time::Instant::now();
-    let waiting = async {
-        let mut ours = database.writer().await;
-        ours.begin().await.map(drop)
+    let write = async |_: &mut Transaction<'_>| {
+        let waiting = write_nothing(&database);
+        let stopping = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            database.stop_waiting();
+        };
+        let (refused, ()) = tokio::join!(waiting, stopping);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Busy);
+        database.close().await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(15), "it took {took:?}");
+        Ok(())
     };
-    let stopping = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        database.stop_waiting();
-    };
-    let (refused, ()) = tokio::join!(waiting, stopping);
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Busy);
-    database.close().await;
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(15), "it took {took:?}");
-    write.commit().await.unwrap();
+    other.write(write).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_write_that_frees_has_the_room_in_reserve_and_others_wait_until_it_is_there_again() {
+async fn a_protected_write_uses_the_reserve_and_others_fail_until_it_is_whole_again() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
     let other = open(&config).await.unwrap();
-    let database = &database;
-    let other = &other;
-    // The disk is full as long as the room is kept.
-    let write = || async move {
+    // The disk is full as long as the reserve is whole.
+    let write = async |_: &mut Transaction<'_>| {
         if database.reserve.is_whole() {
             return Err(Error::StorageFull { doing: "test" });
         }
-        for collecting in [database, other] {
-            let mut writer = collecting.writer().await;
-            let refused = writer.begin().await.map(drop);
-            assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
-        }
-        let mut writer = database.writer().await;
-        writer.begin_protected().await?.commit().await
+        let refused = write_nothing(&other).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
+        Ok(())
     };
-    database.protect(write).await.unwrap();
-    let mut writer = other.writer().await;
-    writer.begin().await.unwrap().commit().await.unwrap();
+    database.write_protected(write).await.unwrap();
+    let released = database.release_reserve().await;
+    for collecting in [&database, &other] {
+        let refused = write_nothing(collecting).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
+    }
+    drop(released);
+    write_nothing(&other).await.unwrap();
     assert!(database.reserve.is_whole());
 }
 
-/// Makes of the database what an earlier version of the program has left.
-async fn forget_time(database: &Database) -> Ledger {
-    let mut writer = database.writer().await;
-    let mut write = writer.begin().await.unwrap();
-    write.ledger.committed_at = None;
-    let ledger = write.ledger.clone();
-    ledger.write(&mut write.transaction).await.unwrap();
+/// Changes the database into one of an earlier version.
+async fn remove_time(database: &Database) -> Ledger {
+    let mut slot = database.writer.lock().await;
+    let mut inner = slot.begin().await.unwrap();
+    let mut ledger = Ledger::read(&mut *inner).await.unwrap();
+    ledger.committed_at = None;
+    ledger.write(&mut inner).await.unwrap();
     sqlx::raw_sql(
         "ALTER TABLE ledger DROP COLUMN committed_at;
         DROP TABLE clock;
         DELETE FROM _sqlx_migrations WHERE version = 6",
     )
-    .execute(&mut *write)
+    .execute(&mut *inner)
     .await
     .unwrap();
-    write.transaction.commit().await.unwrap();
+    inner.commit().await.unwrap();
     ledger
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_know_when_it_was_written_to_is_opened() {
+async fn a_database_of_a_version_that_stored_no_time_is_opened() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::new(directory.path().join("meta.sqlite"));
     let database = open(&config).await.unwrap();
     write_much(&database).await;
-    let ledger = forget_time(&database).await;
+    let ledger = remove_time(&database).await;
     database.close().await;
 
     let database = open(&config).await.unwrap();

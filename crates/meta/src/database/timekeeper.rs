@@ -15,44 +15,52 @@ const TRUSTED_MS: i64 = 3_600_000;
 /// How long a clock that went forward is in doubt, if it is not confirmed.
 const DOUBT_MS: i64 = 3_600_000;
 
-/// The clock, and what it is compared with.
+/// The clock, and the two that it is compared with.
 #[derive(Debug)]
 pub(crate) struct Timekeeper {
     clock: Arc<dyn Clock>,
-    /// The latest time of a transaction that this process knows of, in milliseconds.
+    /// The latest time of a transaction that this process has seen, in milliseconds.
     committed_at: AtomicI64,
-    /// Whether it was found behind when it was last looked at.
+    /// The result of the last [`Timekeeper::note_behind`].
     is_behind: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// When the clock was last trusted: by itself, and by the monotonic clock.
+    /// The last instant at which the clock was trusted, by itself and by the monotonic clock.
     base: (Timestamp, Option<Instant>),
     doubt: Option<Doubt>,
 }
 
-/// Why nothing may be deleted or published.
+/// While there is one, nothing may be deleted or published.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
     begun: Option<Instant>,
     from: Timestamp,
-    /// Confirmations by then: one more ends it.
+    /// Confirmations at its beginning: one more ends it.
     confirmations: i64,
 }
 
-/// A doubt that has just begun, for the database to keep.
+/// A doubt that has just begun and is to be stored in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NewDoubt {
-    /// The time at which it begins.
     pub(crate) from: Timestamp,
-    /// The time at which it ends by itself.
+    /// It ends then without a confirmation.
     pub(crate) until: Timestamp,
 }
 
+/// The result of [`Timekeeper::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockCheck {
+    Trusted,
+    InDoubt,
+    /// The clock is in doubt from now on.
+    DoubtBegins(NewDoubt),
+}
+
 impl Timekeeper {
-    /// The clock of a process that starts now.
+    /// The timekeeper of a process that starts now.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let base = (clock.now(), clock.steady());
         Self {
@@ -63,8 +71,8 @@ impl Timekeeper {
         }
     }
 
-    /// The time that a transaction has. Of a clock that went forward a moment ago it is not the
-    /// clock's, so that nothing is wrong once the clock is set right.
+    /// The time of a transaction. If the clock went forward a moment ago it is the expected time,
+    /// so that no stored time is wrong once the clock is set right.
     pub(crate) fn commit_time(&self) -> Timestamp {
         let now = self.clock.now();
         let expected = self.state().expected(&*self.clock);
@@ -76,8 +84,7 @@ impl Timekeeper {
         self.committed_at.store(at.as_millis(), Ordering::Relaxed);
     }
 
-    /// The time, and that of the last transaction that this process knows of, if the clock is long
-    /// before it.
+    /// The time and the time of the last transaction, if the clock is long before that.
     pub(crate) fn behind(&self) -> Option<(Timestamp, Timestamp)> {
         let committed_ms = self.committed_at.load(Ordering::Relaxed);
         let committed_at = Timestamp::from_millis(committed_ms).ok()?;
@@ -85,12 +92,12 @@ impl Timekeeper {
         is_after(committed_at, now).then_some((now, committed_at))
     }
 
-    /// Notes whether the clock is behind; true, if that has changed.
+    /// Notes whether the clock is behind. Returns whether that has changed.
     pub(crate) fn note_behind(&self, is_behind: bool) -> bool {
         self.is_behind.swap(is_behind, Ordering::Relaxed) != is_behind
     }
 
-    /// Doubts the clock of a process that starts long after the last transaction.
+    /// Puts the clock in doubt if the process starts long after the last transaction.
     pub(crate) fn doubt_start(
         &self,
         committed_at: Timestamp,
@@ -103,8 +110,9 @@ impl Timekeeper {
         })
     }
 
-    /// Looks at the clock: whether it is in doubt, and what is new for the database to keep.
-    pub(crate) fn look(&self, confirmations: i64) -> (bool, Option<NewDoubt>) {
+    /// Compares the clock with the monotonic clock. `confirmations` is the stored number: a greater
+    /// one ends a doubt.
+    pub(crate) fn check(&self, confirmations: i64) -> ClockCheck {
         let (now, steady) = (self.clock.now(), self.clock.steady());
         let mut state = self.state();
         let has_jumped = state
@@ -112,16 +120,15 @@ impl Timekeeper {
             .is_some_and(|expected| is_after(now, expected));
         match state.doubt {
             None if has_jumped => {
-                let new = state.begin_doubt(now, steady, confirmations);
-                (true, Some(new))
+                ClockCheck::DoubtBegins(state.begin_doubt(now, steady, confirmations))
             }
-            None => (false, None),
+            None => ClockCheck::Trusted,
             Some(doubt) if doubt.is_over(now, steady, confirmations) => {
                 state.base = (now, steady);
                 state.doubt = None;
-                (false, None)
+                ClockCheck::Trusted
             }
-            Some(_) => (true, None),
+            Some(_) => ClockCheck::InDoubt,
         }
     }
 
@@ -131,7 +138,7 @@ impl Timekeeper {
 }
 
 impl State {
-    /// What the clock would say if it had not been set since it was trusted.
+    /// The time of the clock if it had not been set since it was trusted.
     fn expected(&self, clock: &dyn Clock) -> Option<Timestamp> {
         let (trusted, base) = self.base;
         let passed = clock.steady()?.saturating_duration_since(base?);
@@ -158,8 +165,8 @@ impl State {
 }
 
 impl Doubt {
-    /// Whether it was long enough, a confirmation came, or the clock has gone back since. How long
-    /// is not asked of the clock that is in doubt, where there is another.
+    /// Whether an hour has passed, the clock was confirmed, or it has gone back. The hour is
+    /// measured by the monotonic clock where there is one.
     fn is_over(&self, now: Timestamp, steady: Option<Instant>, confirmations: i64) -> bool {
         let lasted = match (self.begun, steady) {
             (Some(begun), Some(steady)) => steady.saturating_duration_since(begun),
@@ -173,7 +180,7 @@ impl Doubt {
     }
 }
 
-/// Whether a time is later than another by more than clocks may differ.
+/// Whether a time is later than another by more than [`TRUSTED_MS`].
 pub(crate) fn is_after(time: Timestamp, other: Timestamp) -> bool {
     time.as_millis() - other.as_millis() > TRUSTED_MS
 }

@@ -1,12 +1,11 @@
-//! [`Watermark`]: how many transactions were acknowledged, in a file beside the database.
+//! [`Watermark`]: the number of acknowledged transactions, in a file beside the database.
 //!
-//! `SQLite` reads its log up to the first part that is damaged and takes the rest for
-//! what a crash left unfinished. So a flipped bit could take back what was
-//! acknowledged, and nothing inside the database would know. This file does: it is
-//! written after each commit and compared with the ledger when the database is opened.
+//! `SQLite` reads its log up to the first damaged frame and treats the rest as unfinished. So a
+//! flipped bit could undo acknowledged transactions, and nothing in the database would show it.
+//! This file is written after each commit and compared with the ledger when the database is opened.
 //!
-//! It is not synced, which would double the price of a commit: when the process
-//! dies the system still has it, and after a power cut it may only be behind.
+//! It is not synced, which would double the time of a commit. When the process dies the system
+//! still has it; after a power cut it may be too low, but not too high.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,21 +16,20 @@ use showreport_model::Damage;
 
 use crate::private;
 
-/// The file.
 #[derive(Debug)]
 pub(crate) struct Watermark {
     file: Mutex<File>,
     name: String,
 }
 
-/// A count, its checksum, and nothing.
+/// A number, its checksum, and zeros.
 const COPY_BYTES: usize = 16;
 
-/// Two copies, so that a flipped bit in the one leaves the other.
+/// Two copies, so that one flipped bit damages only one of them.
 type Copies = [u8; 2 * COPY_BYTES];
 
 impl Watermark {
-    /// Opens the file, and makes it if it is missing.
+    /// Opens the file, and creates it if it is missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = private::options()
             .read(true)
@@ -46,9 +44,9 @@ impl Watermark {
         })
     }
 
-    /// How many transactions were acknowledged; 0 if nobody noted any.
+    /// The number of acknowledged transactions; 0 if the file is empty.
     pub(crate) fn read(&self) -> io::Result<Result<i64, Damage>> {
-        let mut file = self.file.lock().expect("nothing panics while it is held");
+        let mut file = self.file.lock().expect("no code panics while it is locked");
         let Some(copies) = read(&mut file)? else {
             return Ok(Ok(0));
         };
@@ -58,9 +56,9 @@ impl Watermark {
         }))
     }
 
-    /// Notes that so many transactions were acknowledged, unless more were.
+    /// Stores the number of acknowledged transactions, unless a greater one is stored.
     pub(crate) fn raise(&self, commits: i64) -> io::Result<()> {
-        let mut file = self.file.lock().expect("nothing panics while it is held");
+        let mut file = self.file.lock().expect("no code panics while it is locked");
         // Another process may be ahead.
         if read(&mut file)?.and_then(|copies| highest(&copies)) >= Some(commits) {
             return Ok(());
@@ -73,12 +71,12 @@ impl Watermark {
     }
 }
 
-/// What is in the file; nothing, if it is as good as new.
+/// The content of the file. `None` if it is empty.
 fn read(file: &mut File) -> io::Result<Option<Copies>> {
     let mut copies = Copies::default();
     file.seek(SeekFrom::Start(0))?;
     match file.read_exact(&mut copies) {
-        // A power cut may leave the room for what was not written yet.
+        // After a power cut the file may have its length and no content.
         Ok(()) if copies == Copies::default() => Ok(None),
         Ok(()) => Ok(Some(copies)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -102,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_rises_only_and_outlives_one_flipped_bit() {
+    fn it_only_rises_and_survives_one_flipped_bit() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("meta.acknowledged");
         let one = Watermark::open(&path).unwrap();
@@ -119,8 +117,8 @@ mod tests {
             std::fs::write(&path, &bad).unwrap();
             assert_eq!(one.read().unwrap(), Ok(7), "bit {bit}");
         }
-        for as_good_as_new in [vec![], vec![0; good.len()]] {
-            std::fs::write(&path, as_good_as_new).unwrap();
+        for empty in [vec![], vec![0; good.len()]] {
+            std::fs::write(&path, empty).unwrap();
             assert_eq!(one.read().unwrap(), Ok(0));
         }
         std::fs::write(&path, vec![0xff; good.len()]).unwrap();

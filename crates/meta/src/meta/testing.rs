@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a database in a directory of its own, and a clock to turn.
+//! Fixtures of this crate's tests: a database in a directory of its own, and a manual clock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,18 +10,21 @@ use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
 use showreport_model::report::{Dimension, Format, Heads, ReportOrder};
 use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, TokenId, Window, Zone};
+use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 
 use super::Meta;
+use super::heads::{NewHead, NewHeads};
+use super::tokens::Scope;
 use crate::config::Config;
-use crate::heads::{NewHead, NewHeads};
+use crate::database::Transaction;
+use crate::error::Doing;
 use crate::quotas::Quotas;
-use crate::tokens::Scope;
 
 #[derive(Debug)]
 pub(super) struct ManualClock {
     now_ms: AtomicI64,
-    /// How much time has passed since the clock was made, whatever it was set to.
+    /// The monotonic time since the clock was created.
     passed_ms: AtomicI64,
     made: Instant,
 }
@@ -35,13 +38,13 @@ impl ManualClock {
         }
     }
 
-    /// Lets time pass.
+    /// Advances the clock and the monotonic time.
     pub(super) fn advance(&self, millis: i64) {
         self.passed_ms.fetch_add(millis, Ordering::SeqCst);
         self.set(millis);
     }
 
-    /// Sets the clock forward, or back, while no time passes.
+    /// Sets the clock forward or back, without a change of the monotonic time.
     pub(super) fn set(&self, millis: i64) {
         self.now_ms.fetch_add(millis, Ordering::SeqCst);
     }
@@ -113,7 +116,7 @@ impl Fixture {
         Meta::open(&self.config, self.clock.clone()).await.unwrap()
     }
 
-    /// An order of the organisation's for a report of an event.
+    /// An order of `acme` for a report of an event.
     pub(super) fn order(&self, event_id: &str) -> ReportOrder {
         ReportOrder {
             org: self.org.clone(),
@@ -124,6 +127,17 @@ impl Fixture {
             granularity: Granularity::default(),
             format: Format::Csv,
         }
+    }
+
+    /// Runs a statement in a transaction, without the checks of the nouns.
+    pub(super) async fn execute(&self, statement: &str) {
+        let execute = async |tx: &mut Transaction<'_>| {
+            let statement = AssertSqlSafe(statement.to_owned());
+            let done = sqlx::query(statement).execute(&mut **tx).await;
+            done.doing("change the database")
+        };
+        let done = self.meta.database().write(execute).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{statement}");
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -172,7 +186,7 @@ pub(super) fn registration(event_id: &str, title: &str, updated_ms: Option<i64>)
     })
 }
 
-/// What the organisation `acme` sends.
+/// Records of the organisation `acme`.
 pub(super) fn sent(records: impl IntoIterator<Item = Record>) -> FactsBuilder {
     let mut builder = FactsBuilder::new(org("acme"));
     for record in records {

@@ -78,6 +78,6 @@ async fn clock(app: &App) -> Result<&'static str, ApiError> {
     if app.meta().ensure_clock().await.is_err() {
         return Ok("behind");
     }
-    let is_in_doubt = app.meta().clock_in_doubt().await?;
+    let is_in_doubt = app.meta().is_clock_in_doubt().await?;
     Ok(if is_in_doubt { "in_doubt" } else { "right" })
 }

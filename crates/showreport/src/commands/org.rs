@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use showreport_meta::Meta;
+use showreport_meta::{Meta, ZoneChange};
 use showreport_model::{OrgId, Zone};
 
 use super::lookup::zone_of;
@@ -101,9 +101,9 @@ async fn list(meta: &Meta) -> anyhow::Result<()> {
 
 async fn set(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
     zone_of(meta, org).await?;
-    let is_new = meta.set_zone(org, zone).await?;
+    let change = meta.set_zone(org, zone).await?;
     let zone = zone.name();
-    if is_new {
+    if change == ZoneChange::Changed {
         tracing::info!(%org, zone, "changed the zone of an organisation");
     }
     print_line(format_args!("the days of {org} are those of {zone}"))?;

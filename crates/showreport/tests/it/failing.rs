@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use showreport_meta::Claim;
 use showreport_model::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +102,8 @@ async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_
                 let claimed = meta.claim_job(LEASE_MS).await.expect("claim");
                 let claimed = claimed.expect("it is tried again");
                 if is_held {
-                    assert!(meta.renew_job(&claimed, LEASE_MS).await.expect("renew"));
+                    let renewed = meta.renew_job(&claimed, LEASE_MS).await;
+                    assert_eq!(renewed.expect("renew"), Claim::Holds);
                 }
                 show.app.clock.advance_millis(LEASE_MS + 1);
             }
@@ -121,7 +123,7 @@ async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_
         let given = meta
             .retry_job(&claimed, "the server was stopped", now)
             .await;
-        assert!(given.expect("give it back"));
+        assert_eq!(given.expect("give it back"), Claim::Holds);
         show.app.work().await;
         let report = report(&show, &id).await;
         if lost < WAYS {

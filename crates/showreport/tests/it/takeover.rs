@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use showreport_meta::Claim;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::app::LEASE_MS;
@@ -59,8 +60,10 @@ async fn a_job_that_its_process_left_is_finished_by_the_next() {
     );
     // The one who was thought dead can no longer change anything.
     let meta = &show.app.parts.meta;
-    assert!(!meta.renew_job(&abandoned, LEASE_MS).await.expect("renew"));
-    assert!(!meta.finish_job(&abandoned).await.expect("finish"));
+    let renewed = meta.renew_job(&abandoned, LEASE_MS).await;
+    assert_eq!(renewed.expect("renew"), Claim::Lost);
+    let finished = meta.finish_job(&abandoned).await;
+    assert_eq!(finished.expect("finish"), Claim::Lost);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

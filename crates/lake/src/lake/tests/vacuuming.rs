@@ -1,6 +1,7 @@
 //! Vacuuming removes what is not needed, and nothing else.
 
 use object_store::path::Path;
+use showreport_meta::ReportEnd;
 use showreport_model::report::{Dimension, Format, Pins, ReportFailure, ReportOrder};
 use showreport_model::{ReportId, Window};
 
@@ -25,13 +26,8 @@ async fn vacuum_keeps_what_heads_and_running_reports_need() {
         reason: "TEST".to_owned(),
         message: "over".to_owned(),
     };
-    assert!(
-        world
-            .meta
-            .fail_report(&job, report, &failure)
-            .await
-            .unwrap()
-    );
+    let failed = world.meta.fail_report(&job, report, &failure).await;
+    assert_eq!(failed.unwrap(), ReportEnd::Ended);
     assert_eq!(world.lake.vacuum().await.unwrap(), 4);
     assert_eq!(world.present_spans().await, spans);
     assert_eq!(world.lake.vacuum().await.unwrap(), 0);

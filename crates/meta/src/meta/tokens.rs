@@ -1,0 +1,320 @@
+//! Access tokens.
+//!
+//! A token belongs to one organisation. Its secret is shown once and not stored. The database has
+//! the SHA-256 of the secret, which is enough because secrets are random. Half of the hash finds a
+//! token, and the whole is compared in constant time.
+
+mod scopes;
+mod secret;
+mod cache;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use showreport_model::{OrgId, Timestamp, TokenId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+pub(super) use cache::TokenCache;
+pub use scopes::{Scope, ScopeError, Scopes};
+use secret::TokenHash;
+pub use secret::TokenSecret;
+
+use cache::FoundToken;
+
+use super::{Meta, orgs};
+use crate::database::{Stored, Sum, elements, to_json};
+use crate::error::{Doing, Error};
+
+/// A token as it is listed, without the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub id: TokenId,
+    pub org: OrgId,
+    pub scopes: Scopes,
+    pub created_at: Timestamp,
+    /// `None`: it does not expire.
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The rights of a request that was authenticated by a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    pub token: TokenId,
+    pub org: OrgId,
+    pub scopes: Scopes,
+}
+
+const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, expires_at, sum)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
+    WHERE org = $1 OR $1 IS NULL ORDER BY org, id";
+
+const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1
+    RETURNING org";
+
+const DELETE_ENDED: &str = "DELETE FROM tokens WHERE revoked_at <= $1 OR expires_at <= $1";
+
+const SELECT_BY_HANDLE: &str = "SELECT id, org, hash FROM tokens WHERE hash BETWEEN $1 AND $2";
+
+const SELECT_VALID_BY_HANDLE: &str =
+    "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
+    WHERE hash BETWEEN $1 AND $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+
+/// The tokens come as a JSON array of their ids.
+const SELECT_INVALID: &str = concat!(
+    "SELECT value AS id FROM ",
+    elements!("$1"),
+    " WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE id = value
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))"
+);
+
+impl Meta {
+    /// Creates a token. Its secret is in the result and is not stored.
+    pub async fn create_token(
+        &self,
+        org: &OrgId,
+        scopes: Scopes,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(TokenId, TokenSecret), Error> {
+        let token = Token {
+            id: TokenId::generate(),
+            org: org.clone(),
+            scopes,
+            created_at: self.now(),
+            expires_at,
+            revoked_at: None,
+        };
+        let secret = TokenSecret::generate()?;
+        self.database()
+            .write(async |tx| {
+                orgs::zone(&mut **tx, org).await?;
+                insert(tx, &token, &secret).await
+            })
+            .await?;
+        Ok((token.id, secret))
+    }
+
+    /// The tokens of one organisation, or of all, oldest first in each.
+    pub async fn tokens(&self, org: Option<&OrgId>) -> Result<Vec<Token>, Error> {
+        let rows = sqlx::query(SELECT)
+            .bind(org.map(OrgId::as_str))
+            .fetch_all(self.readers())
+            .await
+            .doing("list tokens")?;
+        rows.iter().map(token).collect()
+    }
+
+    /// Revokes a token for good: at once in this process, within a second in others. Revoking it
+    /// again changes nothing. Returns its organisation.
+    pub async fn revoke_token(&self, id: TokenId) -> Result<OrgId, Error> {
+        let meta = self.clone();
+        self.database()
+            .write_protected(async |tx| {
+                let org = revoke(tx, id, self.now()).await?;
+                tx.after_commit(move || meta.shared.tokens.clear());
+                Ok(org)
+            })
+            .await
+    }
+
+    /// Authenticates a request by the secret that it was sent with.
+    pub async fn authenticate(&self, secret: &str) -> Result<Access, Error> {
+        let found = self.find_token(secret).await;
+        if matches!(found, Err(Error::UnknownToken)) {
+            self.log_invalid_token(secret).await?;
+        }
+        found
+    }
+
+    async fn find_token(&self, secret: &str) -> Result<Access, Error> {
+        let now = self.now();
+        let cache = &self.shared.tokens;
+        let secret = TokenSecret::parse(secret).ok_or(Error::UnknownToken)?;
+        let hash = secret.hash();
+        if let Some(access) = cache.find(&hash, now) {
+            return Ok(access);
+        }
+        let began = Instant::now();
+        let _lookup = cache.lock_lookup(&hash).await;
+        // The lookup before this one may have been of the same token.
+        if let Some(access) = cache.find_looked_up_since(&hash, now, began) {
+            return Ok(access);
+        }
+        let found = look_up(self.readers(), hash, now).await;
+        let found = found.inspect_err(|error| {
+            if matches!(error, Error::UnknownToken) {
+                cache.remove(&hash);
+            }
+        })?;
+        let access = found.access.clone();
+        cache.insert(found);
+        Ok(access)
+    }
+
+    /// Logs the id of a token that was revoked or has expired, so that the operator finds the
+    /// client that still sends it.
+    async fn log_invalid_token(&self, secret: &str) -> Result<(), Error> {
+        if let Some((token, org)) = find_even_invalid(self.readers(), secret).await? {
+            tracing::info!(%org, token.id = %token, "refused a token that was revoked or has expired");
+        }
+        Ok(())
+    }
+}
+
+async fn insert(
+    tx: &mut SqliteConnection,
+    token: &Token,
+    secret: &TokenSecret,
+) -> Result<(), Error> {
+    sqlx::query(INSERT)
+        .bind(token.id.to_string())
+        .bind(token.org.as_str())
+        .bind(secret.hash().as_bytes())
+        .bind(token.scopes.to_string())
+        .bind(token.created_at.as_millis())
+        .bind(token.expires_at.map(Timestamp::as_millis))
+        .bind(sum(token, &secret.hash()))
+        .execute(tx)
+        .await
+        .doing("create a token")?;
+    Ok(())
+}
+
+/// Revokes a token, and returns its organisation. The time of the first revocation stays.
+async fn revoke(tx: &mut SqliteConnection, id: TokenId, now: Timestamp) -> Result<OrgId, Error> {
+    let row = sqlx::query(REVOKE)
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .fetch_optional(tx)
+        .await
+        .doing("revoke a token")?;
+    let row = row.ok_or(Error::UnknownTokenId { token: id })?;
+    Stored(&row).parsed("org")
+}
+
+/// Deletes tokens that were revoked or expired by then. Returns their number.
+pub(super) async fn delete_ended(
+    tx: &mut SqliteConnection,
+    ended_by: Timestamp,
+) -> Result<u64, Error> {
+    let done = sqlx::query(DELETE_ENDED)
+        .bind(ended_by.as_millis())
+        .execute(tx)
+        .await
+        .doing("delete old tokens")?;
+    Ok(done.rows_affected())
+}
+
+/// Those of these tokens that are revoked, expired or deleted.
+pub(super) async fn invalid(
+    read: &mut SqliteConnection,
+    tokens: &BTreeSet<TokenId>,
+    now: Timestamp,
+) -> Result<BTreeSet<TokenId>, Error> {
+    let rows = sqlx::query(SELECT_INVALID)
+        .bind(to_json(tokens))
+        .bind(now.as_millis())
+        .fetch_all(read)
+        .await
+        .doing("look for revoked tokens")?;
+    rows.iter().map(|row| Stored(row).parsed("id")).collect()
+}
+
+/// The token of a secret and its organisation, even if the token was revoked or has expired.
+async fn find_even_invalid(
+    read: impl SqliteExecutor<'_>,
+    secret: &str,
+) -> Result<Option<(TokenId, OrgId)>, Error> {
+    let Some(secret) = TokenSecret::parse(secret) else {
+        return Ok(None);
+    };
+    let hash = secret.hash();
+    let (least, greatest) = hash.handle().range();
+    let row = sqlx::query(SELECT_BY_HANDLE)
+        .bind(least.as_bytes())
+        .bind(greatest.as_bytes())
+        .fetch_optional(read)
+        .await
+        .doing("look up a token")?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Stored(&row);
+    let kept: Vec<u8> = row.plain("hash")?;
+    if TokenHash::from_bytes(&kept) != Some(hash) {
+        return Ok(None);
+    }
+    Ok(Some((row.parsed("id")?, row.parsed("org")?)))
+}
+
+/// Reads a valid token from the database.
+async fn look_up(
+    read: impl SqliteExecutor<'_>,
+    hash: TokenHash,
+    now: Timestamp,
+) -> Result<FoundToken, Error> {
+    let looked_up_at = Instant::now();
+    let (least, greatest) = hash.handle().range();
+    let row = sqlx::query(SELECT_VALID_BY_HANDLE)
+        .bind(least.as_bytes())
+        .bind(greatest.as_bytes())
+        .bind(now.as_millis())
+        .fetch_optional(read)
+        .await
+        .doing("look up a token")?;
+    let row = row.ok_or(Error::UnknownToken)?;
+    let row = Stored(&row);
+    let kept: Vec<u8> = row.plain("hash")?;
+    if TokenHash::from_bytes(&kept) != Some(hash) {
+        return Err(Error::UnknownToken);
+    }
+    let token = Token {
+        id: row.parsed("id")?,
+        org: row.parsed("org")?,
+        scopes: row.parsed("scopes")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time_if_any("expires_at")?,
+        revoked_at: None,
+    };
+    row.check("tokens", sum(&token, &hash))?;
+    Ok(FoundToken {
+        hash,
+        access: Access {
+            token: token.id,
+            org: token.org,
+            scopes: token.scopes,
+        },
+        expires_at: token.expires_at,
+        looked_up_at,
+    })
+}
+
+/// Covers all columns but `revoked_at`, which is written later.
+fn sum(token: &Token, hash: &TokenHash) -> i64 {
+    let hash = hash
+        .as_bytes()
+        .iter()
+        .fold(Sum::of("tokens"), |sum, &byte| sum.number(byte.into()));
+    hash.text(&token.id.to_string())
+        .text(token.org.as_str())
+        .text(&token.scopes.to_string())
+        .number(token.created_at.as_millis())
+        .number_if_any(token.expires_at.map(Timestamp::as_millis))
+        .finish()
+}
+
+fn token(row: &SqliteRow) -> Result<Token, Error> {
+    let row = Stored(row);
+    Ok(Token {
+        id: row.parsed("id")?,
+        org: row.parsed("org")?,
+        scopes: row.parsed("scopes")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time_if_any("expires_at")?,
+        revoked_at: row.time_if_any("revoked_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
