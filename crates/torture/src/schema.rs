@@ -154,9 +154,12 @@ fn control(
 }
 
 fn command(setting: &Setting, program: &Path, client: &Client) -> Command {
-    let mut command = Command::new(program);
+    // By its Python, since the first line of the program has the path of the folder that it was
+    // made in.
+    let mut command = Command::new(program.with_file_name("python"));
     let hostile = root().join("tests/hostile");
     command
+        .arg(program)
         .current_dir(&setting.folder)
         .env("SCHEMATHESIS_HOOKS", hostile.join("schemathesis_hooks.py"))
         .arg("--config-file")

@@ -110,7 +110,7 @@ fn run(setting: &Setting) -> anyhow::Result<Outcome> {
     let tally = site.tally;
     let held = format!(
         "{} workers killed ({} at fail points), {} stopped past their lease and continued ({} had \
-         been overtaken): {} reports, one file of each, the same as undisturbed; the slowest was \
+         been overtaken): {} reports, one file of each, the same as without; the slowest was \
          there {:.1} s after a restart",
         tally.kills,
         tally.at_points,
@@ -156,7 +156,7 @@ impl Site {
         // and the worker flushes them.
         let pinned = self.random.bool();
         self.send_more()?;
-        let before = pinned.then(|| self.undisturbed()).transpose()?;
+        let before = pinned.then(|| self.reference()).transpose()?;
         let (points, time) = self.choose_death()?;
         let mut server = self.installation.start_well(&points, &FLAGS)?;
         let ordered = order_one(&server.client);
@@ -180,11 +180,11 @@ impl Site {
         self.tally.slowest = self.tally.slowest.max(begun.elapsed());
         let file = download(&server.client, &report)?;
         drop(server);
-        let undisturbed = match before {
+        let reference = match before {
             Some(report) => report,
-            None => self.undisturbed()?,
+            None => self.reference()?,
         };
-        self.publish(id, &report, file, &undisturbed)
+        self.publish(id, &report, file, &reference)
     }
 
     /// Fail points, and when the worker is killed if it reaches none.
@@ -216,7 +216,7 @@ impl Site {
     /// Stops the worker of a report, lets another server take over, and continues the first.
     fn stop_one(&mut self) -> anyhow::Result<()> {
         self.send_more()?;
-        let undisturbed = self.undisturbed()?;
+        let reference = self.reference()?;
         let stop = self.random.choice(STOPS).context("no points")?;
         let points = format!("{HURRY};{stop}=sleep(300)");
         // The server that takes the order begins with it at once; the other polls the queue.
@@ -250,7 +250,7 @@ impl Site {
         let file = download(&stopped.client, &after)?;
         stopped.stop()?;
         other.stop()?;
-        self.publish(id, &after, file, &undisturbed)
+        self.publish(id, &after, file, &reference)
     }
 
     fn publish(
@@ -258,15 +258,15 @@ impl Site {
         id: String,
         report: &Value,
         file: String,
-        undisturbed: &Value,
+        reference: &Value,
     ) -> anyhow::Result<()> {
         ensure!(
             report["status"] == SUCCEEDED,
             "a report was not made: {report}"
         );
         ensure!(
-            report["sha256"] == undisturbed["sha256"],
-            "undisturbed it is {undisturbed}, and now {report}"
+            report["sha256"] == reference["sha256"],
+            "without a disturbance it is {reference}, and now {report}"
         );
         self.seen.insert(id.clone());
         self.published.push(Published {
@@ -278,7 +278,7 @@ impl Site {
     }
 
     /// The same report without a disturbance. Afterwards all facts are in the lake.
-    fn undisturbed(&mut self) -> anyhow::Result<Value> {
+    fn reference(&mut self) -> anyhow::Result<Value> {
         let server = self.installation.start_well(HURRY, &FLAGS)?;
         let id = order_one(&server.client)?;
         let report = wait(&server.client, std::slice::from_ref(&id))?.remove(0);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use showreport_testkit::{Client, Connection};
 
 /// The event of the records.
-pub(super) const EVENT: &str = "storm";
+pub(super) const EVENT: &str = "traffic";
 
 /// Records of a request. A sender only changes their numbers, so that it can send much more than
 /// the server can read.
