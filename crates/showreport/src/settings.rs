@@ -1,9 +1,8 @@
-//! Settings: flag over environment over `showreport.toml` over default.
+//! Settings from flags, the environment, `showreport.toml` and defaults, in this order.
 //!
-//! A flag is a setting if it stays the same from call to call. Its help stands under a heading of its
-//! own (Server, Limits, Global options); flags under the plain heading say what one call asks for, and
-//! have neither variable nor key: a variable that is left over would change every later command.
-//! No command lays the environment and the file under its flags; that is done here, once.
+//! A flag is a setting if its help has a heading (Server, Limits, Global options). The other flags
+//! belong to one call and have neither a variable nor a key: a variable that is still set would
+//! change every later command. This module adds the variables and the keys to all commands.
 
 mod file;
 pub(crate) mod values;
@@ -19,13 +18,13 @@ use file::FileSettings;
 /// A settings file with every key and its default, commented out.
 pub const DEFAULT_FILE: &str = include_str!("../showreport.default.toml");
 
-/// What the name of each environment variable begins with.
+/// Prefix of all environment variables.
 const PREFIX: &str = "SHOWREPORT_";
 
 /// The flag that names the settings file.
 const CONFIG: &str = "config";
 
-/// What every command takes.
+/// The flags that every command has.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -61,7 +60,7 @@ where
 {
     let command = with_environment(command, prefix);
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    // A first look only finds the file; what else is wrong is said by the second.
+    // The first pass only finds the settings file. The second one reports errors.
     let sketch = command
         .clone()
         .ignore_errors(true)
@@ -77,7 +76,7 @@ fn with_environment(command: Command, prefix: &str) -> Command {
         .mut_args(|arg| match key_of(&arg) {
             Some(key) => {
                 let name = format!("{prefix}{}", key.to_ascii_uppercase());
-                // Empty is how compose files and shells say "not set".
+                // An empty variable counts as not set, as in shells and compose files.
                 if std::env::var_os(&name).is_some_and(|value| value.is_empty()) {
                     arg
                 } else {
@@ -89,19 +88,18 @@ fn with_environment(command: Command, prefix: &str) -> Command {
         .mut_subcommands(|command| with_environment(command, prefix))
 }
 
-/// The key of a setting: the name of its flag with `_`. What says what one call asks for has none.
+/// The key of a setting. Flags that are not settings have none.
 fn key_of(arg: &Arg) -> Option<String> {
     arg.get_help_heading()?;
     key_name(arg)
 }
 
-/// The name of a flag as a key would have it. Positional arguments have none.
+/// The name of a flag with `_` instead of `-`. Positional arguments have none.
 fn key_name(arg: &Arg) -> Option<String> {
     Some(arg.get_long()?.replace('-', "_"))
 }
 
-/// The keys of a command's settings file, and those that the default file
-/// holds once its settings are no comments.
+/// The keys that a command knows, and the keys in the default file, where they are comments.
 #[cfg(test)]
 pub(crate) fn keys_and_defaults(command: &Command) -> (Vec<String>, Vec<String>) {
     let text: String = DEFAULT_FILE
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_beats_the_environment_and_the_environment_beats_the_file() {
+    fn a_flag_overrides_the_environment_and_the_environment_overrides_the_file() {
         let text = "name = 'from the file'\nother_flag = 'from the file'";
         let one = |args: &[&str], prefix| {
             let matches = parse_with(text, args, prefix).expect("valid");
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_call_asks_for_comes_from_its_flags_alone() {
+    fn a_flag_that_is_no_setting_has_neither_a_variable_nor_a_key() {
         let settings = "name='a'\nother_flag='b'";
         // Cargo sets CARGO_PKG_VERSION where tests run.
         let matches = parse_with(settings, &[], "CARGO_PKG_").expect("valid");
@@ -204,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_beats_a_default() {
+    fn the_file_overrides_a_default() {
         let matches = parse_with("name='a'\nother_flag='b'\ncount = 7", &[], "NONE_");
         let matches = matches.expect("valid");
         assert_eq!(matches.get_one::<u16>("count"), Some(&7));

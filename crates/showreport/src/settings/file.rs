@@ -9,15 +9,15 @@ use toml::{Table, Value};
 
 use super::{CONFIG, key_name, key_of};
 
-/// The file that is read where none is named.
+/// The settings file without `--config`, in the current directory.
 pub(super) const FILE_NAME: &str = "showreport.toml";
 
-/// The values of each key, as they would stand after the flag.
+/// The values of each key as texts of the command line.
 #[derive(Debug, Default)]
 pub(super) struct FileSettings(BTreeMap<String, Vec<String>>);
 
 impl FileSettings {
-    /// Reads the file that was named, or the one in the current directory if there is one.
+    /// Reads the named file, or the one in the current directory if it exists.
     pub(super) fn read(command: &Command, named: Option<&Path>) -> Result<Self, clap::Error> {
         let path = named.unwrap_or(Path::new(FILE_NAME));
         let text = match std::fs::read_to_string(path) {
@@ -34,7 +34,7 @@ impl FileSettings {
             .map_err(|message| wrong(&format!("the settings file {}: {message}", path.display())))
     }
 
-    /// Reads the text of a file and checks each value as its flag would.
+    /// Parses a file and checks each value with the parser of its flag.
     pub(super) fn parse(command: &Command, text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|error| format!("{error}"))?;
         let flags = flags(command);
@@ -44,7 +44,7 @@ impl FileSettings {
                 return Err(no_such_key(&key, command, &flags));
             };
             let values = texts(&value).ok_or_else(|| {
-                format!("`{key}` is a table or a time; it takes a text, a number, true, false or a list of these")
+                format!("`{key}` must be a text, a number, true, false or a list of these")
             })?;
             for arg in uses {
                 check(arg, &values).map_err(|message| format!("`{key}`: {message}"))?;
@@ -59,7 +59,7 @@ impl FileSettings {
         command
             .mut_args(|arg| {
                 match key_of(&arg).and_then(|key| self.0.get(&key)) {
-                    // What the file gives need not be given again.
+                    // A required flag may be omitted if the file has its value.
                     Some(values) => arg.required(false).default_values(values.clone()),
                     None => arg,
                 }
@@ -69,26 +69,26 @@ impl FileSettings {
 }
 
 fn no_such_key(key: &str, command: &Command, flags: &BTreeMap<String, Vec<Arg>>) -> String {
-    let problem = if asks_for(command, key) {
+    let problem = if has_flag(command, key) {
         format!(
-            "`{key}` is no setting, but says what one call asks for; give it as --{} each time",
+            "`{key}` is not a setting; use the flag --{} instead",
             key.replace('_', "-")
         )
     } else {
-        format!("there is no key `{key}`")
+        format!("the key `{key}` is unknown")
     };
     let valid: Vec<&str> = flags.keys().map(String::as_str).collect();
     format!("{problem}; the keys are {}", valid.join(", "))
 }
 
 /// Whether any command has a flag of this name.
-fn asks_for(command: &Command, key: &str) -> bool {
+fn has_flag(command: &Command, key: &str) -> bool {
     let mut flags = command.get_arguments();
     flags.any(|arg| key_name(arg).is_some_and(|name| name == key))
-        || command.get_subcommands().any(|it| asks_for(it, key))
+        || command.get_subcommands().any(|it| has_flag(it, key))
 }
 
-/// Every key with the flags of that name, over all commands.
+/// Every key with its flags in all commands.
 pub(super) fn flags(command: &Command) -> BTreeMap<String, Vec<Arg>> {
     let mut flags: BTreeMap<String, Vec<Arg>> = BTreeMap::new();
     for arg in command.get_arguments() {
@@ -105,7 +105,7 @@ pub(super) fn flags(command: &Command) -> BTreeMap<String, Vec<Arg>> {
     flags
 }
 
-/// A value as the texts that would stand after the flag.
+/// A value as texts of the command line.
 fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(values) => values.iter().map(text).collect(),
@@ -125,7 +125,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Parses the values as the flag alone, since a wrong default is a fault to the parser, not an error.
+/// Parses the values with a command that has only this flag. As a default, a wrong value would be a
+/// panic of clap and not an error.
 fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let long = arg.get_long().expect("a key is the name of a flag");
     if values.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {

@@ -1,11 +1,11 @@
-//! Values as people type them: lengths of time, sizes.
+//! Parsers of values on the command line: durations and sizes.
 
 use showreport_model::time::parse_duration_millis;
 
-/// A length of time in milliseconds.
+/// A duration in milliseconds.
 pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
     parse_duration_millis(text)
-        .ok_or_else(|| "must be a length of time such as 30d, 12h, 90s or 1h 30m".to_owned())
+        .ok_or_else(|| "must be a duration such as 30d, 12h, 90s or 1h 30m".to_owned())
 }
 
 /// A size in bytes, such as `512MiB`.
@@ -37,7 +37,7 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| SIZE_FORM.to_owned())
 }
 
-const SIZE_FORM: &str = "is no size, such as 512MiB, 2GiB or a number of bytes";
+const SIZE_FORM: &str = "must be a size such as 512MiB, 2GiB or a number of bytes";
 
 #[cfg(test)]
 mod tests {
