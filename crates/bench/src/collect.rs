@@ -9,6 +9,7 @@ use super::batches::Batches;
 use super::figures::{Samples, Unit};
 use super::generator::{CONNECTIONS, Load};
 use super::import;
+use super::part::Part;
 use super::reports::{self, BY_CUSTOMER};
 use super::run::{Run, Size};
 use super::table::{Comparison, Table};
@@ -28,7 +29,23 @@ const REPORTS: usize = 7;
 /// How much slower a report about another event may be meanwhile.
 const SLOWER_MAX: f64 = 2.0;
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct Collect;
+
+impl Part for Collect {
+    fn name(&self) -> &'static str {
+        "collect"
+    }
+
+    fn title(&self) -> &'static str {
+        "collecting over HTTP"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let keynote = run.keynote()?;
     let batches = Batches::read(&keynote, BATCH)?;
     let single = Batches::read(&keynote, 1)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::duck::{Duck, Source};
 use super::lake::live_files;
+use super::part::Part;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
 use super::run::Run;
 use super::table::{Comparison, Table};
@@ -15,7 +16,23 @@ const PEAK_MAX: u64 = 512 << 20;
 /// Reports of the product for one of `DuckDB`, which takes much longer.
 const OURS_EACH: usize = 3;
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct Compacted;
+
+impl Part for Compacted {
+    fn name(&self) -> &'static str {
+        "compacted"
+    }
+
+    fn title(&self) -> &'static str {
+        "reports of a compacted lake"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let keynote = run.keynote()?;
     let raw = run.duck.parquet(&keynote.path)?;
     let product = run.take_compacted()?;

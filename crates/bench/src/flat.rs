@@ -3,6 +3,7 @@
 
 use super::figures::{Samples, Unit, thousands};
 use super::import;
+use super::part::Part;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping};
 use super::run::{Run, Size};
 use super::show::Show;
@@ -31,7 +32,23 @@ const fn times(run: &Run) -> &'static [u32] {
 
 const GROUPINGS: [Grouping; 2] = [BY_CUSTOMER, BY_MINUTE];
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct Flat;
+
+impl Part for Flat {
+    fn name(&self) -> &'static str {
+        "flat"
+    }
+
+    fn title(&self) -> &'static str {
+        "the time of reports as the lake grows"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let once = RECORDS_ONCE.min(run.records / 100);
     let others = beside_others(run, once)?;
     run.tables.push(others);

@@ -9,6 +9,7 @@ use anyhow::ensure;
 use super::data::Data;
 use super::duck::{Duck, Source};
 use super::figures::Measured;
+use super::part::Part;
 use super::progress::Progress;
 use super::reports::{self, BY_CUSTOMER, BY_MINUTE, Grouping, difference};
 use super::run::{Run, Size};
@@ -20,7 +21,23 @@ const PEAK_MAX: u64 = 512 << 20;
 /// The size at which sending is quickest; a server takes at most 16 MiB.
 const BODY_BYTES: u64 = 12 << 20;
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct Fresh;
+
+impl Part for Fresh {
+    fn name(&self) -> &'static str {
+        "fresh"
+    }
+
+    fn title(&self) -> &'static str {
+        "reports right after collecting"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let keynote = run.keynote()?;
     let raw = run.duck.parquet(&keynote.path)?;
     let mut table = Table::of_comparisons("Reports, straight after collecting").note(

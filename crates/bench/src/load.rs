@@ -2,13 +2,30 @@
 
 use super::duck::Duck;
 use super::import;
+use super::part::Part;
 use super::run::Run;
 use super::table::{Comparison, Table};
 use showreport_testkit::size_bytes;
 
 const PEAK_MAX: u64 = 1 << 30;
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct BulkLoad;
+
+impl Part for BulkLoad {
+    fn name(&self) -> &'static str {
+        "load"
+    }
+
+    fn title(&self) -> &'static str {
+        "bulk load"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let keynote = run.keynote()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut ours_bytes, mut theirs_bytes) = (0, 0);

@@ -14,6 +14,7 @@ mod lake;
 mod duck;
 mod postgres;
 mod run;
+mod part;
 mod load;
 mod compacted;
 mod fresh;
@@ -32,6 +33,7 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use showreport_testkit::{built_beside, named, step};
 
+use self::part::Part;
 use self::run::{Run, Size};
 
 /// The records of a show with 100,000 views.
@@ -43,21 +45,15 @@ const RECORDS_SMALL: u64 = 100_000;
 /// With fewer, some parts would have no records.
 const RECORDS_MIN: u64 = 10_000;
 
-/// The name of a part, its title, and its function.
-type Part = (
-    &'static str,
-    &'static str,
-    fn(&mut Run) -> anyhow::Result<()>,
-);
-
-const PARTS: [Part; 7] = [
-    ("load", "bulk load", load::run),
-    ("compacted", "reports of a compacted lake", compacted::run),
-    ("fresh", "reports right after collecting", fresh::run),
-    ("collect", "collecting over HTTP", collect::run),
-    ("flat", "the time of reports as the lake grows", flat::run),
-    ("start", "starting", start::run),
-    ("size", "size on disk", size::run),
+/// The order in which they run: later parts use the data directories of earlier ones.
+const PARTS: [&dyn Part; 7] = [
+    &load::BulkLoad,
+    &compacted::Compacted,
+    &fresh::Fresh,
+    &collect::Collect,
+    &flat::Flat,
+    &start::Start,
+    &size::SizeOnDisk,
 ];
 
 /// Measures the running product beside `DuckDB` and `PostgreSQL`, on the same records. A run of all
@@ -75,7 +71,7 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
     /// Parts to run [default: all]
-    #[arg(value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.map(|it| it.0)))]
+    #[arg(value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.map(|it| it.name())))]
     parts: Vec<String>,
 }
 
@@ -129,14 +125,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     run.judge()
 }
 
-fn measure(run: &mut Run, wish: &Arguments) -> anyhow::Result<()> {
-    for (name, title, part) in PARTS {
-        if wish.has(name) {
+fn measure(run: &mut Run, arguments: &Arguments) -> anyhow::Result<()> {
+    for part in PARTS {
+        if arguments.has(part.name()) {
             let before = run.tables.len();
-            step(title, || part(run))?;
+            step(part.title(), || part.run(run))?;
             // The times of a small run mean nothing.
             let shown = run.tables.iter().skip(before);
-            for table in shown.filter(|_| !wish.small) {
+            for table in shown.filter(|_| !arguments.small) {
                 println!("\n{table}");
             }
         }

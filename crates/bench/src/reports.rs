@@ -122,3 +122,21 @@ pub(crate) fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
     (ours.len() != theirs.len())
         .then(|| format!("ours has {} rows, theirs {}", ours.len(), theirs.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_with_the_same_rows_in_another_order_do_not_differ() {
+        assert_eq!(difference(b"a,1\nb,2\n", b"b,2\na,1\n"), None);
+    }
+
+    #[test]
+    fn a_figure_or_a_row_that_differs_is_found() {
+        let figure = difference(b"a,1\nb,2\n", b"a,1\nb,3\n");
+        assert_eq!(figure.unwrap(), "ours has \"b,2\", theirs \"b,3\"");
+        let row = difference(b"a,1\n", b"a,1\na,1\n");
+        assert!(row.is_some(), "a repeated row is a difference");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::figures::{bytes, thousands};
 use super::lake::live_files;
+use super::part::Part;
 use super::run::Run;
 use super::table::Table;
 use showreport_testkit::size_bytes;
@@ -11,8 +12,24 @@ const TABLES: [&str; 4] = ["spans", "chat", "polls", "votes"];
 /// The aim in bytes a record.
 const EACH_MAX: f64 = 0.5;
 
+pub(crate) struct SizeOnDisk;
+
+impl Part for SizeOnDisk {
+    fn name(&self) -> &'static str {
+        "size"
+    }
+
+    fn title(&self) -> &'static str {
+        "size on disk"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let product = run.take_compacted()?;
     let mut files = 0;
     let mut lake = 0;

@@ -6,6 +6,7 @@ use std::fs::File;
 use anyhow::{Context, bail, ensure};
 
 use super::figures::{Samples, Unit, bytes, thousands};
+use super::part::Part;
 use super::run::{Run, Size};
 use super::show::Show;
 use super::table::Table;
@@ -21,7 +22,23 @@ const BODY_BYTES: usize = 8 << 20;
 /// A run with fewer records is for a quick look.
 const RECORDS_QUICK: u64 = 10_000_000;
 
-pub(crate) fn run(run: &mut Run) -> anyhow::Result<()> {
+pub(crate) struct Start;
+
+impl Part for Start {
+    fn name(&self) -> &'static str {
+        "start"
+    }
+
+    fn title(&self) -> &'static str {
+        "starting"
+    }
+
+    fn run(&self, run: &mut Run) -> anyhow::Result<()> {
+        measure(run)
+    }
+}
+
+fn measure(run: &mut Run) -> anyhow::Result<()> {
     let (events, flags): (u64, &[&str]) = match run.size {
         // Filling a whole journal takes minutes, so quick runs bound it lower.
         Size::Full if run.records >= RECORDS_QUICK => (100_000, &[]),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_acknowledged_must_be_there_once_and_what_was_not_may_be() {
+    fn an_acknowledged_fact_must_be_there_once_and_an_unanswered_one_may_be() {
         let sent = [request(&[BEAT], true), request(&[NEXT], false)];
         assert!(compare(&sent, &found(&[BEAT])).is_clean());
         assert!(compare(&sent, &found(&[BEAT, NEXT])).is_clean());
