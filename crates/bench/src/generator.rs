@@ -8,13 +8,14 @@ use anyhow::{Context, bail};
 
 use super::batches::Batches;
 use super::figures::Samples;
-use showreport_testkit::{Client, Connection};
+use super::wire::Wire;
+use showreport_testkit::Client;
 
 /// As many as the aims name.
 pub(crate) const CONNECTIONS: u32 = 64;
 
 /// A thread has little on its stack.
-const STACK_BYTES: usize = 256 << 10;
+const STACK_BYTES: usize = 128 << 10;
 
 /// The pause of a connection after a 503.
 const AFTER_BUSY: Duration = Duration::from_millis(20);
@@ -91,7 +92,7 @@ impl Load<'_> {
         begun: Instant,
         over: &AtomicBool,
     ) -> anyhow::Result<Share> {
-        let mut connection = Connection::open(&self.client.address)?;
+        let mut wire = Wire::open(self.client)?;
         let whole = format!(
             "{{\"accepted\":{},\"rejected\":[]}}",
             self.batches.records_each
@@ -109,17 +110,16 @@ impl Load<'_> {
                 None => due = Instant::now(),
             }
             let body = self.batches.next();
-            let response = connection.send("POST", "/collect", &self.client.token, body);
-            let response = response.context("collect")?;
-            match response.status {
-                202 if response.body == whole.as_bytes() => {
+            let (status, response) = wire.collect(&body).context("collect")?;
+            match status {
+                202 if response == whole.as_bytes() => {
                     share.latencies.push(due.elapsed().as_secs_f64());
                 }
                 503 => {
                     share.refused += 1;
                     thread::sleep(AFTER_BUSY);
                 }
-                other => bail!("{other}: {}", response.text()),
+                other => bail!("{other}: {}", String::from_utf8_lossy(response)),
             }
             due += pause.unwrap_or_default();
         }

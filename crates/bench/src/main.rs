@@ -19,6 +19,7 @@ mod load;
 mod compacted;
 mod fresh;
 mod batches;
+mod wire;
 mod generator;
 mod collect;
 mod flat;
