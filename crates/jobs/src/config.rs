@@ -1,36 +1,43 @@
-//! When work is due, and how long things are kept.
+//! When work is due, and how long files and rows are kept.
+
+use std::time::Duration;
 
 use showreport_model::bulk::Settling;
 
-/// Bounds of the background work.
+/// The settings of the background work.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The longest that a record waits in the journal before it is flushed to the lake.
+    /// The age of the oldest journal row at which the journal is flushed.
     pub flush_after_ms: u64,
-    /// Bytes in the journal at which it is flushed without waiting.
+    /// The size at which the journal is flushed, whatever its age.
     pub flush_bytes: u64,
-    /// Reports of one organisation made at the same time. One more is made for others, so that
-    /// one organisation never occupies all workers.
+    /// The most reports of one organisation that are made at once. There is one worker more, so that
+    /// one organisation cannot occupy all.
     pub report_workers: usize,
-    /// How long a job is another's to take after its worker was last heard of.
+    /// How long a claim of a job holds without a renewal.
     pub lease_ms: i64,
-    /// How long the file of a report is kept.
     pub report_retention_ms: i64,
-    /// How long a report is listed after it ended, and a token after it opened its last.
+    /// How long a report is listed after it ended, and a token after its last use.
     pub history_ms: i64,
-    /// How long after its end a day is settled and reported on.
+    /// How long after its end a day is closed.
     pub settle_ms: i64,
-    /// The longest wait between two reports of a day whose facts change all the time.
+    /// The longest wait between two reports of a day whose facts keep changing.
     pub restate_ms_max: i64,
-    /// How long a bulk report is kept, and for how long a day is restated.
+    /// How long a bulk report is kept, and how long after its end a day is restated.
     pub bulk_retention_ms: i64,
-    /// After how long without a fetched report a report job ends.
-    pub idle_order_ms: i64,
+    /// The time without a fetched report after which a report job ends.
+    pub idle_report_job_ms: i64,
     /// How often the lake is compacted and expired files are deleted.
     pub maintain_every_ms: u64,
 }
 
 impl Config {
+    /// The lease, divided.
+    pub(crate) fn lease_part(&self, parts: u64) -> Duration {
+        let lease_ms = u64::try_from(self.lease_ms).unwrap_or(0);
+        Duration::from_millis((lease_ms / parts).max(1))
+    }
+
     pub(crate) const fn settling(&self) -> Settling {
         Settling {
             settle_ms: self.settle_ms,
@@ -51,7 +58,7 @@ impl Default for Config {
             settle_ms: 3_600_000,
             restate_ms_max: 3_600_000,
             bulk_retention_ms: 60 * 86_400_000,
-            idle_order_ms: 180 * 86_400_000,
+            idle_report_job_ms: 180 * 86_400_000,
             maintain_every_ms: 60_000,
         }
     }

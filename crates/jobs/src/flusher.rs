@@ -1,21 +1,20 @@
-//! The task that brings the journal to the lake, by age and by size.
+//! The task that flushes the journal, by age and by size.
 
 use std::time::Duration;
 
-use anyhow::Context;
+use showreport_model::ErrorChain;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::{Doing, Error};
 use crate::jobs::Jobs;
 use crate::runner::wait;
 
-/// The wait after a flush that failed. Room on the disk, or a store that
-/// answers again, is noticed within this time.
+/// The wait after a flush that failed, for example on a full disk.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 impl Jobs {
-    /// Flushes until `shutdown`. What is then left in the journal is kept
-    /// there, and flushed by the next process.
-    pub async fn run_flusher(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    /// Flushes until `shutdown`. The rest stays in the journal for the next process.
+    pub async fn run_flusher(self, shutdown: CancellationToken) {
         let age = Duration::from_millis(self.config.flush_after_ms);
         let journal = self.meta.journal();
         while !shutdown.is_cancelled() {
@@ -26,23 +25,22 @@ impl Jobs {
             if let Err(error) = self.flush_waiting(&shutdown).await
                 && !shutdown.is_cancelled()
             {
-                self.note_damage(&error);
+                self.record_damage(&error);
                 tracing::error!(
-                    error = format!("{error:#}"),
+                    error = ErrorChain(&error).to_string(),
                     "the journal could not be flushed"
                 );
                 wait(TRY_AGAIN, &shutdown).await;
             }
         }
-        Ok(())
     }
 
-    /// Flushes what waits now. What comes meanwhile waits for its own age or size: beats of a view
-    /// meet in large flushes, and in many small ones the lake would get a row for each.
-    async fn flush_waiting(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
-        let waiting = self.meta.journal_last().await.context("read the journal")?;
+    /// Flushes the rows that are in the journal now. Rows that arrive meanwhile wait for their own
+    /// age or size: records of a view are merged within a flush, so small flushes store more rows.
+    async fn flush_waiting(&self, shutdown: &CancellationToken) -> Result<(), Error> {
+        let waiting = self.meta.journal_last().await.doing("read the journal")?;
         while !shutdown.is_cancelled() {
-            let flushed = self.lake.flush().await.context("flush the journal")?;
+            let flushed = self.lake.flush().await.doing("flush the journal")?;
             if flushed.last.is_none_or(|last| last >= waiting) {
                 break;
             }

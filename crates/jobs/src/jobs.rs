@@ -1,19 +1,19 @@
-//! The front of the background work.
+//! [`Jobs`]: the parts that background work uses, and what requests use of it.
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, PendingRows};
 use showreport_model::bulk::Settling;
 use showreport_model::report::Pins;
-use showreport_model::{Damage, EventId, OrgId, ReportJobId};
+use showreport_model::{EventId, Failure, OrgId, ReportJobId};
 use showreport_query::Query;
 
 use crate::config::Config;
+use crate::error::{Doing, Error};
 use crate::metrics::Metrics;
 
-/// Background work. Cheap to clone.
+/// Background work. Clones share everything.
 #[derive(Clone)]
 pub struct Jobs {
     pub(crate) config: Arc<Config>,
@@ -24,7 +24,6 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Work on these parts.
     pub fn new(config: Config, meta: Meta, lake: Lake, query: Query) -> Self {
         let metrics = Metrics::new(meta.clock().clone());
         Self {
@@ -36,7 +35,7 @@ impl Jobs {
         }
     }
 
-    /// What the work tells of itself.
+    /// The metrics of the background work.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -51,84 +50,92 @@ impl Jobs {
         &self,
         org: &OrgId,
         report_job: ReportJobId,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         let deleted = self.meta.delete_report_job(org, report_job).await;
         let files = self.lake.report_files();
-        for id in deleted.context("delete the report job")? {
+        for id in deleted.doing("delete the report job")? {
             let removed = files.delete_all(org, id).await;
-            removed.context("delete the file of a bulk report")?;
+            removed.doing("delete the file of a bulk report")?;
         }
         Ok(())
     }
 
-    /// Brings everything that has been acknowledged for the event so far into the lake.
-    pub async fn flush_event(&self, org: &OrgId, event: &EventId) -> anyhow::Result<()> {
-        let last = self.meta.journal_last().await.context("read the journal")?;
+    /// Moves everything that was acknowledged for the event so far to the lake.
+    pub async fn flush_event(&self, org: &OrgId, event: &EventId) -> Result<(), Error> {
+        let last = self.meta.journal_last().await.doing("read the journal")?;
         self.flush_up_to(org, event, last).await
     }
 
-    /// The facts as they stand: what a report is made from.
-    pub async fn pins(&self, org: &OrgId, event: &EventId) -> anyhow::Result<Pins> {
-        // The heads first: what is read after them can only be newer.
-        let heads = self.meta.heads().await.context("read the heads")?;
-        let zone = self.meta.zone(org).await.context("read the zone")?;
-        let event = self
-            .meta
-            .event(org, event)
-            .await
-            .context("read the event")?;
+    /// What a report is made from at present.
+    pub async fn pins(&self, org: &OrgId, event: &EventId) -> Result<Pins, Error> {
+        // The heads first, so that what is read after them is not older.
+        let heads = self.meta.heads().await.doing("read the heads")?;
+        let zone = self.meta.zone(org).await.doing("read the zone")?;
+        let event = self.meta.event(org, event).await.doing("read the event")?;
         Ok(Pins { heads, zone, event })
     }
 
-    /// Brings everything that has been acknowledged for the organisation so far into the lake.
-    pub async fn flush_org(&self, org: &OrgId) -> anyhow::Result<()> {
-        let last = self.meta.journal_last().await.context("read the journal")?;
+    /// Moves everything that was acknowledged for the organisation so far to the lake.
+    pub async fn flush_org(&self, org: &OrgId) -> Result<(), Error> {
+        let last = self.meta.journal_last().await.doing("read the journal")?;
         self.flush_while(|| self.meta.pending_rows_of_org(org, last))
             .await
     }
 
-    /// Names the damaged file that an error comes from, if it does, where the operator looks.
-    pub(crate) fn note_damage(&self, error: &anyhow::Error) {
-        if let Some(damage) = Damage::below(error.as_ref()) {
-            self.lake.damaged_files().note(&damage);
+    /// Fails by a clock that is in doubt.
+    pub(crate) async fn demand_clock(&self) -> Result<(), Error> {
+        if self.is_clock_in_doubt().await? {
+            return Err(Error::ClockInDoubt);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn is_clock_in_doubt(&self) -> Result<bool, Error> {
+        self.meta.is_clock_in_doubt().await.doing("check the clock")
+    }
+
+    /// Adds the file that caused an error, if one did, to those that the status names.
+    pub(crate) fn record_damage(&self, error: &Error) {
+        if let Some(damage) = error.damage() {
+            self.lake.damaged_files().add(damage);
         }
     }
 
-    /// Flushes until no journal row up to `last` that touches the event is left.
+    /// Flushes until no journal row up to `last` has facts of the event.
     pub(crate) async fn flush_up_to(
         &self,
         org: &OrgId,
         event: &EventId,
         last: i64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         self.flush_while(|| self.meta.pending_rows_of_event(org, event, last))
             .await
     }
 
-    async fn flush_while<F>(&self, waiting: impl Fn() -> F) -> anyhow::Result<()>
+    async fn flush_while<F>(&self, waiting: impl Fn() -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<Option<PendingRows>, showreport_meta::Error>>,
     {
-        while let Some(waiting) = waiting().await.context("read the journal")? {
+        while let Some(waiting) = waiting().await.doing("read the journal")? {
             self.flush_waiting_rows(waiting).await?;
         }
         Ok(())
     }
 
-    async fn flush_waiting_rows(&self, waiting: PendingRows) -> anyhow::Result<()> {
+    async fn flush_waiting_rows(&self, waiting: PendingRows) -> Result<(), Error> {
         let PendingRows {
             rows,
             is_far_behind,
         } = waiting;
         if !is_far_behind {
-            let flushed = self.lake.flush().await.context("flush the journal");
+            let flushed = self.lake.flush().await.doing("flush the journal");
             match flushed {
-                // A damaged row holds up what comes after it, and is perhaps none of these.
-                Err(error) if Damage::below(error.as_ref()).is_some() => self.note_damage(&error),
+                // The damaged row may be another one: flush ahead of it.
+                Err(error) if error.damage().is_some() => self.record_damage(&error),
                 flushed => return flushed.map(drop),
             }
         }
         let flushed = self.lake.flush_ahead(rows).await;
-        flushed.context("flush the journal ahead").map(drop)
+        flushed.doing("flush the journal ahead").map(drop)
     }
 }

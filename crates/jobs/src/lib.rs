@@ -1,20 +1,23 @@
-//! Work that outlives a request: making reports, when they are due, flushing the journal, keeping the lake in order.
+//! Background work: making reports, deciding which are due, flushing the journal, maintenance.
 //!
-//! A *job* is a row that any process may take up; a *task* is this process's
-//! own loop. Nothing here starts a thread: tasks are futures that the
-//! executable runs and stops.
+//! A *job* is a row of the queue that any process may claim; a *task* is a loop of this process.
+//! Nothing here starts a thread: tasks are futures that the executable runs and stops.
 
+mod error;
 mod config;
 mod metrics;
 mod jobs;
+mod job;
 mod make_report;
 mod make_bulk_report;
 mod started_views;
+mod registry;
 mod runner;
 mod schedule;
 mod flusher;
 mod maintenance;
 
 pub use config::Config;
+pub use error::Error;
 pub use jobs::Jobs;
 pub use metrics::Metrics;

@@ -1,133 +1,139 @@
-//! The job that makes the file of one day for a report job.
+//! [`MakeBulkReport`]: makes the file of one day for a report job.
 //!
-//! It takes in what was acknowledged before it began, writes to a place of its
-//! own and publishes only what differs from the day's latest report. A reason
-//! to make the day that comes up meanwhile outlives it.
+//! It reads everything that was acknowledged before it began, writes to files of its own, and
+//! publishes the file only if it differs from the day's latest report. Facts that arrive meanwhile
+//! make the day dirty again.
 
-use anyhow::{Context, bail};
+use std::time::Instant;
+
+use async_trait::async_trait;
 use showreport_lake::{ReportPath, Variant};
-use showreport_meta::{BulkReportTask, ClaimedJob, NewBulkReport, Published};
+use showreport_meta::{BulkReportTask, ClaimedJob, MAKE_BULK_REPORT, NewBulkReport, Published};
 use showreport_model::bulk::{DayOrder, DirtyDay, ReportType};
-use showreport_model::{OrgId, ReportDay, ReportId, ReportJobId, Window, Zone};
+use showreport_model::time::NoSuchDay;
+use showreport_model::{OrgId, ReportDay, Window, Zone};
 use showreport_query::{Output, Rendered, Sink};
 
+use crate::error::{Doing, Error};
+use crate::job::{Attempt, Job};
 use crate::jobs::Jobs;
 
-/// What came of a job.
-pub(crate) struct Made {
-    pub(crate) report_job: ReportJobId,
-    pub(crate) org: OrgId,
-    pub(crate) day: ReportDay,
-    pub(crate) report_type: ReportType,
-    /// What became of it.
-    pub(crate) outcome: Outcome,
-    /// Where its file is.
-    pub(crate) file_id: ReportId,
-}
+/// The payload of this job is the day, as JSON.
+pub(crate) struct MakeBulkReport;
 
-/// What became of a day's file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Published.
-    New,
-    /// Published in the place of another that said something else.
-    Restated,
-    /// Not published: it says what the day's latest report says.
-    Unchanged,
-    /// Not published: nobody wants it any more.
-    Unwanted,
-}
-
-impl Outcome {
-    /// How metrics and the log call it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Restated => "restated",
-            Self::Unchanged => "unchanged",
-            Self::Unwanted => "unwanted",
-        }
+#[async_trait]
+impl Job for MakeBulkReport {
+    fn name(&self) -> &'static str {
+        MAKE_BULK_REPORT
     }
 
-    /// Whether the file is to be removed.
-    pub(crate) const fn leaves_a_file(self) -> bool {
-        matches!(self, Self::Unchanged | Self::Unwanted)
+    /// Its report job expects a report of each day.
+    fn attempts_max(&self) -> Option<u32> {
+        None
+    }
+
+    async fn run(&self, attempt: &Attempt<'_>) -> Result<(), Error> {
+        let Attempt { jobs, claimed, .. } = attempt;
+        jobs.demand_clock().await?;
+        let began = Instant::now();
+        let written = write(jobs, claimed).await;
+        let ended = match written {
+            Ok(Some(written)) => {
+                // An attempt that stopped between publishing and deleting would leave a file that
+                // no row of the database names.
+                attempt.set_must_finish();
+                publish(jobs, claimed, written, began).await
+            }
+            Ok(None) => attempt.finish().await,
+            Err(error) => Err(error),
+        };
+        ended.inspect_err(|_| jobs.metrics.bulk_failed())
     }
 }
 
-/// The file of a day that nobody knows of yet.
-pub(crate) struct Draft {
+/// The file of a day that is not published.
+struct Written {
     task: BulkReportTask,
     new: NewBulkReport,
 }
 
-/// Writes the file. Nothing, if nobody wants it any more; then the job has ended.
-pub(crate) async fn draft_bulk_report(
-    jobs: &Jobs,
-    job: &ClaimedJob,
-) -> anyhow::Result<Option<Draft>> {
-    let due: DirtyDay = serde_json::from_str(&job.payload).context("read which day is due")?;
+/// Writes the file. None: the day is no longer due.
+async fn write(jobs: &Jobs, claimed: &ClaimedJob) -> Result<Option<Written>, Error> {
+    let due: DirtyDay = serde_json::from_str(&claimed.payload).map_err(Error::payload)?;
     let task = jobs
         .meta
         .bulk_report_task(&due)
         .await
-        .context("load what is due")?;
+        .doing("load what is due")?;
     let Some(task) = task else {
-        jobs.meta.finish_job(job).await.context("finish the job")?;
         return Ok(None);
     };
     let report_job = &task.report_job;
     let has_room = jobs.meta.ensure_bulk_report_room(&report_job.org).await;
-    has_room.context("look for room for a bulk report")?;
+    has_room.doing("look for room for a bulk report")?;
     let zone = jobs
         .meta
         .zone(&report_job.org)
         .await
-        .context("read the zone")?;
+        .doing("read the zone")?;
     let question = day_order(&report_job.org, report_job.report_type, &zone, task.day)?;
-    let output = output(jobs, job, &task);
-    let jobs = &jobs.after(job.lost);
+    let bounds = zone.day(task.day)?;
+    let output = output(jobs, claimed, &task);
+    let jobs = &jobs.after(claimed.lost);
     let written = jobs.write_day(&question, output).await?;
     let new = NewBulkReport {
-        bounds: zone.bounds(task.day).context("find the ends of the day")?,
+        bounds,
         zone: zone.name().to_owned(),
-        file: written.into_file(job.attempt),
+        file: written.into_file(claimed.attempt),
         retention_ms: jobs.config.bulk_retention_ms,
     };
-    Ok(Some(Draft { task, new }))
+    Ok(Some(Written { task, new }))
 }
 
-/// Publishes the file, if it says anything new, and ends the job.
-pub(crate) async fn publish_bulk_report(
+/// Publishes the file if it differs from the day's latest, and deletes it otherwise. Ends the job.
+async fn publish(
     jobs: &Jobs,
-    job: &ClaimedJob,
-    draft: Draft,
-) -> anyhow::Result<Option<Made>> {
-    let Draft { task, new } = draft;
-    // Making it takes long; the clock may have gone forward meanwhile.
-    if jobs.meta.is_clock_in_doubt().await? {
+    claimed: &ClaimedJob,
+    written: Written,
+    began: Instant,
+) -> Result<(), Error> {
+    let Written { task, new } = written;
+    let report_job = &task.report_job;
+    let delete = async || {
         let files = jobs.lake.report_files();
-        files.delete_all(&task.report_job.org, task.file_id).await?;
-        bail!("the clock is in doubt");
-    }
-    let published = jobs.meta.publish_bulk_report(job, &task, &new).await;
-    let outcome = match published.context("publish the bulk report")? {
-        Published::New(report) if report.supersedes.is_some() => Outcome::Restated,
-        Published::New(_) => Outcome::New,
-        Published::Unchanged => Outcome::Unchanged,
-        Published::Unwanted => Outcome::Unwanted,
-        // The other one may be writing to the same place.
-        Published::TakenOver => return Ok(None),
+        let deleted = files.delete_all(&report_job.org, task.file_id).await;
+        deleted.doing("delete a file that was not published")
     };
-    let report_job = task.report_job;
-    Ok(Some(Made {
-        report_job: report_job.id,
-        org: report_job.org,
-        day: task.day,
-        report_type: report_job.report_type,
+    // The file took long to write; the clock may have jumped meanwhile.
+    if let Err(error) = jobs.demand_clock().await {
+        delete().await?;
+        return Err(error);
+    }
+    let published = jobs.meta.publish_bulk_report(claimed, &task, &new).await;
+    let outcome = match published.doing("publish the bulk report")? {
+        Published::New(report) if report.supersedes.is_some() => "restated",
+        Published::New(_) => "new",
+        Published::Unchanged => {
+            delete().await?;
+            "unchanged"
+        }
+        Published::Unwanted => {
+            delete().await?;
+            "unwanted"
+        }
+        // The worker that has claimed the job may be writing to the same files.
+        Published::TakenOver => return Ok(()),
+    };
+    jobs.metrics.bulk_made(report_job.report_type, outcome);
+    tracing::info!(
+        report_job.id = %report_job.id,
+        day = %task.day,
+        report_type = %report_job.report_type,
         outcome,
-        file_id: task.file_id,
-    }))
+        duration_ms = began.elapsed().as_millis(),
+        "made a bulk report"
+    );
+    Ok(())
 }
 
 /// The question for a day of an organisation's zone.
@@ -136,7 +142,7 @@ pub(crate) fn day_order(
     report_type: ReportType,
     zone: &Zone,
     day: ReportDay,
-) -> anyhow::Result<DayOrder> {
+) -> Result<DayOrder, NoSuchDay> {
     let (start, end) = zone.day(day)?;
     Ok(DayOrder {
         org: org.clone(),
@@ -150,7 +156,7 @@ pub(crate) fn day_order(
 }
 
 impl Jobs {
-    /// The same work, with the engine of a question that was lost so often.
+    /// The same, with the memory profile of an attempt after so many lost ones.
     fn after(&self, lost: u32) -> Self {
         Self {
             query: self.query.after(lost),
@@ -165,33 +171,33 @@ impl Jobs {
         report_type: ReportType,
         day: ReportDay,
         output: Output,
-    ) -> anyhow::Result<Rendered> {
-        let zone = self.meta.zone(org).await.context("read the zone")?;
+    ) -> Result<Rendered, Error> {
+        let zone = self.meta.zone(org).await.doing("read the zone")?;
         let question = day_order(org, report_type, &zone, day)?;
         self.write_day(&question, output).await
     }
 
-    async fn write_day(&self, question: &DayOrder, output: Output) -> anyhow::Result<Rendered> {
+    async fn write_day(&self, question: &DayOrder, output: Output) -> Result<Rendered, Error> {
         self.flush_org(&question.org).await?;
-        let heads = self.meta.heads().await.context("read the heads")?;
+        let heads = self.meta.heads().await.doing("read the heads")?;
         let events = self
             .query
             .events_of_day(question, &heads)
             .await
-            .context("find the events of the day")?;
+            .doing("find the events of the day")?;
         let known = self.meta.events_by_id(&question.org, &events).await;
-        let known = known.context("read what the events are")?;
+        let known = known.doing("read what the events are")?;
         self.query
             .write_bulk_report(question, &heads, known, output)
             .await
-            .context("write the file of the day")
+            .doing("write the file of the day")
     }
 }
 
-fn output(jobs: &Jobs, job: &ClaimedJob, task: &BulkReportTask) -> Output {
+fn output(jobs: &Jobs, claimed: &ClaimedJob, task: &BulkReportTask) -> Output {
     let files = jobs.lake.report_files();
     let create = |variant| -> Sink {
-        let path = ReportPath::new(&task.report_job.org, task.file_id, job.attempt, variant);
+        let path = ReportPath::new(&task.report_job.org, task.file_id, claimed.attempt, variant);
         Box::new(files.create(&path))
     };
     Output::new(create(Variant::Main), Some(create(Variant::Raw)))

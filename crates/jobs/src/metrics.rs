@@ -1,4 +1,4 @@
-//! What the background work tells of itself.
+//! The metrics of the background work.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,36 +14,37 @@ use prometheus_client::registry::Registry;
 use showreport_model::bulk::ReportType;
 use showreport_model::{Clock, Timestamp};
 
-/// Metric families of the background work.
+/// The metrics of the background work. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    reports: Family<Outcome, Histogram>,
-    bulk: Family<BulkOutcome, Counter>,
+    reports: Family<ReportLabels, Histogram>,
+    bulk: Family<BulkLabels, Counter>,
     bulk_failures: Counter,
-    newest_day_end: Family<OfType, Gauge>,
+    newest_day_end: Family<TypeLabels, Gauge>,
     lag: Arc<BulkLag>,
-    chore_failures: Family<OfChore, Counter>,
+    maintenance_failures: Family<StepLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfChore {
+struct StepLabels {
+    /// The step of maintenance. The label had this name from the first release on.
     chore: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct ReportLabels {
     dimension: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BulkOutcome {
+struct BulkLabels {
     report_type: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfType {
+struct TypeLabels {
     report_type: &'static str,
 }
 
@@ -57,20 +58,20 @@ impl Metrics {
             bulk_failures: Counter::default(),
             newest_day_end: Family::default(),
             lag: Arc::new(BulkLag::new(clock)),
-            chore_failures: Family::default(),
+            maintenance_failures: Family::default(),
         }
     }
 
-    /// Makes the families known to a registry.
+    /// Adds them to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "showreport_report_duration_seconds",
-            "Time from taking up a report to its end, by dimension and outcome",
+            "Time from the claim of a report to its end, by dimension and outcome",
             self.reports.clone(),
         );
         registry.register(
             "showreport_bulk_reports",
-            "Days whose file was made, by type and by what came of it: new, restated, unchanged",
+            "Days whose file was made, by type and outcome: new, restated, unchanged, unwanted",
             self.bulk.clone(),
         );
         registry.register(
@@ -80,21 +81,21 @@ impl Metrics {
         );
         registry.register(
             "showreport_bulk_newest_period_end_timestamp_seconds",
-            "End of the newest day of which there is a bulk report, by type",
+            "End of the newest day with a bulk report, by type",
             self.newest_day_end.clone(),
         );
         registry.register_collector(Box::new(self.lag.clone()));
         registry.register(
             "showreport_maintenance_failures",
-            "Parts of chores of maintenance that failed; each is tried again",
-            self.chore_failures.clone(),
+            "Steps of maintenance that failed; each is tried again",
+            self.maintenance_failures.clone(),
         );
     }
 
     pub(crate) fn bulk_made(&self, report_type: ReportType, outcome: &'static str) {
         let report_type = report_type.name();
         self.bulk
-            .get_or_create(&BulkOutcome {
+            .get_or_create(&BulkLabels {
                 report_type,
                 outcome,
             })
@@ -108,12 +109,13 @@ impl Metrics {
     pub(crate) fn newest_day_ends(&self, report_type: ReportType, at: Timestamp) {
         let report_type = report_type.name();
         self.newest_day_end
-            .get_or_create(&OfType { report_type })
+            .get_or_create(&TypeLabels { report_type })
             .set(at.as_millis() / 1000);
     }
 
-    pub(crate) fn chore_failed(&self, chore: &'static str) {
-        self.chore_failures.get_or_create(&OfChore { chore }).inc();
+    pub(crate) fn maintenance_failed(&self, step: &'static str) {
+        let labels = StepLabels { chore: step };
+        self.maintenance_failures.get_or_create(&labels).inc();
     }
 
     /// How long the oldest bulk report is overdue, in milliseconds.
@@ -121,17 +123,17 @@ impl Metrics {
         self.lag.millis()
     }
 
-    /// A look begins. One that failed before it ended counts as still going on.
-    pub(crate) fn look_begins(&self, now: Timestamp) {
-        let began = &self.lag.look_began;
+    /// A round of the schedule begins. One that failed counts until a later one has ended.
+    pub(crate) fn round_begins(&self, now: Timestamp) {
+        let began = &self.lag.round_began;
         let began_first = began.load(Ordering::Relaxed).min(now.as_millis());
         began.store(began_first, Ordering::Relaxed);
     }
 
-    pub(crate) fn look_ends(&self, overdue_since: Option<Timestamp>) {
+    pub(crate) fn round_ends(&self, overdue_since: Option<Timestamp>) {
         let since = overdue_since.map_or(NEVER, Timestamp::as_millis);
         self.lag.overdue_since.store(since, Ordering::Relaxed);
-        self.lag.look_began.store(NEVER, Ordering::Relaxed);
+        self.lag.round_began.store(NEVER, Ordering::Relaxed);
     }
 
     pub(crate) fn report_ended(
@@ -141,7 +143,7 @@ impl Metrics {
         seconds: f64,
     ) {
         self.reports
-            .get_or_create(&Outcome { dimension, outcome })
+            .get_or_create(&ReportLabels { dimension, outcome })
             .observe(seconds);
     }
 }
@@ -149,13 +151,13 @@ impl Metrics {
 /// Later than every instant.
 const NEVER: i64 = i64::MAX;
 
-/// How long the oldest bulk report is overdue, worked out when it is asked for: it grows while the
-/// schedule is busy, too. What a look has not yet found counts from the beginning of that look.
+/// How long the oldest bulk report is overdue, computed when it is read, so that it grows while the
+/// schedule is busy. What a round has not found yet counts from the beginning of that round.
 #[derive(Debug)]
 struct BulkLag {
     clock: Arc<dyn Clock>,
     overdue_since: AtomicI64,
-    look_began: AtomicI64,
+    round_began: AtomicI64,
 }
 
 impl BulkLag {
@@ -163,13 +165,13 @@ impl BulkLag {
         Self {
             clock,
             overdue_since: AtomicI64::new(NEVER),
-            look_began: AtomicI64::new(NEVER),
+            round_began: AtomicI64::new(NEVER),
         }
     }
 
     fn millis(&self) -> i64 {
         let now = self.clock.now().as_millis();
-        let since = [&self.overdue_since, &self.look_began].map(|it| it.load(Ordering::Relaxed));
+        let since = [&self.overdue_since, &self.round_began].map(|it| it.load(Ordering::Relaxed));
         now.saturating_sub(since[0].min(since[1])).max(0)
     }
 }
@@ -180,7 +182,7 @@ impl Collector for BulkLag {
         let metric = encoder.encode_descriptor(
             "showreport_bulk_lag_milliseconds",
             "How long the oldest bulk report is overdue: one that was never made, one to be made \
-             again, or late records that were not looked at yet",
+             again, or late records whose days are not found yet",
             None,
             gauge.metric_type(),
         )?;
@@ -192,7 +194,6 @@ impl Collector for BulkLag {
 mod tests {
     use super::*;
 
-    /// When the test begins.
     const BEGIN: i64 = 1_800_000_000_000;
 
     #[derive(Debug)]
@@ -210,15 +211,15 @@ mod tests {
         let metrics = Metrics::new(clock.clone());
         let at = |millis| Timestamp::from_millis(BEGIN + millis).unwrap();
         assert_eq!(metrics.lag.millis(), 0);
-        metrics.look_begins(at(0));
+        metrics.round_begins(at(0));
         clock.0.store(BEGIN + 160_000, Ordering::Relaxed);
         assert_eq!(metrics.lag.millis(), 160_000);
-        metrics.look_ends(Some(at(150_000)));
+        metrics.round_ends(Some(at(150_000)));
         assert_eq!(metrics.lag.millis(), 10_000);
         clock.0.store(BEGIN + 161_000, Ordering::Relaxed);
         assert_eq!(metrics.lag.millis(), 11_000);
-        metrics.look_begins(at(161_000));
-        metrics.look_ends(None);
+        metrics.round_begins(at(161_000));
+        metrics.round_ends(None);
         assert_eq!(metrics.lag.millis(), 0);
     }
 }

@@ -1,231 +1,208 @@
-//! The task that takes up jobs, one worker beside the other.
+//! The task that claims jobs and runs them, by several workers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context;
 use fail::fail_point;
-use futures::future::try_join_all;
-use showreport_meta::{Claim, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, ReportTask};
-use showreport_model::{ErrorKind, Timestamp};
+use futures::future::join_all;
+use showreport_meta::{Claim, ClaimedJob};
+use showreport_model::{ErrorChain, ErrorKind, Failure, Timestamp};
 use showreport_query::Query;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::{Doing, Error};
+use crate::job::{Attempt, Job};
 use crate::jobs::Jobs;
-use crate::make_bulk_report::{Made, draft_bulk_report, publish_bulk_report};
-use crate::make_report::{Verdict, judge, kind_of, lost_too_often, make_report, report_of};
+use crate::registry;
 
-/// Jobs of another process on the same database wake nobody here, so the
-/// queue is looked at this often all the same.
+/// The longest wait between two looks at the queue: another process that adds a job does not
+/// notify this one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// The wait after a first failed attempt; it doubles with each one.
+/// The wait after the first failed attempt; it doubles with each one.
 const BACK_OFF_MS: i64 = 1_000;
-/// The longest wait between attempts.
 const BACK_OFF_MS_MAX: i64 = 60_000;
 
-/// The lease of a job that has ended its process in every way.
+/// The least lease of a job that was lost with every memory profile. A server that ends every few
+/// seconds does nothing else either, so such a job is tried once an hour.
 const LOST_LEASE_MS: i64 = 3_600_000;
 
-/// The first tick comes at once; this one a thirtieth of the lease later.
-const HELD_TICK: u64 = 2;
+/// Claims of a job for each attempt that it may fail. Those that were given back when the server
+/// stopped count as claims.
+const CLAIMS_PER_ATTEMPT: u32 = 3;
+
+/// When the lease is renewed for the first time. From then on the job counts as lost if its process
+/// ends.
+const FIRST_RENEWAL_PER_LEASE: u64 = 30;
+
+/// A failed renewal is made up for by the next.
+const RENEWALS_PER_LEASE: u64 = 3;
 
 impl Jobs {
-    /// Takes up jobs until `shutdown`. Jobs that are not done by then are
-    /// given back, and the next process goes on with them at once.
-    pub async fn run_reports(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        // The one more is for organisations that have no job running.
+    /// Runs jobs until `shutdown`. Jobs that are not done by then are given back to the queue, and
+    /// the next process claims them at once.
+    pub async fn run_jobs(self, shutdown: CancellationToken) {
+        // One more than an organisation may occupy.
         let workers = (0..=self.config.report_workers).map(|_| self.worker(&shutdown));
-        try_join_all(workers).await?;
-        Ok(())
+        join_all(workers).await;
     }
 
-    /// Takes up one job that is due and sees it through; false if none is due.
-    pub async fn run_next(&self, shutdown: &CancellationToken) -> anyhow::Result<bool> {
+    /// Claims and runs one job that is due. False: none is due.
+    pub async fn run_next(&self, shutdown: &CancellationToken) -> Result<bool, Error> {
         let claimed = self.meta.claim_job(self.config.lease_ms).await;
-        let Some(job) = claimed.context("claim a job")? else {
+        let Some(claimed) = claimed.doing("claim a job")? else {
             return Ok(false);
         };
-        self.run(&job, shutdown).await?;
+        self.run(&claimed, shutdown).await?;
         Ok(true)
     }
 
-    async fn run(&self, job: &ClaimedJob, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    async fn run(&self, claimed: &ClaimedJob, shutdown: &CancellationToken) -> Result<(), Error> {
         fail_point!("job-begun", |_| std::process::abort());
-        match job.name.as_str() {
-            MAKE_REPORT => self.see_through(job, shutdown).await,
-            MAKE_BULK_REPORT => self.see_bulk_through(job, shutdown).await,
-            _ => {
-                // A newer version of the program may know it; ours leaves it alone for a while.
-                let later = self.later(BACK_OFF_MS_MAX);
-                self.meta
-                    .retry_job(job, "unknown kind of job", later)
-                    .await?;
-                Ok(())
+        let Some(job) = registry::find(&claimed.name) else {
+            // A newer version of the program has queued it, and may run it.
+            return self
+                .put_back(claimed, "unknown kind of job", BACK_OFF_MS_MAX)
+                .await;
+        };
+        let attempt = Attempt::new(self, claimed);
+        if let Some(attempts_max) = job.attempts_max() {
+            if has_lost_every_profile(claimed)
+                || claimed.attempt > CLAIMS_PER_ATTEMPT * attempts_max
+            {
+                let (begun, lost) = (claimed.attempt - 1, claimed.lost);
+                return job.give_up(&attempt, &Error::Lost { begun, lost }).await;
             }
-        }
-    }
-
-    /// A day is never given up: whatever fails is tried again, with a back-off.
-    async fn see_bulk_through(
-        &self,
-        job: &ClaimedJob,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<()> {
-        if self.meta.is_clock_in_doubt().await? {
-            return self.put_off(job).await;
-        }
-        let began = Instant::now();
-        if job.lost >= Query::WAYS {
+        } else if has_lost_every_profile(claimed) {
             tracing::error!(
-                job.about = job.payload,
-                lost = job.lost,
-                "a bulk report has ended its process in every way; it is tried once an hour"
+                job.name = claimed.name,
+                job.about = claimed.payload,
+                lost = claimed.lost,
+                "a job has ended its process with every memory profile; it is tried once an hour"
             );
-            if self.has_lost(job).await {
+            if !self.renew_lease(claimed).await {
                 return Ok(());
             }
         }
-        let draft = tokio::select! {
-            draft = draft_bulk_report(self, job) => draft,
-            () = self.keep_lease(job) => return Ok(()),
-            () = shutdown.cancelled() => return self.give_back(job).await,
+        self.run_attempt(job, &attempt, shutdown).await
+    }
+
+    async fn run_attempt(
+        &self,
+        job: &dyn Job,
+        attempt: &Attempt<'_>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Error> {
+        let mut running = job.run(attempt);
+        let is_claimed = tokio::select! {
+            done = &mut running => return self.end(job, attempt, done).await,
+            () = self.keep_lease(attempt.claimed) => false,
+            () = shutdown.cancelled() => true,
         };
-        // From here on nothing stops it: nobody would come back for a file that nobody needs.
-        let made = match draft {
-            Ok(Some(draft)) => publish_bulk_report(self, job, draft).await,
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
-        match made {
-            Ok(Some(made)) => {
-                if made.outcome.leaves_a_file() {
-                    let files = self.lake.report_files();
-                    let removed = files.delete_all(&made.org, made.file_id).await;
-                    removed.context("remove a file that nobody needs")?;
-                }
-                self.tell(&made, began);
-            }
-            // There was no reason any more, or another worker has it.
-            Ok(None) => {}
-            Err(error) => {
-                self.note_damage(&error);
-                let reason = format!("{error:#}");
-                let (about, attempt) = (&job.payload, job.attempt);
-                // Busy is what the organisation keeps too much for, or another process holds up.
-                if kind_of(&error) == Some(ErrorKind::Busy) {
-                    tracing::warn!(
-                        job.about = about,
-                        attempt,
-                        error = reason,
-                        "a bulk report could not be made yet"
-                    );
-                } else {
-                    tracing::error!(
-                        job.about = about,
-                        attempt,
-                        error = reason,
-                        "a bulk report could not be made yet"
-                    );
-                }
-                self.metrics.bulk_failed();
-                self.try_again(job, &reason).await?;
-            }
+        if attempt.must_finish() {
+            return self.end(job, attempt, running.await).await;
+        }
+        drop(running);
+        if is_claimed {
+            return self
+                .put_back(attempt.claimed, "the server was stopped", 0)
+                .await;
         }
         Ok(())
     }
 
-    fn tell(&self, made: &Made, began: Instant) {
-        let outcome = made.outcome.name();
-        self.metrics.bulk_made(made.report_type, outcome);
-        let duration_ms = began.elapsed().as_millis();
-        let (report_job, day, report_type) = (made.report_job, made.day, made.report_type);
-        tracing::info!(report_job.id = %report_job, %day, %report_type, outcome, duration_ms, "made a bulk report");
+    /// Puts a job back that failed, or gives it up.
+    async fn end(
+        &self,
+        job: &dyn Job,
+        attempt: &Attempt<'_>,
+        done: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Err(error) = done else { return Ok(()) };
+        self.record_damage(&error);
+        let claimed = attempt.claimed;
+        let reason = ErrorChain(&error).to_string();
+        if matches!(error, Error::ClockInDoubt) {
+            return self.put_back(claimed, &reason, BACK_OFF_MS_MAX).await;
+        }
+        let attempts_max = job.attempts_max();
+        if attempts_max.is_some_and(|max| error.is_final() || claimed.attempt >= max) {
+            return job.give_up(attempt, &error).await;
+        }
+        log_failed(claimed, &error, attempts_max.is_some());
+        let doubled = BACK_OFF_MS << (claimed.attempt - 1).min(16);
+        self.put_back(claimed, &reason, doubled.min(BACK_OFF_MS_MAX))
+            .await
     }
 
-    /// Nothing is published by a clock that is in doubt.
-    async fn put_off(&self, job: &ClaimedJob) -> anyhow::Result<()> {
-        let later = self.later(BACK_OFF_MS_MAX);
-        let reason = "the clock is in doubt";
-        self.meta.retry_job(job, reason, later).await?;
-        Ok(())
+    /// Ends the claim, and lets the job be claimed again after so long.
+    async fn put_back(
+        &self,
+        claimed: &ClaimedJob,
+        reason: &str,
+        wait_ms: i64,
+    ) -> Result<(), Error> {
+        let later = self.meta.clock().now().saturating_add_millis(wait_ms);
+        let retried = self.meta.retry_job(claimed, reason, later).await;
+        retried.doing("put the job back").map(drop)
     }
 
-    async fn give_back(&self, job: &ClaimedJob) -> anyhow::Result<()> {
-        let now = self.meta.clock().now();
-        self.meta
-            .retry_job(job, "the server was stopped", now)
-            .await?;
-        Ok(())
-    }
-
-    async fn try_again(&self, job: &ClaimedJob, reason: &str) -> anyhow::Result<()> {
-        let doubled = BACK_OFF_MS << (job.attempt - 1).min(16);
-        let later = self.later(doubled.min(BACK_OFF_MS_MAX));
-        self.meta.retry_job(job, reason, later).await?;
-        Ok(())
-    }
-
-    /// Renews the lease; ends when it is lost.
-    async fn keep_lease(&self, job: &ClaimedJob) {
-        let lease = u64::try_from(self.lease_ms(job)).unwrap_or(0);
-        // From the first renewal on the job counts as lost if its process ends.
-        tokio::time::sleep(Duration::from_millis((lease / 30).max(1))).await;
-        let every = Duration::from_millis((lease / 3).max(1));
-        let mut ticks = tokio::time::interval(every);
+    /// Renews the lease; returns when it is lost.
+    async fn keep_lease(&self, claimed: &ClaimedJob) {
+        let lease_ms = u64::try_from(self.lease_ms(claimed)).unwrap_or(0);
+        let part = |parts: u64| Duration::from_millis((lease_ms / parts).max(1));
+        tokio::time::sleep(part(FIRST_RENEWAL_PER_LEASE)).await;
+        let mut ticks = tokio::time::interval(part(RENEWALS_PER_LEASE));
         loop {
             ticks.tick().await;
-            if self.has_lost(job).await {
+            if !self.renew_lease(claimed).await {
                 return;
             }
         }
     }
 
-    /// Renews the lease. Three renewals fit into one; a failed one is made up for by the next.
-    async fn has_lost(&self, job: &ClaimedJob) -> bool {
-        let renewed = self.meta.renew_job(job, self.lease_ms(job)).await;
-        let lost = matches!(renewed, Ok(Claim::Lost));
-        if lost {
-            tracing::warn!(job.id = %job.id, "another worker has taken the job over");
+    /// Renews the lease. False: it is lost.
+    async fn renew_lease(&self, claimed: &ClaimedJob) -> bool {
+        let renewed = self.meta.renew_job(claimed, self.lease_ms(claimed)).await;
+        let is_lost = matches!(renewed, Ok(Claim::Lost));
+        if is_lost {
+            tracing::warn!(job.id = %claimed.id, "another worker has claimed the job");
         }
-        lost
+        !is_lost
     }
 
-    /// How long a claim is good for. Where every way has ended the process, the next claim waits long:
-    /// a server that ends every few seconds does nothing else either.
-    fn lease_ms(&self, job: &ClaimedJob) -> i64 {
-        if job.lost < Query::WAYS {
-            return self.config.lease_ms;
+    fn lease_ms(&self, claimed: &ClaimedJob) -> i64 {
+        if has_lost_every_profile(claimed) {
+            return self.config.lease_ms.max(LOST_LEASE_MS);
         }
-        self.config.lease_ms.max(LOST_LEASE_MS)
+        self.config.lease_ms
     }
 
-    async fn worker(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    async fn worker(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             if let Err(error) = self.work(shutdown).await {
-                tracing::error!(error = format!("{error:#}"), "a job could not be taken up");
+                let error = ErrorChain(&error).to_string();
+                tracing::error!(error, "a job could not be claimed, or not be put back");
                 wait(LOOK_AGAIN, shutdown).await;
             }
         }
-        Ok(())
     }
 
-    /// Sees a job through that is due, or else waits for one.
-    async fn work(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    /// Runs a job that is due, or else waits for one.
+    async fn work(&self, shutdown: &CancellationToken) -> Result<(), Error> {
         let looked_at = self.meta.clock().now();
         if self.run_next(shutdown).await? {
             return Ok(());
         }
         match self.wait_for_work(looked_at, shutdown).await {
-            Some(job) => self.run(&job, shutdown).await,
+            Some(claimed) => self.run(&claimed, shutdown).await,
             None => Ok(()),
         }
     }
 
-    /// Waits until there may be something in the queue, or something is handed over. What was due
-    /// before `looked_at` and was not claimed is of an organisation that has enough jobs running:
-    /// the worker that ends one of them takes it.
+    /// Waits until there may be a job to claim, or this process adds one and hands it over.
+    ///
+    /// A job that was due before `looked_at` and was not claimed belongs to an organisation with
+    /// as many running jobs as it may have. The worker that ends one of them claims it.
     async fn wait_for_work(
         &self,
         looked_at: Timestamp,
@@ -246,105 +223,39 @@ impl Jobs {
         }
         offer.withdraw()
     }
+}
 
-    async fn see_through(
-        &self,
-        job: &ClaimedJob,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<()> {
-        let id = report_of(job)?;
-        let task = self.meta.report_task(id).await.context("load the report")?;
-        let Some(task) = task else {
-            // Deleted meanwhile.
-            self.meta.finish_job(job).await?;
-            return Ok(());
-        };
-        if let Some(failure) = lost_too_often(job) {
-            tracing::error!(report.id = %id, attempt = job.attempt, "a report failed: nobody who began it came back");
-            self.meta.fail_report(job, id, &failure).await?;
-            return Ok(());
-        }
-        let began = Instant::now();
-        let dimension = task.report.order.dimension.name();
-        let told = Arc::new(AtomicU8::new(0));
-        let progress = {
-            let told = Arc::clone(&told);
-            Arc::new(move |percent| told.store(percent, Ordering::Relaxed))
-        };
-        let outcome = tokio::select! {
-            made = make_report(self, job, &task, progress) => made,
-            () = self.keep(job, &task, &told) => return Ok(()),
-            () = shutdown.cancelled() => return self.give_back(job).await,
-        };
-        let seconds = began.elapsed().as_secs_f64();
-        let name = match &outcome {
-            Ok(()) => "succeeded",
-            Err(error) if matches!(judge(error, job.attempt), Verdict::Refuse(_)) => "refused",
-            Err(_) => "failed",
-        };
-        self.metrics.report_ended(dimension, name, seconds);
-        match outcome {
-            Ok(()) => {
-                tracing::info!(report.id = %id, dimension, duration_ms = began.elapsed().as_millis(), "made a report");
-                Ok(())
-            }
-            Err(error) => self.settle(job, &task, &error).await,
-        }
-    }
+/// Whether attempts with each memory profile were lost, so that there is none left to try.
+fn has_lost_every_profile(claimed: &ClaimedJob) -> bool {
+    claimed.lost >= Query::WAYS
+}
 
-    /// Renews the lease and tells how far the report is; ends when the lease is lost. The first renewal
-    /// comes soon: from there on the job counts as lost if its process ends.
-    async fn keep(&self, job: &ClaimedJob, task: &ReportTask, told: &AtomicU8) {
-        let lease = u64::try_from(self.config.lease_ms).unwrap_or(0);
-        let mut ticks = tokio::time::interval(Duration::from_millis((lease / 30).max(1)));
-        let mut shown = 0;
-        for tick in 1_u64.. {
-            ticks.tick().await;
-            let percent = told.load(Ordering::Relaxed);
-            if percent != shown {
-                shown = percent;
-                if let Err(error) = self.meta.set_progress(task.report.id, percent).await {
-                    tracing::warn!(%error, "progress could not be stored");
-                }
-            }
-            if (tick == HELD_TICK || tick % 10 == 0) && self.has_lost(job).await {
-                return;
-            }
-        }
-    }
-
-    async fn settle(
-        &self,
-        job: &ClaimedJob,
-        task: &ReportTask,
-        error: &anyhow::Error,
-    ) -> anyhow::Result<()> {
-        self.note_damage(error);
-        let id = task.report.id;
-        let reason = format!("{error:#}");
-        match judge(error, job.attempt) {
-            Verdict::TryAgain => {
-                tracing::warn!(report.id = %id, attempt = job.attempt, error = reason, "a report could not be made yet");
-                self.try_again(job, &reason).await?;
-            }
-            Verdict::Refuse(failure) => {
-                tracing::info!(report.id = %id, reason = failure.reason, "a report asks for too much");
-                self.meta.fail_report(job, id, &failure).await?;
-            }
-            Verdict::Fail(failure) => {
-                tracing::error!(report.id = %id, attempt = job.attempt, error = reason, "a report failed");
-                self.meta.fail_report(job, id, &failure).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn later(&self, millis: i64) -> Timestamp {
-        self.meta.clock().now().saturating_add_millis(millis)
+/// Logs a failed attempt that is tried again. It is an error if nothing else would ever be logged
+/// about it: such a job is not given up.
+fn log_failed(claimed: &ClaimedJob, error: &Error, is_given_up_later: bool) {
+    let (name, about, attempt) = (&claimed.name, &claimed.payload, claimed.attempt);
+    let reason = ErrorChain(error).to_string();
+    // Busy: a quota of the organisation is used up, or another process holds a lock.
+    if is_given_up_later || error.kind() == ErrorKind::Busy {
+        tracing::warn!(
+            job.name = name,
+            job.about = about,
+            attempt,
+            error = reason,
+            "a job failed; it is tried again"
+        );
+    } else {
+        tracing::error!(
+            job.name = name,
+            job.about = about,
+            attempt,
+            error = reason,
+            "a job failed; it is tried again"
+        );
     }
 }
 
-/// Waits, but not past a shutdown.
+/// Waits, at most until the shutdown.
 pub(crate) async fn wait(time: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}

@@ -1,6 +1,5 @@
-//! The daily watch-time report, made at a request: of the views that began on a day.
+//! The daily watch-time report of the views that began on a day. It is made within a request.
 
-use anyhow::Context;
 use showreport_lake::{ReportPath, Variant};
 use showreport_meta::DayFile;
 use showreport_model::bulk::ReportType;
@@ -8,34 +7,35 @@ use showreport_model::record::EventKind;
 use showreport_model::{OrgId, ReportDay, ReportId};
 use showreport_query::Output;
 
+use crate::error::{Doing, Error};
 use crate::jobs::Jobs;
 use crate::make_bulk_report::day_order;
 
-/// There is one: nothing is tried again behind the caller's back.
+/// A failure is returned to the client instead of being tried again, so there is one attempt.
 const ATTEMPT: u32 = 1;
 
 impl Jobs {
-    /// Makes the file of a day, of events of these kinds, to be kept for so long.
+    /// Makes the file of a day from the events whose kind `takes` accepts.
     pub async fn make_started_views(
         &self,
         org: &OrgId,
         day: ReportDay,
         takes: impl Fn(Option<EventKind>) -> bool,
         kept_ms: i64,
-    ) -> anyhow::Result<DayFile> {
+    ) -> Result<DayFile, Error> {
         let has_room = self.meta.ensure_day_file_room(org).await;
-        has_room.context("look for room for a file")?;
-        let zone = self.meta.zone(org).await.context("read the zone")?;
+        has_room.doing("look for room for a file")?;
+        let zone = self.meta.zone(org).await.doing("read the zone")?;
         let question = day_order(org, ReportType::WatchTime, &zone, day)?;
         self.flush_org(org).await?;
-        let heads = self.meta.heads().await.context("read the heads")?;
+        let heads = self.meta.heads().await.doing("read the heads")?;
         let events = self
             .query
             .events_of_day(&question, &heads)
             .await
-            .context("find the events of the day")?;
+            .doing("find the events of the day")?;
         let events = self.meta.events_by_id(org, &events).await;
-        let mut events = events.context("read what the events are")?;
+        let mut events = events.doing("read what the events are")?;
         events.retain(|_, event| takes(event.kind));
         let id = ReportId::generate();
         let files = self.lake.report_files();
@@ -46,7 +46,7 @@ impl Jobs {
             .query
             .write_started_views(&question, &heads, events, output)
             .await
-            .context("write the file of the day")?;
+            .doing("write the file of the day")?;
         let made = DayFile {
             id,
             org: org.clone(),
@@ -54,7 +54,7 @@ impl Jobs {
             expires_at: self.meta.clock().now().saturating_add_millis(kept_ms),
         };
         let noted = self.meta.add_day_file(&made).await;
-        noted.context("note the file of the day")?;
+        noted.doing("store the file of the day")?;
         Ok(made)
     }
 }

@@ -1,17 +1,17 @@
-//! [`CheckedStore`]: an object store that gives no byte that it was not given.
+//! [`CheckedStore`]: an object store that compares everything it reads with checksums.
 //!
-//! Pages of Parquet files and entries of the Delta log have no checksums. So
-//! beside each file lies a small one with the checksums of its blocks, under the
-//! same name in a directory of its own where no other reader looks. It is stored
-//! **before** the file has its name and goes after it, so a file is never without.
-//! Every range that is read is read in whole blocks and compared: what does not
-//! match is an error that names the file ([`Damage`]), never bytes.
+//! Pages of Parquet files and entries of the Delta log have no checksums. So a second file holds the
+//! checksums of each file's blocks, under the same name below [`CHECKSUMS`]. It is stored **before**
+//! the file gets its name and deleted after it, so a file always has its checksums.
+//! A range is read in whole blocks. A block that does not match is returned as an error that names
+//! the file ([`Damage`]), and never as bytes.
 //!
-//! Two writers must not make the same name at once: the log is written under the
-//! flush lock, and all other names are random or of one attempt.
+//! Two writers must not create the same name at once: the log is written under the flush lock, and
+//! all other names are random or belong to one attempt.
 
-mod known;
-mod sums;
+mod cache;
+mod checksums;
+mod ranges;
 mod upload;
 
 use std::ops::Range;
@@ -29,57 +29,74 @@ use object_store::{
 };
 use showreport_model::Damage;
 
-use crate::damaged::DamagedFiles;
+use crate::damaged::{DamagedFiles, FoundDamage};
 use crate::durable::lies_in;
-use known::Known;
-use sums::{BLOCK_BYTES, Summing, Sums};
+use cache::ChecksumCache;
+use checksums::{BLOCK_BYTES, Checksums, ChecksumsBuilder};
+use ranges::{cut, merged};
 use upload::CheckedUpload;
 
-/// Where checksums lie, under the names of their files.
-const SUMS: &str = ".sums";
+/// The directory of the files with checksums.
+const CHECKSUMS: &str = ".sums";
 
-/// Read at once where a file goes out as a stream.
+/// What a stream reads at once.
 const PIECE_BYTES: u64 = 64 * BLOCK_BYTES;
 
-/// The one file that is written again and again. It only says where a reader of
-/// the log may begin, and one that is damaged, or whose checksums a crash has left
-/// behind or ahead, is as good as none.
+/// The one file that is overwritten. It only says where a reader of the log may begin. If it is
+/// damaged, or a crash has left it with the checksums of another version, it is treated as missing.
 const HINT: &str = "_last_checkpoint";
 
-/// A store whose every byte is compared with its checksum when it is read.
 #[derive(Debug)]
 pub(crate) struct CheckedStore<S> {
     shared: Arc<Shared<S>>,
+    /// What the operation that reads through this handle has found.
+    found: FoundDamage,
 }
 
 #[derive(Debug)]
 struct Shared<S> {
     inner: S,
-    /// What the operator knows the store as.
+    /// The name of the store's directory, with which the names of damaged files begin.
     name: String,
-    known: Known,
+    cache: ChecksumCache,
     damaged: DamagedFiles,
 }
 
 impl<S> Clone for CheckedStore<S> {
     fn clone(&self) -> Self {
-        let shared = self.shared.clone();
-        Self { shared }
+        Self {
+            shared: self.shared.clone(),
+            found: self.found.clone(),
+        }
     }
 }
 
 impl<S: ObjectStore> CheckedStore<S> {
-    /// Checks what is read from `inner`, which the operator knows by this name.
+    /// Checks what is read from `inner`, a directory of this name.
     pub(crate) fn new(inner: S, name: &str) -> Self {
         let name = name.to_owned();
         Self {
             shared: Arc::new(Shared {
                 inner,
                 name,
-                known: Known::default(),
+                cache: ChecksumCache::default(),
                 damaged: DamagedFiles::default(),
             }),
+            found: FoundDamage::default(),
         }
+    }
+
+    /// The same store for another operation, whose damage goes to `found`.
+    pub(crate) fn for_operation(&self, found: &FoundDamage) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            found: found.clone(),
+        }
+    }
+
+    /// What was found through this handle.
+    pub(crate) fn found(&self) -> &FoundDamage {
+        &self.found
     }
 
     /// The store itself, unchecked.
@@ -87,66 +104,66 @@ impl<S: ObjectStore> CheckedStore<S> {
         &self.shared.inner
     }
 
-    /// The files that were found damaged.
+    /// The files that were found damaged through any handle.
     pub(crate) fn damaged_files(&self) -> &DamagedFiles {
         &self.shared.damaged
     }
 
-    /// What the operator knows a file as.
+    /// The name of a file in messages.
     pub(crate) fn name_of(&self, location: &Path) -> String {
         format!("{}/{location}", self.shared.name)
     }
 
-    /// The path in the store of a file that damage was reported of; of checksums, that of their file.
+    /// The path of a file with this name; of a file of checksums, the path of the file they belong to.
     pub(crate) fn location_of(&self, file: &str) -> Option<Path> {
         let location = file.strip_prefix(&self.shared.name)?.strip_prefix('/')?;
         let sums = location
-            .strip_prefix(SUMS)
+            .strip_prefix(CHECKSUMS)
             .and_then(|it| it.strip_prefix('/'));
         Path::parse(sums.unwrap_or(location)).ok()
     }
 
-    async fn put_sums(&self, location: &Path, sums: &Sums) -> Result<()> {
+    async fn put_checksums(&self, location: &Path, sums: &Checksums) -> Result<()> {
         let payload = sums.encode(location).into();
-        self.inner().put(&sums_of(location), payload).await?;
+        self.inner().put(&checksums_of(location), payload).await?;
         Ok(())
     }
 
-    async fn sums(&self, location: &Path) -> Result<Arc<Sums>> {
-        if let Some(known) = self.shared.known.find(location) {
-            return Ok(known);
+    async fn sums(&self, location: &Path) -> Result<Arc<Checksums>> {
+        if let Some(cached) = self.shared.cache.find(location) {
+            return Ok(cached);
         }
-        let sums = Arc::new(self.stored_sums(location).await?);
-        self.shared.known.keep(location, &sums);
+        let sums = Arc::new(self.stored_checksums(location).await?);
+        self.shared.cache.keep(location, &sums);
         Ok(sums)
     }
 
-    async fn stored_sums(&self, location: &Path) -> Result<Sums> {
-        let place = sums_of(location);
+    async fn stored_checksums(&self, location: &Path) -> Result<Checksums> {
+        let place = checksums_of(location);
         let stored = match self.inner().get(&place).await {
             Ok(stored) => stored.bytes().await?,
             Err(Error::NotFound { .. }) => {
-                // Where there is no file either, that is what the caller should learn.
+                // If the file itself is missing, that is the error.
                 self.inner().head(location).await?;
                 return Err(self.damaged(&place, "it is missing, so its file cannot be checked"));
             }
             Err(error) => return Err(error),
         };
-        Sums::decode(location, &stored)
+        Checksums::decode(location, &stored)
             .ok_or_else(|| self.damaged(&place, "it does not match its own checksum"))
     }
 
-    /// Bytes of whole blocks, checked.
+    /// Reads and checks whole blocks.
     async fn read(
         &self,
         location: &Path,
-        sums: &Sums,
+        sums: &Checksums,
         blocks: &[Range<u64>],
     ) -> Result<Vec<Bytes>> {
         let read = match self.inner().get_ranges(location, blocks).await {
             Ok(read) => read,
             Err(error) => {
-                // A file that was cut, or is gone, fails to be read in ways of the system's own.
+                // A file that is shorter or missing fails with various errors of the system.
                 self.described(location, GetOptions::default()).await?;
                 return Err(error);
             }
@@ -163,11 +180,11 @@ impl<S: ObjectStore> CheckedStore<S> {
         Ok(read)
     }
 
-    /// The bytes of a range, piece by piece, checked.
+    /// Reads and checks a range, piece by piece.
     fn stream(
         &self,
         location: Path,
-        sums: Arc<Sums>,
+        sums: Arc<Checksums>,
         range: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes>> {
         let store = self.clone();
@@ -191,15 +208,15 @@ impl<S: ObjectStore> CheckedStore<S> {
         .boxed()
     }
 
-    /// What the store says of a file, if it is as long as it was written.
+    /// The metadata of a file, if it is as long as it was written.
     ///
-    /// The query engine takes a data file that is gone or empty for one without rows, so of
-    /// these it must learn here. Other files are asked for to learn whether they are there.
+    /// The query engine reads a data file that is missing or empty as one without rows, so that is
+    /// an error here. Other files may be missing: their readers ask whether they exist.
     async fn described(
         &self,
         location: &Path,
         options: GetOptions,
-    ) -> Result<(GetResult, Arc<Sums>)> {
+    ) -> Result<(GetResult, Arc<Checksums>)> {
         let described = GetOptions {
             head: true,
             range: None,
@@ -208,7 +225,7 @@ impl<S: ObjectStore> CheckedStore<S> {
         let found = match self.inner().get_opts(location, described).await {
             Err(Error::NotFound { path, source }) if is_data(location) => {
                 let gone = Error::NotFound { path, source };
-                let was_written = self.inner().head(&sums_of(location)).await.is_ok();
+                let was_written = self.inner().head(&checksums_of(location)).await.is_ok();
                 return Err(if was_written {
                     self.damaged(location, "it is missing")
                 } else {
@@ -225,14 +242,15 @@ impl<S: ObjectStore> CheckedStore<S> {
         Ok((found, sums))
     }
 
-    /// Damage of a file of this store, in the operator's words. It is noted, whatever asked for the file.
+    /// Damage of a file of this store. It is added to both lists: the operation's and the process's.
     pub(crate) fn damage(&self, location: &Path, problem: &str) -> Damage {
         let damage = Damage {
             file: self.name_of(location),
             problem: problem.to_owned(),
         };
         if !is_hint(location) {
-            self.shared.damaged.note(&damage);
+            self.shared.damaged.add(&damage);
+            self.found.add(&damage);
         }
         damage
     }
@@ -244,7 +262,7 @@ impl<S: ObjectStore> CheckedStore<S> {
         }
     }
 
-    /// Refuses a name that is taken, before the checksums of what has it are written over.
+    /// Fails if the name is taken, before the checksums of the file with that name are overwritten.
     async fn ensure_free(&self, location: &Path) -> Result<()> {
         match self.inner().head(location).await {
             Err(Error::NotFound { .. }) => Ok(()),
@@ -256,52 +274,51 @@ impl<S: ObjectStore> CheckedStore<S> {
         }
     }
 
-    async fn forget_sums(&self, location: &Path) -> Result<()> {
-        self.shared.known.forget(location);
-        match self.inner().delete(&sums_of(location)).await {
+    async fn forget_checksums(&self, location: &Path) -> Result<()> {
+        self.shared.cache.forget(location);
+        match self.inner().delete(&checksums_of(location)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-fn sums_of(location: &Path) -> Path {
-    Path::from_iter([SUMS])
+/// An error of the store as an error of the lake: the damage, or else what `other` makes of it.
+///
+/// For callers without a library in between, which would make text of the error.
+pub(crate) fn failed(error: Error, other: impl FnOnce(Error) -> crate::Error) -> crate::Error {
+    match damage_of(&error) {
+        Some(damage) => damage.clone().into(),
+        None => other(error),
+    }
+}
+
+/// The damage that the store itself reports with an error.
+fn damage_of(error: &Error) -> Option<&Damage> {
+    match error {
+        Error::Generic { source, .. } => source.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn checksums_of(location: &Path) -> Path {
+    Path::from_iter([CHECKSUMS])
         .parts()
         .chain(location.parts())
         .collect()
 }
 
-fn is_sums(location: &Path) -> bool {
-    lies_in(location, SUMS)
+fn is_checksums(location: &Path) -> bool {
+    lies_in(location, CHECKSUMS)
 }
 
-/// Whether it is a file of a table's rows. Their names are random, so none is given twice.
+/// Whether it is a data file of a table. Their names are random, so none is used twice.
 fn is_data(location: &Path) -> bool {
     location.extension() == Some("parquet") && !location.as_ref().contains("/_delta_log/")
 }
 
 fn is_hint(location: &Path) -> bool {
     location.filename() == Some(HINT)
-}
-
-/// The part of some bytes that begin and end where `around` does.
-fn cut(around: &Range<u64>, bytes: &Bytes, wanted: &Range<u64>) -> Bytes {
-    let place = |at: u64| usize::try_from(at - around.start).expect("it was read into memory");
-    bytes.slice(place(wanted.start)..place(wanted.end))
-}
-
-/// Ranges that touch or overlap as one, in their order.
-fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => merged.push(range),
-        }
-    }
-    merged
 }
 
 fn wrong_range(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -329,7 +346,8 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
         if options.mode == PutMode::Create {
             self.ensure_free(location).await?;
         }
-        self.put_sums(location, &Sums::of(&payload)).await?;
+        self.put_checksums(location, &Checksums::of(&payload))
+            .await?;
         self.inner().put_opts(location, payload, options).await
     }
 
@@ -343,7 +361,7 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
             store: self.clone(),
             location: location.clone(),
             inner,
-            summing: Summing::default(),
+            checksums: ChecksumsBuilder::default(),
         }))
     }
 
@@ -406,7 +424,7 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
             .and_then(move |location| {
                 let store = store.clone();
                 async move {
-                    store.forget_sums(&location).await?;
+                    store.forget_checksums(&location).await?;
                     Ok(location)
                 }
             })
@@ -414,7 +432,7 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        without_sums(self.inner().list(prefix))
+        without_checksums(self.inner().list(prefix))
     }
 
     fn list_with_offset(
@@ -422,13 +440,17 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        without_sums(self.inner().list_with_offset(prefix, offset))
+        without_checksums(self.inner().list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let mut listed = self.inner().list_with_delimiter(prefix).await?;
-        listed.common_prefixes.retain(|prefix| !is_sums(prefix));
-        listed.objects.retain(|object| !is_sums(&object.location));
+        listed
+            .common_prefixes
+            .retain(|prefix| !is_checksums(prefix));
+        listed
+            .objects
+            .retain(|object| !is_checksums(&object.location));
         Ok(listed)
     }
 
@@ -437,7 +459,7 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
             self.ensure_free(to).await?;
         }
         let sums = self.sums(from).await?;
-        self.put_sums(to, &sums).await?;
+        self.put_checksums(to, &sums).await?;
         self.inner().copy_opts(from, to, options).await
     }
 
@@ -446,17 +468,17 @@ impl<S: ObjectStore> ObjectStore for CheckedStore<S> {
             self.ensure_free(to).await?;
         }
         let sums = self.sums(from).await?;
-        self.put_sums(to, &sums).await?;
+        self.put_checksums(to, &sums).await?;
         self.inner().rename_opts(from, to, options).await?;
-        self.forget_sums(from).await
+        self.forget_checksums(from).await
     }
 }
 
-fn without_sums(
+fn without_checksums(
     listed: BoxStream<'static, Result<ObjectMeta>>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     listed
-        .try_filter(|object| std::future::ready(!is_sums(&object.location)))
+        .try_filter(|object| std::future::ready(!is_checksums(&object.location)))
         .boxed()
 }
 
@@ -464,7 +486,7 @@ fn no_hint(location: &Path, error: Error) -> Error {
     if matches!(error, Error::NotFound { .. }) {
         return error;
     }
-    tracing::warn!(file = %location, %error, "a damaged hint is left aside");
+    tracing::warn!(file = %location, %error, "a damaged hint is not used");
     Error::NotFound {
         path: location.to_string(),
         source: Box::new(error),

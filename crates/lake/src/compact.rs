@@ -18,6 +18,7 @@ use fail::fail_point;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
 use showreport_meta::{Meta, NewHead, NewHeads};
@@ -136,14 +137,27 @@ fn tier(bytes: u64) -> u32 {
 }
 
 /// Writes the merged files of a plan. No version has them yet.
-pub(crate) async fn merge(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
-    with_fact!(plan.table, F => merge_rows::<F>(plan, bytes_target).await)
+///
+/// The files are read through `store` and not through the table: merges run beside other operations
+/// on the tables, and each must find only its own damage.
+pub(crate) async fn merge(
+    plan: &Plan,
+    store: &Store,
+    bytes_target: u64,
+) -> Result<Vec<Add>, Error> {
+    let merged = with_fact!(plan.table, F => merge_rows::<F>(plan, store, bytes_target).await);
+    merged.map_err(|error| store.found().explain(error))
 }
 
-async fn merge_rows<F: Fact>(plan: &Plan, bytes_target: u64) -> Result<Vec<Add>, Error> {
+async fn merge_rows<F: Fact>(
+    plan: &Plan,
+    store: &Store,
+    bytes_target: u64,
+) -> Result<Vec<Add>, Error> {
+    let store = Arc::new(PrefixStore::new(store.clone(), location(F::TABLE)));
     let mut files = Vec::new();
     for old in &plan.files {
-        let file = read_file(plan.delta.object_store(), old.path.clone(), F::TABLE).await;
+        let file = read_file(store.clone(), old.path.clone(), F::TABLE).await;
         files.push(file.map_err(|source| Error::ReadFile {
             table: F::TABLE,
             source: source.into(),

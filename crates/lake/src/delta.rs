@@ -15,6 +15,7 @@ use showreport_model::facts::Table;
 use showreport_model::{ErrorKind, Failure};
 use url::Url;
 
+use crate::damaged::FoundDamage;
 use crate::log::{self, COMMITS, Entry, location};
 use crate::schema::kernel_schema;
 use crate::{Error, Store};
@@ -36,13 +37,15 @@ pub(crate) async fn load(store: &Store, table: Table, version: u64) -> Result<De
     Ok(delta)
 }
 
-/// Updates a table to a version that must be there.
+/// Updates a table to a version that must be there. `store` is the handle that the table was loaded
+/// with.
 pub(crate) async fn update_to(
     store: &Store,
     table: Table,
     delta: &mut DeltaTable,
     version: u64,
 ) -> Result<(), Error> {
+    store.found().clear();
     let updated = delta.update_incremental(Some(version)).await;
     if updated.is_ok() && delta.version() == Some(version) {
         return Ok(());
@@ -58,6 +61,7 @@ pub(crate) async fn update_to(
 
 /// The cause why a version cannot be loaded: the file that its log lacks, or else `error`.
 async fn explained(store: &Store, table: Table, version: u64, error: Error) -> Error {
+    let error = store.found().explain(error);
     if error.kind() != ErrorKind::Unavailable {
         return error;
     }
@@ -106,7 +110,8 @@ impl Newest {
                 let schema = kernel_schema(table)?;
                 create(&store, table, &schema)
                     .await
-                    .map_err(|source| Error::CreateTable { table, source })?;
+                    .map_err(|source| Error::CreateTable { table, source })
+                    .map_err(|error| store.found().explain(error))?;
             }
         }
         Self::load(store, known).await
@@ -125,6 +130,11 @@ impl Newest {
         } else {
             columns_of(table, newest)
         }
+    }
+
+    /// What the present operation on the tables has found. Operations run one at a time.
+    pub(crate) fn found(&self) -> &FoundDamage {
+        self.store.found()
     }
 
     /// The newest version of a table, whether it counts or not.
@@ -198,7 +208,7 @@ async fn newest(store: &Store, table: Table, known: &KnownLake) -> Result<DeltaT
     let mut delta = unloaded(store, table);
     match (delta.load().await, known.heads.get(&table)) {
         (Ok(()), _) => Ok(delta),
-        (Err(source), None) => Err(Error::LoadTable { table, source }),
+        (Err(source), None) => Err(store.found().explain(Error::LoadTable { table, source })),
         (Err(source), Some(&head)) => {
             let error = Error::LoadTable { table, source };
             Err(explained(store, table, head, error).await)

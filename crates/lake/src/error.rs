@@ -100,9 +100,6 @@ impl Failure for Error {
         if is_storage_full(self) {
             return ErrorKind::StorageFull;
         }
-        if Damage::below(self).is_some() {
-            return ErrorKind::Damaged;
-        }
         match self {
             Self::Meta { source } => source.kind(),
             Self::FileGone => ErrorKind::Gone,
@@ -121,6 +118,14 @@ impl Failure for Error {
             | Self::Vacuum { .. }
             | Self::ReportFile { .. }
             | Self::ShuttingDown => ErrorKind::Unavailable,
+        }
+    }
+
+    fn damage(&self) -> Option<&Damage> {
+        match self {
+            Self::Damaged { damage } => Some(damage),
+            Self::Meta { source } => source.damage(),
+            _ => None,
         }
     }
 }

@@ -59,6 +59,8 @@ impl Exclusive {
             newest = self.newest.clone().lock_owned() => newest,
             () = self.stopping.cancelled() => return Err(Error::ShuttingDown),
         };
+        let found = newest.found().clone();
+        found.clear();
         let lock = self.lock.clone();
         // Set once: by the thread when it begins the work, or here when the wait ends. The thread
         // may get the lock at the moment in which the process stops.
@@ -71,7 +73,7 @@ impl Exclusive {
             }
             let done = work(newest).await;
             drop(held);
-            done
+            done.map_err(|error| found.explain(error))
         });
         tokio::pin!(running);
         tokio::select! {

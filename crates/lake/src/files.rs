@@ -8,10 +8,12 @@ use object_store::path::Path;
 use serde::Deserialize;
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
-use showreport_model::{Damage, EventId, OrgId, Timestamp, Window};
+use showreport_model::{EventId, OrgId, Timestamp, Window};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+use crate::checked::failed;
+use crate::damaged::FoundDamage;
 use crate::delta::{load, update_to};
 use crate::log::location;
 use crate::{Error, Store};
@@ -44,6 +46,8 @@ pub(crate) struct Files {
 /// A loaded version of a table.
 #[derive(Debug, Clone)]
 struct Loaded {
+    /// The handle that the table was loaded with, so that its damage is told from that of others.
+    store: Store,
     delta: DeltaTable,
     version: u64,
     files: Arc<[FileEntry]>,
@@ -103,13 +107,10 @@ impl Files {
                 }
                 Err(object_store::Error::NotFound { .. }) => "it is missing".to_owned(),
                 Err(error) => {
-                    return Err(match Damage::below(&error) {
-                        Some(damage) => damage.into(),
-                        None => Error::ReadFile {
-                            table,
-                            source: error.into(),
-                        },
-                    });
+                    return Err(failed(error, |error| Error::ReadFile {
+                        table,
+                        source: error.into(),
+                    }));
                 }
             };
             return Err(self.store.damage(path, &problem).into());
@@ -125,25 +126,29 @@ impl Files {
                 // The version of a report that pinned its heads earlier. Later requests need the
                 // newer version, so that one stays in memory.
                 drop(loaded);
-                let delta = load(&self.store, table, version).await?;
-                return Ok(Loaded::new(delta, table, version)?.files);
+                return Ok(self.load(table, version).await?.files);
             }
             Some(known) => {
-                let mut delta = known.delta.clone();
-                update_to(&self.store, table, &mut delta, version).await?;
-                delta
+                let (store, mut delta) = (known.store.clone(), known.delta.clone());
+                update_to(&store, table, &mut delta, version).await?;
+                Loaded::new((store, delta), table, version)?
             }
-            None => load(&self.store, table, version).await?,
+            None => self.load(table, version).await?,
         };
-        let newer = Loaded::new(newer, table, version)?;
         let files = newer.files.clone();
         *loaded = Some(newer);
         Ok(files)
     }
+
+    async fn load(&self, table: Table, version: u64) -> Result<Loaded, Error> {
+        let store = self.store.for_operation(&FoundDamage::default());
+        let delta = load(&store, table, version).await?;
+        Loaded::new((store, delta), table, version)
+    }
 }
 
 impl Loaded {
-    fn new(delta: DeltaTable, table: Table, version: u64) -> Result<Self, Error> {
+    fn new((store, delta): (Store, DeltaTable), table: Table, version: u64) -> Result<Self, Error> {
         let snapshot = delta.snapshot();
         let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
         let root = location(table);
@@ -163,6 +168,7 @@ impl Loaded {
         });
         let files = files.collect();
         Ok(Self {
+            store,
             delta,
             version,
             files,

@@ -8,7 +8,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use showreport_meta::Meta;
 use showreport_model::facts::{Collected, Table};
 use showreport_model::report::Heads;
-use showreport_model::{Damage, ErrorKind, Failure, OrgId};
+use showreport_model::{ErrorKind, Failure, OrgId};
 use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
@@ -18,7 +18,9 @@ use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::new_columns;
 use crate::vacuum;
-use crate::{Config, DamagedFiles, DataFile, DurableStore, Error, Metrics, ReportFiles, Store};
+use crate::{
+    Config, DamagedFiles, DataFile, DurableStore, Error, FoundDamage, Metrics, ReportFiles, Store,
+};
 
 /// Damaged files that are read again in one round at most. Each is read up to its first damaged
 /// block.
@@ -53,7 +55,7 @@ impl Lake {
     /// Opens the lake: creates tables and columns that are missing, and removes what processes
     /// that died left unfinished.
     ///
-    /// Refuses a lake and a database that are not of the same time ([`Damage`]).
+    /// Refuses a lake and a database that are not of the same time ([`Error::Damaged`]).
     pub async fn open(config: &Config, meta: Meta) -> Result<Self, Error> {
         let (root, lock) = (config.root.clone(), config.lock.clone());
         let known = meta.known_lake().await?;
@@ -63,19 +65,20 @@ impl Lake {
                 DurableStore::open(&root).map_err(|source| Error::OpenStore { source })?;
             let name = root.file_name().unwrap_or(root.as_os_str());
             let store = Store::new(durable, &name.to_string_lossy());
-            match Newest::load(store.clone(), &known).await {
+            let for_newest = || store.for_operation(&FoundDamage::default());
+            match Newest::load(for_newest(), &known).await {
                 Ok(newest) => {
                     if !new_columns::are_due(&newest, &known).await? {
                         return Ok((store, newest));
                     }
                 }
-                Err(error) if Damage::below(&error).is_some() => return Err(error),
+                Err(error) if error.kind() == ErrorKind::Damaged => return Err(error),
                 Err(_) => {}
             }
             // Creating tables and adding columns needs the lock. Only the first start of a version
             // waits here: an import may hold the lock for long, and a start must not wait for it.
             let held = take_lock(&lock)?;
-            let mut newest = Newest::open(store.clone(), &known).await?;
+            let mut newest = Newest::open(for_newest(), &known).await?;
             new_columns::add(&adding_meta, &mut newest).await?;
             drop(held);
             Ok((store, newest))
@@ -98,9 +101,9 @@ impl Lake {
         })
     }
 
-    /// The store. Paths that the lake returns begin at its root.
-    pub fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(self.shared.store.clone())
+    /// The store, for one operation. Paths that the lake returns begin at its root.
+    pub fn store(&self, found: &FoundDamage) -> Arc<dyn ObjectStore> {
+        Arc::new(self.shared.store.for_operation(found))
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -199,8 +202,9 @@ impl Lake {
     /// them meanwhile.
     async fn carry_out(&self, plan: compact::Plan) -> Result<Option<usize>, Error> {
         let bytes_target = self.shared.config.file_bytes_target;
+        let store = self.shared.store.for_operation(&FoundDamage::default());
         let merging = move || async move {
-            let merged = compact::merge(&plan, bytes_target).await?;
+            let merged = compact::merge(&plan, &store, bytes_target).await?;
             Ok((plan, merged))
         };
         let (plan, merged) = run_aside(merging).await?;
@@ -269,8 +273,8 @@ impl Lake {
                 None => true,
             };
             if is_right {
-                tracing::info!(file, "a damaged file was replaced");
-                store.damaged_files().forget(&file);
+                tracing::info!(file, "a damaged file was restored or deleted");
+                store.damaged_files().remove(&file);
             }
         }
     }

@@ -32,7 +32,7 @@ mod testing;
 use checked::CheckedStore;
 pub use compact::Compacted;
 pub use config::Config;
-pub use damaged::DamagedFiles;
+pub use damaged::{DamagedFiles, FoundDamage};
 use durable::DurableStore;
 pub use error::Error;
 pub use files::{DataFile, Sought};

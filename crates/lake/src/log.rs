@@ -13,6 +13,7 @@ use showreport_meta::{EntryDigest, KnownLake};
 use showreport_model::Damage;
 use showreport_model::facts::Table;
 
+use crate::checked::failed;
 use crate::{Error, Store};
 
 /// The directory of the tables in the store.
@@ -66,7 +67,7 @@ pub(crate) async fn entry(
     table: Table,
     version: u64,
 ) -> Result<Option<Entry>, Error> {
-    let failed = |source| Error::ReadLog { table, source };
+    let failed = |error| failed(error, |source| Error::ReadLog { table, source });
     let text = match store.get(&path_of(table, version)).await {
         Ok(found) => found.bytes().await.map_err(failed)?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -133,7 +134,7 @@ pub(crate) fn demand_database(table: Table, entry: &Entry, commits: i64) -> Resu
 /// was written. Called when a version cannot be loaded, to find the cause.
 pub(crate) async fn demand_whole(store: &Store, table: Table, version: u64) -> Result<(), Error> {
     let log = log_of(table);
-    let failed = |source| Error::ReadLog { table, source };
+    let failed = |error| failed(error, |source| Error::ReadLog { table, source });
     let files: Vec<_> = store.list(Some(&log)).try_collect().await.map_err(failed)?;
     let numbered = files.iter().filter_map(|file| {
         let name = file.location.filename()?;

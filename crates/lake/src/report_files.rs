@@ -18,6 +18,7 @@ use showreport_model::{OrgId, ReportId, is_storage_full};
 use tokio::io::AsyncWrite;
 use tokio::sync::Semaphore;
 
+use crate::checked;
 use crate::{DurableStore, Error, Store};
 
 /// The directory of the files of reports in the store.
@@ -166,10 +167,10 @@ impl ReportFiles {
     }
 }
 
-fn failed(source: object_store::Error) -> Error {
-    match source {
+fn failed(error: object_store::Error) -> Error {
+    match error {
         object_store::Error::NotFound { .. } => Error::FileGone,
-        source => Error::ReportFile { source },
+        error => checked::failed(error, |source| Error::ReportFile { source }),
     }
 }
 

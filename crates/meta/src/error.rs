@@ -297,4 +297,11 @@ impl Failure for Error {
             | Self::Random(_) => ErrorKind::Internal,
         }
     }
+
+    fn damage(&self) -> Option<&Damage> {
+        match self {
+            Self::Damaged { damage } => Some(damage),
+            _ => None,
+        }
+    }
 }

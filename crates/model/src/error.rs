@@ -1,44 +1,64 @@
-//! The few kinds of failure that every crate sorts its errors into.
+//! The kinds of failure that every crate sorts its errors into.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 
+use crate::damage::Damage;
+
 /// What went wrong, as far as a caller can act on it.
-///
-/// Each kind has one answer on every surface; the server maps them in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request contradicts the contract; sending it again cannot help.
     Invalid,
-    /// The caller did not say who it is.
+    /// The request carries no valid token.
     Unauthenticated,
-    /// The caller is known and may not do this.
-    Forbidden,
-    /// There is no such thing for this caller.
+    /// The organisation has no such thing.
     NotFound,
     /// The request contradicts the present state.
     Conflict,
-    /// It existed, and its bytes are no longer kept.
+    /// It existed, and its file was deleted.
     Gone,
-    /// Too much at the moment; the same request works later.
+    /// A limit is reached; the same request works later.
     Busy,
-    /// A part that we need does not answer; the same request works later.
+    /// The database or the store does not respond; the same request works later.
     Unavailable,
-    /// There is no room left to store anything.
+    /// The disk is full.
     StorageFull,
-    /// A file does not hold what was written to it; only the operator can help.
+    /// A file does not hold what was written to it; the operator has to restore it.
     Damaged,
-    /// A fault of ours.
+    /// A defect of this program.
     Internal,
 }
 
-/// An error that knows its [`ErrorKind`].
+/// An error with an [`ErrorKind`].
 pub trait Failure: Error + Send + Sync + 'static {
     /// The kind of this failure.
     fn kind(&self) -> ErrorKind;
+
+    /// The damaged file that caused it, if one did.
+    fn damage(&self) -> Option<&Damage> {
+        None
+    }
 }
 
-/// Whether the disk or a quota was full, somewhere down the chain of causes.
+/// Displays an error and its causes in one line: `open the lake: read a file: not found`.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a full disk, or a used-up disk quota, is among the causes of an error.
 pub fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -3,8 +3,8 @@
 //! Nothing here does I/O, is async, or contains SQL or a wire format, so every rule can be tested on
 //! its own.
 
-pub mod error;
 pub mod damage;
+pub mod error;
 pub mod ids;
 pub mod time;
 pub mod span;
@@ -18,7 +18,7 @@ pub mod report;
 pub mod bulk;
 
 pub use damage::Damage;
-pub use error::{ErrorKind, Failure, is_storage_full};
+pub use error::{ErrorChain, ErrorKind, Failure, is_storage_full};
 pub use ids::{
     ClaimantId, CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId,
     PlaybackId, PollId, ReportId, ReportJobId, TokenId, VoteId,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::object_store::DefaultObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use showreport_lake::Lake;
+use showreport_lake::{FoundDamage, Lake};
 use url::Url;
 
 use crate::config::Config;
@@ -56,12 +57,8 @@ impl Way {
 /// batches and what they are compared by, and the pool gives a merge whatever it asks for.
 const MERGED_AT_ONCE: usize = 8;
 
-/// What all questions of a way share: memory, spill files, the store.
-pub(crate) fn runtime(
-    config: &Config,
-    lake: &Lake,
-    way: Way,
-) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+/// What all questions of a way share: memory, spill files, footers.
+pub(crate) fn runtime(config: &Config, way: Way) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(SharedPool::new(way.memory_bytes(config))))
         .with_temp_file_path(config.spill_dir.clone())
@@ -73,8 +70,21 @@ pub(crate) fn runtime(
     runtime
         .disk_manager
         .set_max_spill_merge_fan_in(MERGED_AT_ONCE);
+    Ok(runtime)
+}
+
+/// The runtime of one question: it shares all but the store, which tells the question what it finds
+/// damaged.
+pub(crate) fn runtime_of_question(
+    shared: &RuntimeEnv,
+    lake: &Lake,
+    found: &FoundDamage,
+) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    let runtime = RuntimeEnvBuilder::from_runtime_env(shared)
+        .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
+        .build_arc()?;
     let url = Url::parse(Lake::STORE_URL).expect("a literal URL");
-    runtime.register_object_store(&url, lake.store());
+    runtime.register_object_store(&url, lake.store(found));
     Ok(runtime)
 }
 

@@ -1,6 +1,7 @@
 //! What can fail while a question is answered.
 
 use datafusion::error::DataFusionError;
+use showreport_lake::FoundDamage;
 use showreport_model::report::Format;
 use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
 
@@ -33,6 +34,12 @@ pub enum Error {
     FindFacts {
         /// Why.
         source: showreport_lake::Error,
+    },
+    /// Facts are stored that are not what was written.
+    #[error("read the facts")]
+    Damaged {
+        #[source]
+        damage: Damage,
     },
     /// The file could not be written.
     #[error("write the {format} file")]
@@ -69,18 +76,37 @@ pub enum Error {
 
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
-        if Damage::below(self).is_some() {
-            return ErrorKind::Damaged;
-        }
-        // What is spilled fills a disk, too.
+        // Spilling fills a disk, too.
         if is_storage_full(self) {
             return ErrorKind::StorageFull;
         }
         match self {
             Self::SheetFull { .. } | Self::TooManyRows(_) => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
+            Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Stopped => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
+        }
+    }
+
+    fn damage(&self) -> Option<&Damage> {
+        match self {
+            Self::Damaged { damage } => Some(damage),
+            Self::FindFacts { source } => source.damage(),
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// The damage that a question found, instead of an error that names no cause of its own: the
+    /// engine makes text of the errors of the store.
+    pub(crate) fn explained_by(self, found: &FoundDamage) -> Self {
+        match (self.kind(), found.get()) {
+            (ErrorKind::Internal | ErrorKind::Unavailable, Some(damage)) => {
+                Self::Damaged { damage }
+            }
+            _ => self,
         }
     }
 }

@@ -11,7 +11,7 @@ use datafusion::datasource::listing::{
 };
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext, col, lit};
-use showreport_lake::{Lake, Sought, table_schema};
+use showreport_lake::{FoundDamage, Lake, Sought, table_schema};
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
 use showreport_model::{EventId, OrgId, Window};
@@ -54,6 +54,8 @@ pub(crate) struct Facts {
     /// For frames whose rows must keep their order.
     pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
+    /// What the question has found damaged.
+    pub(crate) found: FoundDamage,
     pub(crate) org: OrgId,
     pub(crate) scope: Scope,
     pub(crate) heads: Heads,

@@ -7,7 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use showreport_lake::Lake;
+use showreport_lake::{FoundDamage, Lake};
 use showreport_model::buckets::Buckets;
 use showreport_model::bulk::DayOrder;
 use showreport_model::report::{Event, Heads, Pins, ReportOrder};
@@ -43,7 +43,7 @@ impl Query {
     /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
     /// so that a heavy report cannot hold up a request.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
-        let runtimes = Way::all().map(|way| embedded::runtime(config, &lake, way));
+        let runtimes = Way::all().map(|way| embedded::runtime(config, way));
         let runtimes: Result<_, _> = runtimes.collect();
         Ok(Self {
             config: Arc::new(config.clone()),
@@ -82,7 +82,7 @@ impl Query {
         let order = order.clone();
         let buckets = Buckets::new(order.granularity, &pins.zone);
         let form = Form::of(&order, pins);
-        self.on_cpu(async move {
+        self.on_cpu(facts, move |facts| async move {
             let ReportRows { frame, columns } = plan(&facts, &order, &buckets).await?;
             // The session of the frame, which has the batch size of its table.
             let session = Arc::new(frame.task_ctx());
@@ -110,8 +110,10 @@ impl Query {
         let facts = self.facts(&order.org, Scope::Org, heads)?;
         let window = order.window;
         let table = table_of(order.report_type);
-        self.on_cpu(async move { touched_days::events_within(&facts, table, window).await })
-            .await
+        self.on_cpu(facts, move |facts| async move {
+            touched_days::events_within(&facts, table, window).await
+        })
+        .await
     }
 
     /// Writes the CSV file of a day, made from the facts of these events.
@@ -127,7 +129,7 @@ impl Query {
         let scope = Scope::Events(events.keys().cloned().collect());
         let facts = self.facts(&order.org, scope, heads)?;
         let order = order.clone();
-        self.on_cpu(async move {
+        self.on_cpu(facts, move |facts| async move {
             let rows = bulk::plan(&facts, &order, &events).await?;
             write_csv(rows, output).await
         })
@@ -145,7 +147,7 @@ impl Query {
         let scope = Scope::Events(events.keys().cloned().collect());
         let facts = self.facts(&order.org, scope, heads)?;
         let day = order.window;
-        self.on_cpu(async move {
+        self.on_cpu(facts, move |facts| async move {
             let rows = started_views::plan(&facts, day, &events).await?;
             write_csv(rows, output).await
         })
@@ -161,8 +163,10 @@ impl Query {
     ) -> Result<Audience, Error> {
         let event = pins.event.clone();
         let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
-        self.on_cpu(async move { audience::audience(&facts, &event, now).await })
-            .await
+        self.on_cpu(facts, move |facts| async move {
+            audience::audience(&facts, &event, now).await
+        })
+        .await
     }
 
     /// The times that are reached by what any of these events has facts of at or after `earliest`.
@@ -175,8 +179,10 @@ impl Query {
     ) -> Result<Reach, Error> {
         events.sort_unstable();
         let facts = self.facts(org, Scope::Events(events), heads)?;
-        self.on_cpu(async move { touched_days::reach(&facts, earliest).await })
-            .await
+        self.on_cpu(facts, move |facts| async move {
+            touched_days::reach(&facts, earliest).await
+        })
+        .await
     }
 
     /// The figures of an event as a whole.
@@ -188,22 +194,30 @@ impl Query {
     ) -> Result<Figures, Error> {
         let facts = self.facts(org, Scope::Event(event.clone()), &pins.heads)?;
         let event = pins.event.clone();
-        self.on_cpu(async move { figures(&facts, &event).await })
-            .await
+        self.on_cpu(
+            facts,
+            move |facts| async move { figures(&facts, &event).await },
+        )
+        .await
     }
 
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
-        let runtime = || Arc::clone(&self.runtimes[self.way.number()]);
-        let session = |batch_rows| embedded::session(&self.config, runtime(), self.way, batch_rows);
+        let shared = &self.runtimes[self.way.number()];
+        let found = FoundDamage::default();
+        let runtime = embedded::runtime_of_question(shared, &self.lake, &found)
+            .map_err(|source| Error::OpenEngine { source })?;
+        let session =
+            |batch_rows| embedded::session(&self.config, runtime.clone(), self.way, batch_rows);
         Ok(Facts {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),
             wide_context: session(WIDE_BATCH_ROWS),
             chat_context: session(CHAT_BATCH_ROWS),
-            serial_context: embedded::serial_session(runtime()),
+            serial_context: embedded::serial_session(runtime.clone()),
             lake: self.lake.clone(),
+            found,
             org: org.clone(),
             scope,
             heads: heads.clone(),
@@ -212,12 +226,15 @@ impl Query {
     }
 
     /// Runs the work on the engine's own threads; it ends with the caller.
-    async fn on_cpu<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
-        let task = tokio_util::task::AbortOnDropHandle::new(self.cpu.spawn(work));
-        task.await.map_err(|_| Error::Stopped)?
+    async fn on_cpu<T, F>(&self, facts: Facts, work: impl FnOnce(Facts) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let found = facts.found.clone();
+        let task = tokio_util::task::AbortOnDropHandle::new(self.cpu.spawn(work(facts)));
+        let done = task.await.unwrap_or(Err(Error::Stopped));
+        done.map_err(|error| error.explained_by(&found))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The state that handlers share.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_query::Query;
 
 use crate::config::Config;
+use crate::error::Reason;
 use crate::metrics::Metrics;
 use crate::permits::{Bounds, FairPermits, MemoryQuota};
 use crate::rates::RateLimits;
@@ -43,7 +43,7 @@ struct Parts {
     download_limits: RateLimits<OrgId>,
     records_of_org: RateLimits<OrgId>,
     records_of_token: RateLimits<TokenId>,
-    fault_lines: RateLimits<Cow<'static, str>>,
+    fault_lines: RateLimits<Reason>,
 }
 
 /// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one
@@ -274,7 +274,7 @@ impl App {
     }
 
     /// The rate of log lines of each reason of server errors.
-    pub(crate) fn fault_lines(&self) -> &RateLimits<Cow<'static, str>> {
+    pub(crate) fn fault_lines(&self) -> &RateLimits<Reason> {
         &self.0.fault_lines
     }
 

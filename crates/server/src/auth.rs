@@ -7,9 +7,9 @@ use std::hash::Hash;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use showreport_meta::{Access, Scope};
 use showreport_model::{OrgId, TokenId};
@@ -17,7 +17,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{BufferedBody, UnknownParameters, read_body};
 use crate::permits::Permit;
 use crate::rates::RateLimits;
@@ -160,8 +160,7 @@ async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
         Ok(access)
     } else {
         Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "KEY_TOO_POWERFUL",
+            Reason::KeyTooPowerful,
             "`?key=` takes only a token whose one scope is `collect`; send this one as \
              `Authorization: Bearer <token>`",
         ))
@@ -187,8 +186,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 
 fn no_token() -> ApiError {
     ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "TOKEN_MISSING",
+        Reason::TokenMissing,
         "this needs a token: send one header `Authorization: Bearer <token>`",
     )
 }
@@ -202,8 +200,7 @@ fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
         .any(|value| !value.is_empty() && value.as_bytes() != access.org.as_str().as_bytes());
     if foreign {
         return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "FOREIGN_ORGANIZATION",
+            Reason::ForeignOrganization,
             "`x-bv-org-id` names another organisation than the token's; send the token's or none",
         ));
     }
@@ -236,8 +233,7 @@ fn too_many<K: Clone + Eq + Hash>(
     let limit = limits.per_minute();
     let wait_seconds = wait_ms.div_euclid(1000) + 1;
     ApiError::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "RATE_LIMIT_EXCEEDED",
+        Reason::RateLimitExceeded,
         format!("{subject} more than {limit} {what} a minute; go on in {wait_seconds} s"),
     )
     .with_header(RETRY_AFTER, wait_seconds.into())
@@ -250,8 +246,7 @@ fn check_scope(access: &Access, scope: Scope) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        "SCOPE_MISSING",
+        Reason::ScopeMissing,
         format!(
             "this needs the scope `{}`; the token has `{}`",
             scope.name(),

@@ -1,10 +1,11 @@
-//! The one door from failures to answers: a status code and google.rpc.Status as JSON.
+//! [`ApiError`]: a refusal, as a status and a google.rpc.Status in JSON.
 //!
-//! What the caller did wrong is explained; what went wrong on our side shows
-//! a fixed sentence, and its detail goes to the log ([`Fault`]) and nowhere else. A damaged file
-//! is named all the same.
+//! A mistake of the client is explained. A defect of the server shows a fixed sentence, and its
+//! cause goes to the log alone ([`Fault`]). A damaged file is named in both.
 
-use std::borrow::Cow;
+mod reason;
+mod sources;
+
 use std::error::Error;
 
 use axum::Json;
@@ -12,39 +13,43 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use showreport_model::{Damage, ErrorKind, Failure};
+use showreport_model::ErrorChain;
 
-/// An answer that refuses.
+pub(crate) use reason::Reason;
+use reason::rpc_code;
+
+/// A refusal of a request.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Refusal>);
 
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
-    reason: Cow<'static, str>,
+    reason: Reason,
     message: String,
     metadata: Map<String, Value>,
     violations: Vec<Violation>,
+    /// Fields of the body beside `code`, `message` and `details`.
     beside: Map<String, Value>,
     headers: HeaderMap,
+    /// For the log.
     source: Option<Box<dyn Error + Send + Sync>>,
     is_load: bool,
 }
 
-/// The refusal that an answer carries, for who has to say it in another form.
+/// The body of a refusal, in the extensions of its response: the `YouTube` paths have another form.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused(pub(crate) Value);
 
-/// What the log says of a refusal that is no caller's mistake.
+/// What is logged of a refusal that is not the client's mistake, in the extensions of its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// The reason of the refusal.
-    pub(crate) reason: Cow<'static, str>,
-    /// Whether the server does what it should: it has too much to do, and bounds it.
+    pub(crate) reason: Reason,
+    /// Whether a limit refused the request, as it should.
     pub(crate) is_load: bool,
-    /// Whether the same holds for each request until it is over, such as a full disk.
+    /// Whether it affects every request until it is over, such as a full disk.
     pub(crate) lasts: bool,
-    /// The error and what caused it.
+    /// The error and its causes.
     pub(crate) error: Option<String>,
 }
 
@@ -57,23 +62,22 @@ pub(crate) struct Violation {
     pub(crate) description: String,
 }
 
-/// How long a caller waits before it tries again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// The parameter matters: Google's client for Python fails without one.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="showreport""#);
 
-/// What the caller is told of a fault of ours.
+/// The message of a defect of the server.
 const OUR_FAULT: &str =
     "something went wrong on our side; quote the x-request-id of this answer to the operator";
 
 impl ApiError {
-    /// A refusal with a reason in `UPPER_SNAKE_CASE`, and what is wrong and would be right.
-    pub(crate) fn new(
-        status: StatusCode,
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    /// The message says what is wrong and what would be right.
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self::with_status(reason, reason.status(), message)
+    }
+
+    fn with_status(reason: Reason, status: StatusCode, message: impl Into<String>) -> Self {
         let mut headers = HeaderMap::new();
         match status {
             StatusCode::UNAUTHORIZED => {
@@ -88,7 +92,7 @@ impl ApiError {
         }
         Self(Box::new(Refusal {
             status,
-            reason: reason.into(),
+            reason,
             message: message.into(),
             metadata: Map::new(),
             violations: Vec::new(),
@@ -97,11 +101,6 @@ impl ApiError {
             source: None,
             is_load: false,
         }))
-    }
-
-    /// A request that contradicts the contract.
-    pub(crate) fn bad_request(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, reason, message)
     }
 
     /// A request with wrong fields, all of them named.
@@ -116,9 +115,7 @@ impl ApiError {
             ),
             [] => "the request is wrong".to_owned(),
         };
-        let mut error = Self::bad_request("INVALID_FIELD", message);
-        error.0.violations = violations;
-        error
+        Self::new(Reason::InvalidField, message).with_violations(violations)
     }
 
     /// A request with one wrong field.
@@ -129,87 +126,66 @@ impl ApiError {
         }])
     }
 
-    /// A thing that does not exist for this caller.
-    pub(crate) fn not_found(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, reason, message)
-    }
-
-    /// A fault of ours; the source goes to the log.
+    /// A defect of the server; the source goes to the log.
     pub(crate) fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", OUR_FAULT);
-        error.0.source = Some(source.into());
-        error
+        Self::new(Reason::Internal, OUR_FAULT).caused_by(source)
     }
 
-    /// The server cannot take or serve at the moment.
+    /// The database does not respond.
     pub(crate) fn not_ready(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let mut error = Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "NOT_READY",
-            "the metadata database does not answer",
-        );
-        error.0.source = Some(source.into());
-        error
+        let message = "the metadata database does not answer";
+        Self::new(Reason::NotReady, message).caused_by(source)
     }
 
-    /// The server cannot take anything while the disk is full.
+    /// The disk is full, for checks of readiness: they expect 503.
     pub(crate) fn no_room(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let mut error = Self::new(
+        Self::with_status(
+            Reason::StorageFull,
             StatusCode::SERVICE_UNAVAILABLE,
-            "STORAGE_FULL",
             "there is no room left on the disk; nothing is stored until there is",
-        );
-        error.0.source = Some(source.into());
-        error
+        )
+        .caused_by(source)
     }
 
-    /// A failure somewhere below an error that lost its type.
-    pub(crate) fn from_chain(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let source = source.into();
-        let mut link: Option<&(dyn Error + 'static)> = Some(&*source);
-        while let Some(error) = link {
-            if let Some(kind) = known_kind(error) {
-                let mut refusal = Self::of(kind, error);
-                refusal.0.source = Some(source);
-                return refusal;
-            }
-            link = error.source();
-        }
-        Self::internal(source)
-    }
-
-    /// The refusal that a bare status stands for, where the framework gave no body.
+    /// The refusal for a bare status of the framework.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let (reason, message) = match status {
             StatusCode::METHOD_NOT_ALLOWED => (
-                "METHOD_NOT_ALLOWED",
+                Reason::MethodNotAllowed,
                 "this path does not take the method; the allow header names those it takes",
             ),
             StatusCode::SERVICE_UNAVAILABLE => (
-                "TIMED_OUT",
+                Reason::TimedOut,
                 "the answer took too long; the same request may succeed later",
             ),
             StatusCode::NOT_FOUND => (
-                "ROUTE_NOT_FOUND",
+                Reason::RouteNotFound,
                 "there is nothing here; /openapi.json lists every path",
             ),
-            status if status.is_server_error() => ("INTERNAL", OUR_FAULT),
+            status if status.is_server_error() => (Reason::Internal, OUR_FAULT),
             _ => (
-                "INVALID_REQUEST",
+                Reason::InvalidRequest,
                 "the request cannot be read; /openapi.json describes every path",
             ),
         };
-        Self::new(status, reason, message)
+        Self::with_status(reason, status, message)
     }
 
-    /// Leaves out of the log what is logged elsewhere, once for all requests.
+    /// Adds the error for the log.
+    #[must_use]
+    fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Keeps the cause out of the log, where it is logged once for all requests.
     #[must_use]
     pub(crate) fn logged(mut self) -> Self {
         self.0.source = None;
         self
     }
 
-    /// Adds a fact to the error's metadata.
+    /// Adds an entry to `metadata`.
     #[must_use]
     pub(crate) fn with_metadata(mut self, key: &str, value: impl Into<String>) -> Self {
         self.0
@@ -232,111 +208,16 @@ impl ApiError {
         self
     }
 
-    /// Adds a header.
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);
         self
     }
 
-    /// The fields that are wrong.
     #[cfg(test)]
     pub(crate) fn violated_fields(&self) -> Vec<String> {
         let fields = self.0.violations.iter();
         fields.map(|violation| violation.field.clone()).collect()
-    }
-
-    fn of(kind: ErrorKind, error: &(dyn Error + 'static)) -> Self {
-        let (status, reason) = match kind {
-            ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
-            ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
-            ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "FORBIDDEN"),
-            ErrorKind::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-            ErrorKind::Conflict => (StatusCode::CONFLICT, "CONFLICT"),
-            ErrorKind::Gone => (StatusCode::GONE, "GONE"),
-            ErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "BUSY"),
-            ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
-            ErrorKind::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL"),
-            ErrorKind::Damaged => (StatusCode::INTERNAL_SERVER_ERROR, Damage::REASON),
-            ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
-        };
-        let message = match kind {
-            ErrorKind::Unavailable => {
-                "a part of the service does not answer; the same request works later".to_owned()
-            }
-            ErrorKind::StorageFull => {
-                "there is no room left to store anything; the same request works once there is"
-                    .to_owned()
-            }
-            ErrorKind::Internal => OUR_FAULT.to_owned(),
-            // The file is named, so that whoever is told can tell the operator.
-            ErrorKind::Damaged => Damage::below(error)
-                .map_or_else(|| OUR_FAULT.to_owned(), |damage| damage.to_string()),
-            _ => error.to_string(),
-        };
-        let (status, reason) = known_reason(error).unwrap_or((status, reason));
-        let mut refusal = Self::new(status, reason, message);
-        refusal.0.is_load = kind == ErrorKind::Busy;
-        match error.downcast_ref() {
-            Some(showreport_meta::Error::ReportJobExists {
-                report_job, name, ..
-            }) => refusal
-                .with_metadata("jobId", report_job.to_string())
-                .with_metadata("jobName", name.as_str()),
-            Some(showreport_meta::Error::QuotaExceeded { quota, max, .. }) => refusal
-                .with_metadata("quota_limit", quota.name())
-                .with_metadata("quota_limit_value", max.to_string()),
-            _ => refusal,
-        }
-    }
-}
-
-/// The kind of an error of ours.
-fn known_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
-    fn of<E: Failure>(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
-        error.downcast_ref::<E>().map(Failure::kind)
-    }
-    of::<showreport_meta::Error>(error)
-        .or_else(|| of::<showreport_lake::Error>(error))
-        .or_else(|| of::<showreport_query::Error>(error))
-}
-
-/// Where the kind alone says too little.
-fn known_reason(error: &(dyn Error + 'static)) -> Option<(StatusCode, &'static str)> {
-    use showreport_meta::{Error as Meta, Quota};
-    match error.downcast_ref::<Meta>() {
-        Some(Meta::UnknownEvent { .. }) => Some((StatusCode::NOT_FOUND, "EVENT_NOT_FOUND")),
-        Some(Meta::UnknownReport { .. } | Meta::UnknownBulkReport { .. }) => {
-            Some((StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"))
-        }
-        Some(Meta::UnknownReportJob { .. }) => Some((StatusCode::NOT_FOUND, "JOB_NOT_FOUND")),
-        Some(Meta::ReportJobExists { .. }) => Some((StatusCode::CONFLICT, "JOB_ALREADY_EXISTS")),
-        Some(Meta::UnknownToken) => Some((StatusCode::UNAUTHORIZED, "UNKNOWN_TOKEN")),
-        Some(Meta::IdempotencyMismatch) => {
-            Some((StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"))
-        }
-        Some(Meta::ReportTooLarge { .. }) => Some((StatusCode::BAD_REQUEST, "REPORT_ROW_LIMIT")),
-        Some(Meta::ReportsFull { .. }) => {
-            Some((StatusCode::SERVICE_UNAVAILABLE, "REPORTS_WAITING"))
-        }
-        Some(Meta::QuotaExceeded { quota, .. }) => Some(match quota {
-            Quota::Events => (StatusCode::TOO_MANY_REQUESTS, "EVENT_QUOTA"),
-            Quota::Records => (StatusCode::INSUFFICIENT_STORAGE, "RECORD_QUOTA"),
-            _ => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
-        }),
-        Some(Meta::JournalFull { .. } | Meta::JournalShareFull { .. }) => {
-            Some((StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_FULL"))
-        }
-        Some(Meta::ClockBehind { .. }) => Some((StatusCode::SERVICE_UNAVAILABLE, "CLOCK_BEHIND")),
-        _ => None,
-    }
-}
-
-impl<E: Failure> From<E> for ApiError {
-    fn from(error: E) -> Self {
-        let mut refusal = Self::of(error.kind(), &error);
-        refusal.0.source = Some(Box::new(error));
-        refusal
     }
 }
 
@@ -377,54 +258,28 @@ impl IntoResponse for ApiError {
 }
 
 impl Refusal {
-    /// What the log has to say of it. That there is too much to do, where no error says so, is counted
-    /// only.
+    /// A 503 without a source is a limit that was reached; the metrics count it, and it is not logged.
     fn fault(&self) -> Option<Fault> {
         let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
         if !self.status.is_server_error() || (is_unavailable && self.source.is_none()) {
             return None;
         }
         Some(Fault {
-            reason: self.reason.clone(),
+            reason: self.reason,
             is_load: self.is_load,
             lasts: is_unavailable || self.status == StatusCode::INSUFFICIENT_STORAGE,
-            error: self.source.as_deref().map(error_chain),
+            error: self
+                .source
+                .as_deref()
+                .map(|error| ErrorChain(error).to_string()),
         })
     }
-}
-
-/// The google.rpc.Code that goes with a status.
-fn rpc_code(status: StatusCode) -> u16 {
-    match status {
-        StatusCode::UNAUTHORIZED => 16,
-        StatusCode::FORBIDDEN => 7,
-        StatusCode::NOT_FOUND | StatusCode::GONE => 5,
-        StatusCode::CONFLICT => 6,
-        StatusCode::METHOD_NOT_ALLOWED => 12,
-        StatusCode::REQUEST_TIMEOUT => 4,
-        StatusCode::RANGE_NOT_SATISFIABLE => 11,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE => 8,
-        StatusCode::SERVICE_UNAVAILABLE => 14,
-        status if status.is_server_error() => 13,
-        _ => 3,
-    }
-}
-
-/// The error and everything that caused it, in one line.
-pub(crate) fn error_chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use showreport_model::{ErrorKind, Failure};
 
     use super::*;
 
@@ -449,9 +304,13 @@ mod tests {
         )
     }
 
+    async fn refuse(kind: ErrorKind) -> (StatusCode, HeaderMap, Value) {
+        body(sources::of_kind(&Broken(kind))).await
+    }
+
     #[tokio::test]
     async fn a_fault_of_ours_keeps_its_detail() {
-        let (status, _, body) = body(Broken(ErrorKind::Internal).into()).await;
+        let (status, _, body) = refuse(ErrorKind::Internal).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(body["code"], 13);
         assert!(!body.to_string().contains("secret detail"));
@@ -459,7 +318,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_of_the_caller_is_explained() {
-        let (status, _, body) = body(Broken(ErrorKind::Conflict).into()).await;
+        let (status, _, body) = refuse(ErrorKind::Conflict).await;
         assert_eq!(status, StatusCode::CONFLICT);
         assert_eq!(body["message"], "the secret detail");
     }
@@ -479,20 +338,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_401_carries_a_challenge_and_a_503_a_delay() {
-        let (_, headers, _) = body(Broken(ErrorKind::Unauthenticated).into()).await;
+        let (_, headers, _) = refuse(ErrorKind::Unauthenticated).await;
         assert_eq!(headers[WWW_AUTHENTICATE], r#"Bearer realm="showreport""#);
-        let (_, headers, _) = body(Broken(ErrorKind::Busy).into()).await;
+        let (_, headers, _) = refuse(ErrorKind::Busy).await;
         assert!(headers.contains_key(RETRY_AFTER));
     }
 
     #[tokio::test]
-    async fn an_error_that_lost_its_type_is_recognised() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("make the report")]
-        struct Wrapped(#[source] showreport_meta::Error);
-        let source: Box<dyn Error + Send + Sync> =
-            Box::new(Wrapped(showreport_meta::Error::UnknownToken));
-        let (status, _, _) = body(ApiError::from_chain(source)).await;
+    async fn an_error_of_background_work_is_refused_as_its_cause() {
+        let error = showreport_jobs::Error::Meta {
+            doing: "read the token",
+            source: Box::new(showreport_meta::Error::UnknownToken),
+        };
+        let (status, _, body) = body(error.into()).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(body["details"][0]["reason"], "UNKNOWN_TOKEN");
     }
 }

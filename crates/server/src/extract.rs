@@ -19,7 +19,7 @@ pub(crate) use page::{
 };
 pub(crate) use violations::Violations;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// The query parameters.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
         Query::try_from_uri(&parts.uri)
             .map(|Query(parameters)| Self(parameters))
             .map_err(|_| {
-                ApiError::bad_request(
-                    "INVALID_QUERY",
+                ApiError::new(
+                    Reason::InvalidQuery,
                     "the parameters after `?` cannot be read; each may be given once",
                 )
             })
@@ -87,8 +87,8 @@ pub(crate) fn lower_camel_case(name: &str) -> String {
 /// Decodes a body as JSON in which no object has a field twice. Errors name the `expected` value.
 pub(crate) fn read_json(body: &[u8], expected: &str) -> Result<Value, ApiError> {
     let malformed = |problem: &dyn Display| {
-        ApiError::bad_request(
-            "MALFORMED_JSON",
+        ApiError::new(
+            Reason::MalformedJson,
             format!("the body must be {expected}: {problem}"),
         )
     };
@@ -110,7 +110,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(segments)) => Ok(Self(segments)),
-            Err(_) => Err(ApiError::not_found("NOT_FOUND", "this path does not exist")),
+            Err(_) => Err(ApiError::new(Reason::NotFound, "this path does not exist")),
         }
     }
 }

@@ -16,12 +16,11 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use showreport_model::OrgId;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// How many permits there are, and how long a request waits for one.
 #[derive(Debug, Clone, Copy)]
@@ -144,8 +143,7 @@ impl<K: Key> FairPermits<K> {
                 "{} at the moment; the same request works later",
                 self.refusal
             );
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return Err(ApiError::new(status, "BUSY", message));
+            return Err(ApiError::new(Reason::Busy, message));
         };
         permit.map_err(ApiError::internal)
     }

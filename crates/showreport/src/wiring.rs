@@ -1,5 +1,4 @@
-//! Putting the parts together: which implementation, where it lies, which tasks
-//! run, and in which order they stop.
+//! Opens the parts of an installation, starts the tasks of a server, and stops them in order.
 
 mod data_dir;
 mod limits;

@@ -52,7 +52,7 @@ impl World {
             }
         }
         let mut found = Vec::new();
-        below(&self.file(SUMS), &mut found);
+        below(&self.file(CHECKSUMS), &mut found);
         found.sort();
         found
     }
@@ -63,7 +63,8 @@ fn bytes(length: u64) -> Vec<u8> {
 }
 
 fn damage(error: &Error) -> Damage {
-    Damage::below(error).unwrap_or_else(|| panic!("no damage: {error:?}"))
+    let damage = damage_of(error).unwrap_or_else(|| panic!("no damage: {error:?}"));
+    damage.clone()
 }
 
 #[tokio::test]
@@ -135,7 +136,7 @@ async fn a_file_that_was_cut_or_has_no_checksums_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn checksums_are_hidden_and_go_with_their_file() {
+async fn checksums_are_not_listed_and_are_deleted_with_their_file() {
     let world = world();
     for path in ["a/1", "a/2"] {
         world.store.put(&path.into(), "1".into()).await.unwrap();
@@ -150,7 +151,7 @@ async fn checksums_are_hidden_and_go_with_their_file() {
 }
 
 #[tokio::test]
-async fn who_comes_second_with_a_name_leaves_the_first_readable() {
+async fn a_second_file_of_a_name_is_refused_and_the_first_stays_readable() {
     let world = world();
     let path = Path::from("log/1");
     let create = |text: &'static str| {
@@ -178,7 +179,7 @@ async fn an_upload_in_parts_is_checked_like_any_other_file() {
 }
 
 #[tokio::test]
-async fn copies_and_renames_take_their_checksums_along() {
+async fn copied_and_renamed_files_have_checksums() {
     let world = world();
     let path = |text| Path::from(text);
     world.store.put(&path("a"), "1".into()).await.unwrap();
@@ -197,12 +198,12 @@ async fn copies_and_renames_take_their_checksums_along() {
     world.store.copy(&path("d"), &path("e")).await.unwrap();
     assert!(
         world.whole("e").await.is_err(),
-        "damage is not made good by copying"
+        "a copy of a damaged file is damaged"
     );
 }
 
 #[tokio::test]
-async fn a_damaged_hint_is_as_good_as_none() {
+async fn a_damaged_hint_is_treated_as_missing() {
     let world = world();
     let path = "lake/spans/_delta_log/_last_checkpoint";
     for text in ["{\"version\":10}", "{\"version\":20}"] {
@@ -212,4 +213,23 @@ async fn a_damaged_hint_is_as_good_as_none() {
     world.flip(path, 11 * 8);
     let none = world.whole(path).await.unwrap_err();
     assert!(matches!(none, Error::NotFound { .. }), "{none}");
+}
+
+#[tokio::test]
+async fn each_operation_finds_the_damage_of_its_own_files() {
+    let world = world();
+    for path in ["acme", "rival"] {
+        world.store.put(&path.into(), "1".into()).await.unwrap();
+        world.flip(path, 0);
+    }
+    let found = [(); 2].map(|()| FoundDamage::default());
+    for (path, found) in ["acme", "rival"].into_iter().zip(&found) {
+        let store = world.store.for_operation(found);
+        let read = store.get(&path.into()).await.unwrap().bytes().await;
+        read.unwrap_err();
+        let file = found.get().map(|damage| damage.file);
+        assert_eq!(file, Some(format!("store/{path}")));
+    }
+    assert_eq!(world.store.found().get(), None);
+    assert_eq!(world.store.damaged_files().list().len(), 2);
 }

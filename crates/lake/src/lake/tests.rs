@@ -163,7 +163,7 @@ impl World {
 async fn read_spans(lake: &Lake, files: Vec<DataFile>) -> Vec<(String, i64, i64)> {
     let mut batches = Vec::new();
     for file in files {
-        let reader = ParquetFileReader::new(lake.store());
+        let reader = ParquetFileReader::new(lake.store(&FoundDamage::default()));
         let mut read = reader.read_file(file.path).await.unwrap();
         while let Some(batch) = read.try_next().await.unwrap() {
             batches.push(conform(Table::Spans, &batch).unwrap());

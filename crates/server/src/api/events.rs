@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Reader;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Page, PageQuery, Parameters, Segments};
 
 /// An event, as described by its records.
@@ -102,7 +102,7 @@ pub(crate) async fn get_event(
 
 /// The id of an event. A text that is no event id is treated as an unknown one.
 pub(super) fn event_id(text: &str) -> Result<EventId, ApiError> {
-    EventId::new(text).map_err(|_| ApiError::not_found("EVENT_NOT_FOUND", "there is no such event"))
+    EventId::new(text).map_err(|_| ApiError::new(Reason::EventNotFound, "there is no such event"))
 }
 
 impl From<Event> for EventResponse {

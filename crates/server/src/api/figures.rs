@@ -60,15 +60,8 @@ pub(crate) async fn get_figures(
     Segments(id): Segments<String>,
 ) -> Result<Json<FiguresResponse>, ApiError> {
     let event = app.meta().event(&reader.org, &event_id(&id)?).await?.id;
-    app.jobs()
-        .flush_event(&reader.org, &event)
-        .await
-        .map_err(ApiError::from_chain)?;
-    let pins = app
-        .jobs()
-        .pins(&reader.org, &event)
-        .await
-        .map_err(ApiError::from_chain)?;
+    app.jobs().flush_event(&reader.org, &event).await?;
+    let pins = app.jobs().pins(&reader.org, &event).await?;
     let figures = app.query().figures(&reader.org, &event, &pins).await?;
     Ok(Json(FiguresResponse::new(&event, &figures)))
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Reader;
 use crate::blendvision::{EventReport, describe, describe_one};
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Page, PageQuery, Parameters, Segments};
 
 /// A page of reports.
@@ -130,5 +130,5 @@ pub(crate) async fn delete_report(
 /// The id of a report. A text that is no report id is treated as an unknown one.
 fn report_id(text: &str) -> Result<ReportId, ApiError> {
     text.parse()
-        .map_err(|_| ApiError::not_found("REPORT_NOT_FOUND", "there is no such report"))
+        .map_err(|_| ApiError::new(Reason::ReportNotFound, "there is no such report"))
 }

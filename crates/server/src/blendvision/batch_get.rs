@@ -10,7 +10,7 @@ use super::report::describe;
 use super::request::read_ids;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// Get event reports in their present state.
 ///
@@ -68,5 +68,5 @@ fn unknown_reports(ids: &[String]) -> ApiError {
         1 => "one of the reports does not exist; the metadata names it".to_owned(),
         count => format!("{count} of the reports do not exist; the metadata names them"),
     };
-    ApiError::not_found("REPORT_NOT_FOUND", message).with_metadata("ids", ids.join(","))
+    ApiError::new(Reason::ReportNotFound, message).with_metadata("ids", ids.join(","))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Violations, lower_camel_case, read_json};
 
 /// A JSON object and its path in the body.
@@ -22,8 +22,8 @@ impl<'a> Object<'a> {
                 fields,
                 path: String::new(),
             }),
-            _ => Err(ApiError::bad_request(
-                "MALFORMED_JSON",
+            _ => Err(ApiError::new(
+                Reason::MalformedJson,
                 "the body must be a JSON object",
             )),
         }

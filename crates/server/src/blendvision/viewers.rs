@@ -9,7 +9,7 @@ use showreport_query::Viewers;
 
 use crate::app::App;
 use crate::auth::QueryReader;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::Segments;
 
 /// Viewers of a live event: all, and those of the live event and of its recording.
@@ -73,10 +73,8 @@ pub(crate) async fn get_viewers(
         return Err(no_such_live());
     }
     let jobs = app.jobs();
-    let flushed = jobs.flush_event(&reader.org, &id).await;
-    flushed.map_err(ApiError::from_chain)?;
-    let pins = jobs.pins(&reader.org, &id).await;
-    let pins = pins.map_err(ApiError::from_chain)?;
+    jobs.flush_event(&reader.org, &id).await?;
+    let pins = jobs.pins(&reader.org, &id).await?;
     let audience = app.query().audience(&reader.org, &pins, app.now()).await?;
     Ok(Json(ViewerMetricsResponse {
         viewer_metrics: audience.all.into(),
@@ -88,7 +86,7 @@ pub(crate) async fn get_viewers(
 }
 
 fn no_such_live() -> ApiError {
-    ApiError::not_found("EVENT_NOT_FOUND", "there is no such live event")
+    ApiError::new(Reason::EventNotFound, "there is no such live event")
 }
 
 impl From<Viewers> for ViewerMetrics {

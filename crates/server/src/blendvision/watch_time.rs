@@ -9,7 +9,7 @@ use showreport_model::record::EventKind;
 use crate::app::App;
 use crate::auth::QueryReader;
 use crate::downloads::signed_url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Parameters, Violations};
 
 /// A link to a file.
@@ -69,18 +69,17 @@ pub(crate) async fn get_watch_time(
     let zone = app.meta().zone(&reader.org).await?;
     let (_, end) = zone
         .day(day)
-        .map_err(|error| ApiError::not_found("NO_SUCH_DAY", error.to_string()))?;
+        .map_err(|error| ApiError::new(Reason::NoSuchDay, error.to_string()))?;
     if app.now() < end {
         let message = format!("the day is not over; its report can be had from {end} on");
-        return Err(ApiError::not_found("REPORT_NOT_AVAILABLE", message));
+        return Err(ApiError::new(Reason::ReportNotAvailable, message));
     }
     // The file is kept longer than the link opens, so that a download that has begun can go on.
     let kept_ms = 2 * app.config().link_lifetime_ms;
     let made = app
         .jobs()
         .make_started_views(&reader.org, day, |kind| streaming.includes(kind), kept_ms)
-        .await
-        .map_err(ApiError::from_chain)?;
+        .await?;
     let url = signed_url(&app, made.id, format!("watch-time-{}.csv", day.digits())).await?;
     Ok(Json(WatchTimeResponse { url }))
 }

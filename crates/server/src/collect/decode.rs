@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::decompress::{Encoding, UnpackError, Window, unpack, unpacked_bytes};
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{BufferedBody, body_too_large, read_body};
 use crate::permits::{Permit, Reservation, read_with_permit};
 
@@ -140,7 +140,7 @@ impl Work {
                 "the body is packed; send `Content-Encoding: {}` with it; nothing of it was stored",
                 encoding.name()
             );
-            return Err(ApiError::bad_request("PACKED_BODY", message));
+            return Err(ApiError::new(Reason::PackedBody, message));
         }
         let mut facts = Batches::new(self.org.clone());
         let rejections = decode_body(text, self.written.format, self.now, |record| {
@@ -150,12 +150,12 @@ impl Work {
             Ok(rejections) => Ok((facts, rejections)),
             Err(error) => {
                 let reason = match error {
-                    DecodeError::Empty => "EMPTY_BODY",
-                    DecodeError::MalformedJson(_) => "BROKEN_BODY",
-                    DecodeError::NotUtf8(_) => "NOT_UTF8",
-                    DecodeError::TooManyRecords => "TOO_MANY_RECORDS",
+                    DecodeError::Empty => Reason::EmptyBody,
+                    DecodeError::MalformedJson(_) => Reason::BrokenBody,
+                    DecodeError::NotUtf8(_) => Reason::NotUtf8,
+                    DecodeError::TooManyRecords => Reason::TooManyRecords,
                 };
-                Err(ApiError::bad_request(reason, error.to_string()))
+                Err(ApiError::new(reason, error.to_string()))
             }
         }
     }
@@ -286,8 +286,8 @@ async fn on_blocking_thread<T: Send + 'static>(
 fn unpack_error(error: UnpackError) -> ApiError {
     match error {
         UnpackError::TooLarge => body_too_large(BODY_BYTES_MAX),
-        UnpackError::Damaged => ApiError::bad_request(
-            "BROKEN_ENCODING",
+        UnpackError::Damaged => ApiError::new(
+            Reason::BrokenEncoding,
             "the packed body is damaged, cut short, or something follows it; nothing of it was \
              stored",
         ),

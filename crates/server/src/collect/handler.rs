@@ -14,7 +14,7 @@ use super::decode::{BodyFormat, DecodedBody, decode};
 use super::decompress::Encoding;
 use crate::app::App;
 use crate::auth::Collector;
-use crate::error::{ApiError, Violation};
+use crate::error::{ApiError, Reason, Violation};
 
 /// What was accepted and what was not.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -152,7 +152,7 @@ fn all_rejected(rejections: Rejections) -> ApiError {
         None => "no record is good".to_owned(),
     };
     let is_cut = rejections.total > rejections.listed.len();
-    let mut error = ApiError::bad_request("ALL_RECORDS_REJECTED", message)
+    let mut error = ApiError::new(Reason::AllRecordsRejected, message)
         .with_violations(violations)
         .with_field("accepted", json!(0))
         .with_field("rejected", json!(Rejected::list(rejections.listed)));
@@ -203,8 +203,7 @@ fn unsupported_type(what_was_sent: &str) -> ApiError {
         .iter()
         .map(|format| format!("{} ({})", format.media_type(), format.description()));
     ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "UNSUPPORTED_TYPE",
+        Reason::UnsupportedType,
         format!(
             "{what_was_sent}; send {}, or none",
             formats.collect::<Vec<_>>().join(", ")
@@ -218,8 +217,7 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
         let all = headers.get_all(CONTENT_ENCODING).iter();
         let all: Vec<_> = all.map(|value| value.to_str().unwrap_or("?")).collect();
         ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_ENCODING",
+            Reason::UnsupportedEncoding,
             format!(
                 "the content encoding is {}; send one of {}, once, or none",
                 shortened(&all.join(", ")),

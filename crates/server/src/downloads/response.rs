@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::negotiate::{Coding, acceptable, has_already, is_expected, range_applies};
 use super::range::{RequestedRange, parse_range};
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// The file of a request.
 #[derive(Debug, Clone, Copy)]
@@ -140,9 +140,7 @@ pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn unexpected(file: &Representation<'_>) -> ApiError {
     let etag = HeaderValue::try_from(file.etag(Coding::Plain)).expect("hexadecimal in quotes");
-    ApiError::new(
-        StatusCode::PRECONDITION_FAILED,
-        "PRECONDITION_FAILED",
+    ApiError::new(Reason::PreconditionFailed,
         "the file is none of those that If-Match expects; the etag header of this response is its tag",
     )
     .with_header(ETAG, etag)
@@ -151,8 +149,7 @@ fn unexpected(file: &Representation<'_>) -> ApiError {
 fn unsatisfiable(size_bytes: u64) -> ApiError {
     let range = HeaderValue::try_from(format!("bytes */{size_bytes}")).expect("made of ASCII");
     ApiError::new(
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        "RANGE_NOT_SATISFIABLE",
+        Reason::RangeNotSatisfiable,
         format!("the file has {size_bytes} bytes; the range begins after them"),
     )
     .with_header(CONTENT_RANGE, range)

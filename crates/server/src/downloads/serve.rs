@@ -6,14 +6,14 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use showreport_lake::{ReportPath, Variant};
 use showreport_model::report::{Format, ReportFile};
-use showreport_model::{OrgId, ReportId};
+use showreport_model::{ErrorChain, OrgId, ReportId};
 
 use super::edition::Edition;
 use super::link::{Link, LinkParts};
@@ -23,7 +23,7 @@ use super::response::{Content, FileResponse, Representation, set};
 use super::stream::{Chunks, exactly, gzip};
 use crate::app::App;
 use crate::auth::within;
-use crate::error::{ApiError, error_chain};
+use crate::error::{ApiError, Reason};
 use crate::extract::{Parameters, Segments};
 
 /// A report's file in the store.
@@ -88,8 +88,7 @@ pub(crate) async fn download(
     let link = Link::verify(&parts, &keys, app.now()).ok_or_else(no_such_link)?;
     if app.now() >= link.expires_at {
         return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "LINK_EXPIRED",
+            Reason::LinkExpired,
             "the link has expired; get the report again, its `uri` is signed anew each time",
         ));
     }
@@ -147,13 +146,12 @@ pub(crate) async fn send_file(
 }
 
 fn no_such_link() -> ApiError {
-    ApiError::not_found("LINK_NOT_FOUND", "there is no such download")
+    ApiError::new(Reason::LinkNotFound, "there is no such download")
 }
 
 fn file_gone() -> ApiError {
     ApiError::new(
-        StatusCode::GONE,
-        "FILE_GONE",
+        Reason::FileGone,
         "the report's file is no longer kept; create the report again",
     )
 }
@@ -259,7 +257,7 @@ impl ServedFile {
 /// The status is already sent, so the stream ends with an error: the connection is cut, and the
 /// client sees that the file is incomplete.
 fn broken_off(error: showreport_lake::Error) -> io::Error {
-    let reason = error_chain(&error);
+    let reason = ErrorChain(&error).to_string();
     tracing::error!(error = reason, "a download is broken off");
     io::Error::other(error)
 }

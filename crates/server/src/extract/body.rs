@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
@@ -12,7 +11,7 @@ use showreport_model::OrgId;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::permits::Reservation;
 
 /// The body of a request, read whole into memory.
@@ -71,8 +70,7 @@ pub(crate) async fn read_body(
         }
         if !buffered.reservation.grow(chunk.len()) {
             return Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "BODIES_FULL",
+                Reason::BodiesFull,
                 "too many bodies are being received; send this one again later",
             ));
         }
@@ -91,8 +89,8 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
                 }
             }
             Some(Err(_)) => {
-                return Err(ApiError::bad_request(
-                    "BODY_CUT_SHORT",
+                return Err(ApiError::new(
+                    Reason::BodyCutShort,
                     "the body ended before it was whole; nothing of it was stored",
                 ));
             }
@@ -103,8 +101,7 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
 /// The error for a body that stops or is too slow.
 pub(crate) fn body_timeout(wait: Duration) -> ApiError {
     ApiError::new(
-        StatusCode::REQUEST_TIMEOUT,
-        "BODY_TIMEOUT",
+        Reason::BodyTimeout,
         format!(
             "no part of the body came for {} seconds, or it comes slower than 1 kB a second; \
              nothing of it was stored",
@@ -116,8 +113,7 @@ pub(crate) fn body_timeout(wait: Duration) -> ApiError {
 /// The error for a body that is too large, before or after decompression.
 pub(crate) fn body_too_large(bytes_max: usize) -> ApiError {
     ApiError::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "BODY_TOO_LARGE",
+        Reason::BodyTooLarge,
         format!("a body may have at most {bytes_max} bytes after decompression; send it in parts"),
     )
 }

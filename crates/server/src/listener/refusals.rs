@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// How many refusals are sent at one time. Further connections are closed without a response, so
 /// that refusing costs less than serving.
@@ -43,8 +42,7 @@ pub(super) struct Refusal {
 impl Refusals {
     pub(super) async fn prepare() -> Self {
         let refusal = ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "CONNECTIONS_FULL",
+            Reason::ConnectionsFull,
             "there are too many connections, in all or from this address; close some, or try \
              again later",
         );

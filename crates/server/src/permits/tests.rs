@@ -1,5 +1,6 @@
 use std::task::Poll;
 
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use futures::future::join_all;
 use futures::stream::{FuturesUnordered, StreamExt};

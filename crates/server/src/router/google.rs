@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::error::{ApiError, Refused};
+use crate::error::{ApiError, Reason, Refused};
 use crate::extract::body_timeout;
 
 /// The prefix of the `YouTube` paths.
@@ -125,8 +125,7 @@ async fn apply_override(request: Request, wait: Duration) -> Result<Request, Api
     }
     let form = timeout(wait, to_bytes(body, FORM_BYTES_MAX)).await;
     let form = form.map_err(|_| body_timeout(wait))?.map_err(|_| {
-        ApiError::bad_request(
-            "INVALID_FORM",
+        ApiError::new(Reason::InvalidForm,
             format!("the parameters in the body have more than {FORM_BYTES_MAX} bytes, or the body was cut short"),
         )
     })?;
@@ -165,7 +164,10 @@ fn with_parameters(uri: &Uri, form: &str) -> Result<Uri, ApiError> {
         (Some(query), form) => format!("{query}&{form}"),
     };
     format!("{}?{query}", uri.path()).parse().map_err(|_| {
-        ApiError::bad_request("INVALID_FORM", "the parameters in the body cannot be read")
+        ApiError::new(
+            Reason::InvalidForm,
+            "the parameters in the body cannot be read",
+        )
     })
 }
 

@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, HeaderValue, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 
 /// Refuses a request with missing, several or malformed `Host` fields.
 pub(super) async fn require_one(request: Request, next: Next) -> Response {
     match problem(request.version(), request.headers()) {
-        Some(problem) => ApiError::bad_request("INVALID_HOST", problem).into_response(),
+        Some(problem) => ApiError::new(Reason::InvalidHost, problem).into_response(),
         None => next.run(request).await,
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn log_fault(State(app): State<App>, request: Request, next: Ne
     if fault.lasts && app.fault_lines().take(&fault.reason, app.now()).is_err() {
         return response;
     }
-    let (status, reason, error) = (response.status().as_u16(), fault.reason, fault.error);
+    let (status, reason, error) = (response.status().as_u16(), fault.reason.name(), fault.error);
     if fault.is_load {
         tracing::warn!(http.status = status, %reason, error, "refused a request because of load");
     } else {

@@ -15,7 +15,7 @@ use super::parameters::QueryParameters;
 use super::status::{PeriodStatus, newest_period};
 use crate::app::App;
 use crate::auth::{Caller, Reader};
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Segments, Violations, read_json};
 
 /// A page of jobs.
@@ -182,8 +182,7 @@ pub(crate) async fn delete_job(
     Segments(id): Segments<String>,
 ) -> Result<Json<Empty>, ApiError> {
     let id = job_id(&id)?;
-    let deleted = app.jobs().delete_report_job(&reader.org, id).await;
-    deleted.map_err(ApiError::from_chain)?;
+    app.jobs().delete_report_job(&reader.org, id).await?;
     tracing::info!(report_job.id = %id, "deleted a job of bulk reports");
     Ok(Json(Empty {}))
 }
@@ -206,8 +205,8 @@ async fn describe(app: &App, report_job: ReportJob) -> Result<JobResponse, ApiEr
 /// The id of a job. A text that is no job id is treated as an unknown one.
 pub(super) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
     text.parse().map_err(|_| {
-        ApiError::not_found(
-            "JOB_NOT_FOUND",
+        ApiError::new(
+            Reason::JobNotFound,
             "there is no such job; GET /v1/jobs lists those of the token's organisation",
         )
     })

@@ -15,7 +15,7 @@ use super::reports::report_id;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::downloads::{Edition, FileName, StoredFile, send_file};
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::Segments;
 
 /// The longest base address in bytes. With the longest id of an organisation and the greatest id of
@@ -117,8 +117,8 @@ fn resource_name(org: &OrgId, report_job: ReportJobId, report: BulkReportId) -> 
 }
 
 fn no_such_file() -> ApiError {
-    ApiError::not_found(
-        "MEDIA_NOT_FOUND",
+    ApiError::new(
+        Reason::MediaNotFound,
         "there is no such file; the address is the downloadUrl of a report, unchanged",
     )
 }

@@ -6,7 +6,7 @@ use std::num::ParseIntError;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Violations, lower_camel_case, read_token,
 };
@@ -107,7 +107,10 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
                 )
             })
             .map_err(|_| {
-                ApiError::bad_request("INVALID_QUERY", "the parameters after `?` cannot be read")
+                ApiError::new(
+                    Reason::InvalidQuery,
+                    "the parameters after `?` cannot be read",
+                )
             })
     }
 }

@@ -13,7 +13,7 @@ use super::media::download_url;
 use super::parameters::QueryParameters;
 use crate::app::App;
 use crate::auth::Reader;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::extract::{Page, Segments, Violations};
 
 /// A page of reports.
@@ -145,8 +145,8 @@ pub(crate) async fn get_report(
 /// The id of a report. A text that is no such id is treated as an unknown one.
 pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
     text.parse().map_err(|_| {
-        ApiError::not_found(
-            "REPORT_NOT_FOUND",
+        ApiError::new(
+            Reason::ReportNotFound,
             "the job has no such report; reports past their time are deleted",
         )
     })

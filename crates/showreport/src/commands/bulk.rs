@@ -88,8 +88,9 @@ impl Bulk {
             .into());
         }
         let (jobs, report_type) = (&parts.jobs, self.r#type);
-        write_out(self.out.as_deref(), self.variant, |output| {
-            jobs.write_bulk_day(&self.org, report_type, self.day, output)
+        write_out(self.out.as_deref(), self.variant, async |output| {
+            let written = jobs.write_bulk_day(&self.org, report_type, self.day, output);
+            Ok(written.await?)
         })
         .await
     }

@@ -1,32 +1,34 @@
 //! The check of the database at a start.
 //!
-//! It reads every row, so it takes longer the more there is. A start waits for it for half a second:
-//! damage in a database of ordinary size is found before anything is answered. A larger one is
-//! checked while the server runs. Until then rows are compared as they are read; the check finds
-//! what a damaged page hides. **What it finds ends the process**, and leaves a mark, so that the
-//! next start waits for the whole check, however long, and refuses what is still damaged.
+//! It reads every row, so its duration grows with the database. A start waits half a second for it,
+//! which is enough for a database of usual size. A larger one is checked while the server runs;
+//! meanwhile each row is compared as it is read, and the check finds rows that a damaged page hides.
+//! **Damage ends the process** and creates a mark file. With the mark, the next start waits for the
+//! whole check and fails if the damage is still there.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use showreport_meta::{Meta, private};
-use showreport_model::Damage;
+use showreport_model::{ErrorChain, Failure};
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a start waits for the check.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// A check of the database that has begun.
+const CHECK: &str = "check the database";
+
+/// A running check of the database.
 pub(super) struct Check {
     verified: AbortOnDropHandle<Result<(), showreport_meta::Error>>,
     mark: PathBuf,
 }
 
 impl Check {
-    /// Begins to check, and waits for a while. Gives the check if it is not done by then.
+    /// Begins the check and waits up to [`WAIT`]. Returns the check if it is not done by then.
     pub(super) async fn begin(meta: &Meta, mark: PathBuf) -> anyhow::Result<Option<Self>> {
         let meta = meta.clone();
         let verified = Handle::current().spawn(async move { meta.verify().await });
@@ -38,7 +40,7 @@ impl Check {
             tracing::warn!(
                 "damage was found before: the whole database is checked before the start"
             );
-            check.finish().await?;
+            check.finish().await?.context(CHECK)?;
             std::fs::remove_file(&check.mark)
                 .with_context(|| format!("delete {}", check.mark.display()))?;
             return Ok(None);
@@ -46,7 +48,7 @@ impl Check {
         let begun = Instant::now();
         match tokio::time::timeout(WAIT, check.finish()).await {
             Ok(done) => {
-                done?;
+                done?.context(CHECK)?;
                 log_whole(begun);
                 Ok(None)
             }
@@ -54,8 +56,7 @@ impl Check {
         }
     }
 
-    /// Goes on beside the server, until the check is done or the server stops; ends only with `stop`
-    /// unless damage was found.
+    /// Continues while the server runs. Returns before `stop` only if damage was found.
     pub(super) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let begun = Instant::now();
         let done = tokio::select! {
@@ -63,33 +64,34 @@ impl Check {
             () = stop.cancelled() => return Ok(()),
         };
         match done {
-            Ok(()) => log_whole(begun),
-            Err(error) if damage_in(&error) => return Err(error),
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::warn!(
-                    error,
-                    "the database was not checked; the next start tries again"
-                );
-            }
+            Ok(Ok(())) => log_whole(begun),
+            Ok(Err(error)) if error.damage().is_some() => return Err(error).context(CHECK),
+            Ok(Err(error)) => log_unchecked(&error),
+            Err(error) => log_unchecked(&error),
         }
         stop.cancelled().await;
         Ok(())
     }
 
-    /// Waits for the end, and leaves the mark where damage was found.
-    async fn finish(&mut self) -> anyhow::Result<()> {
-        let verified = (&mut self.verified).await;
-        let verified = verified.context("wait for the check of the database")?;
-        let verified = verified.context("check the database");
+    /// Waits for the end. Creates the mark if damage was found.
+    async fn finish(&mut self) -> Result<Result<(), showreport_meta::Error>, JoinError> {
+        let verified = (&mut self.verified).await?;
         if let Err(error) = &verified
-            && damage_in(error)
-            && let Err(error) = leave(&self.mark)
+            && error.damage().is_some()
+            && let Err(error) = create_mark(&self.mark)
         {
-            tracing::warn!(%error, "cannot leave a mark that damage was found");
+            tracing::warn!(%error, "cannot create the mark that damage was found");
         }
-        verified
+        Ok(verified)
     }
+}
+
+fn log_unchecked(error: &(dyn std::error::Error + 'static)) {
+    let error = ErrorChain(error).to_string();
+    tracing::warn!(
+        error,
+        "the database was not checked; the next start tries again"
+    );
 }
 
 fn log_whole(begun: Instant) {
@@ -97,11 +99,7 @@ fn log_whole(begun: Instant) {
     tracing::info!(duration_ms, "checked the database: nothing is damaged");
 }
 
-fn damage_in(error: &anyhow::Error) -> bool {
-    Damage::below(error.as_ref()).is_some()
-}
-
-fn leave(mark: &Path) -> std::io::Result<()> {
+fn create_mark(mark: &Path) -> std::io::Result<()> {
     let mut options = private::options();
     options
         .write(true)

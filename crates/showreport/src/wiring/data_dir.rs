@@ -1,4 +1,4 @@
-//! The data directory: what lies where.
+//! The data directory and its files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use showreport_meta::private;
 
-/// What lies in the directory.
+/// What only the owner may read.
 const PRIVATE: [&str; 7] = [
     "meta.sqlite",
     "meta.sqlite-wal",
@@ -17,12 +17,12 @@ const PRIVATE: [&str; 7] = [
     "spill",
 ];
 
-/// A directory that holds all data of an installation.
+/// The directory with all data of an installation.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
 
 impl DataDir {
-    /// The directory, made if it is missing. Only its owner may look into a new one.
+    /// Makes the directory if it is missing. Only its owner may read a new one.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         private::make_directories(path)
             .with_context(|| format!("make the data directory {}", path.display()))?;
@@ -31,7 +31,7 @@ impl DataDir {
         Ok(directory)
     }
 
-    /// A directory that holds data already, so that a mistyped path makes no new one.
+    /// A directory that must hold data, so that a mistyped path does not make a new one.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let directory = Self(path.to_owned());
         if !directory.database().is_file() {
@@ -45,30 +45,29 @@ impl DataDir {
         Ok(directory)
     }
 
-    /// Names the directory in the log if others than its owner may look into it. Its mode is
-    /// left to whatever made it: a service manager or a volume may need it as it is.
+    /// Logs a warning if others than the owner may read the directory. Its mode is not changed: a
+    /// service manager or a volume may need it.
     pub fn warn_if_open(&self) {
         if let Ok(Some(mode)) = private::mode_for_others(&self.0) {
             tracing::warn!(
                 directory = %self.0.display(),
                 mode = format!("{mode:04o}"),
-                "others than its owner may look into the data directory; `chmod 700` closes it"
+                "others than the owner may read the data directory; `chmod 700` prevents that"
             );
         }
     }
 
-    /// Closes what an earlier version, or a copy, left open to others. Below `store` and `spill`
-    /// nothing has to be looked at: only the owner can enter them.
+    /// Makes files private that an earlier version, or a copy, has left readable. Below `store` and
+    /// `spill` that is not needed: only the owner can enter them.
     fn close_to_others(&self) {
         for name in PRIVATE {
             let path = self.0.join(name);
             if let Err(error) = private::close_to_others(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot close it to others");
+                tracing::warn!(path = %path.display(), %error, "cannot make it private");
             }
         }
     }
 
-    /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -77,7 +76,7 @@ impl DataDir {
         self.0.join(showreport_meta::Config::FILE_NAME)
     }
 
-    /// Is there after damage was found in the database, until a check finds none.
+    /// Exists after damage was found in the database, until a check finds none.
     pub(super) fn damage_mark(&self) -> PathBuf {
         self.0.join("meta.damaged")
     }
@@ -94,7 +93,7 @@ impl DataDir {
         self.0.join("spill")
     }
 
-    /// Makes a directory below that only the owner may look into.
+    /// Makes a directory below that only the owner may read.
     pub(crate) fn make_private(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.0.join(name);
         private::make_directories(&path)?;
@@ -108,7 +107,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_may_look_into_a_new_one() {
+    fn only_the_owner_may_read_a_new_one() {
         use std::os::unix::fs::PermissionsExt;
         let outside = tempfile::tempdir().expect("a temporary directory");
         let path = outside.path().join("a/b");

@@ -1,6 +1,6 @@
-//! How many files the operating system lets this process have open.
+//! The limit of open files of this process.
 
-/// The bound, where the system tells it. Connections count as files.
+/// The limit, if the system has one. Connections count as files.
 pub(super) fn max() -> Option<usize> {
     read(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }
@@ -8,7 +8,7 @@ pub(super) fn max() -> Option<usize> {
 fn read(limits: &str) -> Option<usize> {
     let mut lines = limits.lines();
     let bounds = lines.find_map(|line| line.strip_prefix("Max open files"))?;
-    // The first holds; the process could raise it to the second.
+    // The first number is in force; the process could raise it to the second.
     bounds.split_whitespace().next()?.parse().ok()
 }
 
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_that_holds_is_read() {
+    fn the_limit_in_force_is_read() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
              Max processes             94283                94283                processes\n\
              Max open files            1024                 524288               files\n";

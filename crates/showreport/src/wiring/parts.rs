@@ -16,28 +16,22 @@ use super::limits::{Limits, ServerLimits};
 use super::spill::SpillDir;
 use super::threads::Threads;
 
-/// Bytes of the rows that one flush makes of the journal. Sorted and written they need
-/// some times as much, beside whatever reports and bodies hold. A report of another organisation waits
-/// for one flush, which with twice as much takes half a second on a busy machine.
+/// The memory of the rows of one flush. Sorting and writing them takes a few times as much. A report
+/// of another organisation waits for one flush; twice as much takes half a second on a busy machine.
 const FLUSH_BYTES_MAX: u64 = 16 << 20;
-/// Bytes of the rows of one file of an import, for which no report waits.
+/// The memory of the rows of one file of an import. No report waits for it, so it can be larger.
 const LOAD_BYTES_MAX: u64 = 32 << 20;
-/// About how large a compacted file of the lake is.
 const FILE_BYTES_TARGET: u64 = 128 << 20;
-/// How many files of one size are merged.
+/// The number of files of about one size at which they are merged.
 const COMPACT_FILES_MIN: usize = 8;
 
-/// Everything but the doors: for work on the data, with or without a server.
+/// The parts that work on the data, with or without a server.
 pub struct Parts {
-    /// The small facts.
     pub meta: Meta,
-    /// The big facts.
     pub lake: Lake,
-    /// The questions.
     pub query: Query,
-    /// The chores.
     pub jobs: Jobs,
-    /// The check of the database, while it goes on.
+    /// The check of the database, if it takes longer than the start waits.
     pub(super) check: Option<Check>,
     cpu: Threads,
     spill: SpillDir,
@@ -47,7 +41,7 @@ impl Parts {
     /// Opens the parts for a command that works on the data itself.
     pub async fn open(directory: &DataDir, limits: &Limits) -> anyhow::Result<Self> {
         let meta = open_meta(directory).await?;
-        // Before anything is answered: a figure must not be made from what a bad disk has left.
+        // First, so that no figure is made from damaged rows.
         meta.verify().await.context("check the database")?;
         let jobs = showreport_jobs::Config::default();
         Self::assemble(directory, limits, meta, jobs).await
@@ -76,11 +70,11 @@ impl Parts {
             history_ms: limits.history,
             settle_ms: limits.bulk_settle,
             bulk_retention_ms: limits.bulk_retention,
-            idle_order_ms: limits.job_expiry,
+            idle_report_job_ms: limits.job_expiry,
             flush_after_ms: limits.flush_after.unsigned_abs(),
             ..showreport_jobs::Config::default()
         };
-        let jobs = in_a_hurry(jobs);
+        let jobs = shortened_by_tests(jobs);
         let parts = Self::assemble(directory, &limits.limits, meta, jobs).await?;
         Ok(Self { check, ..parts })
     }
@@ -98,7 +92,7 @@ impl Parts {
         };
         let cpu =
             Threads::start("query", threads).context("start the threads that make reports")?;
-        // A full disk must not keep a server from starting: it deletes, too.
+        // A server has to start on a full disk, since it deletes expired files.
         let spill = meta.with_reserve(|| SpillDir::create(&directory.spill()));
         let spill = spill.await;
         let spill = spill.with_context(|| format!("make {}", directory.spill().display()))?;
@@ -121,7 +115,6 @@ impl Parts {
         })
     }
 
-    /// Closes what has to be closed.
     pub async fn close(self) {
         drop(self.cpu);
         drop(self.spill);
@@ -129,8 +122,8 @@ impl Parts {
     }
 }
 
-/// Tests that kill cannot wait for maintenance, or for the leases of the dead.
-fn in_a_hurry(jobs: showreport_jobs::Config) -> showreport_jobs::Config {
+/// Shorter times for tests that kill the process: they cannot wait for maintenance and for leases.
+fn shortened_by_tests(jobs: showreport_jobs::Config) -> showreport_jobs::Config {
     fail_point!("hurry", |_| showreport_jobs::Config {
         lease_ms: 1_500,
         maintain_every_ms: 30,

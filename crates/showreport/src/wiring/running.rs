@@ -1,4 +1,4 @@
-//! A server in this process: its doors and its tasks.
+//! A server in this process: its addresses and its tasks.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use super::parts::Parts;
 use super::tasks::Tasks;
 use super::threads::Threads;
 
-/// Where a server is found, and how often.
+/// The addresses and the rates of a server.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub struct Doors {
@@ -40,34 +40,32 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// The address to listen on where nothing names one.
     const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
 
-    /// The address to listen on.
+    /// The address to listen on, or its default.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(Self::LISTEN)
     }
 }
 
-/// Connections that the system keeps until they are accepted. A crowd comes within milliseconds, and
-/// who finds this queue full has a connection that we never hear of; the library asks for 128.
+/// Connections that the system keeps until they are accepted. Thousands can arrive within
+/// milliseconds, and the system drops those beyond the queue; the library's default is 128.
 const QUEUE_MAX: u32 = 4096;
 
-/// Threads for the tasks that nobody waits for at a door. On those of the requests a crowd would
-/// stand before each step of a report, and a flush before each request.
-const CHORE_THREADS: usize = 2;
+/// Threads for background tasks. On the threads of requests, many requests would delay each step of a
+/// report, and a flush would delay each request.
+const BACKGROUND_THREADS: usize = 2;
 
 /// A server with all its tasks.
 pub struct Running {
     address: SocketAddr,
     tasks: Tasks,
     parts: Parts,
-    chores: Threads,
+    background: Threads,
 }
 
 impl Running {
-    /// Opens the doors and starts the tasks. `public_url` is how the outside
-    /// finds them, where that is not the address itself.
+    /// Listens and starts the tasks. `public_url` is the URL for clients, if it is not the address.
     pub async fn start(
         mut parts: Parts,
         doors: &Doors,
@@ -91,15 +89,14 @@ impl Running {
             parts.jobs.clone(),
         );
         let router = showreport_server::router(app.clone());
-        let chores =
-            Threads::start("chores", CHORE_THREADS).context("start the threads of the chores")?;
-        let (front, back) = (Handle::current(), chores.handle());
+        let background = Threads::start("background", BACKGROUND_THREADS)
+            .context("start the threads of background tasks")?;
+        let (front, back) = (Handle::current(), background.handle());
         let jobs = &parts.jobs;
         let mut tasks = Tasks::default();
-        // They stop in this order: nothing comes in, then nothing is made, then
-        // what came in goes to the lake, and last the journal takes no more. Another process may
-        // hold a lock for longer than a stop may take, so waits for it end before what waits. A
-        // report gives its job back before the flush that it waits for fails.
+        // They stop in this order: requests, then jobs, then flushes, and last the journal. Another
+        // process may hold a lock for longer than a stop may take, so the wait for a lock is ended
+        // before the task that waits. A job is given back before the flush that it waits for fails.
         if let Some(listener) = metrics_listener {
             serve_metrics(&mut tasks, listener, app, config.for_metrics())?;
         }
@@ -112,8 +109,8 @@ impl Running {
             meta.stop_waiting();
             Ok(())
         });
-        tasks.start("report runner", &back, |stop| {
-            jobs.clone().run_reports(stop)
+        tasks.start("job runner", &back, |stop| {
+            endless(jobs.clone().run_jobs(stop))
         });
         let lake = parts.lake.clone();
         tasks.start("waits for the flush lock", &front, |stop| async move {
@@ -121,11 +118,12 @@ impl Running {
             lake.stop_waiting();
             Ok(())
         });
-        tasks.start("schedule", &back, |stop| jobs.clone().run_schedule(stop));
-        tasks.start("maintenance", &back, |stop| {
-            jobs.clone().run_maintenance(stop)
-        });
-        tasks.start("flusher", &back, |stop| jobs.clone().run_flusher(stop));
+        let schedule = |stop| endless(jobs.clone().run_schedule(stop));
+        tasks.start("schedule", &back, schedule);
+        let maintenance = |stop| endless(jobs.clone().run_maintenance(stop));
+        tasks.start("maintenance", &back, maintenance);
+        let flusher = |stop| endless(jobs.clone().run_flusher(stop));
+        tasks.start("flusher", &back, flusher);
         if let Some(check) = parts.check.take() {
             tasks.start("check of the database", &back, |stop| check.run(stop));
         }
@@ -137,34 +135,33 @@ impl Running {
             address,
             tasks,
             parts,
-            chores,
+            background,
         })
     }
 
-    /// The address that it listens on, as a URL without a slash at the end.
+    /// The address that the server listens on, as a URL without a slash at the end.
     pub fn listening_on(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The address at which this machine reaches it.
+    /// The URL of the server for this machine.
     pub fn base_url(&self) -> String {
         base_url(self.address)
     }
 
-    /// The parts behind the doors.
     pub const fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// Waits until a task fails, which ends the process, and says why.
+    /// Waits until a task fails, and returns why.
     pub async fn failed(&mut self) -> anyhow::Error {
         self.tasks.failed().await
     }
 
-    /// Drains in order: doors, runner, flusher, journal; then closes the database.
+    /// Stops the tasks in their order, then closes the database.
     pub async fn stop(self) -> anyhow::Result<()> {
         let outcome = self.tasks.stop().await;
-        drop(self.chores);
+        drop(self.background);
         self.parts.close().await;
         outcome
     }
@@ -185,7 +182,7 @@ fn config(doors: &Doors, public_url: String) -> showreport_server::Config {
     }
 }
 
-/// Serves the metrics alone, on an address of their own.
+/// Serves only the metrics, on a second address.
 fn serve_metrics(
     tasks: &mut Tasks,
     listener: TcpListener,
@@ -217,21 +214,21 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()
     }?;
-    // The next server may follow at once. Windows would let two of them share the port.
+    // So that the next server can bind at once. On Windows two servers could share the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
-    // Connections take it over. Left to itself it grows to 4 MiB, and the system tells only when a third
-    // of it was sent: of a client that reads 80 kB a second nothing would be heard for 15 s, after
-    // which its download is taken for one that stopped.
+    // Connections inherit it. Unset it grows to 4 MiB, and a socket is writable only after a third of
+    // it was sent. A client that reads 80 kB a second would seem to stand still for 15 s, and its
+    // download would be ended.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(QUEUE_MAX)
 }
 
-/// Bytes of an answer that lie ready in the system; Linux doubles it for its own needs.
+/// The send buffer of a connection; Linux doubles it for its own needs.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
 
-/// How to reach a bound address: one that means "every address" is reached by the own one.
+/// The URL of a bound address. One that means all addresses is reached at localhost.
 fn base_url(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -241,12 +238,18 @@ fn base_url(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
+/// A task that cannot fail, among those that can.
+async fn endless(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_means_all_is_reached_by_the_own_one() {
+    fn an_address_that_means_all_is_reached_at_localhost() {
         let url = |address: &str| base_url(address.parse().expect(address));
         assert_eq!(url("0.0.0.0:8470"), "http://127.0.0.1:8470");
         assert_eq!(url("[::]:80"), "http://[::1]:80");

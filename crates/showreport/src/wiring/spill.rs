@@ -1,7 +1,7 @@
-//! Where this process puts what does not fit into memory.
+//! The directory of this process for data that does not fit into memory.
 //!
-//! Each process has a directory of its own below the data directory, with a
-//! lock that dies with it. Whoever comes next removes the directories of the dead.
+//! Each process has its own, below the data directory, with a lock that the system releases when the
+//! process ends. The next process removes the directories without a lock.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -10,7 +10,7 @@ use std::path::Path;
 use showreport_meta::private;
 use tempfile::TempDir;
 
-/// The file in each directory that its process holds locked.
+/// The file in each directory that its process keeps locked.
 const LOCK: &str = "lock";
 
 /// A directory for temporary files, removed with this value, or by the next process.
@@ -21,13 +21,13 @@ pub(super) struct SpillDir {
 }
 
 impl SpillDir {
-    /// Makes one below `parent`, and removes what dead processes have left there.
+    /// Makes a directory below `parent`, and removes those of processes that have ended.
     pub(super) fn create(parent: &Path) -> io::Result<Self> {
         private::make_directories(parent)?;
-        // One at a time, so that nobody takes a directory for dead before its lock is held.
+        // One process at a time: another must not remove a directory that has no lock yet.
         let entrance = create(&parent.join(LOCK))?;
         entrance.lock()?;
-        remove_dead(parent)?;
+        remove_abandoned(parent)?;
         let directory = TempDir::new_in(parent)?;
         private::close_to_others(directory.path())?;
         let lock = create(&directory.path().join(LOCK))?;
@@ -48,17 +48,17 @@ fn create(lock: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(true).open(lock)
 }
 
-fn remove_dead(parent: &Path) -> io::Result<()> {
+fn remove_abandoned(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() && is_dead(&entry.path())? {
+        if entry.file_type()?.is_dir() && is_abandoned(&entry.path())? {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
-fn is_dead(directory: &Path) -> io::Result<bool> {
+fn is_abandoned(directory: &Path) -> io::Result<bool> {
     let lock = match File::open(directory.join(LOCK)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
@@ -76,17 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_dead_have_left_is_removed_and_what_the_living_use_is_kept() {
+    fn directories_of_ended_processes_are_removed_and_others_are_kept() {
         let parent = tempfile::tempdir().expect("a temporary directory");
-        let dead = parent.path().join("dead");
-        fs::create_dir(&dead).expect("made");
-        fs::write(dead.join(LOCK), "").expect("written");
-        fs::write(dead.join("rows.parquet"), "rows").expect("written");
+        let ended = parent.path().join("ended");
+        fs::create_dir(&ended).expect("made");
+        fs::write(ended.join(LOCK), "").expect("written");
+        fs::write(ended.join("rows.parquet"), "rows").expect("written");
 
-        let living = SpillDir::create(parent.path()).expect("made");
+        let running = SpillDir::create(parent.path()).expect("made");
         let other = SpillDir::create(parent.path()).expect("made");
-        assert!(!dead.exists());
-        assert!(living.path().exists());
+        assert!(!ended.exists());
+        assert!(running.path().exists());
 
         let path = other.path().to_owned();
         drop(other);

@@ -7,12 +7,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long one task may take to stop. The doors drain for ten seconds, and a
-/// report under way stops at its next batch; beyond this something hangs, and
-/// what the journal holds is safe without it.
+/// How long one task may take to stop. Open requests are finished for ten seconds, and a report stops
+/// at its next batch. A task that takes longer hangs; the journal is safe without it.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Tasks that run until they are stopped. Each ends by itself only by failing.
+/// Tasks that run until they are stopped. A task that ends by itself has failed.
 #[derive(Debug, Default)]
 pub(super) struct Tasks(Vec<Task>);
 
@@ -38,7 +37,7 @@ impl Tasks {
         self.0.push(Task { name, stop, handle });
     }
 
-    /// Waits until a task ends without being asked, which none should, and says why.
+    /// Waits until a task ends by itself, and returns why.
     pub(super) async fn failed(&mut self) -> anyhow::Error {
         if self.0.is_empty() {
             return std::future::pending().await;
@@ -53,7 +52,7 @@ impl Tasks {
         }
     }
 
-    /// Stops one task after the other, and says what failed first.
+    /// Stops one task after the other. Returns the first failure.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
         for task in self.0 {

@@ -1,15 +1,15 @@
-//! Threads of their own for one kind of work, so that it waits for no other.
+//! Threads for one kind of work, so that it does not wait for another kind.
 
 use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A runtime that may be dropped anywhere.
+/// A runtime that can be dropped inside another one.
 #[derive(Debug)]
 pub(super) struct Threads(Option<Runtime>);
 
 impl Threads {
-    /// Starts so many, under a name that a process list shows.
+    /// The name is shown in process lists.
     pub(super) fn start(name: &str, count: usize) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(count)
@@ -19,7 +19,7 @@ impl Threads {
         Ok(Self(Some(runtime)))
     }
 
-    /// Where to start work on them.
+    /// Starts work on these threads.
     pub(super) fn handle(&self) -> Handle {
         let runtime = self.0.as_ref().expect("taken out only when dropped");
         runtime.handle().clone()

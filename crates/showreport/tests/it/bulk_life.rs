@@ -200,7 +200,7 @@ async fn work_that_was_claimed_by_a_clock_ahead_is_not_waited_for() {
     let show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     let jobs = &show.app.parts.jobs;
-    jobs.look_at_orders().await.expect("the schedule looks");
+    jobs.queue_days().await.expect("the schedule looks");
     show.app.clock.advance_hours(365 * HOURS_A_DAY);
     let abandoned = show
         .app
@@ -299,14 +299,14 @@ async fn two_servers_on_one_database_make_each_content_once() {
     let mut running = JoinSet::new();
     for jobs in servers {
         running.spawn(jobs.clone().run_schedule(shutdown.clone()));
-        running.spawn(jobs.run_reports(shutdown.clone()));
+        running.spawn(jobs.run_jobs(shutdown.clone()));
     }
     for round in 0..6 {
         let playback = format!("tab-{round}");
         show.send([watches("ada", &playback, "10:00..10:30")]).await;
         show.app.clock.advance_hours(1);
         for jobs in [&show.app.parts.jobs, &beside.jobs] {
-            jobs.look_at_orders().await.expect("the schedule looks");
+            jobs.queue_days().await.expect("the schedule looks");
         }
         while show.app.parts.meta.queue_depth().await.expect("count") > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -314,7 +314,7 @@ async fn two_servers_on_one_database_make_each_content_once() {
     }
     shutdown.cancel();
     while let Some(ended) = running.join_next().await {
-        ended.expect("no task panics").expect("no task fails");
+        ended.expect("no task panics");
     }
     show.app.clock.advance_hours(1);
     show.app.keep_schedule().await;
@@ -371,7 +371,7 @@ async fn a_job_that_is_deleted_takes_its_files_with_it() {
     show.app
         .parts
         .jobs
-        .look_at_orders()
+        .queue_days()
         .await
         .expect("the schedule looks");
     show.app

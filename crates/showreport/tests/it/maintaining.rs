@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use showreport_model::Failure;
 
 use crate::harness::Show;
 use crate::harness::show::{says, watches};
@@ -75,8 +76,10 @@ async fn a_damaged_file_stops_no_chore_is_named_and_is_taken_up_again_once_it_is
     let jobs = &show.app.parts.jobs;
     let error = jobs.maintain(true).await.expect_err("a file is damaged");
     assert!(
-        format!("{error:#}").contains(&name_of(&damaged)),
-        "{error:#}"
+        error
+            .damage()
+            .is_some_and(|damage| damage.file == name_of(&damaged)),
+        "{error:?}"
     );
     // What stands after compaction was done: the expired file is gone. So was the other table.
     assert!(is_expired(&show, &made[0].report).await);

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use showreport_model::Failure;
 
 use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
@@ -195,7 +196,7 @@ fn flip_near_the_end(directory: &Path, end: &str) {
 }
 
 #[tokio::test]
-async fn a_damaged_entry_of_a_tables_log_is_named_by_who_opens_the_lake() {
+async fn a_damaged_entry_of_a_tables_log_is_named_when_the_lake_is_opened() {
     let show = show().await;
     show.app.make(&show.org, "keynote", &[watch_time()]).await;
     let log = show.app.data_dir().join("store/lake/spans/_delta_log");
@@ -210,7 +211,7 @@ async fn a_damaged_entry_of_a_tables_log_is_named_by_who_opens_the_lake() {
     };
     let opened = showreport_lake::Lake::open(&config, show.app.parts.meta.clone()).await;
     let error = opened.expect_err("the log is damaged");
-    let damage = showreport_model::Damage::below(&error);
+    let damage = error.damage();
     let damage = damage.unwrap_or_else(|| panic!("no damage: {error:?}"));
     assert!(
         damage.file.starts_with("store/lake/spans/_delta_log/"),

@@ -49,7 +49,7 @@ async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() 
 
     // One question for thousands of events: 8 ms for each of them would be 48 s.
     let began = Instant::now();
-    let is_done = show.app.parts.jobs.look_at_orders().await.expect("a look");
+    let is_done = show.app.parts.jobs.queue_days().await.expect("a look");
     let took = began.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert!(!is_done, "one look takes 1,000 events of an organisation");
@@ -58,7 +58,7 @@ async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() 
     let file = show.app.bulk_file(&rival, &reports[0]).await;
     assert!(file.contains(",a,,ada,2,2,"), "{file}");
 
-    while !show.app.parts.jobs.look_at_orders().await.expect("a look") {}
+    while !show.app.parts.jobs.queue_days().await.expect("a look") {}
     let took = began.elapsed();
     assert!(took < Duration::from_secs(40), "{took:?}");
     show.app.clock.advance_millis(60_000);
@@ -131,7 +131,7 @@ async fn facts_of_one_organisation_that_are_damaged_delay_no_bulk_report_of_othe
     show.send([watches("bob", "tab-2", "10:00..10:01")]).await;
     show.app.accept(&rival, &[of_event("a", 1)]).await;
 
-    show.app.parts.jobs.look_at_orders().await.expect("a look");
+    show.app.parts.jobs.queue_days().await.expect("a look");
     // The damaged day is tried again for ever, so only the neighbour's work is waited for.
     let of_rival = async {
         loop {

@@ -89,7 +89,7 @@ async fn workers_that_are_killed_anywhere_change_no_byte() {
     let created = app.create(&org, "keynote", &entries).await.ok();
     for round in 0..12u64 {
         let shutdown = CancellationToken::new();
-        let worker = app.parts.jobs.clone().run_reports(shutdown);
+        let worker = app.parts.jobs.clone().run_jobs(shutdown);
         // Dropping the future stops it wherever it stands.
         let killed = tokio::time::timeout(Duration::from_millis(round * 7), worker).await;
         assert!(killed.is_err(), "a worker does not end by itself");

@@ -27,9 +27,10 @@ const LOSSES: [fn(&Path); 4] = [
     |file| std::fs::remove_file(file).unwrap(),
 ];
 
-fn damage(error: &(dyn std::error::Error + 'static)) -> String {
-    let damage = Damage::below(error).unwrap_or_else(|| panic!("no damage: {error:?}"));
-    damage.file
+fn damage(error: &Error) -> String {
+    let damage = error.damage();
+    let damage = damage.unwrap_or_else(|| panic!("no damage: {error:?}"));
+    damage.file.clone()
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn a_merge_that_stopped_before_the_heads_is_undone() {
     let merge_and_stop = move |mut newest: NewestGuard| async move {
         let of_lake = (&shared.config, &shared.store);
         let plans = compact::plan(&shared.meta, &mut newest, of_lake, Table::Spans).await?;
-        let merged = compact::merge(&plans[0], 1 << 20).await?;
+        let merged = compact::merge(&plans[0], &shared.store, 1 << 20).await?;
         let sizes = (1 << 20, shared.meta.clock().now().as_millis());
         compact::commit(&shared.meta, &mut newest, &plans[0], merged, sizes).await
     };

@@ -72,7 +72,7 @@ async fn running_report(world: &World, heads: &Heads) -> ReportId {
 
 /// Puts two files in the store, and checks that a day later one is removed and the other is not.
 async fn removed_after_a_day(world: &World, left: &Path, kept: &Path) {
-    let store = world.lake.store();
+    let store = world.lake.store(&FoundDamage::default());
     for path in [left, kept] {
         store.put(path, "left".into()).await.unwrap();
     }

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use showreport_model::bulk::{DirtyDay, ReportType};
 use showreport_model::report::Pins;
-use showreport_model::{Damage, SystemClock};
+use showreport_model::{Failure, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -37,7 +37,9 @@ fn collect<'a>(meta: &'a Meta, playback_id: &'a str) -> BoxFuture<'a, ()> {
 #[track_caller]
 fn names<T: std::fmt::Debug>(found: Result<T, Error>, file: &str) {
     let error = found.unwrap_err();
-    let damage = Damage::below(&error).unwrap_or_else(|| panic!("no damage: {error:?}"));
+    let damage = error
+        .damage()
+        .unwrap_or_else(|| panic!("no damage: {error:?}"));
     assert_eq!(damage.file, file, "{damage}");
 }
 
@@ -165,7 +167,8 @@ async fn a_log_that_lost_acknowledged_transactions_is_not_opened() {
         damaged[usize::try_from(byte).unwrap()] ^= 1;
         std::fs::write(&log, damaged).unwrap();
         let opened = open(&path).await;
-        let file = Damage::below(&opened.unwrap_err()).map(|damage| damage.file);
+        let refused = opened.unwrap_err();
+        let file = refused.damage().map(|damage| damage.file.clone());
         assert_eq!(file.as_deref(), Some("meta.sqlite-wal"), "byte {byte}");
         // Nor is it the next time, when SQLite has discarded the rest.
         assert!(open(&path).await.is_err(), "byte {byte}");

@@ -31,7 +31,7 @@ impl TestApp {
 
     /// Lets the schedule look once, and makes what is due.
     pub(crate) async fn keep_schedule(&self) {
-        let looked = self.parts.jobs.look_at_orders().await;
+        let looked = self.parts.jobs.queue_days().await;
         looked.expect("the schedule looks");
         self.work().await;
     }

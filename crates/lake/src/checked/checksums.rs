@@ -1,43 +1,42 @@
-//! The checksums of one file: how large it is, and a CRC-32 of each of its blocks.
+//! The checksums of one file: its length, and a CRC-32 of each of its blocks.
 //!
-//! A CRC-32 notices every flipped bit and every run of up to 32 of them in its
-//! block. Of other damage it lets one in 2^32 pass.
+//! A CRC-32 detects every flipped bit, and every burst of up to 32 bits, in its block. It misses one
+//! in 2^32 of other damages.
 
 use std::ops::Range;
 
 use object_store::PutPayload;
 use object_store::path::Path;
 
-/// The least that is read and checked: a reader of a few bytes should not have to
-/// read much more, and the checksums should stay below a thousandth of their file.
+/// The least that is read. Small, so that a reader of a few bytes reads little; large enough for
+/// checksums of less than a thousandth of the file.
 const BLOCK: usize = 16 * 1024;
 
-/// The same, as places in files are counted.
+/// [`BLOCK`], for offsets in files.
 pub(super) const BLOCK_BYTES: u64 = BLOCK as u64;
 
-/// What a file of checksums begins with: what it is, and how it is written.
+/// Begins a file of checksums, and names the version of its format.
 const MAGIC: &[u8; 8] = b"SUMS0001";
 
 /// The checksums of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sums {
-    /// Bytes of the file.
+pub(super) struct Checksums {
+    /// In bytes.
     pub(super) length: u64,
-    /// The CRC-32 of each block; the last may be short.
+    /// A CRC-32 of each block; the last block may be shorter.
     blocks: Vec<u32>,
 }
 
-impl Sums {
-    /// Those of a file that is whole.
+impl Checksums {
+    /// The checksums of a whole file.
     pub(super) fn of(payload: &PutPayload) -> Self {
-        let mut summing = Summing::default();
+        let mut summing = ChecksumsBuilder::default();
         summing.add(payload);
         summing.finish()
     }
 
-    /// As they are stored: twice, one after the other, so that a flipped bit in
-    /// the one leaves the other, and each with a checksum of its own, into which the name of
-    /// the file goes too.
+    /// The stored form: two copies, so that a flipped bit leaves one of them intact. Each has a
+    /// checksum of its own, which covers the name of the file too.
     pub(super) fn encode(&self, location: &Path) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(self.length.to_le_bytes());
@@ -48,7 +47,7 @@ impl Sums {
         bytes.repeat(2)
     }
 
-    /// What was stored; nothing, if it is damaged.
+    /// Reads the stored form. None: both copies are damaged.
     pub(super) fn decode(location: &Path, stored: &[u8]) -> Option<Self> {
         let (one, other) = stored.split_at(stored.len() / 2);
         Self::decode_one(location, one).or_else(|| Self::decode_one(location, other))
@@ -69,7 +68,6 @@ impl Sums {
         is_whole.then_some(sums)
     }
 
-    /// How many blocks have one.
     pub(super) fn blocks(&self) -> usize {
         self.blocks.len()
     }
@@ -78,15 +76,15 @@ impl Sums {
         self.length.div_ceil(BLOCK_BYTES)
     }
 
-    /// The blocks that a range lies in, as a range of bytes.
+    /// The range, extended to whole blocks.
     pub(super) fn around(&self, range: &Range<u64>) -> Range<u64> {
         let start = range.start / BLOCK_BYTES * BLOCK_BYTES;
         let end = range.end.next_multiple_of(BLOCK_BYTES);
         start..end.min(self.length)
     }
 
-    /// Compares bytes that begin with a block at `start`. The place of the first block that is
-    /// not what was written, if any is.
+    /// Compares whole blocks from `start` on. The error is the offset of the first block that does
+    /// not match.
     pub(super) fn check(&self, start: u64, bytes: &[u8]) -> Result<(), u64> {
         let places = (start..).step_by(BLOCK);
         for (place, block) in places.zip(bytes.chunks(BLOCK)) {
@@ -106,19 +104,19 @@ fn own_sum(location: &Path, content: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Checksums that grow as a file is written.
+/// Computes checksums while a file is written.
 #[derive(Debug, Default)]
-pub(super) struct Summing {
-    /// Bytes of the full blocks.
+pub(super) struct ChecksumsBuilder {
+    /// Bytes in full blocks.
     length: u64,
     blocks: Vec<u32>,
-    /// Of the block that is not full yet.
+    /// The block that is not full yet.
     open: crc32fast::Hasher,
     in_block: usize,
 }
 
-impl Summing {
-    /// Adds what is written next.
+impl ChecksumsBuilder {
+    /// Adds the bytes that are written next.
     pub(super) fn add(&mut self, payload: &PutPayload) {
         for chunk in payload {
             let mut chunk = chunk.as_ref();
@@ -134,12 +132,12 @@ impl Summing {
         }
     }
 
-    /// Ends the file.
-    pub(super) fn finish(mut self) -> Sums {
+    /// The checksums of everything that was added.
+    pub(super) fn finish(mut self) -> Checksums {
         if self.in_block > 0 {
             self.end_block();
         }
-        Sums {
+        Checksums {
             length: self.length,
             blocks: self.blocks,
         }
@@ -161,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_parts_has_the_checksums_of_the_whole() {
+    fn a_file_written_in_parts_has_the_checksums_of_the_whole() {
         for length in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, 3 * BLOCK_BYTES + 7] {
             let bytes = bytes(length);
-            let whole = Sums::of(&PutPayload::from(bytes.clone()));
-            let mut summing = Summing::default();
+            let whole = Checksums::of(&PutPayload::from(bytes.clone()));
+            let mut summing = ChecksumsBuilder::default();
             for part in bytes.chunks(5_000) {
                 summing.add(&PutPayload::from(part.to_vec()));
             }
@@ -176,9 +174,9 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_is_noticed_and_its_block_named() {
+    fn every_flipped_bit_is_detected_in_its_block() {
         let good = bytes(2 * BLOCK_BYTES + 100);
-        let sums = Sums::of(&PutPayload::from(good.clone()));
+        let sums = Checksums::of(&PutPayload::from(good.clone()));
         for bit in (0..good.len() * 8).step_by(4_999) {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
@@ -190,17 +188,20 @@ mod tests {
     }
 
     #[test]
-    fn checksums_outlive_one_flipped_bit_of_their_own_and_belong_to_one_file() {
+    fn checksums_survive_one_flipped_bit_and_belong_to_one_file() {
         let location = Path::from("a/b");
-        let sums = Sums::of(&PutPayload::from(bytes(40_000)));
+        let sums = Checksums::of(&PutPayload::from(bytes(40_000)));
         let stored = sums.encode(&location);
         for bit in 0..stored.len() * 8 {
             let mut bad = stored.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Sums::decode(&location, &bad).as_ref(), Some(&sums));
+            assert_eq!(Checksums::decode(&location, &bad).as_ref(), Some(&sums));
         }
-        assert_eq!(Sums::decode(&Path::from("a/c"), &stored), None);
-        assert_eq!(Sums::decode(&location, &stored[..stored.len() - 2]), None);
-        assert_eq!(Sums::decode(&location, b""), None);
+        assert_eq!(Checksums::decode(&Path::from("a/c"), &stored), None);
+        assert_eq!(
+            Checksums::decode(&location, &stored[..stored.len() - 2]),
+            None
+        );
+        assert_eq!(Checksums::decode(&location, b""), None);
     }
 }
