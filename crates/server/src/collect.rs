@@ -13,23 +13,23 @@
 //!   Without it many bodies at once take all memory.
 //! - `App::collecting`, a permit for each 4 KiB of a body up to 256 KiB; waits 100 ms. Without it
 //!   all that is accepted shares the threads, and every request waits for the others at each step.
-//! - `App::small_bodies`, a permit a thread that decodes a body up to 256 KiB; waits 5 s. Without it
-//!   decoding takes the processors from the threads that serve.
+//! - `App::small_bodies`, a permit a thread that decodes a body up to 256 KiB; waits 5 s. Without
+//!   it decoding takes the processors from the threads that serve.
 //! - `App::unpacking`, the same for larger bodies. With one limit for both, large bodies would hold
 //!   up small ones.
 //! - `App::windows`, one permit for a window of 16 MiB (zstd, brotli); waits 5 s. Without it bodies
 //!   that unpack to too much take 16 MiB each before they are refused.
-//! - `App::large_bodies`, a permit a byte of a larger body and of its records; waits 5 s. Without it
-//!   a megabyte that unpacks to a hundred takes all memory.
+//! - `App::large_bodies`, a permit a byte of a larger body and of its records; waits 5 s. Without
+//!   it a megabyte that unpacks to a hundred takes all memory.
 //! - `router::unread`, a permit a refused body that is read to its end; waits 5 s. Without it the
 //!   accepted requests wait for the reading of all refused bodies.
 //!
-//! A single limit over bytes cannot replace them. 2 MiB of small bodies in progress fill the commits
-//! of the journal, and more only wait longer, while one large body takes 96 MiB. And 16 bombs of one
-//! kind together may take 32 MiB, which is two windows.
+//! A single limit over bytes cannot replace them. 2 MiB of small bodies in progress fill the
+//! commits of the journal, and more only wait longer, while one large body takes 96 MiB. And 16
+//! bombs of one kind together may take 32 MiB, which is two windows.
 //!
-//! A permit of `collecting` is given back before the request waits for another permit, and while its
-//! body arrives slowly. So slow clients and large bodies hold up no others.
+//! A permit of `collecting` is given back before the request waits for another permit, and while
+//! its body arrives slowly. So slow clients and large bodies hold up no others.
 
 mod decompress;
 mod decode;

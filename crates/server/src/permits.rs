@@ -223,7 +223,7 @@ impl<K: Key> Shared<K> {
         while let Some(next) = state.next(self.bounds) {
             granted.push(next);
         }
-        // Sent without the lock, since a permit that cannot be sent is dropped, which takes the lock.
+        // Sent without the lock: a permit that cannot be sent is dropped, which takes the lock.
         drop(state);
         for (key, Waiting { width, grant }) in granted {
             let shared = self.clone();
