@@ -108,10 +108,15 @@ fn run(setting: &Setting) -> anyhow::Result<Outcome> {
     if setting.rounds >= JUDGED_SECONDS {
         judge(&before, &during, &after).with_context(|| held.clone())?;
     }
-    // An acknowledged record more than there is must be noticed.
-    let control = !(kept + 1..=sent).contains(&kept) && during.accepted() > 0;
-    let control = Control::noticed(control, "a record that was acknowledged and is not there")?;
+    let control = control(&server.client, &traffic, kept)?;
     Ok(Outcome::Held(held, control))
+}
+
+/// Records that are sent after the count are not in it, and the next count must have them.
+fn control(client: &Client, traffic: &Traffic, counted: u64) -> anyhow::Result<Control> {
+    let later = traffic.at_rest(Duration::from_secs(1))?.accepted();
+    let noticed = later > 0 && kept(client)? >= counted + later;
+    Control::noticed(noticed, "acknowledged records that a count does not have")
 }
 
 fn judge(before: &Responses, during: &Responses, after: &Responses) -> anyhow::Result<()> {

@@ -41,7 +41,7 @@ pub(super) fn run(setting: &Setting, room: &Room) -> anyhow::Result<Outcome> {
     let installation = Installation::fresh(&setting.binary, data_dir, log)?;
     disk.sync()?;
     let mut acknowledged = 0;
-    let mut full_disks = 0;
+    let mut control = None;
     for round in 0..setting.rounds {
         let event = format!("show-{round}");
         let mut senders: Vec<Sender> = (0..SENDERS)
@@ -63,11 +63,10 @@ pub(super) fn run(setting: &Setting, room: &Room) -> anyhow::Result<Outcome> {
         room.restore()?;
         disk.repair()?;
         disk.write_page_by_page()?;
-        ensure!(
-            ended == Some(DISK_FAILED),
-            "round {round}: a server on a full disk went on, or ended with {ended:?}"
-        );
-        full_disks += 1;
+        let noticed = ended == Some(DISK_FAILED);
+        let full = Control::noticed(noticed, "a disk that is full below its file system")
+            .with_context(|| format!("round {round}: the server ended with {ended:?}"))?;
+        control.get_or_insert(full);
         let requests: Vec<_> = senders.into_iter().flat_map(|it| it.requests).collect();
         acknowledged += requests
             .iter()
@@ -85,7 +84,7 @@ pub(super) fn run(setting: &Setting, room: &Room) -> anyhow::Result<Outcome> {
          0 lost",
         setting.rounds
     );
-    let control = Control::noticed(full_disks > 0, "a disk without room, by its error code")?;
+    let control = control.context("no disk ran full")?;
     Ok(Outcome::Held(held, control))
 }
 

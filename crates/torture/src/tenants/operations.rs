@@ -31,7 +31,7 @@ pub(super) struct Operation {
     pub(super) right: u16,
     /// The status for the other organisation.
     pub(super) foreign: u16,
-    /// The question, for the organisation of this name and for these ids.
+    /// Builds the request from the ids and the date.
     build: fn(&Operation, &Ids, &str) -> Request,
 }
 
