@@ -1,8 +1,8 @@
 //! The connection of the load generator.
 //!
-//! A request takes 35 µs of a processor here, and 53 µs with the client of `testkit` (1 record, release
-//! build). The server under measurement runs on the same processors, so the difference would be in its
-//! figures.
+//! A request takes 35 µs of a processor here, and 53 µs with the client of `testkit` (1 record,
+//! release build). The server under measurement runs on the same processors, so the difference
+//! would be in its figures.
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
