@@ -13,4 +13,4 @@ mod running;
 pub use data_dir::DataDir;
 pub use limits::{Limits, ServerLimits};
 pub use parts::{Parts, open_lake, open_meta};
-pub use running::{Doors, Running};
+pub use running::{Running, ServerArgs};

@@ -19,7 +19,7 @@ use super::output::print_line;
 use super::serve::stop;
 use crate::shutdown::Shutdown;
 use crate::simulation::{Program, Show};
-use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
+use crate::wiring::{DataDir, Parts, Running, ServerArgs, ServerLimits};
 use access::{SentShows, demo_token};
 use client::Client;
 use polls::read_polls;
@@ -48,7 +48,7 @@ pub(super) struct Demo {
     exit: bool,
 
     #[command(flatten)]
-    doors: Doors,
+    server: ServerArgs,
 
     #[command(flatten)]
     limits: ServerLimits,
@@ -66,13 +66,13 @@ existing reports. Another number of viewers is another event. To start over, del
 
 impl Demo {
     pub(super) async fn run(mut self, data_dir: &Path) -> anyhow::Result<ExitCode> {
-        self.doors.listen.get_or_insert(LISTEN);
+        self.server.listen.get_or_insert(LISTEN);
         let mut shutdown = Shutdown::listen()?;
         let directory = DataDir::create(data_dir)?;
         let parts = Parts::open_server(&directory, &self.limits).await?;
         let token = demo_token(&parts.meta, &directory).await?;
         let clock = parts.meta.clock().clone();
-        let mut running = Running::start(parts, &self.doors, None).await?;
+        let mut running = Running::start(parts, &self.server, None).await?;
         let base_url = running.base_url();
         let client = Client::new(base_url.clone(), token)?;
         let shown = tokio::select! {

@@ -7,7 +7,7 @@ use showreport_server::PUBLIC_URL_BYTES_MAX;
 
 use super::output::print_line;
 use crate::shutdown::Shutdown;
-use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
+use crate::wiring::{DataDir, Parts, Running, ServerArgs, ServerLimits};
 
 /// Runs the server
 ///
@@ -17,7 +17,7 @@ use crate::wiring::{DataDir, Doors, Parts, Running, ServerLimits};
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Serve {
     #[command(flatten)]
-    doors: Doors,
+    server: ServerArgs,
 
     /// Base URL of links to files, as clients reach the server [default: http:// and the listen
     /// address]
@@ -51,10 +51,10 @@ impl Serve {
             parts = Parts::open_server(&directory, &self.limits) => parts?,
             () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
         };
-        if self.doors.listen().ip().is_unspecified() && self.public_url.is_none() {
+        if self.server.listen().ip().is_unspecified() && self.public_url.is_none() {
             tracing::warn!("links to files work on this machine only; set --public-url");
         }
-        let mut running = Running::start(parts, &self.doors, self.public_url).await?;
+        let mut running = Running::start(parts, &self.server, self.public_url).await?;
         print_line(format_args!("listening on {}", running.listening_on()))?;
         let failure = tokio::select! {
             () = shutdown.requested() => None,

@@ -16,7 +16,7 @@ use super::threads::Threads;
 /// The addresses and the rates of a server.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Server")]
-pub struct Doors {
+pub struct ServerArgs {
     /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8470, for demo
     /// 127.0.0.1:8480]
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -39,7 +39,7 @@ pub struct Doors {
     pub token_records_per_minute: u32,
 }
 
-impl Doors {
+impl ServerArgs {
     const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
 
     /// The address to listen on, or its default.
@@ -68,16 +68,16 @@ impl Running {
     /// Listens and starts the tasks. `public_url` is the URL for clients, if it is not the address.
     pub async fn start(
         mut parts: Parts,
-        doors: &Doors,
+        args: &ServerArgs,
         public_url: Option<String>,
     ) -> anyhow::Result<Self> {
-        let listener = listen(doors.listen(), "--listen")?;
-        let metrics_listener = doors
+        let listener = listen(args.listen(), "--listen")?;
+        let metrics_listener = args
             .metrics_listen
             .map(|address| listen(address, "--metrics-listen"))
             .transpose()?;
         let address = listener.local_addr().context("find the own address")?;
-        let config = config(doors, public_url.unwrap_or_else(|| base_url(address)));
+        let config = config(args, public_url.unwrap_or_else(|| base_url(address)));
         // The first start makes the first key, so that no request has to.
         let keys = parts.meta.signing_keys().await;
         keys.context("load the keys of links")?;
@@ -100,7 +100,7 @@ impl Running {
         if let Some(listener) = metrics_listener {
             serve_metrics(&mut tasks, listener, app, config.for_metrics())?;
         }
-        tasks.start("doors", &front, |stop| async move {
+        tasks.start("HTTP server", &front, |stop| async move {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
         let meta = parts.meta.clone();
@@ -167,12 +167,12 @@ impl Running {
     }
 }
 
-fn config(doors: &Doors, public_url: String) -> showreport_server::Config {
+fn config(args: &ServerArgs, public_url: String) -> showreport_server::Config {
     let config = showreport_server::Config {
-        requests_per_minute: doors.requests_per_minute,
-        records_per_minute: doors.records_per_minute,
-        token_records_per_minute: doors.token_records_per_minute,
-        metrics_apart: doors.metrics_listen.is_some(),
+        requests_per_minute: args.requests_per_minute,
+        records_per_minute: args.records_per_minute,
+        token_records_per_minute: args.token_records_per_minute,
+        metrics_apart: args.metrics_listen.is_some(),
         public_url: Some(public_url),
         ..showreport_server::Config::default()
     };
@@ -193,7 +193,7 @@ fn serve_metrics(
     let address = address.context("find the address of the metrics")?;
     tracing::info!(%address, "serving /metrics apart");
     let router = showreport_server::metrics_router(app);
-    tasks.start("metrics door", &Handle::current(), |stop| async move {
+    tasks.start("metrics server", &Handle::current(), |stop| async move {
         Ok(showreport_server::serve(listener, router, &config, stop).await?)
     });
     Ok(())
@@ -201,7 +201,7 @@ fn serve_metrics(
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| "is no address and port, such as 127.0.0.1:8470 or [::]:8470".to_owned())
+        .map_err(|_| "must be an address and a port such as 127.0.0.1:8470 or [::]:8470".to_owned())
 }
 
 fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

@@ -90,7 +90,7 @@ mod tests {
     async fn tasks_stop_in_the_order_in_which_they_started() {
         let stopped = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Tasks::default();
-        for name in ["doors", "runner", "journal"] {
+        for name in ["server", "runner", "journal"] {
             let stopped = stopped.clone();
             tasks.start(name, &Handle::current(), |stop| async move {
                 stop.cancelled().await;
@@ -101,14 +101,14 @@ mod tests {
         tasks.stop().await.expect("nothing failed");
         assert_eq!(
             *stopped.lock().expect("no panic"),
-            ["doors", "runner", "journal"]
+            ["server", "runner", "journal"]
         );
     }
 
     #[tokio::test]
     async fn a_task_that_ends_by_itself_is_a_failure() {
         let mut tasks = Tasks::default();
-        tasks.start("doors", &Handle::current(), |stop| async move {
+        tasks.start("server", &Handle::current(), |stop| async move {
             stop.cancelled().await;
             Ok(())
         });
