@@ -46,35 +46,35 @@ struct Parts {
     fault_lines: RateLimits<Reason>,
 }
 
-/// Bodies of up to 256 KiB, packed or not, that are read beside the threads that serve, at one
-/// time. What they are packed with may take a window of 4 MiB each.
+/// Bodies of up to 256 KiB that are decompressed and decoded at one time, on threads of their own.
+/// Decompression may take a window of 4 MiB each.
 const SMALL_BODIES_MAX: usize = 4;
 
-/// Bytes of memory for larger bodies and their records until these are stored: two of the largest kind,
-/// one of each organisation.
+/// Bytes of memory for larger bodies and their records until these are stored: two of the largest
+/// kind, one of each organisation.
 const LARGE_BODIES: Bounds = Bounds {
     all_max: 192 << 20,
     each_max: 96 << 20,
     wait: BODIES_WAIT,
 };
 
-/// Large bodies that are unpacked and parsed at one time, however many processors there are.
+/// Large bodies that are decompressed and decoded at one time, whatever the number of processors.
 const UNPACKING_MAX: usize = 8;
 
-/// How long a body waits to be read beside the threads that serve.
+/// How long a body waits to be decoded.
 const BODIES_WAIT: Duration = Duration::from_secs(5);
 
-/// Windows of up to 16 MiB at one time. With more, bodies that are refused because too much comes out
-/// of them would take that much memory each.
+/// Windows of up to 16 MiB at one time. With more, bodies that are refused because too much comes
+/// out of them would take that much memory each.
 const WINDOWS: Bounds = Bounds {
     all_max: 1,
     each_max: 1,
     wait: BODIES_WAIT,
 };
 
-/// Requests whose records are decoded and stored, counted by 4 KiB: enough to fill commits. More would
-/// only wait longer. The wait is long enough for a burst of requests, and no longer, since it adds to
-/// the latency of those that are accepted.
+/// Requests with records that are decoded and stored, counted by 4 KiB: enough to fill commits.
+/// More would only wait longer. The wait is long enough for a burst of requests, and no longer,
+/// since it adds to the latency of those that are accepted.
 const COLLECTING: Bounds = Bounds {
     all_max: 512,
     each_max: 384,
@@ -134,11 +134,11 @@ impl App {
             each_max: config.bodies_bytes_max / 4 * 3,
             wait: Duration::ZERO,
         };
-        // It is work for a processor; more at once would only take memory.
+        // Decoding is bound by the processors; more bodies at once would only take memory.
         let processors = available_parallelism().map_or(2, usize::from);
-        let beside = |each_max: usize, refusal| {
+        let decoding = |each_max: usize, refusal| {
             let each_max = processors.min(each_max);
-            // The one more is for other organisations.
+            // One more than an organisation may have, so that another one need not wait.
             let bounds = Bounds {
                 all_max: each_max + 1,
                 each_max,
@@ -156,9 +156,9 @@ impl App {
             registry,
             limits,
             bodies: MemoryQuota::new(bodies, "too many bodies arrive"),
-            small_bodies: beside(SMALL_BODIES_MAX, "too many bodies are read"),
+            small_bodies: decoding(SMALL_BODIES_MAX, "too many bodies are read"),
             large_bodies: MemoryQuota::new(LARGE_BODIES, "too many large bodies are stored"),
-            unpacking: beside(UNPACKING_MAX, "too many large bodies are read"),
+            unpacking: decoding(UNPACKING_MAX, "too many large bodies are read"),
             windows: FairPermits::new(WINDOWS, "too many bodies are unpacked"),
             collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
             report_requests: FairPermits::new(REPORT_REQUESTS, "too many requests are open"),

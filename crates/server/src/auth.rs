@@ -22,7 +22,7 @@ use crate::extract::{BufferedBody, UnknownParameters, read_body};
 use crate::permits::Permit;
 use crate::rates::RateLimits;
 
-/// A client whose token has the scope `collect`.
+/// A client with the scope `collect`.
 #[derive(Debug)]
 pub(crate) struct Collector {
     pub(crate) org: OrgId,
@@ -39,24 +39,23 @@ impl Collector {
     }
 }
 
-/// A client whose token has the scope `report`, with a permit for a request that queries no facts.
+/// A client with the scope `report`, and a permit for a request that queries no facts.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) org: OrgId,
     _permit: Permit<OrgId>,
 }
 
-/// A client whose token has the scope `report`, with a permit for a query of facts. The limit is
-/// separate, so that other requests do not wait for queries.
+/// A client with the scope `report`, and a permit for a query of facts. The limit is separate, so
+/// that other requests do not wait for queries.
 #[derive(Debug)]
 pub(crate) struct QueryReader {
     pub(crate) org: OrgId,
     _permit: Permit<OrgId>,
 }
 
-/// A client whose token has the scope `report`, without a permit: for requests with a body, which
-/// is buffered before, so that a slow client holds no permit; and for downloads, which have their
-/// own.
+/// A client with the scope `report` and without a permit: for requests with a body, which is
+/// buffered before, so that a slow client holds no permit; and for downloads, which have their own.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) org: OrgId,
@@ -161,7 +160,7 @@ async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
     } else {
         Err(ApiError::new(
             Reason::KeyTooPowerful,
-            "`?key=` takes only a token whose one scope is `collect`; send this one as \
+            "`?key=` takes only a token with the single scope `collect`; send this one as \
              `Authorization: Bearer <token>`",
         ))
     }
@@ -191,7 +190,7 @@ fn no_token() -> ApiError {
     )
 }
 
-/// Refuses a request whose `x-bv-org-id`, which `BlendVision`'s clients send, is not the token's
+/// Refuses a request if its `x-bv-org-id`, which `BlendVision`'s clients send, is not the token's
 /// organisation.
 fn check_org(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
     let foreign = headers

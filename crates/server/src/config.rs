@@ -39,7 +39,7 @@ pub struct Config {
     pub bodies_bytes_max: usize,
 }
 
-/// Open files of reports, the database and the lake, beside the connections.
+/// Open files of reports, the database and the lake, in addition to the connections.
 const OTHER_FILES: usize = 256;
 
 /// Open connections to the address of `/metrics`; they count among [`OTHER_FILES`].

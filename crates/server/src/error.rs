@@ -37,9 +37,9 @@ struct Refusal {
     is_load: bool,
 }
 
-/// The body of a refusal, in the extensions of its response: the `YouTube` paths have another form.
+/// The body of an error response, in its extensions: the `YouTube` paths have another format.
 #[derive(Debug, Clone)]
-pub(crate) struct Refused(pub(crate) Value);
+pub(crate) struct ErrorBody(pub(crate) Value);
 
 /// What is logged of a refusal that is not the client's mistake, in the extensions of its response.
 #[derive(Debug, Clone)]
@@ -249,7 +249,7 @@ impl IntoResponse for ApiError {
         body.extend(refusal.beside);
         let body = Value::Object(body);
         let mut response = (refusal.status, refusal.headers, Json(&body)).into_response();
-        response.extensions_mut().insert(Refused(body));
+        response.extensions_mut().insert(ErrorBody(body));
         if let Some(fault) = fault {
             response.extensions_mut().insert(fault);
         }
@@ -258,7 +258,8 @@ impl IntoResponse for ApiError {
 }
 
 impl Refusal {
-    /// A 503 without a source is a limit that was reached; the metrics count it, and it is not logged.
+    /// A 503 without a source is a limit that was reached; the metrics count it, and it is not
+    /// logged.
     fn fault(&self) -> Option<Fault> {
         let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
         if !self.status.is_server_error() || (is_unavailable && self.source.is_none()) {

@@ -31,7 +31,7 @@ pub(crate) struct StatusResponse {
     damaged_files: Vec<DamagedFile>,
 }
 
-/// A file whose bytes are not those that were written.
+/// A file with other bytes than were written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DamagedFile {
     /// The path in the data directory.

@@ -1,4 +1,5 @@
-//! The columns of event reports as Markdown, for `openapi.json`. `docs/reports.md` has the same text.
+//! The columns of event reports as Markdown, for `openapi.json`. `docs/reports.md` has the same
+//! text.
 
 use showreport_model::column::Column;
 use showreport_model::report::{Dimension, GroupBy, GroupedColumns};

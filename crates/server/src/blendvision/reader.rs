@@ -1,4 +1,4 @@
-//! Reads JSON objects whose fields may be spelt in several ways.
+//! Reads JSON objects with fields that may be spelt in several ways.
 
 use serde_json::{Map, Value};
 

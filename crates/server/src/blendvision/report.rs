@@ -85,7 +85,7 @@ pub(crate) async fn describe(
     org: &OrgId,
     reports: Vec<Report>,
 ) -> Result<Vec<EventReport>, ApiError> {
-    // Most responses have many reports of one event, whose title is looked up once.
+    // Most responses have many reports of one event. Its title is looked up once.
     let mut titles: BTreeMap<EventId, Option<String>> = BTreeMap::new();
     let mut described = Vec::with_capacity(reports.len());
     for report in reports {

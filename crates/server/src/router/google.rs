@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::error::{ApiError, Reason, Refused};
+use crate::error::{ApiError, ErrorBody, Reason};
 use crate::extract::body_timeout;
 
 /// The prefix of the `YouTube` paths.
@@ -37,7 +37,7 @@ pub(super) async fn write_google_errors(request: Request, next: Next) -> Respons
 }
 
 fn to_google_error(mut response: Response) -> Response {
-    let Some(Refused(status)) = response.extensions_mut().remove::<Refused>() else {
+    let Some(ErrorBody(status)) = response.extensions_mut().remove::<ErrorBody>() else {
         return response;
     };
     let (mut parts, _) = response.into_parts();
@@ -125,8 +125,12 @@ async fn apply_override(request: Request, wait: Duration) -> Result<Request, Api
     }
     let form = timeout(wait, to_bytes(body, FORM_BYTES_MAX)).await;
     let form = form.map_err(|_| body_timeout(wait))?.map_err(|_| {
-        ApiError::new(Reason::InvalidForm,
-            format!("the parameters in the body have more than {FORM_BYTES_MAX} bytes, or the body was cut short"),
+        ApiError::new(
+            Reason::InvalidForm,
+            format!(
+                "the parameters in the body have more than {FORM_BYTES_MAX} bytes, or the body was \
+                 cut short"
+            ),
         )
     })?;
     let form = str::from_utf8(&form).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) async fn remove_invalid_request_id(mut request: Request, next: Next) 
     next.run(request).await
 }
 
-/// The span of a request, whose fields are in all its lines of the log.
+/// The span of a request. Its fields are in all lines of the log about the request.
 pub(super) fn span(request: &Request) -> Span {
     let id = request.headers().get(REQUEST_ID);
     let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();

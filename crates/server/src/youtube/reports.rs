@@ -65,7 +65,7 @@ pub(crate) struct BulkReportResponse {
 
 /// List the reports of a job.
 ///
-/// A day whose figures were changed by late records gets another report, with a new id and the same
+/// If late records change the figures of a day, it gets another report, with a new id and the same
 /// period. Its `supersedes` is the id of the report that it replaces.
 #[utoipa::path(
     get,
