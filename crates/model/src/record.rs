@@ -197,8 +197,8 @@ pub struct PlaybackRecord {
 
 impl PlaybackRecord {
     /// The record with its texts borrowed.
-    pub fn beat(&self) -> Beat<'_> {
-        Beat {
+    pub fn borrowed(&self) -> PlaybackRef<'_> {
+        PlaybackRef {
             event: self.event.as_str(),
             playback: self.playback.as_str(),
             span: self.span,
@@ -216,7 +216,7 @@ impl PlaybackRecord {
 /// Most records are playbacks that lengthen a span of their view. Those are merged into it
 /// without copying their texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat<'a> {
+pub struct PlaybackRef<'a> {
     pub event: &'a str,
     pub playback: &'a str,
     pub span: Span,

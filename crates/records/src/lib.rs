@@ -21,7 +21,7 @@ mod fields;
 mod rules;
 mod long_ids;
 mod diagnosis;
-mod beat;
+mod playback;
 mod record;
 mod blocks;
 mod format;

@@ -2,12 +2,12 @@
 
 use showreport_model::Timestamp;
 use showreport_model::facts::FactsBuilder;
-use showreport_model::record::{Beat, Record};
+use showreport_model::record::{PlaybackRef, Record};
 
-use crate::beat::beat;
 use crate::diagnosis::{Malformed, diagnose};
 use crate::fields::FieldError;
 use crate::long_ids::with_long_ids_as_strings;
+use crate::playback::decode_playback;
 use crate::reason::Reason;
 use crate::repeated::repeated_field;
 use crate::rules;
@@ -33,7 +33,7 @@ pub struct Rejection {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
     /// A playback that borrows its texts from the body.
-    Beat(Beat<'a>),
+    Playback(PlaybackRef<'a>),
     Record(Record),
 }
 
@@ -42,7 +42,7 @@ impl Decoded<'_> {
     #[inline]
     pub fn push_to(self, facts: &mut FactsBuilder) -> bool {
         match self {
-            Self::Beat(beat) => facts.push_beat(&beat),
+            Self::Playback(playback) => facts.push_playback(&playback),
             Self::Record(record) => facts.push(record),
         }
     }
@@ -116,8 +116,8 @@ pub(crate) fn decode(record: &[u8], now: Timestamp) -> Result<Decoded<'_>, Recor
     }
     // The parser does not check the strings of unknown fields.
     let text = str::from_utf8(record).map_err(|_| RecordError::Malformed(record, None))?;
-    if let Some(beat) = beat(text, now) {
-        return Ok(Decoded::Beat(beat));
+    if let Some(playback) = decode_playback(text, now) {
+        return Ok(Decoded::Playback(playback));
     }
     let malformed = |error| RecordError::Malformed(record, Some(error));
     let element = serde_json::from_str(text).map_err(malformed)?;

@@ -28,20 +28,20 @@ fn parse(record: &Value) -> Result<Record, Rejection> {
 }
 
 fn owned(parsed: Decoded<'_>) -> Record {
-    let beat = match parsed {
-        Decoded::Beat(beat) => beat,
+    let playback = match parsed {
+        Decoded::Playback(playback) => playback,
         Decoded::Record(record) => return record,
     };
     let known = "an id that was checked";
     Record::Playback(PlaybackRecord {
-        event: beat.event.parse().expect(known),
-        playback: beat.playback.parse().expect(known),
-        span: beat.span,
-        device: beat.device.map(|id| id.parse().expect(known)),
-        customer: beat.customer.map(|id| id.parse().expect(known)),
-        device_os: beat.device_os.map(str::to_owned),
-        geo_region: beat.geo_region.map(str::to_owned),
-        name: beat.name.map(str::to_owned),
+        event: playback.event.parse().expect(known),
+        playback: playback.playback.parse().expect(known),
+        span: playback.span,
+        device: playback.device.map(|id| id.parse().expect(known)),
+        customer: playback.customer.map(|id| id.parse().expect(known)),
+        device_os: playback.device_os.map(str::to_owned),
+        geo_region: playback.geo_region.map(str::to_owned),
+        name: playback.name.map(str::to_owned),
     })
 }
 

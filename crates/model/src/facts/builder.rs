@@ -12,7 +12,7 @@ use super::registrations::Registrations;
 use super::rows::Rows;
 use super::spans::SpansBuilder;
 use crate::ids::{EventId, OrgId};
-use crate::record::{Beat, Record};
+use crate::record::{PlaybackRef, Record};
 
 /// The facts and event records of one request of an organisation.
 #[derive(Debug, Clone, Default)]
@@ -59,10 +59,10 @@ impl FactsBuilder {
     }
 
     /// Adds a playback. True if it became a new row; false if it lengthened a row of its view.
-    pub fn push_beat(&mut self, beat: &Beat<'_>) -> bool {
+    pub fn push_playback(&mut self, playback: &PlaybackRef<'_>) -> bool {
         self.records += 1;
-        self.touch(beat.event);
-        self.spans.push(beat)
+        self.touch(playback.event);
+        self.spans.push(playback)
     }
 
     /// Adds a record. True unless it lengthened a row.
@@ -74,7 +74,7 @@ impl FactsBuilder {
         let org = self.org.as_str();
         match record {
             Record::Event(record) => self.registrations.push(record),
-            Record::Playback(record) => return self.spans.push(&record.beat()),
+            Record::Playback(record) => return self.spans.push(&record.borrowed()),
             Record::Chat(record) => self.chat.building().push(org, &ChatVersion::from(&record)),
             Record::ChatDeletion(record) => {
                 self.chat.building().push(org, &ChatVersion::from(&record));

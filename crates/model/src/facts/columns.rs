@@ -14,10 +14,9 @@ use crate::record::named;
 
 /// Calls a macro with the columns of a kind of fact, each as `name: Type = value,`.
 ///
-/// `columns_of!(Chat => run { given })` becomes
-/// `run! { { given } (org, record) columns { … } attributes { … } }`. The values are expressions
-/// of `org`, a text, and `record`: a `Beat` for spans, a `ChatVersion` for chat, and the records
-/// themselves for polls and votes.
+/// `columns_of!(Chat => run { given })` becomes `run! { { given } (org, record) columns { … }
+/// attributes { … } }`. The values are expressions of `org`, a text, and `record`: a `PlaybackRef`
+/// for spans, a `ChatVersion` for chat, and the records themselves for polls and votes.
 #[macro_export]
 macro_rules! columns_of {
     (Spans => $macro:ident $given:tt) => {

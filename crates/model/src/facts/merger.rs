@@ -72,11 +72,11 @@ fn length_of_org(batch: &RecordBatch, from: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Beat;
+    use crate::record::PlaybackRef;
     use crate::span::Span;
 
-    fn beat(playback: &'static str, from: i64, to: i64) -> Beat<'static> {
-        Beat {
+    fn playback(playback: &'static str, from: i64, to: i64) -> PlaybackRef<'static> {
+        PlaybackRef {
             event: "keynote",
             playback,
             span: Span::new(from, to).expect("a span"),
@@ -88,10 +88,10 @@ mod tests {
         }
     }
 
-    fn sent(org: &str, beats: &[Beat<'_>]) -> FactsBuilder {
+    fn sent(org: &str, playbacks: &[PlaybackRef<'_>]) -> FactsBuilder {
         let mut builder = FactsBuilder::new(OrgId::new(org).expect("an id"));
-        for beat in beats {
-            builder.push_beat(beat);
+        for playback in playbacks {
+            builder.push_playback(playback);
         }
         builder
     }
@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn organisations_stay_apart_and_views_meet() {
         let parts = [
-            sent("acme", &[beat("ada", 0, 10), beat("bob", 0, 10)]),
-            sent("rival", &[beat("ada", 10, 20)]),
-            sent("acme", &[beat("ada", 10, 20)]),
+            sent("acme", &[playback("ada", 0, 10), playback("bob", 0, 10)]),
+            sent("rival", &[playback("ada", 10, 20)]),
+            sent("acme", &[playback("ada", 10, 20)]),
         ];
         let mut merger = FactsMerger::default();
         for mut part in parts {
@@ -121,7 +121,7 @@ mod tests {
     fn facts_of_many_organisations_in_one_batch_are_taken_apart() {
         let mut merger = FactsMerger::default();
         for org in ["acme", "rival", "zeta"] {
-            merger.absorb(&mut sent(org, &[beat("ada", 0, 10)]));
+            merger.absorb(&mut sent(org, &[playback("ada", 0, 10)]));
         }
         let of_orgs: Vec<Facts> = merger.finish().map(|(_, of_org)| of_org.facts).collect();
         let mut merger = FactsMerger::default();

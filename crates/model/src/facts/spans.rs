@@ -18,7 +18,7 @@ use super::Table;
 use super::reading::{texts, times};
 use crate::columns_of;
 use crate::ids::OrgId;
-use crate::record::Beat;
+use crate::record::PlaybackRef;
 use crate::span::Span;
 
 /// Fills a batch of spans.
@@ -43,7 +43,7 @@ macro_rules! attributes {
         const ATTRIBUTES: &[&str] = &[$(stringify!($attribute)),*];
 
         /// The texts of a row, an absent one empty: event, playback and attributes.
-        fn texts_of<'a>($record: &Beat<'a>) -> [&'a str; TEXTS] {
+        fn texts_of<'a>($record: &PlaybackRef<'a>) -> [&'a str; TEXTS] {
             [$record.event, $record.playback, $($value.unwrap_or_default()),*]
         }
     };
@@ -74,8 +74,8 @@ impl Row {
 
 impl SpansBuilder {
     /// True if a row was added.
-    pub(super) fn push(&mut self, beat: &Beat<'_>) -> bool {
-        self.push_row(beat.span, texts_of(beat))
+    pub(super) fn push(&mut self, playback: &PlaybackRef<'_>) -> bool {
+        self.push_row(playback.span, texts_of(playback))
     }
 
     fn push_row(&mut self, span: Span, texts: [&str; TEXTS]) -> bool {
@@ -213,13 +213,13 @@ fn text_columns(rows: &[Row], texts: &[u8]) -> [StringArray; TEXTS] {
 mod tests {
     use super::*;
 
-    fn beat(
+    fn playback(
         playback: &'static str,
         from: i64,
         to: i64,
         device_os: Option<&'static str>,
-    ) -> Beat<'static> {
-        Beat {
+    ) -> PlaybackRef<'static> {
+        PlaybackRef {
             event: "keynote",
             playback,
             span: Span::new(from, to).expect("a span"),
@@ -231,10 +231,10 @@ mod tests {
         }
     }
 
-    fn rows(beats: &[Beat<'_>]) -> Vec<(String, i64, i64)> {
+    fn rows(playbacks: &[PlaybackRef<'_>]) -> Vec<(String, i64, i64)> {
         let mut builder = SpansBuilder::default();
-        for beat in beats {
-            builder.push(beat);
+        for playback in playbacks {
+            builder.push(playback);
         }
         rows_of(builder)
     }
@@ -254,49 +254,52 @@ mod tests {
 
     #[test]
     fn spans_of_a_view_that_touch_are_one_row() {
-        let beats = [
-            beat("ada", 0, 10, None),
-            beat("bob", 0, 10, None),
-            beat("ada", 10, 20, None),
-            beat("ada", 10, 20, None),
-            beat("bob", 9, 15, None),
-            beat("ada", -5, 1, None),
+        let playbacks = [
+            playback("ada", 0, 10, None),
+            playback("bob", 0, 10, None),
+            playback("ada", 10, 20, None),
+            playback("ada", 10, 20, None),
+            playback("bob", 9, 15, None),
+            playback("ada", -5, 1, None),
         ];
         let wanted = [("ada", -5, 20), ("bob", 0, 15)];
         assert_eq!(
-            rows(&beats),
+            rows(&playbacks),
             wanted.map(|(name, from, to)| (name.to_owned(), from, to))
         );
     }
 
     #[test]
     fn a_pause_or_another_attribute_begins_a_row() {
-        let beats = [
-            beat("ada", 0, 10, Some("iOS")),
-            beat("ada", 11, 20, Some("iOS")),
-            beat("ada", 20, 30, None),
-            beat("ada", 30, 40, None),
+        let playbacks = [
+            playback("ada", 0, 10, Some("iOS")),
+            playback("ada", 11, 20, Some("iOS")),
+            playback("ada", 20, 30, None),
+            playback("ada", 30, 40, None),
         ];
         let wanted = [("ada", 0, 10), ("ada", 11, 20), ("ada", 20, 40)];
         assert_eq!(
-            rows(&beats),
+            rows(&playbacks),
             wanted.map(|(name, from, to)| (name.to_owned(), from, to))
         );
     }
 
     #[test]
     fn rows_of_another_builder_are_copied_unmerged() {
-        let built = |beats: &[Beat<'_>]| {
+        let built = |playbacks: &[PlaybackRef<'_>]| {
             let mut builder = SpansBuilder::default();
-            for beat in beats {
-                builder.push(beat);
+            for playback in playbacks {
+                builder.push(playback);
             }
             builder
         };
         let mut builder = SpansBuilder::default();
-        builder.absorb(&built(&[beat("ada", 0, 10, Some("iOS"))]));
-        builder.absorb(&built(&[beat("bob", 0, 10, None), beat("eve", 5, 6, None)]));
-        builder.push(&beat("eve", 6, 7, None));
+        builder.absorb(&built(&[playback("ada", 0, 10, Some("iOS"))]));
+        builder.absorb(&built(&[
+            playback("bob", 0, 10, None),
+            playback("eve", 5, 6, None),
+        ]));
+        builder.push(&playback("eve", 6, 7, None));
         let wanted = [("ada", 0, 10), ("bob", 0, 10), ("eve", 5, 6), ("eve", 6, 7)];
         assert_eq!(
             rows_of(builder),

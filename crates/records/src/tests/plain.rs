@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::beat::beat;
+use crate::playback::decode_playback;
 use crate::reason::Reason;
 use crate::record::{check, ensure_fields_once};
 
@@ -109,11 +109,11 @@ proptest! {
 
     #[test]
     fn the_fast_decoder_agrees_with_the_general_one(text in line()) {
-        if let Some(fast) = beat(&text, now()) {
+        if let Some(fast) = decode_playback(&text, now()) {
             let Some(Record::Playback(full)) = general(&text) else {
                 return Err(TestCaseError::fail(format!("{text} is no playback")));
             };
-            prop_assert_eq!(fast, full.beat());
+            prop_assert_eq!(fast, full.borrowed());
         }
     }
 }
@@ -121,7 +121,7 @@ proptest! {
 #[test]
 fn an_array_of_the_fields_is_no_record() {
     let line = r#"["playback","e","p",1795341600000,1795341610000,null,null,null,null,null,null,null,null]"#;
-    assert_eq!(beat(line, now()), None);
+    assert_eq!(decode_playback(line, now()), None);
     assert_eq!(
         decode_record(line.as_bytes(), 0, now())
             .unwrap_err()
@@ -135,7 +135,7 @@ fn an_array_of_the_fields_is_no_record() {
 fn a_plain_playback_takes_the_fast_decoder() {
     let line = playback().to_string();
     let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
-    assert!(matches!(read, Decoded::Beat(_)), "{read:?}");
+    assert!(matches!(read, Decoded::Playback(_)), "{read:?}");
 }
 
 #[test]

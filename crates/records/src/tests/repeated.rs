@@ -91,5 +91,5 @@ fn fields_of_different_objects_and_values_are_not_repeated() {
 fn a_playback_with_a_name_takes_the_fast_decoder() {
     let line = and(&playback(), r#""name":"Ada""#);
     let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
-    assert!(matches!(read, Decoded::Beat(_)), "{read:?}");
+    assert!(matches!(read, Decoded::Playback(_)), "{read:?}");
 }

@@ -70,7 +70,7 @@ impl Gatherer {
     /// Adds a record of so many bytes of text to those of its builder.
     pub(super) fn sort<'a>(&self, record: Decoded<'a>, bytes: usize, sorted: &mut Sorted<'a>) {
         let playback = match &record {
-            Decoded::Beat(beat) => Some(beat.playback),
+            Decoded::Playback(playback) => Some(playback.playback),
             Decoded::Record(Record::Playback(playback)) => Some(playback.playback.as_str()),
             Decoded::Record(_) => None,
         };

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
-use showreport_model::record::Beat;
+use showreport_model::record::PlaybackRef;
 use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId, Timestamp};
 
 use crate::fields::{Field, TEXT_BYTES_MAX, is_region};
@@ -44,7 +44,7 @@ struct PlaybackFields<'a> {
 }
 
 /// Decodes a playback; `None` where the general decoder has to decide.
-pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
+pub(crate) fn decode_playback(text: &str, now: Timestamp) -> Option<PlaybackRef<'_>> {
     // Serde would also read the fields from an array.
     if !text.trim_ascii_start().starts_with('{') {
         return None;
@@ -62,7 +62,7 @@ pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
     let span = span(from, to, now).ok()?;
     check_number(Field::new("position_ms", &fields.position_ms)).ok()?;
     check_number(Field::new("rate", &fields.rate)).ok()?;
-    let beat = Beat {
+    let playback = PlaybackRef {
         event: fields.event_id,
         playback: fields.playback_id,
         span,
@@ -72,16 +72,23 @@ pub(crate) fn beat(text: &str, now: Timestamp) -> Option<Beat<'_>> {
         geo_region: non_empty(fields.geo_region),
         name: non_empty(fields.name),
     };
-    let is_good = beat.device.is_none_or(|id| DeviceId::check(id).is_ok())
-        && beat.customer.is_none_or(|id| CustomerId::check(id).is_ok())
-        && beat
+    let is_good = playback.device.is_none_or(|id| DeviceId::check(id).is_ok())
+        && playback
+            .customer
+            .is_none_or(|id| CustomerId::check(id).is_ok())
+        && playback
             .geo_region
             .is_none_or(|code| is_region(code.as_bytes()))
-        && [beat.device_os, beat.name, fields.user_agent, fields.ip]
-            .iter()
-            .flatten()
-            .all(|text| text.len() <= TEXT_BYTES_MAX);
-    is_good.then_some(beat)
+        && [
+            playback.device_os,
+            playback.name,
+            fields.user_agent,
+            fields.ip,
+        ]
+        .iter()
+        .flatten()
+        .all(|text| text.len() <= TEXT_BYTES_MAX);
+    is_good.then_some(playback)
 }
 
 /// In an optional field `""` is the same as absent.
