@@ -32,8 +32,8 @@ pub enum Error {
     #[error("the job has no report {report}; expired reports are deleted")]
     UnknownBulkReport { report: BulkReportId },
     #[error(
-        "the job {report_job} ({name:?}) makes reports of the type {report_type} already; use it, or \
-         delete it first"
+        "the job {report_job} ({name:?}) makes reports of the type {report_type} already; use it, \
+         or delete it first"
     )]
     ReportJobExists {
         report_job: ReportJobId,
@@ -52,8 +52,8 @@ pub enum Error {
     )]
     JournalFull { bytes: u64, bytes_max: u64 },
     #[error(
-        "{bytes} bytes of the organisation wait for the flush and at most {bytes_max} may; send the \
-         records again later"
+        "{bytes} bytes of the organisation wait for the flush and at most {bytes_max} may; send \
+         the records again later"
     )]
     JournalShareFull { bytes: u64, bytes_max: u64 },
     #[error(
@@ -246,8 +246,8 @@ fn is_damage(primary: i32, error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a statement names a table or a column that does not exist. Tests run all statements, so the
-/// schema, which is text in the file, was changed.
+/// Whether a statement names a table or a column that does not exist. Tests run all statements, so
+/// the schema, which is text in the file, was changed.
 fn lacks_a_name(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         let message = error.message();

@@ -52,8 +52,8 @@ pub fn mode_for_others(_: &Path) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// Removes the permissions of group and others, if there are any. Does nothing to a missing file and
-/// to a symbolic link.
+/// Removes the permissions of group and others, if there are any. Does nothing to a missing file
+/// and to a symbolic link.
 #[cfg(unix)]
 pub fn close_to_others(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that the log grows between checkpoints. More means fewer pauses of the writer, less means a
-/// faster start after a crash.
+/// Bytes that the log grows between checkpoints. More means fewer pauses of the writer, less means
+/// a faster start after a crash.
 const STEP_BYTES: u64 = 16 << 20;
 
 /// From this size on readers are held back for a checkpoint. Short reads that overlap without a gap
@@ -45,8 +45,8 @@ impl Log {
         self.bytes() >= TOO_LARGE_BYTES
     }
 
-    /// Notes a checkpoint. If a reader or a full disk has prevented it from emptying the log, the next
-    /// attempt comes a step later, not at every commit.
+    /// Notes a checkpoint. If a reader or a full disk has prevented it from emptying the log, the
+    /// next attempt comes a step later, not at every commit.
     pub(super) fn checkpointed(&self) {
         let next = self.bytes().saturating_add(STEP_BYTES);
         self.due_at_bytes.store(next, Ordering::Relaxed);

@@ -47,7 +47,8 @@ impl Room {
         None
     }
 
-    /// Fails while the disk accepts no mebibyte. It writes one, because no system call reports quotas.
+    /// Fails while the disk accepts no mebibyte. It writes one, because no system call reports
+    /// quotas.
     pub(super) async fn ensure(&self) -> Result<(), Error> {
         let mut last = self.last.lock().await;
         let is_full = match *last {

@@ -1,9 +1,9 @@
 //! [`WriterSlot`]: the one connection that writes, opened again after a failure.
 //!
 //! A sqlx pool of one connection takes twice as long for a transaction that is not synced: 100 µs
-//! against 52 µs, whether 1 or 64 tasks write, because it checks a connection in a spawned task when
-//! it is returned. It also keeps a connection that waits in `BEGIN` during a stop, where this opens
-//! another one.
+//! against 52 µs, whether 1 or 64 tasks write, because it checks a connection in a spawned task
+//! when it is returned. It also keeps a connection that waits in `BEGIN` during a stop, where this
+//! opens another one.
 
 use std::time::{Duration, Instant};
 
@@ -48,8 +48,8 @@ impl WriterSlot {
         }
     }
 
-    /// Takes a connection without a transaction out of the slot. If the future is dropped before the
-    /// caller puts the connection back, the next call opens another.
+    /// Takes a connection without a transaction out of the slot. If the future is dropped before
+    /// the caller puts the connection back, the next call opens another.
     async fn take(&mut self) -> Result<SqliteConnection, Error> {
         if let Some(mut connection) = self.connection.take() {
             // The connection answers after the rollback of a transaction that was dropped.
@@ -64,8 +64,8 @@ impl WriterSlot {
         self.connect().await
     }
 
-    /// Whether the connection answers. After a `BEGIN` that was given up during a stop it may answer
-    /// only when the busy timeout has passed, and is then dropped.
+    /// Whether the connection answers. After a `BEGIN` that was given up during a stop it may
+    /// answer only when the busy timeout has passed, and is then dropped.
     async fn ping(&self, connection: &mut SqliteConnection) -> bool {
         tokio::select! {
             answer = connection.ping() => answer.is_ok(),
@@ -73,8 +73,8 @@ impl WriterSlot {
         }
     }
 
-    /// Opens a connection. While another process creates the same database, `SQLite` refuses to switch
-    /// it to WAL at once, without the busy timeout.
+    /// Opens a connection. While another process creates the same database, `SQLite` refuses to
+    /// switch it to WAL at once, without the busy timeout.
     async fn connect(&self) -> Result<SqliteConnection, Error> {
         let begun = Instant::now();
         loop {

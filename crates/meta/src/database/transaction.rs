@@ -107,7 +107,8 @@ impl Database {
             self.timekeeper.note_commit(at);
         }
         if let Err(error) = self.watermark.raise(commits) {
-            // It was committed all the same. Damage to the log is noticed less surely until the next.
+            // It was committed all the same. Damage to the log is noticed less surely until the
+            // next.
             tracing::warn!(%error, "cannot note how many transactions were acknowledged");
         }
         for action in transaction.after_commit {

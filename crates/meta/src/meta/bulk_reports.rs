@@ -106,8 +106,8 @@ const SELECT_DAYS: &str = "SELECT day, reports, created_at, file
 /// `created_at` is later than that of every report of the report job, whatever the clock's time is:
 /// a client that has listed reports up to an instant must find this one after it.
 const INSERT: &str = "INSERT INTO bulk_reports
-        (org, report_job, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id, file,
-        sum, file_bytes, zone)
+        (org, report_job, day, starts_at, ends_at, created_at, expires_at, supersedes, file_id,
+        file, sum, file_bytes, zone)
     SELECT org, id, $2, $3, $4, 
         CASE WHEN last_made_at >= $5 THEN last_made_at + 1 ELSE $5 END, $6, $7, $8, $9, 0, $10, $11
     FROM report_jobs WHERE id = $1

@@ -45,7 +45,8 @@ impl Meta {
             .await
     }
 
-    /// A file that was made at a request, of any organisation: the caller has checked a signed link.
+    /// A file that was made at a request, of any organisation: the caller has checked a signed
+    /// link.
     pub async fn day_file(&self, id: ReportId) -> Result<Option<DayFile>, Error> {
         let row = sqlx::query(SELECT)
             .bind(id.to_string())

@@ -376,8 +376,8 @@ fn to_row(org: &OrgId, record: &EventRecord) -> impl Serialize + use<> {
     )
 }
 
-/// The span of whole hours in which an event was watched. `None` if it was not, or if the facts were
-/// collected by a version that did not note it.
+/// The span of whole hours in which an event was watched. `None` if it was not, or if the facts
+/// were collected by a version that did not note it.
 pub(super) async fn watched(
     read: impl SqliteExecutor<'_>,
     org: &OrgId,

@@ -91,7 +91,8 @@ const SELECT_ROWS: &str =
     "SELECT seq, appended_at, rows, bytes, payload_sum, sum, events, payload FROM journal
     WHERE seq > $1 AND seq <= (
         SELECT max(seq)
-        FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total FROM journal WHERE seq > $1)
+        FROM (SELECT seq, bytes, sum(bytes) OVER (ORDER BY seq) AS total
+            FROM journal WHERE seq > $1) AS rows_after
         WHERE total <= $2 OR total = bytes)
     ORDER BY seq";
 

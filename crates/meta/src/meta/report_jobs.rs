@@ -15,8 +15,8 @@ use crate::error::{Doing, Error};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, org, report_type, name, created_at, first_day, fetched_at, ends_at, ended_at,
-                sum
+            "SELECT id, org, report_type, name, created_at, first_day, fetched_at, ends_at,
+                ended_at, sum
             FROM report_jobs ",
             $rest
         )
@@ -292,8 +292,8 @@ pub(super) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> 
     check_rows(read, SELECT_ALL, |row| report_job(row).map(drop)).await
 }
 
-/// Covers what was ordered, not `fetched_at`, `ends_at` and `ended_at`, which change. The name is the
-/// one that the table had when the first checksums were stored.
+/// Covers what was ordered, not `fetched_at`, `ends_at` and `ended_at`, which change. The name is
+/// the one that the table had when the first checksums were stored.
 fn sum(report_job: &ReportJob) -> i64 {
     Sum::of("standing_orders")
         .text(&report_job.id.to_string())

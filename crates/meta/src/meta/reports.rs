@@ -102,7 +102,8 @@ const CLEAR_FILE: &str = "UPDATE reports SET file = NULL WHERE id = $1";
 
 /// `file` is null before the end, and after the file was deleted.
 const DELETE_ENDED: &str = "DELETE FROM reports WHERE id IN (
-        SELECT id FROM reports WHERE file IS NULL AND finished_at <= $1 ORDER BY finished_at LIMIT $2
+        SELECT id FROM reports WHERE file IS NULL AND finished_at <= $1
+        ORDER BY finished_at LIMIT $2
     )";
 
 /// Greater than every id: ids are hexadecimal.
@@ -246,8 +247,8 @@ impl Meta {
             .await
     }
 
-    /// Reports of all organisations with an expired file, oldest first. A damaged row is an error of
-    /// its own.
+    /// Reports of all organisations with an expired file, oldest first. A damaged row is an error
+    /// of its own.
     pub async fn expired_reports(&self, limit: u32) -> Result<Vec<Result<Report, Error>>, Error> {
         let rows = sqlx::query(SELECT_EXPIRED)
             .bind(self.now().as_millis())
@@ -411,8 +412,8 @@ async fn clear_file(tx: &mut SqliteConnection, id: ReportId) -> Result<(), Error
     Ok(())
 }
 
-/// Deletes at most `limit` reports without a file that ended by then, the oldest first. Returns their
-/// number.
+/// Deletes at most `limit` reports without a file that ended by then, the oldest first. Returns
+/// their number.
 pub(super) async fn delete_ended(
     tx: &mut SqliteConnection,
     ended_by: Timestamp,
@@ -451,7 +452,8 @@ fn report(row: &SqliteRow) -> Result<Report, Error> {
     })
 }
 
-/// Covers the order, its time and its place in the journal. The results have checksums of their own.
+/// Covers the order, its time and its place in the journal. The results have checksums of their
+/// own.
 fn sum(
     id: &str,
     order: &ReportOrder,

@@ -61,7 +61,8 @@ const SELECT_BY_HANDLE: &str = "SELECT id, org, hash FROM tokens WHERE hash BETW
 
 const SELECT_VALID_BY_HANDLE: &str =
     "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
-    WHERE hash BETWEEN $1 AND $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+    WHERE hash BETWEEN $1 AND $2
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
 
 /// The tokens come as a JSON array of their ids.
 const SELECT_INVALID: &str = concat!(
@@ -158,7 +159,11 @@ impl Meta {
     /// client that still sends it.
     async fn log_invalid_token(&self, secret: &str) -> Result<(), Error> {
         if let Some((token, org)) = find_even_invalid(self.readers(), secret).await? {
-            tracing::info!(%org, token.id = %token, "refused a token that was revoked or has expired");
+            tracing::info!(
+                %org,
+                token.id = %token,
+                "refused a token that was revoked or has expired"
+            );
         }
         Ok(())
     }

@@ -270,8 +270,8 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Refuses an organisation that would fill more of the journal than its share. Rows that it shares
-    /// with others do not count.
+    /// Refuses an organisation that would fill more of the journal than its share. Rows that it
+    /// shares with others do not count.
     fn check_shares(&self, encoded: &Encoded) -> Option<Refusal> {
         let bytes_max = share(self.bytes_max);
         let mut own = encoded

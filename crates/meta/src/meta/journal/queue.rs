@@ -131,8 +131,8 @@ impl Queue {
         group
     }
 
-    /// Sends the result of these batches to their requests. The rest of a request that failed is not
-    /// stored.
+    /// Sends the result of these batches to their requests. The rest of a request that failed is
+    /// not stored.
     pub(super) fn reply(&self, batches: Vec<Batch>, result: &Result<(), Error>) {
         for mut batch in batches {
             batch.reply(result);

@@ -48,7 +48,8 @@ impl TokenSecret {
         while text.len() < PREFIX.len() + RANDOM_CHARACTERS {
             getrandom::fill(&mut bytes).map_err(Error::Random)?;
             let missing = PREFIX.len() + RANDOM_CHARACTERS - text.len();
-            // 248 is four times 62: without the bytes from there on, all characters are equally likely.
+            // 248 is four times 62: without the bytes from there on, all characters are equally
+            // likely.
             let fair = bytes.iter().filter(|byte| **byte < 248);
             text.extend(fair.take(missing).map(|byte| base62(u32::from(*byte))));
         }
