@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use showreport_model::bulk::Settling;
+use showreport_model::bulk::DayClosing;
 
 /// The settings of the background work.
 #[derive(Debug, Clone)]
@@ -38,9 +38,9 @@ impl Config {
         Duration::from_millis((lease_ms / parts).max(1))
     }
 
-    pub(crate) const fn settling(&self) -> Settling {
-        Settling {
-            settle_ms: self.settle_ms,
+    pub(crate) const fn day_closing(&self) -> DayClosing {
+        DayClosing {
+            close_after_ms: self.settle_ms,
             retention_ms: self.bulk_retention_ms,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use showreport_lake::Lake;
 use showreport_meta::{Meta, PendingRows};
-use showreport_model::bulk::Settling;
+use showreport_model::bulk::DayClosing;
 use showreport_model::report::Pins;
 use showreport_model::{EventId, Failure, OrgId, ReportJobId};
 use showreport_query::Query;
@@ -41,8 +41,8 @@ impl Jobs {
     }
 
     /// When days are settled, and for how long they are kept.
-    pub fn settling(&self) -> Settling {
-        self.config.settling()
+    pub fn day_closing(&self) -> DayClosing {
+        self.config.day_closing()
     }
 
     /// Deletes a report job with all its reports and their files.

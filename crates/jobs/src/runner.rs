@@ -227,7 +227,7 @@ impl Jobs {
 
 /// Whether attempts with each memory profile were lost, so that there is none left to try.
 fn has_lost_every_profile(claimed: &ClaimedJob) -> bool {
-    claimed.lost >= Query::WAYS
+    claimed.lost >= Query::MEMORY_PROFILES
 }
 
 /// Logs a failed attempt that is tried again. It is an error if nothing else would ever be logged

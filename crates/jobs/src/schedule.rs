@@ -163,7 +163,7 @@ impl Jobs {
         };
         zones.insert(report_job.org.clone(), zone.clone());
         let made = self.meta.days_made(report_job.id).await;
-        let (oldest, last) = self.config.settling().days(&zone, now);
+        let (oldest, last) = self.config.day_closing().days(&zone, now);
         Ok(ReportJobDays {
             made: made.doing("list the days of a report job")?,
             covered: (report_job.first_day.max(oldest), last),
@@ -212,7 +212,7 @@ impl Jobs {
     /// creation.
     fn due_since(&self, days: &ReportJobDays, day: ReportDay) -> Option<Timestamp> {
         let (_, end) = days.zone.bounds(day)?;
-        let settled = self.config.settling().due_at(end);
+        let settled = self.config.day_closing().closes_at(end);
         Some(settled.max(days.report_job.created_at))
     }
 

@@ -1,7 +1,6 @@
-//! Bulk reports: one file a day of everything an organisation has, of five types.
+//! Bulk reports: one file a day for all events of an organisation, of five types.
 //!
-//! A report job asks for one type, once and for all. What each column of a
-//! type means is said here and nowhere else; plans, files and listings follow it.
+//! The columns of each type stand here; plans, files and listings read them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +12,17 @@ use crate::span::Window;
 use crate::time::{ReportDay, Timestamp, Zone};
 
 named! {
-    /// What a bulk report is about. A later version of a type is a type of its own.
+    /// The type of a bulk report. A new version is a new type.
     ReportType {
-        /// What was said.
+        /// Messages.
         ChatMessages = "event_chat_messages_a1",
-        /// Who of the customers watched for how long.
+        /// Views and their time, by customer.
         Customers = "event_customers_a1",
-        /// How often each option of each poll was chosen.
+        /// Votes by poll and option.
         PollSummaries = "event_poll_summaries_a1",
-        /// Who chose what, and when.
+        /// Single votes.
         PollVotes = "event_poll_votes_a1",
-        /// How much was watched, by system and region.
+        /// Views and their time, by OS and region.
         WatchTime = "event_watch_time_a1",
     }
 }
@@ -167,7 +166,7 @@ const POLL_VOTES: &[Column] = &[
 ];
 
 impl ReportType {
-    /// What people call it.
+    /// The name for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::ChatMessages => "Event chat messages",
@@ -178,7 +177,7 @@ impl ReportType {
         }
     }
 
-    /// The columns, in the order of the file.
+    /// In the order of the file.
     pub const fn columns(self) -> &'static [Column] {
         match self {
             Self::ChatMessages => CHAT_MESSAGES,
@@ -193,13 +192,11 @@ impl ReportType {
 /// A question for one day of one organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayOrder {
-    /// Whose events.
     pub org: OrgId,
-    /// What about them.
     pub report_type: ReportType,
-    /// Which day, in the organisation's zone.
+    /// In the organisation's zone.
     pub day: ReportDay,
-    /// When the day begins and ends.
+    /// Start and end of the day.
     pub window: Window,
 }
 
@@ -208,21 +205,17 @@ pub struct DayOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportJob {
     pub id: ReportJobId,
-    /// Whose.
     pub org: OrgId,
-    /// What about.
     pub report_type: ReportType,
-    /// What its owner calls it.
+    /// Chosen by the client.
     pub name: String,
-    /// When it was given.
     pub created_at: Timestamp,
-    /// The first day that it covers.
     pub first_day: ReportDay,
     /// When one of its reports was last fetched; at first `created_at`.
     pub fetched_at: Timestamp,
-    /// When it ends unless a report is fetched before; told some time ahead.
+    /// When it ends unless a report is fetched before. Set 30 days ahead.
     pub ends_at: Option<Timestamp>,
-    /// When it ended. It makes no more reports.
+    /// Set if the job has ended. It makes no more reports.
     pub ended_at: Option<Timestamp>,
 }
 
@@ -231,12 +224,12 @@ pub struct ReportJob {
 pub struct BulkReportId(i64);
 
 impl BulkReportId {
-    /// The report of that number.
+    /// The id with this number.
     pub const fn new(number: i64) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// The number, as in the database.
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -251,7 +244,7 @@ impl std::fmt::Display for BulkReportId {
 impl std::str::FromStr for BulkReportId {
     type Err = NoNumber;
 
-    /// Only the form that [`std::fmt::Display`] gives.
+    /// Accepts only what [`std::fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, NoNumber> {
         let number = text.parse().map_err(|_| NoNumber)?;
         let id = Self(number);
@@ -259,7 +252,7 @@ impl std::str::FromStr for BulkReportId {
     }
 }
 
-/// A text that is no number of a report.
+/// The text is not the id of a bulk report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no number of a report")]
 pub struct NoNumber;
@@ -267,65 +260,61 @@ pub struct NoNumber;
 /// One day of a report job, as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkReport {
-    /// Its number; later ones are greater.
+    /// Ascending by creation.
     pub id: BulkReportId,
-    /// What it was made for.
     pub report_job: ReportJobId,
-    /// Which day.
     pub day: ReportDay,
-    /// When the day begins.
+    /// The first instant of the day.
     pub starts_at: Timestamp,
-    /// When the day ends: the first instant after it.
+    /// The first instant after the day.
     pub ends_at: Timestamp,
-    /// When it was made. No two of a report job are made at one instant.
+    /// Different for all reports of a report job.
     pub created_at: Timestamp,
-    /// When it is deleted.
+    /// When the report is deleted.
     pub expires_at: Timestamp,
-    /// The report of the same day that it takes the place of.
+    /// The former report of the same day.
     pub supersedes: Option<BulkReportId>,
-    /// Where its file lies.
+    /// A part of the file's path.
     pub file_id: ReportId,
-    /// Its file.
     pub file: ReportFile,
-    /// The zone whose day it is, by its name; not known of reports of earlier versions.
+    /// The name of the zone; `None` for reports that were made before it was stored.
     pub zone: Option<String>,
 }
 
-/// Which days of a report job have their reports.
+/// When days close: then their bulk reports are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settling {
-    /// How long after its end a day is settled: what comes in later restates it.
-    pub settle_ms: i64,
-    /// How long a report is kept, and for how long after its end a day is restated.
+pub struct DayClosing {
+    /// A day closes this long after its end. Facts that come later make it dirty.
+    pub close_after_ms: i64,
+    /// How long a report is kept, and how long after its end a dirty day is made again.
     pub retention_ms: i64,
 }
 
-impl Settling {
-    /// When a day that ends then has its report made.
-    pub fn due_at(self, day_ends_at: Timestamp) -> Timestamp {
-        day_ends_at.saturating_add_millis(self.settle_ms)
+impl DayClosing {
+    /// When a day closes that ends at this instant.
+    pub fn closes_at(self, day_ends_at: Timestamp) -> Timestamp {
+        day_ends_at.saturating_add_millis(self.close_after_ms)
     }
 
-    /// The first and the last day that are settled, and kept, at an instant.
+    /// The first and the last day that are closed and kept at this instant.
     pub fn days(self, zone: &Zone, now: Timestamp) -> (ReportDay, ReportDay) {
-        // The day that holds this instant is the first that is not over for so long.
-        let open = zone.day_of(now.saturating_add_millis(-self.settle_ms));
-        // A day is kept as long as its end is.
+        // The first open day is the one with this instant.
+        let open = zone.day_of(now.saturating_add_millis(-self.close_after_ms));
+        // A day is kept until `retention_ms` after its end.
         let oldest = zone.day_of(now.saturating_add_millis(-self.retention_ms));
         (oldest, open.plus(-1))
     }
 }
 
-/// Days before its making that a report job covers.
+/// A report job covers this many days before its creation.
 pub const DAYS_BEFORE: i32 = 30;
 
-/// What a file is made for, as the queue remembers it.
+/// A day of a report job whose report is to be made, as the queue stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirtyDay {
-    /// Stored under its former name.
+    /// Stored as `order`, the name in earlier versions.
     #[serde(rename = "order")]
     pub report_job: ReportJobId,
-    /// The day.
     pub day: ReportDay,
 }
 
@@ -350,24 +339,24 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_settled_some_time_after_its_end() {
-        let settling = Settling {
-            settle_ms: 3_600_000,
+    fn a_day_closes_some_time_after_its_end() {
+        let closing = DayClosing {
+            close_after_ms: 3_600_000,
             retention_ms: 2 * 86_400_000,
         };
         let berlin: Zone = "Europe/Berlin".parse().expect("zone");
-        let last = |now: &str| settling.days(&berlin, at(now)).1.to_string();
+        let last = |now: &str| closing.days(&berlin, at(now)).1.to_string();
         // Midnight in Berlin is 22:00 UTC in summer, and 23:00 in winter.
         assert_eq!(last("2026-10-24T22:59:59.999Z"), "2026-10-23");
         assert_eq!(last("2026-10-24T23:00:00Z"), "2026-10-24");
         assert_eq!(last("2026-10-25T23:59:59.999Z"), "2026-10-24");
         assert_eq!(last("2026-10-26T00:00:00Z"), "2026-10-25");
-        let (oldest, last) = settling.days(&berlin, at("2026-10-26T00:00:00Z"));
+        let (oldest, last) = closing.days(&berlin, at("2026-10-26T00:00:00Z"));
         assert_eq!(oldest.through(last).count(), 2);
     }
 
     #[test]
-    fn a_number_has_one_form() {
+    fn an_id_is_parsed_only_as_it_is_written() {
         assert_eq!("17".parse(), Ok(BulkReportId::new(17)));
         for wrong in ["", "017", "+17", "1.7", "x", "99999999999999999999"] {
             assert_eq!(wrong.parse::<BulkReportId>(), Err(NoNumber), "{wrong}");

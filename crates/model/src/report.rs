@@ -15,26 +15,26 @@ use crate::time::{Timestamp, Zone};
 
 pub use columns::{DAILY_WATCH_TIME, GroupedColumns};
 
-/// The most rows of a report: three years of seconds. Rows are streamed, so that this is a bound on
-/// the disk and on the time that a report takes.
+/// The most rows of a report: three years in buckets of a second. Rows are streamed, so this bounds
+/// disk and time, not memory.
 pub const ROWS_MAX: u64 = 100_000_000;
 
 named! {
-    /// What a report is about.
+    /// The kind of an event report.
     Dimension {
-        /// What was said.
+        /// Messages.
         ChatHistories = "chat_histories",
-        /// How often each option of each poll was chosen.
+        /// Votes by poll and option.
         PollSummaries = "poll_summaries",
-        /// Who chose what, and when.
+        /// Single votes.
         PollVotes = "poll_votes",
-        /// Who watched for how long.
+        /// Views and their time.
         WatchTime = "watch_time",
     }
 }
 
 named! {
-    /// What rows of a report are gathered by.
+    /// A field that rows of a report are grouped by.
     GroupBy {
         /// The bucket of time.
         WatchTimestamp = "watch_timestamp",
@@ -50,7 +50,7 @@ named! {
 }
 
 named! {
-    /// The form of a file.
+    /// The format of a report's file.
     Format {
         /// RFC 4180, UTF-8.
         Csv = "csv",
@@ -58,13 +58,13 @@ named! {
         Ndjson = "ndjson",
         /// Apache Parquet.
         Parquet = "parquet",
-        /// Office Open XML, as spreadsheets read it.
+        /// Office Open XML, for spreadsheets.
         Xlsx = "xlsx",
     }
 }
 
 impl Format {
-    /// The media type of such a file.
+    /// The media type of the file.
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8; header=present",
@@ -75,29 +75,23 @@ impl Format {
     }
 }
 
-/// A question, checked: nothing in it can be malformed.
+/// An order for an event report. All fields are checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportOrder {
-    /// Whose event.
     pub org: OrgId,
-    /// The event.
     pub event: EventId,
-    /// What about.
     pub dimension: Dimension,
-    /// Gathered by what, in this order; nothing twice.
+    /// In the order of the columns, without repetition.
     pub group_by: Vec<GroupBy>,
-    /// From when until when.
     pub window: Window,
-    /// How wide buckets of time are.
+    /// The width of time buckets.
     pub granularity: Granularity,
-    /// In which form.
     pub format: Format,
 }
 
 impl ReportOrder {
-    /// How many buckets of time the rows can be about, of an event that was watched within this span.
-    /// One if they are not gathered by time, or none is made of nothing: a message and a vote are
-    /// in one bucket each.
+    /// The most time buckets that one group can have rows for, in an event that was watched within
+    /// this span. Only watch time by `watch_timestamp` can have more than one row for a fact.
     pub fn buckets_max(&self, watched: Span) -> u64 {
         let by_time = self.group_by.contains(&GroupBy::WatchTimestamp);
         if !by_time || self.dimension != Dimension::WatchTime {
@@ -115,100 +109,89 @@ impl ReportOrder {
 }
 
 named! {
-    /// Where a report is in its life.
+    /// The status of an event report.
     ReportStatus {
         /// Waiting or being made.
         Running = "running",
-        /// Its file is there.
+        /// The file was published.
         Succeeded = "succeeded",
-        /// It could not be made; the reason is kept.
+        /// The report has a [`ReportFailure`].
         Failed = "failed",
     }
 }
 
-/// The version of each table that counts. A table without an entry is empty.
+/// The head of each table. A table without an entry is empty.
 pub type Heads = BTreeMap<Table, u64>;
 
-/// What an event is, as the registry knows it.
+/// An event. All but the id is `None` until a record of type `event` has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The event.
     pub id: EventId,
-    /// Its kind; absent while only other records named the event.
     pub kind: Option<EventKind>,
-    /// Its title; absent while only other records named the event.
     pub title: Option<String>,
-    /// When its window begins.
+    /// The start of the event's window.
     pub starts_at: Option<Timestamp>,
-    /// When its window ends.
+    /// The end of the event's window.
     pub ends_at: Option<Timestamp>,
-    /// How long its content is, in milliseconds.
+    /// The length of the content.
     pub duration_ms: Option<i64>,
-    /// When its record was made.
+    /// The time of the record.
     pub updated_at: Option<Timestamp>,
 }
 
-/// What a report is made from. Chosen once, so that a second attempt gives the same bytes.
+/// The input of an event report. It is chosen once, so a later attempt gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pins {
-    /// The facts.
     pub heads: Heads,
-    /// The organisation's zone, whose days bound buckets of a day.
+    /// The organisation's zone, for buckets of a day.
     pub zone: Zone,
-    /// The event.
     pub event: Event,
 }
 
-/// A finished file.
+/// The file of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFile {
-    /// Rows, the header not counted.
+    /// Without the header.
     pub row_count: u64,
-    /// Bytes.
     pub size_bytes: u64,
-    /// SHA-256 of the bytes, in lower-case hexadecimal.
+    /// Lower-case hexadecimal.
     pub sha256: String,
-    /// The attempt that made it, which is part of its path.
+    /// The attempt that made the file; a part of its path.
     pub attempt: u32,
-    /// Bytes of the exact text, where the guard against formulas changed the file.
+    /// The size of the exact text; `None` if the guard against formulas changed nothing.
     pub raw_size_bytes: Option<u64>,
 }
 
 impl ReportFile {
-    /// Bytes that are kept of it: the file and its exact text.
+    /// The size of the file and its exact text.
     pub fn stored_bytes(&self) -> u64 {
         self.size_bytes + self.raw_size_bytes.unwrap_or(0)
     }
 }
 
-/// Why a report could not be made.
+/// The reason of a failed report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFailure {
     /// `UPPER_SNAKE_CASE`, at most 63 characters.
     pub reason: String,
-    /// What happened and what would help.
+    /// The cause and what would help.
     pub message: String,
 }
 
-/// A report: an order and what became of it.
+/// An event report: its order, status and result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The report.
     pub id: ReportId,
-    /// What was asked for.
     pub order: ReportOrder,
-    /// Where it is in its life.
     pub status: ReportStatus,
-    /// How far it is, of a hundred.
     pub progress_percent: u8,
-    /// When it was asked for.
     pub created_at: Timestamp,
-    /// When it succeeded or failed.
+    /// When the report succeeded or failed.
     pub finished_at: Option<Timestamp>,
-    /// When its file is deleted.
+    /// When the file is deleted.
     pub expires_at: Option<Timestamp>,
-    /// Its file, once it succeeded.
+    /// Set if the report succeeded.
     pub file: Option<ReportFile>,
-    /// Why it failed, if it did.
+    /// Set if the report failed.
     pub failure: Option<ReportFailure>,
 }

@@ -1,14 +1,14 @@
-//! Bounds of the query engine.
+//! Limits of the query engine.
 
 use std::path::PathBuf;
 
-/// How much of the machine the engine may use.
+/// Limits of the query engine.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Memory of all running questions together, in bytes; beyond it they spill.
+    /// Memory of all running queries together; beyond it they spill.
     pub memory_bytes_max: usize,
-    /// Where they spill to; it exists.
+    /// An existing directory for spilled rows.
     pub spill_dir: PathBuf,
-    /// How many partitions a question is divided into.
+    /// Partitions of a query.
     pub threads: usize,
 }

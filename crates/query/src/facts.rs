@@ -1,4 +1,4 @@
-//! The facts of one event, or of many, as frames that a plan starts from.
+//! The facts of one event or of many, as frames that plans start from.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use tempfile::TempDir;
 
 use crate::error::Error;
 use crate::functions::among::among;
+use crate::single_pass::high_cardinality;
 
-/// Whose facts of an organisation.
+/// The events of an organisation whose facts are read.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
-    /// One event's.
     Event(EventId),
-    /// Those of these events, which are sorted.
+    /// Sorted.
     Events(Vec<EventId>),
-    /// All.
+    /// All events.
     Org,
 }
 
@@ -45,30 +45,36 @@ impl Scope {
 #[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) context: SessionContext,
-    /// For frames of whole polls, which have few rows a batch.
+    /// For whole polls; the smallest batches.
     pub(crate) polls_context: SessionContext,
-    /// For frames of votes and options, which have fewer than others.
+    /// For votes and poll options.
     pub(crate) wide_context: SessionContext,
-    /// For frames of messages.
+    /// For messages.
     pub(crate) chat_context: SessionContext,
-    /// For frames whose rows must keep their order.
+    /// For frames whose rows must keep their order; one partition.
     pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
-    /// What the question has found damaged.
+    /// The damaged files that the query has found.
     pub(crate) found: FoundDamage,
     pub(crate) org: OrgId,
     pub(crate) scope: Scope,
     pub(crate) heads: Heads,
-    /// Where stages leave their rows; it goes with the question.
+    /// Files of [`Facts::staged`]; deleted when the query ends.
     pub(crate) stages: Arc<TempDir>,
 }
 
 impl Facts {
-    /// What tells one thing from another: its ids, and before them the event
-    /// where there may be several.
+    /// The key columns: the event, where there may be several, then these ids.
     pub(crate) fn keys<'a>(&self, ids: &[&'a str]) -> Vec<&'a str> {
         let event = (!matches!(self.scope, Scope::Event(_))).then_some("event_id");
         event.into_iter().chain(ids.iter().copied()).collect()
+    }
+
+    /// The same as group keys, for one id of high cardinality.
+    pub(crate) fn unique_keys(&self, id: &str) -> Vec<Expr> {
+        let mut keys = self.key_columns(&[]);
+        keys.push(high_cardinality(id));
+        keys
     }
 
     /// The same as expressions.
@@ -81,7 +87,7 @@ impl Facts {
         self.frame_within(table, Window::ALL).await
     }
 
-    /// The rows of a table that lie on the UTC days that the window touches, and perhaps others.
+    /// The rows of a table with times on the UTC days of the window, and possibly others.
     pub(crate) async fn frame_within(
         &self,
         table: Table,
@@ -125,8 +131,8 @@ impl Facts {
     }
 }
 
-/// Whether a row is of one of these events, which are sorted. The engine leaves out files and row groups by
-/// the least and the greatest of them.
+/// Whether a row belongs to one of these events, which are sorted. By the least and the greatest id
+/// the engine skips files and row groups.
 fn is_one_of(events: &[EventId]) -> Expr {
     let event = || col("event_id");
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
@@ -139,10 +145,10 @@ fn is_one_of(events: &[EventId]) -> Expr {
 }
 
 impl Facts {
-    /// Works the frame out and gives its rows back as a frame of their own.
+    /// Writes the rows of the frame to a file and returns a frame that reads it.
     ///
-    /// The engine shares its memory out evenly among all sorts and groupings of
-    /// a plan, busy or not. A long plan therefore goes in stages, each with few.
+    /// So a long plan runs in stages, each with few sorts and groupings, which divide the memory of
+    /// the query among them.
     pub(crate) async fn staged(&self, name: &str, frame: DataFrame) -> Result<DataFrame, Error> {
         self.staged_for(&self.context, name, frame).await
     }
@@ -185,12 +191,12 @@ mod tests {
                 count += 1;
                 Ok(TreeNodeRecursion::Continue)
             })
-            .expect("it is only counted");
+            .expect("counting does not fail");
         count
     }
 
     #[test]
-    fn what_is_planned_does_not_grow_with_the_events() {
+    fn the_size_of_a_plan_does_not_grow_with_the_events() {
         assert_eq!(expressions(&events(100_000)), expressions(&events(2)));
     }
 }

@@ -1,16 +1,15 @@
-//! The audience algebra of `model`, given to the engine.
+//! SQL functions of the engine for the span algebra of `model`.
 //!
-//! Aggregates have mergeable state (a list of integers), so one plan runs in
-//! one process and on many. A set of spans travels as a list of integers:
-//! from, to, from, to, ascending and disjoint.
+//! The state of an aggregate is a list of integers that can be merged, so a plan may run on several
+//! machines. A set of spans is a list of integers too: from, to, from, to, ascending and disjoint.
 
 pub(crate) mod lists;
-pub(crate) mod slots;
+pub(crate) mod per_group;
 pub(crate) mod aggregate;
 pub(crate) mod least;
 pub(crate) mod union;
 pub(crate) mod sets;
-pub(crate) mod people;
+pub(crate) mod identities;
 pub(crate) mod curves;
 pub(crate) mod peak;
 pub(crate) mod spans;

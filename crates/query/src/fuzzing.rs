@@ -1,4 +1,4 @@
-//! Texts of strangers in files that others open, for fuzzing.
+//! CSV with arbitrary texts, for fuzzing.
 
 use std::sync::Arc;
 
@@ -7,10 +7,9 @@ use showreport_model::column::{Column, ColumnType};
 
 use crate::render;
 
-/// Cells that lie two to a row, between them a byte that stands in none of them.
-///
-/// An independent reader finds every text unchanged in the exact file, and in the guarded one
-/// no cell that a spreadsheet would run.
+/// Writes the texts of the input, which the byte 0x1e separates, as rows of two cells. Then checks
+/// with another CSV reader that the exact file has every text unchanged, and that the guarded file
+/// has no cell that a spreadsheet would run.
 pub fn csv(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let cells: Vec<&str> = text.split('\u{1e}').collect();
@@ -21,9 +20,9 @@ pub fn csv(input: &[u8]) {
     });
     let [left, right] = columns;
     let batch = RecordBatch::try_from_iter([("left", left), ("right", right)]);
-    let batch = batch.expect("columns of one length");
+    let batch = batch.expect("columns of equal length");
     let columns = ["left", "right"].map(|name| Column::new(name, ColumnType::Text, "a text"));
-    let (guarded, exact) = render::csv(columns.to_vec(), &batch).expect("memory takes anything");
+    let (guarded, exact) = render::csv(columns.to_vec(), &batch).expect("memory cannot fail");
     assert_eq!(read(&exact), rows, "the exact text");
     for (cell, text) in read(&guarded).iter().flatten().zip(rows.iter().flatten()) {
         let runs = cell.starts_with(|first| "=+-@\t\r\n＝＋－＠".contains(first));
@@ -49,7 +48,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_input_that_fuzzing_kept_is_still_written_right() {
+    fn every_input_of_the_corpus_passes() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/csv");
         let mut inputs = 0;
         for file in fs::read_dir(folder).unwrap() {

@@ -1,15 +1,14 @@
-//! Questions to the lake: one plan a dimension, run by an engine, rendered to files.
+//! Queries on the lake: plans for each kind of report, run by an SQL engine and rendered to files.
 //!
-//! The audience algebra comes from `model`; sorting, grouping, spilling,
-//! pruning and Parquet are the engine's. Where a question runs is known here
-//! and nowhere else.
+//! The span algebra comes from `model`; sorting, grouping, spilling, pruning and Parquet are the
+//! engine's. No other crate uses the engine.
 
 pub mod error;
 pub mod config;
 mod functions;
+mod single_pass;
 mod facts;
 mod pool;
-mod single_pass;
 mod embedded;
 mod unfold;
 mod plans;
@@ -21,7 +20,7 @@ pub mod fuzzing;
 pub use config::Config;
 pub use error::Error;
 pub use plans::audience::{Audience, Viewers};
+pub use plans::dirty_times::{DirtyTimes, Interval};
 pub use plans::figures::Figures;
-pub use plans::touched_days::{Interval, Reach};
 pub use query::{Progress, Query};
-pub use render::{Edition, Output, Rendered, Sink};
+pub use render::{CsvVariant, Output, Rendered, Sink};

@@ -1,9 +1,9 @@
-//! One plan a dimension, and one a type of bulk report: from facts to sorted rows.
+//! Plans from facts to sorted rows: one for each dimension and for each type of bulk report.
 
 pub(crate) mod report_rows;
+pub(crate) mod groups;
 pub(crate) mod views;
 pub(crate) mod origin;
-pub(crate) mod groups;
 pub(crate) mod watch_time;
 pub(crate) mod chat_histories;
 pub(crate) mod polls;
@@ -11,7 +11,7 @@ pub(crate) mod ballots;
 pub(crate) mod poll_summaries;
 pub(crate) mod poll_votes;
 pub(crate) mod figures;
-pub(crate) mod touched_days;
+pub(crate) mod dirty_times;
 pub(crate) mod bulk;
 pub(crate) mod started_views;
 pub(crate) mod audience;
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use report_rows::ReportRows;
 
-/// The plan that answers an order.
+/// The rows of an event report.
 pub(crate) async fn plan(
     facts: &Facts,
     order: &ReportOrder,

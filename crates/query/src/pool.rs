@@ -1,14 +1,13 @@
-//! The memory of all questions together: shared evenly among what can spill.
+//! The memory pool of all running queries.
 //!
-//! The engine's own fair pool gives every operator of a plan an equal share,
-//! busy or not, and lets those that can spill take everything, so that one that
-//! cannot, such as a merge or a file being written, finds nothing left and the
-//! question fails. Those are few and small: here they always get what they ask
-//! for, and what can spill shares the rest among those that hold something.
+//! Operators that cannot spill, such as merges and file writers, are few and small, and are never
+//! refused. The rest of the memory is divided evenly among the operators that can spill and hold a
+//! reservation. The engine's own fair pool divides it among all operators of a plan, also idle
+//! ones. It also lets those that can spill reserve everything, and then a merge fails the query.
 //!
-//! An operator that is refused spills: it gives back what it holds, and takes
-//! as much again to sort it on its way out. If the shares have become smaller
-//! meanwhile, refusing that would fail the question, so it is granted once.
+//! An operator that is refused spills: it frees its memory, then reserves as much again to sort the
+//! rows. Its part may have become smaller meanwhile, and a second refusal would fail the query. So
+//! that reservation is granted once.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,15 +19,13 @@ use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
-/// What an operator is given whatever the others hold: with less a sort of wide
-/// rows cannot go on.
-const SHARE_BYTES_MIN: usize = 8 << 20;
+/// Every operator may reserve this much. With less, a sort of wide rows fails.
+const OPERATOR_BYTES_MIN: usize = 8 << 20;
 
-/// What one that holds nothing is given at once: a sort that cannot hold one batch has nothing to
-/// spill, and would fail.
+/// The first reservation of an operator is granted up to this size. A sort that cannot hold one
+/// batch has nothing to spill, and fails.
 const FIRST_BYTES_MAX: usize = 32 << 20;
 
-/// A pool of so many bytes.
 #[derive(Debug)]
 pub(crate) struct SharedPool {
     bytes_max: usize,
@@ -37,17 +34,17 @@ pub(crate) struct SharedPool {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Operators that can spill and hold something or were refused, by their number.
-    spillable: HashMap<usize, Share>,
+    /// Operators that can spill, and hold memory or were refused; by the id of the consumer.
+    spillable: HashMap<usize, Reserved>,
     spillable_bytes: usize,
     other_bytes: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Share {
-    held: usize,
-    /// What it may hold once, in order to spill.
-    credit: usize,
+struct Reserved {
+    bytes: usize,
+    /// The bytes that are granted once after a refusal, for spilling.
+    spill_bytes: usize,
 }
 
 impl SharedPool {
@@ -59,16 +56,18 @@ impl SharedPool {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics while holding it")
+        self.state
+            .lock()
+            .expect("no code panics while it holds the lock")
     }
 }
 
 impl State {
     fn grow(&mut self, consumer: &MemoryConsumer, additional: usize) {
         if consumer.can_spill() {
-            let share = self.spillable.entry(consumer.id()).or_default();
-            share.held += additional;
-            share.credit = 0;
+            let reserved = self.spillable.entry(consumer.id()).or_default();
+            reserved.bytes += additional;
+            reserved.spill_bytes = 0;
             self.spillable_bytes += additional;
         } else {
             self.other_bytes += additional;
@@ -77,35 +76,36 @@ impl State {
 
     fn shrink(&mut self, consumer: &MemoryConsumer, shrink: usize) {
         if consumer.can_spill() {
-            self.spillable.entry(consumer.id()).or_default().held -= shrink;
+            self.spillable.entry(consumer.id()).or_default().bytes -= shrink;
             self.spillable_bytes -= shrink;
         } else {
             self.other_bytes -= shrink;
         }
     }
 
-    /// Whether an operator that can spill may hold so much.
+    /// Whether an operator that can spill may reserve `additional` bytes.
     fn fits(&self, bytes_max: usize, consumer: &MemoryConsumer, additional: usize) -> bool {
-        let Share { held, credit } = self.share(consumer);
-        let wanted = held + additional;
-        if wanted <= SHARE_BYTES_MIN.max(credit) || (held == 0 && wanted <= FIRST_BYTES_MAX) {
+        let Reserved { bytes, spill_bytes } = self.reserved(consumer);
+        let wanted = bytes + additional;
+        let is_first = bytes == 0 && wanted <= FIRST_BYTES_MAX;
+        if is_first || wanted <= OPERATOR_BYTES_MIN.max(spill_bytes) {
             return true;
         }
         let rest = bytes_max.saturating_sub(self.other_bytes);
         let others = self.spillable.iter();
-        let others = others.filter(|(id, share)| **id != consumer.id() && share.held > 0);
-        let share = rest / (others.count() + 1);
-        self.spillable_bytes + additional <= rest && wanted <= share
+        let others = others.filter(|(id, other)| **id != consumer.id() && other.bytes > 0);
+        let even_part = rest / (others.count() + 1);
+        self.spillable_bytes + additional <= rest && wanted <= even_part
     }
 
-    fn share(&self, consumer: &MemoryConsumer) -> Share {
-        let share = self.spillable.get(&consumer.id());
-        share.copied().unwrap_or_default()
+    fn reserved(&self, consumer: &MemoryConsumer) -> Reserved {
+        let reserved = self.spillable.get(&consumer.id());
+        reserved.copied().unwrap_or_default()
     }
 
     fn refuse(&mut self, consumer: &MemoryConsumer, additional: usize) {
-        let share = self.spillable.entry(consumer.id()).or_default();
-        share.credit = share.held + additional;
+        let reserved = self.spillable.entry(consumer.id()).or_default();
+        reserved.spill_bytes = reserved.bytes + additional;
     }
 }
 
@@ -138,9 +138,9 @@ impl MemoryPool for SharedPool {
         if consumer.can_spill() && !state.fits(self.bytes_max, consumer, additional) {
             state.refuse(consumer, additional);
             return Err(resources_datafusion_err!(
-                "{} has its share, {} bytes",
+                "{} has reserved its part of the memory, {} bytes",
                 consumer.name(),
-                state.share(consumer).held
+                state.reserved(consumer).bytes
             ));
         }
         state.grow(consumer, additional);
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_spill_shares_and_what_cannot_always_gets() {
+    fn operators_that_can_spill_divide_what_the_others_leave() {
         let pool: Arc<dyn MemoryPool> = Arc::new(SharedPool::new(64 << 20));
         let named = |name: &str, can_spill| {
             MemoryConsumer::new(name)
@@ -174,29 +174,31 @@ mod tests {
         let idle = named("idle", true);
         let sort = named("sort", true);
         let group = named("group", true);
-        sort.try_grow(48 << 20).expect("it alone holds something");
+        sort.try_grow(48 << 20)
+            .expect("no other operator holds memory");
         group
             .try_grow(8 << 20)
-            .expect("the least share is everyone's");
-        group.try_grow(9 << 20).expect_err("the sort left no more");
+            .expect("every operator may have the minimum");
+        group
+            .try_grow(9 << 20)
+            .expect_err("the sort has left no more");
         sort.try_grow(1 << 20)
-            .expect_err("it has more than its half");
+            .expect_err("the sort has more than half");
         sort.shrink(48 << 20);
-        sort.try_grow(48 << 20).expect("once, to spill");
+        sort.try_grow(48 << 20).expect("granted once, for spilling");
         sort.shrink(48 << 20);
         sort.try_grow(48 << 20).expect_err("it has spilled");
         group.try_grow(9 << 20).expect("the sort has spilled");
 
         let wide = named("wide", true);
-        wide.try_grow(32 << 20).expect("a batch, to begin with");
-        wide.try_grow(1 << 20)
-            .expect_err("it holds something to spill");
+        wide.try_grow(32 << 20).expect("a first batch");
+        wide.try_grow(1 << 20).expect_err("it has rows to spill");
         wide.free();
 
         let merge = named("merge", false);
         merge.try_grow(128 << 20).expect("it cannot spill");
         idle.try_grow(1 << 20)
-            .expect("the least share is everyone's");
+            .expect("every operator may have the minimum");
         drop((idle, sort, group, merge));
         assert_eq!(pool.reserved(), 0);
     }

@@ -1,4 +1,4 @@
-//! The front of the engine: an order goes in, a file comes out.
+//! [`Query`], the front type: takes orders, writes files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,62 +15,64 @@ use showreport_model::{EventId, OrgId, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::embedded::{self, BATCH_ROWS, CHAT_BATCH_ROWS, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS, Way};
+use crate::embedded::{
+    self, BATCH_ROWS, CHAT_BATCH_ROWS, MemoryProfile, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS,
+};
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::audience::{self, Audience};
+use crate::plans::dirty_times::{self, DirtyTimes, table_of};
 use crate::plans::figures::{Figures, figures};
 use crate::plans::report_rows::ReportRows;
-use crate::plans::touched_days::{self, Reach, table_of};
 use crate::plans::{bulk, plan, started_views};
-use crate::render::{Form, Output, Rendered, render};
+use crate::render::{FileFormat, Output, Rendered, render};
 
-/// Told how far a report is, of a hundred.
+/// Called with the progress of a report in percent.
 pub type Progress = Arc<dyn Fn(u8) + Send + Sync>;
 
-/// Answers questions. Cheap to clone.
+/// Runs queries. Cheap to clone.
 #[derive(Clone)]
 pub struct Query {
     config: Arc<Config>,
     lake: Lake,
-    /// One for each way.
+    /// One for each memory profile.
     runtimes: Arc<[Arc<RuntimeEnv>]>,
-    way: Way,
+    profile: MemoryProfile,
     cpu: Handle,
 }
 
 impl Query {
-    /// Opens the engine. Questions run on `cpu`, never on the caller's runtime,
-    /// so that a heavy report cannot hold up a request.
+    /// Opens the engine. Queries run on `cpu`, never on the caller's runtime, so that a large
+    /// report cannot delay requests.
     pub fn new(config: &Config, lake: Lake, cpu: Handle) -> Result<Self, Error> {
-        let runtimes = Way::all().map(|way| embedded::runtime(config, way));
+        let runtimes = MemoryProfile::all().map(|profile| embedded::runtime(config, profile));
         let runtimes: Result<_, _> = runtimes.collect();
         Ok(Self {
             config: Arc::new(config.clone()),
             runtimes: runtimes.map_err(|source| Error::OpenEngine { source })?,
             lake,
-            way: Way::default(),
+            profile: MemoryProfile::default(),
             cpu,
         })
     }
 
-    /// In how many ways a question can be asked.
-    pub const WAYS: u32 = Way::COUNT;
+    /// The number of memory profiles.
+    pub const MEMORY_PROFILES: u32 = MemoryProfile::COUNT;
 
-    /// The same engine for a question that was asked so many times without that its process came to
-    /// the end of it: with less memory, fewer threads and smaller batches each time.
+    /// The engine for a report with this number of lost attempts, those during which the process
+    /// ended. Each leads to less memory, fewer threads and smaller batches.
     #[must_use]
     pub fn after(&self, lost: u32) -> Self {
         Self {
-            way: Way::after(lost),
+            profile: MemoryProfile::after(lost),
             ..self.clone()
         }
     }
 
-    /// Writes the file of an order, made from the pinned facts.
+    /// Writes the file of an event report from the pinned facts.
     ///
-    /// The same facts give the same bytes. On an error the output is dropped
-    /// unfinished, which leaves nothing behind.
+    /// The same facts give the same bytes. On an error the output is dropped before its shutdown,
+    /// which leaves no file.
     pub async fn write_report(
         &self,
         order: &ReportOrder,
@@ -81,7 +83,7 @@ impl Query {
         let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
         let order = order.clone();
         let buckets = Buckets::new(order.granularity, &pins.zone);
-        let form = Form::of(&order, pins);
+        let format = FileFormat::of(&order, pins);
         self.on_cpu(facts, move |facts| async move {
             let ReportRows { frame, columns } = plan(&facts, &order, &buckets).await?;
             // The session of the frame, which has the batch size of its table.
@@ -89,10 +91,10 @@ impl Query {
             let plan = frame.create_physical_plan().await?;
             progress(PLANNED_PERCENT);
             let rows = execute_stream(Arc::clone(&plan), session)?;
-            // Rows are merged on one thread while those before are written on another.
+            // One thread merges rows while another writes earlier ones.
             let rows = spawn_buffered(rows, BATCHES_AHEAD);
             let written = |rows| progress(percent(rows, rows_in_all(&plan)));
-            let rendered = render(form, columns, rows, output, &written).await?;
+            let rendered = render(format, columns, rows, output, &written).await?;
             let ran = DisplayableExecutionPlan::with_metrics(plan.as_ref());
             tracing::debug!(plan = %ran.indent(false), "plan of a report, as it ran");
             progress(99);
@@ -101,7 +103,7 @@ impl Query {
         .await
     }
 
-    /// The events that a day's report says something about, sorted; perhaps others too.
+    /// The events with rows in a day's report, sorted; possibly others too.
     pub async fn events_of_day(
         &self,
         order: &DayOrder,
@@ -111,12 +113,12 @@ impl Query {
         let window = order.window;
         let table = table_of(order.report_type);
         self.on_cpu(facts, move |facts| async move {
-            touched_days::events_within(&facts, table, window).await
+            dirty_times::events_within(&facts, table, window).await
         })
         .await
     }
 
-    /// Writes the CSV file of a day, made from the facts of these events.
+    /// Writes the CSV file of a bulk report from the facts of these events.
     ///
     /// As for [`Query::write_report`], the same facts give the same bytes.
     pub async fn write_bulk_report(
@@ -154,7 +156,7 @@ impl Query {
         .await
     }
 
-    /// Who watch an event now, and who ever did.
+    /// Concurrent and total viewers of an event.
     pub async fn audience(
         &self,
         org: &OrgId,
@@ -169,18 +171,19 @@ impl Query {
         .await
     }
 
-    /// The times that are reached by what any of these events has facts of at or after `earliest`.
-    pub async fn reach(
+    /// The times of the views, messages and polls of these events that have facts at or after
+    /// `earliest`.
+    pub async fn dirty_times(
         &self,
         org: &OrgId,
         mut events: Vec<EventId>,
         heads: &Heads,
         earliest: Timestamp,
-    ) -> Result<Reach, Error> {
+    ) -> Result<DirtyTimes, Error> {
         events.sort_unstable();
         let facts = self.facts(org, Scope::Events(events), heads)?;
         self.on_cpu(facts, move |facts| async move {
-            touched_days::reach(&facts, earliest).await
+            dirty_times::dirty_times(&facts, earliest).await
         })
         .await
     }
@@ -204,12 +207,12 @@ impl Query {
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
-        let shared = &self.runtimes[self.way.number()];
+        let shared = &self.runtimes[self.profile.index()];
         let found = FoundDamage::default();
-        let runtime = embedded::runtime_of_question(shared, &self.lake, &found)
+        let runtime = embedded::runtime_of_query(shared, &self.lake, &found)
             .map_err(|source| Error::OpenEngine { source })?;
         let session =
-            |batch_rows| embedded::session(&self.config, runtime.clone(), self.way, batch_rows);
+            |batch_rows| embedded::session(&self.config, runtime.clone(), self.profile, batch_rows);
         Ok(Facts {
             context: session(BATCH_ROWS),
             polls_context: session(POLLS_BATCH_ROWS),
@@ -225,7 +228,7 @@ impl Query {
         })
     }
 
-    /// Runs the work on the engine's own threads; it ends with the caller.
+    /// Runs the future on the engine's threads; it is aborted when the caller is dropped.
     async fn on_cpu<T, F>(&self, facts: Facts, work: impl FnOnce(Facts) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -244,16 +247,16 @@ async fn write_csv(rows: ReportRows, output: Output) -> Result<Rendered, Error> 
     let session = Arc::new(frame.task_ctx());
     let plan = frame.create_physical_plan().await?;
     let rows = execute_stream(plan, session)?;
-    render(Form::Csv, columns, rows, output, &|_| {}).await
+    render(FileFormat::Csv, columns, rows, output, &|_| {}).await
 }
 
-/// Batches that may wait until those before are written.
+/// Merged batches that may wait for the writer.
 const BATCHES_AHEAD: usize = 2;
 
-/// Told when the plan stands.
+/// Progress when the plan is made.
 const PLANNED_PERCENT: u8 = 10;
 
-/// Told when the first row comes out: by then everything has been read, grouped and sorted.
+/// Progress at the first row: by then all rows have been read, grouped and sorted.
 const SORTED_PERCENT: u64 = 50;
 
 fn percent(rows_written: u64, rows_in_all: u64) -> u8 {
@@ -262,7 +265,7 @@ fn percent(rows_written: u64, rows_in_all: u64) -> u8 {
     u8::try_from(SORTED_PERCENT + written).unwrap_or(99)
 }
 
-/// The rows that went into the final sort, which is all there will be once the first comes out.
+/// The rows that went into the final sort: all rows of the report, once the first one comes out.
 fn rows_in_all(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let mut node = plan;
     while node.name().starts_with("Sort") {

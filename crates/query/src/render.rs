@@ -1,7 +1,6 @@
-//! From rows to a file: streamed, hashed, the same rows always to the same bytes.
+//! Writes rows to a file: streamed and hashed; the same rows give the same bytes.
 //!
-//! Rows are cut into batches of a fixed size first, since Parquet pages end
-//! where batches do.
+//! Rows are cut into batches of a fixed size first, since Parquet pages end where batches do.
 
 mod cells;
 mod hashed;
@@ -26,63 +25,64 @@ use crate::error::Error;
 use hashed::Hashed;
 use xlsx::About;
 
-/// Where bytes go. Dropped before its shutdown, it must leave nothing behind.
+/// The destination of a file. If it is dropped before its shutdown, no file must be left.
 pub type Sink = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// Where a report is written to.
+/// The destinations of a report.
 pub struct Output {
     main: Sink,
     raw: Option<Sink>,
-    /// Which of the texts that a report in CSV has the file is.
-    edition: Edition,
+    /// The variant that is written to `main`.
+    variant: CsvVariant,
 }
 
 impl Output {
-    /// The guarded file, and the exact text, which is kept only where the guard changed the file.
+    /// The guarded file, and the exact text. The exact text is shut down, and so kept, only if the
+    /// guard has changed a cell.
     pub fn new(main: Sink, raw: Option<Sink>) -> Self {
         Self {
             main,
             raw,
-            edition: Edition::Guarded,
+            variant: CsvVariant::Guarded,
         }
     }
 
-    /// The file alone, in any edition.
-    pub fn alone(main: Sink, edition: Edition) -> Self {
+    /// One file, in any variant.
+    pub fn alone(main: Sink, variant: CsvVariant) -> Self {
         Self {
             main,
             raw: None,
-            edition,
+            variant,
         }
     }
 }
 
-/// The texts of a report in CSV. The other forms have one.
+/// The variants of a CSV file. Other formats have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Edition {
+pub enum CsvVariant {
     /// Cells that a spreadsheet would run as formulas are guarded.
     #[default]
     Guarded,
     /// The exact text.
     Raw,
-    /// The guarded text after a byte-order mark, by which Excel knows that it is UTF-8.
+    /// The guarded text after a byte-order mark, without which Excel does not read UTF-8.
     Excel,
 }
 
-impl Edition {
+impl CsvVariant {
     const NAMES: [(&str, Self); 3] = [
         ("guarded", Self::Guarded),
         ("raw", Self::Raw),
         ("excel", Self::Excel),
     ];
 
-    /// The edition of this name.
+    /// The variant with this name.
     pub fn from_name(text: &str) -> Option<Self> {
-        let mut known = Self::NAMES.iter();
-        known.find(|(name, _)| *name == text).map(|(_, it)| *it)
+        let mut names = Self::NAMES.iter();
+        names.find(|(name, _)| *name == text).map(|(_, it)| *it)
     }
 
-    /// All names, as a message lists them.
+    /// All names, for error messages.
     pub fn names() -> String {
         Self::NAMES.map(|(name, _)| name).join(", ")
     }
@@ -90,21 +90,20 @@ impl Edition {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What was written. The sinks have been shut down.
+/// The file that was written. Its sinks have been shut down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Rows, the header not counted.
+    /// Without the header.
     pub row_count: u64,
-    /// Bytes of the file.
     pub size_bytes: u64,
     /// SHA-256 of the file, in lower-case hexadecimal.
     pub sha256: String,
-    /// Bytes of the exact text, where that is another.
+    /// Size of the exact text; `None` if it equals the file.
     pub raw_size_bytes: Option<u64>,
 }
 
 impl Rendered {
-    /// The file as a report has it, made by the attempt of this number.
+    /// The file of a report, made by this attempt.
     pub fn into_file(self, attempt: u32) -> ReportFile {
         ReportFile {
             row_count: self.row_count,
@@ -116,16 +115,15 @@ impl Rendered {
     }
 }
 
-/// A form of file, with what it says beside the rows.
-pub(crate) enum Form {
+/// A format, with the contents of the file beside the rows.
+pub(crate) enum FileFormat {
     Csv,
     Ndjson,
     Parquet,
     Xlsx(Box<About>),
 }
 
-impl Form {
-    /// The form that an order asks for.
+impl FileFormat {
     pub(crate) fn of(order: &ReportOrder, pins: &Pins) -> Self {
         match order.format {
             Format::Csv => Self::Csv,
@@ -145,52 +143,51 @@ impl Form {
     }
 }
 
-/// Puts rows into one form.
+/// Writes rows in one format.
 trait Renderer: Send {
     /// Appends a batch.
-    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure>;
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError>;
 
     /// Appends what follows the last row.
-    fn finish(self: Box<Self>, bytes: &mut Bytes) -> Result<(), Failure>;
+    fn finish(self: Box<Self>, bytes: &mut Bytes) -> Result<(), RenderError>;
 }
 
-/// Bytes on their way to the sinks.
+/// Bytes that are not yet written to the sinks.
 #[derive(Debug, Default)]
 struct Bytes {
     main: Vec<u8>,
-    /// The exact text. Only CSV has one.
+    /// The exact text of CSV.
     raw: Vec<u8>,
-    /// Whether the two differ anywhere so far.
+    /// Whether the two have differed.
     guarded: bool,
-    /// A form that is put together at the end, too large for memory, in place of `main`.
+    /// A temporary file in place of `main`, for a format that is assembled at the end.
     spooled: Option<std::fs::File>,
 }
 
-/// How much of a spooled file is read at once.
 const SPOOL_BYTES: usize = 1024 * 1024;
 
-/// Why rows could not be put into a form.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type RenderError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes all rows and shuts the sinks down, telling how many are written.
+/// Writes all rows and shuts the sinks down. `written` is called with the number of rows so far.
 pub(crate) async fn render(
-    form: Form,
+    format: FileFormat,
     columns: Vec<Column>,
     mut rows: SendableRecordBatchStream,
     output: Output,
     written: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Rendered, Error> {
-    let format = form.format();
+    let file_format = format;
+    let format = file_format.format();
     let columns: Arc<[Column]> = columns.into();
     let mut bytes = Bytes::default();
-    let failed = |source: Failure| match source.downcast::<Error>() {
+    let failed = |source: RenderError| match source.downcast::<Error>() {
         Ok(error) => *error,
         Err(source) => Error::Render { format, source },
     };
-    if (format, output.edition) == (Format::Csv, Edition::Excel) {
+    if (format, output.variant) == (Format::Csv, CsvVariant::Excel) {
         bytes.main.extend_from_slice(BYTE_ORDER_MARK);
     }
-    let mut renderer = open(form, &columns, &mut bytes).map_err(failed)?;
+    let mut renderer = open(file_format, &columns, &mut bytes).map_err(failed)?;
     let mut files = Files::new(format, output);
     let mut batches = BatchCoalescer::new(rows.schema(), BATCH_ROWS);
     let mut row_count = 0;
@@ -222,7 +219,10 @@ pub(crate) async fn render(
 
 /// Rows as CSV: guarded and exact.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn csv(columns: Vec<Column>, rows: &RecordBatch) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+pub(crate) fn csv(
+    columns: Vec<Column>,
+    rows: &RecordBatch,
+) -> Result<(Vec<u8>, Vec<u8>), RenderError> {
     let mut bytes = Bytes::default();
     let mut csv = csv::Csv::new(columns.into(), &mut bytes)?;
     csv.rows(rows, &mut bytes)?;
@@ -230,24 +230,24 @@ pub(crate) fn csv(columns: Vec<Column>, rows: &RecordBatch) -> Result<(Vec<u8>, 
 }
 
 fn open(
-    form: Form,
+    format: FileFormat,
     columns: &Arc<[Column]>,
     bytes: &mut Bytes,
-) -> Result<Box<dyn Renderer>, Failure> {
-    Ok(match form {
-        Form::Csv => Box::new(csv::Csv::new(Arc::clone(columns), bytes)?),
-        Form::Ndjson => Box::new(ndjson::Ndjson::new(Arc::clone(columns))),
-        Form::Parquet => Box::new(parquet::Parquet::new(columns)?),
-        Form::Xlsx(about) => Box::new(xlsx::Xlsx::new(Arc::clone(columns), *about)?),
+) -> Result<Box<dyn Renderer>, RenderError> {
+    Ok(match format {
+        FileFormat::Csv => Box::new(csv::Csv::new(Arc::clone(columns), bytes)?),
+        FileFormat::Ndjson => Box::new(ndjson::Ndjson::new(Arc::clone(columns))),
+        FileFormat::Parquet => Box::new(parquet::Parquet::new(columns)?),
+        FileFormat::Xlsx(about) => Box::new(xlsx::Xlsx::new(Arc::clone(columns), *about)?),
     })
 }
 
-/// The file, and beside it the exact text.
+/// The file and its exact text.
 struct Files {
     format: Format,
     main: Hashed,
     raw: Option<Hashed>,
-    /// Whether the file is the exact text.
+    /// Whether `main` gets the exact text.
     is_exact: bool,
 }
 
@@ -257,7 +257,7 @@ impl Files {
             format,
             main: Hashed::new(output.main),
             raw: output.raw.map(Hashed::new),
-            is_exact: (format, output.edition) == (Format::Csv, Edition::Raw),
+            is_exact: (format, output.variant) == (Format::Csv, CsvVariant::Raw),
         }
     }
 
@@ -283,7 +283,7 @@ impl Files {
         let failed = |source| Error::WriteFile { format, source };
         let mut chunk = vec![0; SPOOL_BYTES];
         loop {
-            // A temporary file just written, on the engine's own threads.
+            // Blocking reads are allowed on the threads of the engine.
             let length = spooled.read(&mut chunk).map_err(failed)?;
             if length == 0 {
                 return Ok(());
@@ -296,7 +296,7 @@ impl Files {
         let format = self.format;
         let failed = |source| Error::WriteFile { format, source };
         let (size_bytes, sha256) = self.main.finish().await.map_err(failed)?;
-        // Where nothing was guarded the file is its own exact text.
+        // If no cell was guarded, the file equals the exact text, and `raw` is dropped.
         let raw_size_bytes = match self.raw {
             Some(raw) if guarded => Some(raw.finish().await.map_err(failed)?.0),
             _ => None,

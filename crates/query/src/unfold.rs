@@ -1,8 +1,9 @@
-//! Frames whose rows are made of those of another frame while they are read: few of them may become
-//! very many, which the engine's own operators would hold in memory at once.
+//! Frames whose rows are computed from the rows of another frame while they are read.
+//!
+//! One row may become very many. The engine's own operators would hold all of them in memory.
 
 pub(crate) mod slices;
-pub(crate) mod audience;
+pub(crate) mod bucket_rows;
 pub(crate) mod totals;
 
 use std::fmt;
@@ -21,22 +22,23 @@ use futures::StreamExt;
 
 use crate::error::Error;
 
-/// Makes batches of batches.
+/// Computes batches from batches.
 pub(crate) trait Unfold: Send {
-    /// Takes the next batch in. Those before have been given out.
+    /// Takes the next input batch. Is called when `next` has returned `None`.
     fn push(&mut self, batch: RecordBatch) -> Result<()>;
 
-    /// Gives a batch out, for as long as there is any.
+    /// The next output batch of the input so far.
     fn next(&mut self) -> Result<Option<RecordBatch>>;
 
-    /// Says that no batch follows.
+    /// Is called after the last input batch. `next` may return further batches.
     fn end(&mut self) -> Result<()>;
 }
 
-/// Makes an [`Unfold`] for a partition.
+/// Creates an [`Unfold`] for a partition.
 pub(crate) type Unfolder = Arc<dyn Fn() -> Box<dyn Unfold> + Send + Sync>;
 
-/// The frame that is made of another, in another session; with its columns or with others.
+/// The frame that is computed from another, as a frame of `context`. `columns` are given if they
+/// differ.
 pub(crate) async fn unfolded(
     context: &SessionContext,
     frame: DataFrame,
@@ -75,7 +77,7 @@ impl fmt::Debug for Partition {
 }
 
 impl Partition {
-    /// What is unfolded; the error, if it cannot be begun.
+    /// The input rows. If the plan cannot be started, the error is the only item.
     fn rows(&self) -> SendableRecordBatchStream {
         let rows = self.plan.execute(self.number, Arc::clone(&self.session));
         rows.unwrap_or_else(|error| {

@@ -61,13 +61,13 @@ impl Jobs {
             return Ok(days);
         };
         for (earliest, events) in by_day(report_jobs, events) {
-            let reach = self
+            let dirty = self
                 .query
-                .reach(org, events, heads, earliest)
+                .dirty_times(org, events, heads, earliest)
                 .await
                 .doing("find the days of dirty events")?;
             for of_job in report_jobs {
-                for &(from, to) in reach.of(of_job.report_job.report_type) {
+                for &(from, to) in dirty.of(of_job.report_job.report_type) {
                     let reached = of_job.days_between(from, to);
                     days.extend(reached.map(|day| (of_job.report_job.id, day)));
                 }

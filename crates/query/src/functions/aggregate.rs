@@ -1,6 +1,6 @@
-//! From a summary of ours to an aggregate function of the engine.
+//! An aggregate function of the engine, made from a [`Summary`].
 //!
-//! Heap bytes are counted as states grow, so that the engine knows when to spill.
+//! The heap bytes of all states are counted, because the engine spills by that number.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -18,17 +18,17 @@ use datafusion::logical_expr::{
 };
 
 use super::lists::{Lists, ListsBuilder, numbers_type};
-use super::slots::Slots;
+use super::per_group::PerGroup;
 
-/// What an aggregate keeps of a group, and how it is filled, merged and read.
+/// An aggregate: its state for one group, and how rows update it.
 pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + Any {
     /// The function's name.
     const NAME: &'static str;
-    /// How many arguments it takes.
+    /// The number of arguments.
     const ARGUMENTS: usize;
-    /// What it keeps of a group.
+    /// The state of a group.
     type State: Debug + Default + Send + 'static;
-    /// Its arguments, typed.
+    /// The arguments of a batch, downcast once.
     type Input<'a>;
 
     fn return_type(&self) -> DataType;
@@ -37,11 +37,11 @@ pub(crate) trait Summary: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + 
     fn merge(&self, state: &mut Self::State, numbers: &[i64]);
     /// Appends the state as numbers, for [`Summary::merge`].
     fn encode(&self, state: &mut Self::State, numbers: &mut Vec<i64>);
-    fn finish(&self, states: Slots<Self::State>) -> Result<ArrayRef>;
+    fn finish(&self, states: PerGroup<Self::State>) -> Result<ArrayRef>;
     fn heap_bytes(state: &Self::State) -> usize;
 }
 
-/// The engine's function for a summary.
+/// The aggregate function for a summary.
 pub(crate) fn aggregate<S: Summary>(summary: S) -> AggregateUDF {
     AggregateUDF::from(Function {
         summary,
@@ -74,7 +74,7 @@ impl<S: Summary> AggregateUDFImpl for Function<S> {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("{} is only used with GROUP BY", S::NAME)
+        not_impl_err!("{} needs GROUP BY", S::NAME)
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
@@ -87,7 +87,7 @@ impl<S: Summary> AggregateUDFImpl for Function<S> {
     ) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(Box::new(Groups {
             summary: self.summary.clone(),
-            states: Slots::default(),
+            states: PerGroup::default(),
             heap_bytes: 0,
         }))
     }
@@ -95,7 +95,7 @@ impl<S: Summary> AggregateUDFImpl for Function<S> {
 
 struct Groups<S: Summary> {
     summary: S,
-    states: Slots<S::State>,
+    states: PerGroup<S::State>,
     heap_bytes: usize,
 }
 
@@ -107,15 +107,15 @@ impl<S: Summary> Groups<S> {
         self.heap_bytes = self.heap_bytes + S::heap_bytes(state) - before;
     }
 
-    fn take(&mut self, emit_to: EmitTo) -> Slots<S::State> {
+    fn take(&mut self, emit_to: EmitTo) -> PerGroup<S::State> {
         let states = self.states.take(emit_to);
         self.heap_bytes -= states.iter().map(S::heap_bytes).sum::<usize>();
         states
     }
 }
 
-/// Whether the filter of `FILTER (WHERE …)`, if any, takes the row.
-pub(super) fn taken(filter: Option<&BooleanArray>, row: usize) -> bool {
+/// Whether the row passes `FILTER (WHERE …)`, if there is one.
+pub(super) fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
     use arrow::array::Array;
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
@@ -132,7 +132,7 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         let summary = self.summary.clone();
         let input = summary.input(values)?;
         for (row, &group) in group_indices.iter().enumerate() {
-            if taken(opt_filter, row) {
+            if passes(opt_filter, row) {
                 self.change(group, |summary, state| summary.update(state, &input, row));
             }
         }
@@ -178,7 +178,7 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         let mut lists = ListsBuilder::with_capacity(values[0].len());
         for row in 0..values[0].len() {
             let mut state = S::State::default();
-            if taken(opt_filter, row) {
+            if passes(opt_filter, row) {
                 self.summary.update(&mut state, &input, row);
             }
             lists.push_with(|numbers| self.summary.encode(&mut state, numbers));

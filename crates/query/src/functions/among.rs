@@ -1,8 +1,8 @@
 //! `among(text)`: whether a text is one of many.
 //!
-//! The engine's own `IN` keeps an expression for each text, and each step of planning copies, hashes
-//! and compares all of them: with the events of a busy day that takes a thread for seconds. Here the
-//! plan holds the set once, by reference.
+//! The engine's own `IN` has an expression for each text, and each step of planning copies, hashes
+//! and compares all of them. With the events of a busy day that takes seconds. Here the plan holds
+//! the set once, by reference.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
-//! What a vote chose.
+//! The options that a vote chose, as one text: their ids, sorted and joined by a control character.
 //!
-//! The chosen options travel as one text: their ids, sorted, joined by a
-//! control character, which no id holds. Texts of that kind sort as the lists do.
+//! No id contains the control character, so these texts sort as the lists do.
 
 use std::sync::Arc;
 
@@ -18,9 +17,9 @@ use sha2::{Digest, Sha256};
 
 const SEPARATOR: char = '\u{1f}';
 
-/// `joined(option_ids)`: a list of ids as one text.
-pub(crate) fn joined() -> ScalarUDF {
-    let joined = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+/// `join_ids(option_ids)`: a list of ids as one text.
+pub(crate) fn join_ids() -> ScalarUDF {
+    let join_ids = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let lists = arguments[0].as_list::<i32>();
         let mut texts = StringBuilder::new();
         for row in 0..lists.len() {
@@ -30,48 +29,51 @@ pub(crate) fn joined() -> ScalarUDF {
         }
         Ok(Arc::new(texts.finish()))
     };
-    udf("joined", 1, DataType::Utf8, joined)
+    udf("join_ids", 1, DataType::Utf8, join_ids)
 }
 
-/// `divided(text)`: what a joined text chose, a row an option: its `option_id`, and whether it `leads`,
-/// so that each voter can be counted once. Of a withdrawal one row, with an empty id.
-pub(crate) fn divided() -> ScalarUDF {
-    let divided = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+/// `split_ids(text)`: a list with an entry for each id of a joined text: the `option_id`, and
+/// whether it `is_first`, so that each voter can be counted once. A withdrawal has one entry, with
+/// an empty id.
+pub(crate) fn split_ids() -> ScalarUDF {
+    let split_ids = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();
-        let (mut ids, mut leads) = (StringBuilder::new(), Vec::new());
+        let (mut ids, mut is_first) = (StringBuilder::new(), Vec::new());
         let lengths: Vec<usize> = texts
             .iter()
             .map(|text| {
-                let before = leads.len();
-                for (place, id) in text.into_iter().flat_map(split).enumerate() {
+                let before = is_first.len();
+                for (index, id) in text.into_iter().flat_map(split).enumerate() {
                     ids.append_value(id);
-                    leads.push(place == 0);
+                    is_first.push(index == 0);
                 }
-                leads.len() - before
+                is_first.len() - before
             })
             .collect();
-        let columns: Vec<ArrayRef> =
-            vec![Arc::new(ids.finish()), Arc::new(BooleanArray::from(leads))];
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.finish()),
+            Arc::new(BooleanArray::from(is_first)),
+        ];
         let chosen = StructArray::try_new(chosen_fields(), columns, None)?;
         let offsets = OffsetBuffer::from_lengths(lengths);
         let lists = ListArray::try_new(chosen_item(), offsets, Arc::new(chosen), None)?;
         Ok(Arc::new(lists))
     };
-    udf("divided", 1, DataType::List(chosen_item()), divided)
+    udf("split_ids", 1, DataType::List(chosen_item()), split_ids)
 }
 
-/// `pick(text)`: a short name of a text that may have 64 KiB: what is only compared is 128 bits of a
-/// SHA-256, in hexadecimal.
-pub(crate) fn pick() -> ScalarUDF {
-    let pick = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+/// `choice_hash(text)`: 128 bits of the SHA-256 of a joined text, in hexadecimal. A joined text may
+/// have 64 KiB; where choices are only compared, the hash takes its place.
+pub(crate) fn choice_hash() -> ScalarUDF {
+    let choice_hash = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let texts = arguments[0].as_string::<i32>();
-        let names = texts.iter().map(|text| text.map(name_of));
-        Ok(Arc::new(names.collect::<StringArray>()))
+        let hashes = texts.iter().map(|text| text.map(hash_of));
+        Ok(Arc::new(hashes.collect::<StringArray>()))
     };
-    udf("pick", 1, DataType::Utf8, pick)
+    udf("choice_hash", 1, DataType::Utf8, choice_hash)
 }
 
-fn name_of(text: &str) -> String {
+fn hash_of(text: &str) -> String {
     let hash = Sha256::digest(text);
     let half = hash.first_chunk().expect("a SHA-256 has 32 bytes");
     format!("{:032x}", u128::from_be_bytes(*half))
@@ -84,7 +86,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 fn chosen_fields() -> Fields {
     Fields::from(vec![
         Field::new("option_id", DataType::Utf8, false),
-        Field::new("leads", DataType::Boolean, false),
+        Field::new("is_first", DataType::Boolean, false),
     ])
 }
 

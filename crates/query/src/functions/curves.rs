@@ -1,7 +1,8 @@
-//! `changes`: what the views of a voice change in buckets of time.
+//! `changes`: where the views of an identity change the curves of views, viewers and devices.
 //!
-//! A voice says where curves change, not what they are in each bucket: two or four rows a span, however
-//! many buckets it crosses. The rows of all voices are summed, and followed in the order of the buckets.
+//! A row is made only for a bucket in which a curve changes: two or four rows for each span,
+//! however many buckets it crosses. The rows of all identities are summed and then integrated
+//! bucket by bucket.
 
 use std::sync::Arc;
 
@@ -17,19 +18,17 @@ use showreport_model::buckets::Buckets;
 use showreport_model::curve::Spread;
 use smallvec::SmallVec;
 
+use super::identities::Identity;
 use super::lists::{Lists, numbers_type, spans_of};
-use super::people::Voice;
 use super::sets::{sets_of, union_of};
 
-/// The curves that a change can be of, a bit each: of views,
+/// Bits that name the curves of a change.
 pub(crate) const VIEWS: i8 = 1;
-/// of viewers,
 pub(crate) const VIEWERS: i8 = 2;
-/// and of devices.
 pub(crate) const DEVICES: i8 = 4;
 
-/// `changes(voice, sets)`: a struct for each bucket that the sets change: its `index`, the `curves`
-/// that change, and by how much: `millis`, `filled` and `present`.
+/// `changes(identity, sets)`: a list with a struct for each bucket in which a curve changes: the
+/// `index` of the bucket, the `curves`, and the change: `millis`, `filled` and `present`.
 pub(crate) fn changes(buckets: Buckets) -> ScalarUDF {
     ScalarUDF::from(Changes {
         buckets,
@@ -73,13 +72,13 @@ impl ScalarUDFImpl for Changes {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let voices = arrays[0].as_primitive::<Int8Type>();
+        let identities = arrays[0].as_primitive::<Int8Type>();
         let lists = Lists::new(&arrays[1])?;
         let mut rows = Rows::default();
         let lengths: Vec<usize> = (0..lists.len())
             .map(|row| {
                 let before = rows.index.len();
-                rows.add_voice(&self.buckets, voices.value(row), lists.numbers(row));
+                rows.add_identity(&self.buckets, identities.value(row), lists.numbers(row));
                 rows.index.len() - before
             })
             .collect();
@@ -100,12 +99,12 @@ struct Rows {
 }
 
 impl Rows {
-    fn add_voice(&mut self, buckets: &Buckets, voice: i8, sets: &[i64]) {
+    fn add_identity(&mut self, buckets: &Buckets, identity: i8, sets: &[i64]) {
         let all = Spread::new(buckets, union_of(sets).settle());
-        if voice == Voice::Device as i8 {
+        if identity == Identity::Device as i8 {
             return self.add(DEVICES, &all);
         }
-        // Every view has one viewer, so the viewers' sets are all views there are.
+        // Every view has exactly one viewer, so the sets of viewers hold every view once.
         if sets_of(sets).count() == 1 {
             return self.add(VIEWS | VIEWERS, &all);
         }

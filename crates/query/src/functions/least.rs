@@ -1,7 +1,7 @@
 //! `least_text`: the least text of a group.
 //!
-//! The engine's own `min` keeps a text of its own for every group, and most
-//! groups are views of one span. Here the texts of all groups lie together.
+//! The engine's `min` allocates a string for each group, and most groups are views of one span.
+//! Here the texts of all groups lie in one buffer.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::aggregate::taken;
-use super::slots::Slots;
+use super::aggregate::passes;
+use super::per_group::PerGroup;
 
-/// The least text of a group by its bytes; null where it has none.
+/// The least text of a group by bytes; null for a group without texts.
 pub(crate) fn least_text(column: Expr) -> Expr {
     let function = LeastText {
         signature: Signature::exact(vec![DataType::Utf8], Volatility::Immutable),
@@ -52,7 +52,7 @@ impl AggregateUDFImpl for LeastText {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("least_text is only used with GROUP BY")
+        not_impl_err!("least_text needs GROUP BY")
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
@@ -67,32 +67,32 @@ impl AggregateUDFImpl for LeastText {
     }
 }
 
-/// Where the text of a group lies.
+/// The bytes of a group's text in the buffer.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct TextRange {
     start: usize,
     end: usize,
 }
 
-/// The least texts of all groups. A text that a lesser one replaces stays where it
-/// is until everything is given out: it happens to few groups, and few times.
+/// The least texts of all groups. A text that was replaced by a lesser one stays in the buffer
+/// until all groups are emitted, since few texts are replaced.
 #[derive(Debug, Default)]
 struct Texts {
-    texts: String,
-    places: Slots<Option<Place>>,
+    buffer: String,
+    ranges: PerGroup<Option<TextRange>>,
 }
 
 impl Texts {
     fn keep(&mut self, group: usize, text: &str) {
-        let kept = self.places[group];
-        if kept.is_some_and(|Place { start, end }| &self.texts[start..end] <= text) {
+        let kept = self.ranges[group];
+        if kept.is_some_and(|TextRange { start, end }| &self.buffer[start..end] <= text) {
             return;
         }
-        let start = self.texts.len();
-        self.texts.push_str(text);
-        self.places[group] = Some(Place {
+        let start = self.buffer.len();
+        self.buffer.push_str(text);
+        self.ranges[group] = Some(TextRange {
             start,
-            end: self.texts.len(),
+            end: self.buffer.len(),
         });
     }
 }
@@ -105,10 +105,10 @@ impl GroupsAccumulator for Texts {
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.places.grow(total_num_groups);
+        self.ranges.grow(total_num_groups);
         let texts = values[0].as_string::<i32>();
         for (row, &group) in group_indices.iter().enumerate() {
-            if taken(opt_filter, row) && texts.is_valid(row) {
+            if passes(opt_filter, row) && texts.is_valid(row) {
                 self.keep(group, texts.value(row));
             }
         }
@@ -125,14 +125,14 @@ impl GroupsAccumulator for Texts {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let places = self.places.take(emit_to);
-        let bytes = places.iter().flatten().map(|place| place.end - place.start);
-        let mut least = StringBuilder::with_capacity(places.len(), bytes.sum());
-        for place in places {
-            least.append_option(place.map(|Place { start, end }| &self.texts[start..end]));
+        let ranges = self.ranges.take(emit_to);
+        let bytes = ranges.iter().flatten().map(|range| range.end - range.start);
+        let mut least = StringBuilder::with_capacity(ranges.len(), bytes.sum());
+        for range in ranges {
+            least.append_option(range.map(|TextRange { start, end }| &self.buffer[start..end]));
         }
-        if self.places.len() == 0 {
-            self.texts = String::new();
+        if self.ranges.len() == 0 {
+            self.buffer = String::new();
         }
         Ok(Arc::new(least.finish()))
     }
@@ -151,13 +151,13 @@ impl GroupsAccumulator for Texts {
         };
         let left_out: BooleanArray = filter
             .iter()
-            .map(|taken| Some(taken != Some(true)))
+            .map(|passes| Some(passes != Some(true)))
             .collect();
         Ok(vec![nullif(&values[0], &left_out)?])
     }
 
     fn size(&self) -> usize {
-        self.texts.capacity() + self.places.bytes()
+        self.buffer.capacity() + self.ranges.bytes()
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_by_bytes_is_kept_and_nothing_is_no_text() {
+    fn the_least_text_by_bytes_is_kept_and_null_is_no_text() {
         let mut groups = Texts::default();
         let values = [texts(&[Some("b"), None, Some("Z"), Some("é"), Some("z")])];
         groups
@@ -185,11 +185,11 @@ mod tests {
             .expect("merged");
         let rest = groups.evaluate(EmitTo::All).expect("the rest");
         assert_eq!(&rest, &texts(&[Some(""), Some("z")]));
-        assert_eq!(groups.texts.capacity(), 0);
+        assert_eq!(groups.buffer.capacity(), 0);
     }
 
     #[test]
-    fn a_filter_leaves_rows_out() {
+    fn filtered_rows_have_no_state() {
         let filter = BooleanArray::from(vec![Some(true), Some(false), None]);
         let values = [texts(&[Some("a"), Some("b"), Some("c")])];
         let state = Texts::default().convert_to_state(&values, Some(&filter));

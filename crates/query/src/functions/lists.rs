@@ -1,4 +1,4 @@
-//! Lists of integers: how spans and states travel between operators.
+//! Lists of integers, which carry spans and aggregate states between operators.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result;
 use showreport_model::Span;
 
-/// The item of every list of integers.
+/// The item field of all these lists.
 fn item() -> FieldRef {
     Arc::new(Field::new("item", DataType::Int64, true))
 }
 
-/// A list of integers.
+/// The type of a list of integers.
 pub(crate) fn numbers_type() -> DataType {
     DataType::List(item())
 }
 
-/// Lists of integers to be read row by row.
+/// A column of lists of integers.
 #[derive(Debug)]
 pub(crate) struct Lists<'a> {
     lists: &'a ListArray,
@@ -47,7 +47,7 @@ impl<'a> Lists<'a> {
         self.lists.len()
     }
 
-    /// The numbers of a row; none where it is null.
+    /// The numbers of a row; empty for null.
     pub(crate) fn numbers(&self, row: usize) -> &'a [i64] {
         if self.lists.is_null(row) {
             return &[];
@@ -78,7 +78,7 @@ impl ListsBuilder {
         }
     }
 
-    /// Adds a list of whatever the function appends.
+    /// Adds a list with the numbers that the function appends.
     pub(crate) fn push_with(&mut self, append: impl FnOnce(&mut Vec<i64>)) {
         let before = self.values.len();
         append(&mut self.values);
@@ -92,12 +92,12 @@ impl ListsBuilder {
     }
 }
 
-/// Appends the ends of spans.
+/// Appends start and end of each span.
 pub(crate) fn append_spans(numbers: &mut Vec<i64>, spans: &[Span]) {
     numbers.extend(spans.iter().flat_map(|span| [span.from(), span.to()]));
 }
 
-/// The spans whose ends these are.
+/// The spans that were appended by [`append_spans`].
 pub(crate) fn spans_of(numbers: &[i64]) -> impl Iterator<Item = Span> + '_ {
     let ends = numbers.chunks_exact(2);
     ends.filter_map(|ends| Span::new(ends[0], ends[1]))

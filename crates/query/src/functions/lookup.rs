@@ -1,4 +1,4 @@
-//! `lookup(id)`: what is known of a thing by its id, from outside the lake.
+//! `lookup(id)`: a text for an id from a map, for values that are not in the lake.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ScalarUDF, Signature, SimpleScalarUDF, Volatility};
 
-/// The text that belongs to an id; null where there is none.
+/// The text of an id; null for an id that is not in the map.
 pub(crate) fn lookup(name: &str, texts: HashMap<String, String>) -> ScalarUDF {
     let lookup = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let ids = cast(&arguments[0], &DataType::Utf8)?;

@@ -1,8 +1,7 @@
-//! `owned(column)`: the same values, in memory of their own.
+//! `owned(column)`: the same values in buffers of their own.
 //!
-//! Groupings give out all their rows as slices of one batch. Each slice holds
-//! that whole batch in memory, and a sort that keeps slices believes, for each
-//! of them, that it holds as much.
+//! A grouping emits its rows as slices of one batch. Each slice keeps the whole batch in memory,
+//! and a sort that holds slices counts the size of the batch for each of them.
 
 use arrow::array::{Array, ArrayRef, MutableArrayData, make_array};
 use arrow::datatypes::DataType;
@@ -11,7 +10,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// The column in memory of its own.
+/// The column, copied if it is a slice of larger buffers.
 pub(crate) fn owned(column: Expr) -> Expr {
     let function = Owned {
         signature: Signature::any(1, Volatility::Immutable),
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_lets_the_rest_go() {
+    fn a_copied_slice_does_not_keep_the_whole_array() {
         let texts: StringArray = (0..10_000).map(|number| Some(number.to_string())).collect();
         let whole: ArrayRef = Arc::new(texts);
         let slice = whole.slice(100, 3);

@@ -1,4 +1,4 @@
-//! `peak`: the true maximum of concurrent viewers, and its first instant.
+//! `peak`: the maximum of concurrent viewers over all instants, and the first such instant.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -8,9 +8,10 @@ use showreport_model::sweep::Audience;
 
 use super::aggregate::Summary;
 use super::lists::{Lists, ListsBuilder, numbers_type};
-use super::slots::Slots;
+use super::per_group::PerGroup;
 
-/// Of one set of spans a viewer; gives viewers and instant, or nothing.
+/// Takes a set of spans for each viewer. The result is the list of viewers and instant; empty
+/// without spans.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PeakViewers;
 
@@ -43,7 +44,7 @@ impl Summary for PeakViewers {
         numbers.extend(edges.flat_map(|&(at, change)| [at, change]));
     }
 
-    fn finish(&self, states: Slots<Audience>) -> Result<ArrayRef> {
+    fn finish(&self, states: PerGroup<Audience>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for mut state in states {
             let peak = state.peak().into_iter();

@@ -1,6 +1,7 @@
-//! Several sets of spans as one list of integers: each set led by how many
-//! numbers it has. So the views of a viewer travel together, and what is true of
-//! each of them can still be told from what is true of all.
+//! Several sets of spans as one list of integers: before each set stands the count of its numbers.
+//!
+//! So the views of a viewer are one value, from which both figures of single views and figures of
+//! their union can be computed.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::aggregate::Summary;
 use super::lists::{Lists, ListsBuilder, append_spans, numbers_type, spans_of};
-use super::slots::Slots;
+use super::per_group::PerGroup;
 
 /// The sets of a list.
 pub(crate) fn sets_of(mut numbers: &[i64]) -> impl Iterator<Item = &[i64]> {
@@ -32,14 +33,14 @@ pub(crate) fn union_of(numbers: &[i64]) -> SpanSet {
     sets_of(numbers).flat_map(spans_of).collect()
 }
 
-/// `span_sets(spans)`: the sets of a group, together.
+/// `span_sets(spans)`: the sets of a group as one list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Gathered;
+pub(crate) struct CollectSets;
 
-impl Summary for Gathered {
+impl Summary for CollectSets {
     const NAME: &'static str = "span_sets";
     const ARGUMENTS: usize = 1;
-    /// One set of one span needs no heap.
+    /// One set with one span fits without heap memory.
     type State = SmallVec<[i64; 3]>;
     type Input<'a> = Lists<'a>;
 
@@ -65,7 +66,7 @@ impl Summary for Gathered {
         numbers.extend_from_slice(state);
     }
 
-    fn finish(&self, states: Slots<Self::State>) -> Result<ArrayRef> {
+    fn finish(&self, states: PerGroup<Self::State>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for state in states {
             lists.push_with(|numbers| numbers.extend_from_slice(&state));
@@ -82,7 +83,7 @@ impl Summary for Gathered {
     }
 }
 
-/// `sets_count(sets)`: how many sets.
+/// `sets_count(sets)`: the number of sets.
 pub(crate) fn sets_count() -> ScalarUDF {
     number_of("sets_count", |numbers| length(sets_of(numbers).count()))
 }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_stay_apart_until_they_are_united() {
+    fn sets_are_read_back_one_by_one_and_united() {
         let span = |from, to| Span::new(from, to).expect("not empty");
         let numbers = [4, 0, 10, 20, 30, 2, 5, 25];
         let sets: Vec<Vec<Span>> = sets_of(&numbers)

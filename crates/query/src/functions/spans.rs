@@ -1,4 +1,4 @@
-//! What a set of spans tells: its ends and its length; and buckets of time.
+//! Start, end and length of a set of spans; buckets of time.
 
 use std::sync::Arc;
 
@@ -26,14 +26,14 @@ pub(crate) fn span_millis() -> ScalarUDF {
     })
 }
 
-/// `span_start(spans)`: the first instant of a set; null where it is empty.
+/// `span_start(spans)`: the first instant of a set; null for an empty set.
 pub(crate) fn span_start() -> ScalarUDF {
     of_set("span_start", time_type(), |lists| {
         times((0..lists.len()).map(|row| lists.numbers(row).first().copied()))
     })
 }
 
-/// `span_end(spans)`: the first instant after a set; null where it is empty.
+/// `span_end(spans)`: the first instant after a set; null for an empty set.
 pub(crate) fn span_end() -> ScalarUDF {
     of_set("span_end", time_type(), |lists| {
         times((0..lists.len()).map(|row| lists.numbers(row).last().copied()))

@@ -8,9 +8,9 @@ use showreport_model::{Span, SpanSet};
 
 use super::aggregate::Summary;
 use super::lists::{ListsBuilder, append_spans, numbers_type, spans_of};
-use super::slots::Slots;
+use super::per_group::PerGroup;
 
-/// Of spans given by their ends; those that a filter left empty add nothing.
+/// Takes start and end of each span. Spans that the report's filter has cut to nothing are skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct UnionOfEnds;
 
@@ -47,7 +47,7 @@ impl Summary for UnionOfEnds {
         append_spans(numbers, state.settle());
     }
 
-    fn finish(&self, states: Slots<SpanSet>) -> Result<ArrayRef> {
+    fn finish(&self, states: PerGroup<SpanSet>) -> Result<ArrayRef> {
         let mut lists = ListsBuilder::with_capacity(states.len());
         for mut state in states {
             lists.push_with(|numbers| append_spans(numbers, state.settle()));

@@ -1,6 +1,7 @@
-//! Versions: what is said of one thing as bytes that sort as the versions do,
-//! so that the one that holds is the greatest, which the engine can group for
-//! and spill without sorting every row.
+//! Versions of a message as bytes that sort as the versions do.
+//!
+//! The latest version is the greatest, so it is found by `max` in a grouping, which can spill. A
+//! window would sort every row in memory.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// `version(fields…)`: the fields as bytes. Those of a greater version are
-/// greater: the first field decides, then the next; an absent one is least.
+/// `version(fields…)`: the fields as bytes, which compare as the fields do, from left to right.
+/// Null is less than any value.
 pub(crate) fn version(fields: Fields) -> ScalarUDF {
     ScalarUDF::from(Version {
         signature: Signature::any(fields.len(), Volatility::Immutable),
@@ -21,7 +22,7 @@ pub(crate) fn version(fields: Fields) -> ScalarUDF {
     })
 }
 
-/// `version_fields(bytes)`: the fields that [`version`] was given.
+/// `version_fields(bytes)`: the fields of a [`version`].
 pub(crate) fn version_fields(fields: Fields) -> ScalarUDF {
     ScalarUDF::from(VersionFields {
         signature: Signature::exact(vec![DataType::Binary], Volatility::Immutable),
@@ -29,7 +30,7 @@ pub(crate) fn version_fields(fields: Fields) -> ScalarUDF {
     })
 }
 
-/// Rows of these fields. Ascending and nulls first is the default order.
+/// Ascending and nulls first, which is the default.
 fn rows_of(fields: &Fields) -> Result<RowConverter> {
     let sorted = |field: &Arc<arrow::datatypes::Field>| SortField::new(field.data_type().clone());
     Ok(RowConverter::new(fields.iter().map(sorted).collect())?)

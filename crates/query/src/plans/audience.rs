@@ -1,4 +1,4 @@
-//! How many watch an event now, and how many ever did.
+//! Concurrent and total viewers of an event.
 
 use datafusion::functions_aggregate::expr_fn::{count, max};
 use datafusion::logical_expr::lit;
@@ -11,40 +11,39 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::Int64Type;
 use datafusion::logical_expr::cast;
 
-use super::views::{spoken, views};
+use super::views::{by_identity, views};
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::functions::people::Voice;
+use crate::functions::identities::Identity;
 use crate::functions::sets::sets_union;
 use crate::functions::spans::{span_end, span_millis};
 
 /// Viewers of an event at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewers {
-    /// Who were watching just before `at`.
+    /// Viewers with a span in the 30 seconds before `at`.
     pub concurrent: u64,
-    /// Who had watched until then.
+    /// Viewers with a span before `at`.
     pub total: u64,
-    /// The moment: the present, or the last one of an event that is over.
+    /// Now, or the last instant that was watched.
     pub at: Timestamp,
 }
 
-/// Viewers of an event: in all, while it was live, and of its recording afterwards.
+/// Viewers of an event, of its live window, and of the time after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audience {
-    /// All.
     pub all: Viewers,
-    /// Within its window.
+    /// Inside the event's window.
     pub live: Viewers,
-    /// After its window.
+    /// After the event's window; zero while it is not over.
     pub recorded: Viewers,
 }
 
-/// Players tell every ten seconds what was played, afterwards; who was seen
-/// within three such beats is watching.
+/// A view with a span in the last 30 seconds counts as concurrent: players send a record every ten
+/// seconds, for the ten seconds before.
 const WATCHING_MS: i64 = 30_000;
 
-/// Without news for so long, nobody is watching.
+/// Without records for a minute, no viewer counts as concurrent.
 const SILENT_MS: i64 = 60_000;
 
 pub(crate) async fn audience(
@@ -59,40 +58,43 @@ pub(crate) async fn audience(
     let is_over = event.ends_at.is_some_and(|end| end <= now);
     let ends_at = event.ends_at.filter(|_| is_over);
     let recorded = match ends_at {
-        Some(end) => viewers(facts, until_now(Some(end), None), now, Ending::Goes).await?,
+        Some(end) => viewers(facts, until_now(Some(end), None), now, Silence::Zero).await?,
         None => Viewers {
             concurrent: 0,
             total: 0,
             at: now,
         },
     };
-    let ending = if is_over { Ending::Stays } else { Ending::Goes };
+    let silence = if is_over {
+        Silence::KeepsLast
+    } else {
+        Silence::Zero
+    };
     Ok(Audience {
-        all: viewers(facts, until_now(None, None), now, ending).await?,
-        live: viewers(facts, until_now(None, ends_at), now, ending).await?,
+        all: viewers(facts, until_now(None, None), now, silence).await?,
+        live: viewers(facts, until_now(None, ends_at), now, silence).await?,
         recorded,
     })
 }
 
-/// What remains when nobody tells anything any more.
+/// The concurrent viewers when no records have come for [`SILENT_MS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// The last point: the event is over.
-    Stays,
-    /// Nothing.
-    Goes,
+enum Silence {
+    /// Those of the last instant that was watched: the event is over.
+    KeepsLast,
+    Zero,
 }
 
 async fn viewers(
     facts: &Facts,
     window: Window,
     now: Timestamp,
-    ending: Ending,
+    silence: Silence,
 ) -> Result<Viewers, Error> {
     let (total, last) = within(facts, window).await?;
     let last = last.unwrap_or(now);
     let is_silent = last.saturating_add_millis(SILENT_MS) < now;
-    if is_silent && ending == Ending::Goes {
+    if is_silent && silence == Silence::Zero {
         return Ok(Viewers {
             concurrent: 0,
             total,
@@ -112,7 +114,7 @@ async fn viewers(
     })
 }
 
-/// Viewers with any time inside the window, and its last instant that anybody watched.
+/// The viewers with any time inside the window, and the last instant in it that was watched.
 async fn within(facts: &Facts, window: Window) -> Result<(u64, Option<Timestamp>), Error> {
     if !window.is_possible() {
         return Ok((0, None));
@@ -121,8 +123,8 @@ async fn within(facts: &Facts, window: Window) -> Result<(u64, Option<Timestamp>
     let views = views(facts, window).await?.filter(watched)?;
     let union = sets_union().call(vec![col("sets")]);
     let end = cast(span_end().call(vec![union]), DataType::Int64);
-    let viewers = spoken(views, &[])?
-        .filter(col("voice").eq(Voice::Viewer.literal()))?
+    let viewers = by_identity(views, &[])?
+        .filter(col("identity").eq(Identity::Viewer.literal()))?
         .select(vec![end.alias("end"), lit(1_i64).alias("all")])?
         .aggregate(
             vec![col("all")],

@@ -1,7 +1,7 @@
-//! One plan a type of bulk report: a day of many events, from facts to sorted rows.
+//! Plans of bulk reports: a day of many events.
 //!
-//! The figures come from the plans of event reports, which here tell things
-//! apart by their event too; so both say the same of the same day.
+//! The figures come from the plans of event reports, with the event as a further key. So event
+//! reports and bulk reports have the same figures.
 
 use std::collections::BTreeMap;
 
@@ -74,14 +74,14 @@ pub(crate) async fn plan(
     Ok(ReportRows::sort(rows, columns, keys)?)
 }
 
-/// What was watched in each group, in the units of bulk reports.
+/// The figures of views in each group, in the units of bulk reports.
 async fn watched(facts: &Facts, window: Window, groups: &[&str]) -> Result<DataFrame, Error> {
     let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let views = views(facts, window).await?.filter(watched)?;
     Ok(in_minutes(in_all(views, groups)?)?)
 }
 
-/// The plan of watch time gives milliseconds, under the names that its own columns have.
+/// The plan of watch time gives milliseconds in `watch_seconds` and `attended_seconds`.
 fn in_minutes(figures: DataFrame) -> EngineResult<DataFrame> {
     let number = |value: Expr| cast(value, DataType::Float64);
     let minutes = |millis: &str| number(col(millis)) / lit(60_000.0);

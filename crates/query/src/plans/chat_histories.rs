@@ -1,4 +1,4 @@
-//! What was said.
+//! The dimension of chat histories.
 
 use arrow::datatypes::{DataType, Fields};
 use datafusion::error::Result as EngineResult;
@@ -16,7 +16,7 @@ use super::origin::{needs_origin, with_origin};
 use super::report_rows::ReportRows;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::functions::people::person_of;
+use crate::functions::identities::person_of;
 use crate::functions::versions::{version, version_fields};
 
 pub(super) async fn plan(
@@ -41,8 +41,8 @@ pub(super) async fn plan(
     Ok(ReportRows::of_order(order, counted, &[])?)
 }
 
-/// What decides between versions of a message, from left to right: the latest
-/// holds, a deletion wins a tie, then the greater of each; an absent one is least.
+/// The order of the versions of a message, compared from left to right; null is least. The greatest
+/// version is the message, so at a tie of `updated_at` a deletion wins.
 const VERSION: [&str; 8] = [
     "updated_at",
     "deleted",
@@ -54,51 +54,55 @@ const VERSION: [&str; 8] = [
     "sent_at",
 ];
 
-/// The version of each message that holds, deleted ones included, sent inside the window.
+/// The latest version of each message that was sent inside the window, deleted ones included.
 ///
-/// A deletion by id alone is no version: it flags what it is not older than. A message of which
-/// nothing else is known has no row.
+/// A deletion by id alone is no version: it flags the versions that are not later. A message with
+/// nothing but such a deletion has no row.
 pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let versions = facts.frame(Table::Chat).await?;
     let fields: Fields = VERSION
         .iter()
         .map(|name| versions.schema().field_with_unqualified_name(name).cloned())
         .collect::<EngineResult<_>>()?;
-    // Each step has a name of its own: the engine confuses equal names when it
-    // moves the reading of a field to where the fields are made.
+    // Each step has its own column names: the engine confuses equal names when it pushes the access
+    // to a field below the expression that makes the fields.
     let field = |name: &&str| match *name {
         "deleted" => {
-            let by_id = col("deleted_until").gt_eq(get_field(col("holds"), "updated_at"));
+            let by_id = col("deleted_until").gt_eq(get_field(col("latest"), "updated_at"));
             let by_id = coalesce(vec![by_id, lit(false)]);
-            get_field(col("holds"), "deleted")
+            get_field(col("latest"), "deleted")
                 .or(by_id)
                 .alias("deleted")
         }
-        name => get_field(col("holds"), name).alias(name),
+        name => get_field(col("latest"), name).alias(name),
     };
     let keys = || facts.key_columns(&["message_id"]);
     let with = |more: Vec<Expr>| keys().into_iter().chain(more).collect::<Vec<_>>();
     let mut columns = keys();
     columns.extend(VERSION.iter().map(field));
-    // A deletion by id alone is older than any version, so one that holds is all that is known.
+    // A deletion by id alone sorts before every version, so if it is the greatest there is no
+    // version.
     let updated_at = when(was_sent(), col("updated_at")).otherwise(col("sent_at"))?;
     let fields_of_version = VERSION.map(|name| match name {
         "updated_at" => updated_at.clone(),
         name => col(name),
     });
-    let said = version(fields.clone()).call(fields_of_version.to_vec());
-    let until = when(not(was_sent()), col("updated_at")).end()?;
-    let holds = version_fields(fields).call(vec![col("greatest")]);
+    let version = version(fields.clone()).call(fields_of_version.to_vec());
+    let deleted_until = when(not(was_sent()), col("updated_at")).end()?;
+    let latest = version_fields(fields).call(vec![col("greatest")]);
     let messages = versions
-        .select(with(vec![said.alias("said"), until.alias("until")]))?
+        .select(with(vec![
+            version.alias("version"),
+            deleted_until.alias("until"),
+        ]))?
         .aggregate(
-            keys(),
+            facts.unique_keys("message_id"),
             vec![
-                max(col("said")).alias("greatest"),
+                max(col("version")).alias("greatest"),
                 max(col("until")).alias("deleted_until"),
             ],
         )?
-        .select(with(vec![holds.alias("holds"), col("deleted_until")]))?
+        .select(with(vec![latest.alias("latest"), col("deleted_until")]))?
         .select(columns)?
         .filter(was_sent())?;
     Ok(match groups::inside(window, "sent_at") {
@@ -107,14 +111,15 @@ pub(super) async fn messages(facts: &Facts, window: Window) -> Result<DataFrame,
     })
 }
 
-/// Whether a row of the table is a version of a message, and no deletion by id alone.
+/// Whether a row of the table is a version of a message, not a deletion by id alone.
 pub(super) fn was_sent() -> Expr {
     cast(col("sent_at"), DataType::Int64).not_eq(lit(NEVER_SENT_MS))
 }
 
 /// Messages and their distinct senders in each group.
 ///
-/// By sender first, so that a group with a million senders can spill.
+/// Grouped by sender first: a distinct count would keep all senders of a group in memory, without
+/// spilling.
 pub(super) fn counted(messages: DataFrame, keys: Vec<Expr>) -> Result<DataFrame, Error> {
     let sender = person_of().call(vec![col("customer_id"), col("device_id")]);
     let mut by_sender = keys.clone();

@@ -11,16 +11,16 @@ use showreport_model::{Timestamp, Window};
 use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
 use super::polls::polls;
-use super::views::{spoken, views};
+use super::views::{by_identity, views};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
+use crate::functions::identities::Identity;
 use crate::functions::peak::PeakViewers;
-use crate::functions::people::Voice;
 use crate::functions::sets::{sets_count, sets_millis, sets_union, union_millis};
 use crate::functions::spans::span_millis;
 
-/// What an event comes to.
+/// The figures of an event.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
     /// Distinct playbacks.
@@ -41,7 +41,7 @@ pub struct Figures {
     pub average_minute_audience: Option<f64>,
     /// Messages not deleted.
     pub messages: u64,
-    /// Who sent them.
+    /// Distinct senders of these messages.
     pub senders: u64,
     /// Votes that count, withdrawals left out.
     pub votes: u64,
@@ -70,7 +70,7 @@ pub(crate) async fn figures(facts: &Facts, event: &Event) -> Result<Figures, Err
     Ok(figures)
 }
 
-/// Fills in what a voice each tells about watching.
+/// Fills in the figures of views, viewers and devices.
 async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result<(), Error> {
     let millis = || span_millis().call(vec![col("spans")]);
     let views = views(facts, window)
@@ -78,27 +78,27 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
         .filter(millis().gt(lit(0_i64)))?;
     let of_sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
     let peak = aggregate(PeakViewers).call(vec![of_sets(sets_union())]);
-    let spoken = spoken(views, &[])?.aggregate(
-        vec![col("voice")],
+    let by_identity = by_identity(views, &[])?.aggregate(
+        vec![col("identity")],
         vec![
             sum(of_sets(sets_count())).alias("views"),
-            count(lit(1)).alias("voices"),
+            count(lit(1)).alias("identities"),
             sum(of_sets(sets_millis())).alias("watched"),
             sum(of_sets(union_millis())).alias("attended"),
             peak.alias("peak"),
         ],
     )?;
-    for batch in spoken.collect().await? {
+    for batch in by_identity.collect().await? {
         for row in 0..batch.num_rows() {
             let number = |column: usize| {
                 unsigned(batch.column(column).as_primitive::<Int64Type>().value(row))
             };
-            let voice = batch.column(0).as_primitive::<Int8Type>().value(row);
-            if voice == Voice::Device as i8 {
+            let identity = batch.column(0).as_primitive::<Int8Type>().value(row);
+            if identity == Identity::Device as i8 {
                 figures.devices = number(2);
                 continue;
             }
-            // Every view has one viewer, so the viewers' views are all there are.
+            // Every view has exactly one viewer, so the sets of viewers hold every view once.
             figures.views = number(1);
             figures.viewers = number(2);
             figures.watch_millis = number(3);
@@ -136,7 +136,7 @@ async fn average_minute_audience(facts: &Facts, event: &Event) -> Result<Option<
     Ok(Some(audience))
 }
 
-/// The named figures of a frame of one row; zeros where it has none.
+/// The named figures of a frame of one row; zeros without a row.
 async fn row<const N: usize>(frame: DataFrame, names: [&str; N]) -> Result<[u64; N], Error> {
     let batches = frame.select(names.map(col).to_vec())?.collect().await?;
     let row = batches.iter().find(|batch| batch.num_rows() > 0);

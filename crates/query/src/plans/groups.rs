@@ -8,6 +8,7 @@ use showreport_model::buckets::Buckets;
 use showreport_model::report::GroupBy;
 
 use crate::functions::spans::bucket;
+use crate::single_pass::high_cardinality;
 
 /// The bucket that holds the instant of a column, as the column `watch_timestamp`.
 pub(crate) fn bucket_of(buckets: &Buckets, time: &str) -> Expr {
@@ -18,7 +19,16 @@ pub(crate) fn bucket_of(buckets: &Buckets, time: &str) -> Expr {
 
 /// The group columns as expressions, in the order asked.
 pub(crate) fn keys(group_by: &[GroupBy]) -> Vec<Expr> {
-    group_by.iter().map(|field| col(field.name())).collect()
+    group_by.iter().map(|field| key(field.name())).collect()
+}
+
+/// A column as a group key. Groups by customer are many, with few rows each.
+pub(crate) fn key(column: &str) -> Expr {
+    if column == GroupBy::CustomerId.name() {
+        high_cardinality(column)
+    } else {
+        col(column)
+    }
 }
 
 /// The condition that the instant of a column is inside the window; `None` for an unbounded window.

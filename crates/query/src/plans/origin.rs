@@ -1,5 +1,5 @@
-//! Where a message or vote came from: the OS and region of the earliest view
-//! of the same device, or where there is none, of the same customer.
+//! OS and region of messages and votes: those of the earliest view of the same device, else of the
+//! same customer.
 
 use datafusion::common::JoinType;
 use datafusion::functions_aggregate::first_last::first_value;
@@ -59,15 +59,15 @@ pub(crate) async fn with_origin(facts: &Facts, rows: DataFrame) -> Result<DataFr
     Ok(joined.select(columns)?)
 }
 
-/// Whether a grouping needs to know where rows came from.
+/// Whether a grouping needs `device_os` or `geo_region`.
 pub(crate) fn needs_origin(group_by: &[GroupBy]) -> bool {
     group_by
         .iter()
         .any(|field| matches!(field, GroupBy::DeviceOs | GroupBy::GeoRegion))
 }
 
-/// A row for each device (or customer) that watched: itself, and OS and
-/// region of its earliest view, under the given names.
+/// A row for each device (or customer) that watched: its id, and OS and region of its earliest
+/// view, under the given names.
 async fn earliest(facts: &Facts, of: &str, names: [&str; 3]) -> Result<DataFrame, Error> {
     let first = |name: &str| {
         let by_time = vec![

@@ -1,4 +1,4 @@
-//! How often each option of each poll was chosen.
+//! The dimension of poll summaries.
 
 use arrow::datatypes::DataType;
 use datafusion::common::JoinType;
@@ -64,7 +64,7 @@ async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result
         &["voted_in", "voted_for"],
         None,
     )?;
-    // An option that nobody chose shows the voters of its poll all the same.
+    // An option without votes shows the voters of its poll too.
     let voters = (Total::Max, "some_voters", "poll_voters");
     Ok(with_total(facts, options, &["poll_id"], voters)
         .await?
@@ -72,27 +72,27 @@ async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result
         .with_column("voters", or_none(col("poll_voters")))?)
 }
 
-/// For each poll, option and group with a counted vote: its `votes`, and the
-/// `voters` of the poll in the group.
+/// For each poll, option and group with a counted vote: its `votes`, and the `voters` of the poll
+/// in the group.
 pub(super) async fn tallied(
     facts: &Facts,
     counted: DataFrame,
     groups: &[&str],
 ) -> Result<DataFrame, Error> {
     let of_poll: Vec<&str> = ["poll_id"].iter().chain(groups).copied().collect();
-    let mut of_option: Vec<Expr> = of_poll.iter().copied().map(col).collect();
+    let mut of_option: Vec<Expr> = of_poll.iter().map(|name| groups::key(name)).collect();
     of_option.push(col("option_id"));
-    // Each ballot leads once, whatever it chose, so leaders are voters.
-    let leaders = sum(cast(col("leads"), DataType::Int64));
+    // Each ballot has one first row, so the number of first rows is the number of voters.
+    let ballots = sum(cast(col("is_first"), DataType::Int64));
     let options = counted.aggregate(
         of_option,
-        vec![count(lit(1)).alias("votes"), leaders.alias("leaders")],
+        vec![count(lit(1)).alias("votes"), ballots.alias("ballots")],
     )?;
-    let voters = (Total::Sum, "leaders", "voters");
+    let voters = (Total::Sum, "ballots", "voters");
     with_total(facts, options, &of_poll, voters).await
 }
 
-/// The rows, and beside each a total of a column over those that have the same keys, under a name.
+/// The rows with a new column: the total of the column `figure` over the rows with the same keys.
 async fn with_total(
     facts: &Facts,
     rows: DataFrame,
@@ -101,14 +101,14 @@ async fn with_total(
 ) -> Result<DataFrame, Error> {
     let order = keys.iter().map(|key| col(*key).sort(true, true));
     let rows = rows.sort(order.collect())?;
-    let place = |name: &str| rows.schema().as_arrow().index_of(name);
-    let places = keys.iter().map(|key| place(key));
-    let places = places.collect::<Result<_, _>>();
-    let (places, figure) = (
-        places.map_err(DataFusionError::from)?,
-        place(figure).map_err(DataFusionError::from)?,
+    let index = |name: &str| rows.schema().as_arrow().index_of(name);
+    let indices = keys.iter().map(|key| index(key));
+    let indices = indices.collect::<Result<_, _>>();
+    let (indices, figure) = (
+        indices.map_err(DataFusionError::from)?,
+        index(figure).map_err(DataFusionError::from)?,
     );
-    let totals = totals(places, figure, total, name.to_owned());
+    let totals = totals(indices, figure, total, name.to_owned());
     let columns = schema_with(rows.schema().as_arrow(), name);
     unfolded(&facts.wide_context, rows, Some(columns), totals).await
 }

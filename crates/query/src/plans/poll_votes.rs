@@ -1,4 +1,4 @@
-//! Who chose what, and when.
+//! The dimension of poll votes.
 
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::lit;

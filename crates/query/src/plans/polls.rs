@@ -1,7 +1,7 @@
-//! Polls: the version of each that holds, and its options.
+//! Polls: the latest version of each, and its options.
 //!
-//! A poll can have 128 KiB and a thousand options. So whole polls are only in memory where the version
-//! that holds is chosen, a few at a time; everything else goes by its options, a row each.
+//! A poll may have 128 KiB and a thousand options. Whole polls are in memory only while the latest
+//! version is chosen, few at a time; after that each option is a row of its own.
 
 use arrow::datatypes::DataType;
 use datafusion::error::Result as EngineResult;
@@ -14,43 +14,42 @@ use showreport_model::facts::Table;
 use crate::error::Error;
 use crate::facts::Facts;
 
-/// The polls that some facts hold, worked out once.
+/// The polls of an event or of several, as staged frames.
 pub(super) struct Polls {
-    /// A row a poll: its keys, `question`, `choice`, `status`, `started_at` and `ended_at`.
-    pub(super) asked: DataFrame,
-    /// A row an option: the same of its poll, `option_id`, `option_text` and `correct`.
+    /// A row for each poll: its keys, `question`, `choice`, `status`, `started_at` and `ended_at`.
+    pub(super) polls: DataFrame,
+    /// A row for each option: the columns of its poll, `option_id`, `option_text` and `correct`.
     pub(super) options: DataFrame,
 }
 
-/// What a poll says, but for its options.
-const ASKED: [&str; 5] = ["question", "choice", "status", "started_at", "ended_at"];
+/// The columns of a poll without its options.
+const COLUMNS: [&str; 5] = ["question", "choice", "status", "started_at", "ended_at"];
 
-/// The version of each poll that holds.
 pub(super) async fn polls(facts: &Facts) -> Result<Polls, Error> {
-    let asked = || {
+    let poll_columns = || {
         let mut columns = facts.key_columns(&["poll_id"]);
-        columns.extend(ASKED.map(col));
+        columns.extend(COLUMNS.map(col));
         columns
     };
-    let mut whole = asked();
+    let mut whole = poll_columns();
     whole.push(col("options"));
-    let holding = versions(facts).await?.select(whole)?;
-    let holding = facts
-        .staged_for(&facts.polls_context, "polls", holding)
+    let latest = latest(facts).await?.select(whole)?;
+    let latest = facts
+        .staged_for(&facts.polls_context, "latest", latest)
         .await?;
-    let options = options(holding.clone(), asked())?;
-    let asked = holding.select(asked())?;
+    let options = options(latest.clone(), poll_columns())?;
+    let polls = latest.select(poll_columns())?;
     let wide = &facts.wide_context;
     Ok(Polls {
-        asked: facts.staged_for(wide, "asked", asked).await?,
+        polls: facts.staged_for(wide, "polls", polls).await?,
         options: facts.staged_for(wide, "options", options).await?,
     })
 }
 
-/// The polls, of each the version that holds.
-async fn versions(facts: &Facts) -> Result<DataFrame, Error> {
-    // The latest; one without a time is older than any. Then the greater
-    // question, then the greater record.
+/// The latest version of each poll, whole.
+async fn latest(facts: &Facts) -> Result<DataFrame, Error> {
+    // A version without a time is the oldest. At a tie the greater question is later, then the
+    // greater record.
     let version = row_number()
         .partition_by(facts.key_columns(&["poll_id"]))
         .order_by(
@@ -60,7 +59,7 @@ async fn versions(facts: &Facts) -> Result<DataFrame, Error> {
         )
         .build()?;
     let mut columns = facts.key_columns(&["poll_id", "updated_at", "options", "record"]);
-    columns.extend(ASKED.map(col));
+    columns.extend(COLUMNS.map(col));
     Ok(facts
         .frame(Table::Polls)
         .await?

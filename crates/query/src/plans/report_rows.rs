@@ -27,8 +27,9 @@ impl ReportRows {
 
     /// The columns of the frame, sorted from left to right by the bytes of their text, empty first.
     ///
-    /// No two rows are equal in all of `keys`, so only these columns are sorted by: each further sort
-    /// key costs memory and changes nothing. Times have one width and so sort as their text does.
+    /// No two rows are equal in all of `keys`, so only these columns are sorted by: each further
+    /// sort key costs memory and changes nothing. Times have one width and so sort as their text
+    /// does.
     pub(crate) fn sort(frame: DataFrame, columns: Vec<Column>, keys: &[&str]) -> Result<Self> {
         let keys = columns
             .iter()

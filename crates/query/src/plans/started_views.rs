@@ -1,6 +1,5 @@
-//! The daily watch-time report: what was watched in the views that began on a day.
-//!
-//! A view belongs whole to the day of its first instant, also what is watched after midnight.
+//! The daily watch-time file: the views that began on a day, with all their time, also after
+//! midnight.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +15,14 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::lookup::lookup;
 use crate::functions::spans::span_millis;
+use crate::single_pass::high_cardinality;
 
 pub(crate) async fn plan(
     facts: &Facts,
     day: Window,
     events: &BTreeMap<EventId, Event>,
 ) -> Result<ReportRows, Error> {
-    let known = |name: &str, text: fn(&Event) -> Option<String>| -> Expr {
+    let registered = |name: &str, text: fn(&Event) -> Option<String>| -> Expr {
         let texts = events.iter();
         let texts = texts.filter_map(|(id, event)| Some((id.to_string(), text(event)?)));
         lookup(name, texts.collect()).call(vec![col("event_id")])
@@ -37,17 +37,17 @@ pub(crate) async fn plan(
     let watched = sum(span_millis().call(vec![col("spans")]));
     let rows = started
         .aggregate(
-            vec![col("event_id"), col("customer_id")],
+            vec![col("event_id"), high_cardinality("customer_id")],
             vec![watched.alias("watch_time_seconds")],
         )?
-        .with_column("title", known("title", |event| event.title.clone()))?
+        .with_column("title", registered("title", |event| event.title.clone()))?
         .with_column(
             "streaming_type",
-            known("kind", |event| Some(event.kind?.name().to_owned())),
+            registered("kind", |event| Some(event.kind?.name().to_owned())),
         )?
         .with_column(
             "created_time",
-            known("starts", |event| Some(event.starts_at?.to_string())),
+            registered("starts", |event| Some(event.starts_at?.to_string())),
         )?
         .with_column_renamed("event_id", "content_id")?;
     let columns = DAILY_WATCH_TIME.to_vec();

@@ -1,9 +1,9 @@
-//! Who watched, and for how long.
+//! The dimension of watch time.
 //!
-//! Two levels bound the memory: by view first, then by what was asked. A view
-//! speaks as its viewer and as its device; the views of a viewer stay apart, so
-//! that views, viewers and devices are counted, and attended time measured, in one
-//! pass that the engine can spill.
+//! Rows are grouped by view first, then by identity within the group columns, then by the group
+//! columns. Each view has a row for its viewer and one for its device, and the sets of spans of a
+//! viewer's views stay apart. So one chain of groupings, which can spill, gives views, viewers,
+//! devices and both times.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -16,16 +16,17 @@ use datafusion::prelude::{DataFrame, col};
 use showreport_model::buckets::Buckets;
 use showreport_model::report::{GroupBy, ROWS_MAX, ReportOrder};
 
+use super::groups::key;
 use super::report_rows::ReportRows;
-use super::views::{spoken, views};
+use super::views::{by_identity, views};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::curves::changes;
+use crate::functions::identities::Identity;
 use crate::functions::lists::Lists;
-use crate::functions::people::Voice;
 use crate::functions::sets::{sets_count, sets_millis, union_millis};
 use crate::functions::spans::{span_end, span_millis, span_start};
-use crate::unfold::audience::{follow, schema_of};
+use crate::unfold::bucket_rows::{bucket_rows, schema_of};
 use crate::unfold::slices::slices;
 use crate::unfold::unfolded;
 
@@ -77,24 +78,28 @@ fn each_view(views: DataFrame) -> EngineResult<DataFrame> {
 }
 
 pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
-    let of = |voice: Voice, figure: Expr| figure.filter(col("voice").eq(voice.literal())).build();
-    // Every view has one viewer, so that counting by viewers counts every view once.
-    let of_viewers = |figure: Expr| of(Voice::Viewer, figure);
+    let of = |identity: Identity, figure: Expr| {
+        figure
+            .filter(col("identity").eq(identity.literal()))
+            .build()
+    };
+    // Every view has exactly one viewer, so the sets of viewers hold every view once.
+    let of_viewers = |figure: Expr| of(Identity::Viewer, figure);
     let sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
-    spoken(views, attributes)?.aggregate(
-        attributes.iter().copied().map(col).collect(),
+    by_identity(views, attributes)?.aggregate(
+        attributes.iter().map(|name| key(name)).collect(),
         vec![
             of_viewers(sum(sets(sets_count())))?.alias("views"),
             of_viewers(count(lit(1)))?.alias("viewers"),
-            of(Voice::Device, count(lit(1)))?.alias("devices"),
+            of(Identity::Device, count(lit(1)))?.alias("devices"),
             of_viewers(sum(sets(sets_millis())))?.alias("watch_seconds"),
             of_viewers(sum(sets(union_millis())))?.alias("attended_seconds"),
         ],
     )
 }
 
-/// The figures of each bucket: where the curves of all voices change, summed, then followed in
-/// the order of the buckets. What is in memory grows with neither the buckets nor the voices.
+/// The figures of each bucket: the changes of all identities are summed by bucket, sorted, and
+/// integrated. Memory grows neither with the number of buckets nor with that of identities.
 async fn by_bucket(
     facts: &Facts,
     views: DataFrame,
@@ -104,14 +109,14 @@ async fn by_bucket(
     let groups = attributes.iter().map(|name| text(name));
     let groups: Vec<Expr> = groups.collect();
     let with = |more: Vec<Expr>| groups.iter().cloned().chain(more).collect::<Vec<_>>();
-    let voices = spoken(views, attributes)?;
-    let voices = unfolded(&facts.context, voices, None, slices(ends, ENDS_MAX)).await?;
-    let changes = changes(buckets.clone()).call(vec![col("voice"), col("sets")]);
+    let identities = by_identity(views, attributes)?;
+    let identities = unfolded(&facts.context, identities, None, slices(ends, ENDS_MAX)).await?;
+    let changes = changes(buckets.clone()).call(vec![col("identity"), col("sets")]);
     let field = |name: &str| get_field(col("change"), name).alias(name);
     let total = |name: &str| sum(col(name)).alias(name);
-    let places = ["index", "curves"].map(col).to_vec();
-    let order = with(places.clone()).into_iter();
-    let changes = voices
+    let keys = ["index", "curves"].map(col).to_vec();
+    let order = with(keys.clone()).into_iter();
+    let changes = identities
         .select(with(vec![changes.alias("change")]))?
         .unnest_columns(&["change"])?
         .select(with(
@@ -120,23 +125,23 @@ async fn by_bucket(
                 .to_vec(),
         ))?
         .aggregate(
-            with(places),
+            with(keys),
             ["millis", "filled", "present"].map(total).to_vec(),
         )?
         .sort(order.map(|key| key.sort(true, true)).collect())?;
-    let follow = follow(attributes, buckets.clone(), ROWS_MAX);
+    let rows = bucket_rows(attributes, buckets.clone(), ROWS_MAX);
     let columns = Some(schema_of(attributes));
-    unfolded(&facts.serial_context, changes, columns, follow).await
+    unfolded(&facts.serial_context, changes, columns, rows).await
 }
 
-/// Ends of spans that become changes at once.
+/// Numbers of a batch of `sets` that are turned into changes at once. Each gives two rows at most.
 const ENDS_MAX: usize = 16 << 10;
 
-/// How many ends of spans each voice has.
-fn ends(voices: &RecordBatch) -> EngineResult<Vec<usize>> {
-    let sets = voices
+/// How many numbers the sets of each row have.
+fn ends(rows: &RecordBatch) -> EngineResult<Vec<usize>> {
+    let sets = rows
         .column_by_name("sets")
-        .ok_or_else(|| exec_datafusion_err!("a voice has sets"))?;
+        .ok_or_else(|| exec_datafusion_err!("there is no column of sets"))?;
     let sets = Lists::new(sets)?;
     Ok((0..sets.len()).map(|row| sets.numbers(row).len()).collect())
 }

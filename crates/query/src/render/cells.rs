@@ -1,4 +1,4 @@
-//! Cells: the columns of a batch, read row by row as what they mean.
+//! The cells of a batch, row by row.
 
 use std::fmt::Write;
 
@@ -18,12 +18,12 @@ pub(super) enum Cell<'a> {
     Time(Timestamp),
     Flag(bool),
     Count(i64),
-    /// Milliseconds, shown as seconds.
+    /// In milliseconds.
     Seconds(i64),
     Number(f64),
 }
 
-/// A column, typed once for all its cells.
+/// A column, downcast once for all its cells.
 enum Values<'a> {
     Text(&'a StringArray),
     Time(&'a TimestampMillisecondArray),
@@ -54,7 +54,7 @@ impl<'a> Cells<'a> {
         self.0.iter().map(move |values| values.cell(row))
     }
 
-    /// The texts of a column; none, if it holds something else.
+    /// The texts of a column; empty for other types.
     pub(super) fn texts_of(&self, column: usize) -> impl Iterator<Item = &'a str> {
         let texts = match &self.0[column] {
             Values::Text(texts) => Some(texts.iter().flatten()),
@@ -94,16 +94,16 @@ impl<'a> Values<'a> {
 fn cell<'a, A: ArrayAccessor>(
     values: &A,
     row: usize,
-    meant: impl Fn(A::Item) -> Cell<'a>,
+    read: impl Fn(A::Item) -> Cell<'a>,
 ) -> Cell<'a> {
     if values.is_null(row) {
         return Cell::Absent;
     }
-    meant(values.value(row))
+    read(values.value(row))
 }
 
-/// Cells as text. Rows are sorted by time first, so that an instant is often said again and again:
-/// its text is kept.
+/// Formats cells as text. The text of the last instant is kept: rows are often sorted by time, so
+/// the next row is likely to have the same one.
 #[derive(Default)]
 pub(super) struct Texts {
     digits: itoa::Buffer,
@@ -112,7 +112,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Appends the cell's text; an absent cell has none.
+    /// Appends the text of the cell; none for null.
     pub(super) fn append(&mut self, cell: Cell<'_>, text: &mut String) {
         match cell {
             Cell::Absent => {}
@@ -123,10 +123,10 @@ impl Texts {
             Cell::Seconds(millis) => {
                 text.push_str(self.digits.format(millis / 1_000));
                 text.push('.');
-                // The leading one makes three digits of every remainder.
+                // 1,000 is added for the leading zeros, and its digit is cut off.
                 text.push_str(&self.digits.format(1_000 + millis % 1_000)[1..]);
             }
-            // The shortest text that reads back as the same number.
+            // The shortest text that parses to the same number.
             Cell::Number(value) => write!(text, "{value}").expect(INFALLIBLE),
         }
     }

@@ -1,4 +1,4 @@
-//! CSV: RFC 4180, `\n`, UTF-8; texts guarded against spreadsheets, and beside it the exact text.
+//! CSV: RFC 4180, `\n`, UTF-8. One text is guarded against formulas, the other exact.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use arrow::array::RecordBatch;
 use showreport_model::column::Column;
 
 use super::cells::{Cell, Cells, Texts};
-use super::{Bytes, Failure, Renderer};
+use super::{Bytes, RenderError, Renderer};
 
-/// First characters by which a spreadsheet takes a text for a formula: the list of OWASP
-/// ("CSV Injection"; CWE-1236). The last four are the full-width signs that East Asian keyboards type.
+/// A spreadsheet runs a text as a formula if it begins with one of these: the list of OWASP ("CSV
+/// Injection"; CWE-1236). The last four are the full-width signs of East Asian keyboards.
 const TRIGGERS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 pub(super) struct Csv {
@@ -18,7 +18,7 @@ pub(super) struct Csv {
 }
 
 impl Csv {
-    pub(super) fn new(columns: Arc<[Column]>, bytes: &mut Bytes) -> Result<Self, Failure> {
+    pub(super) fn new(columns: Arc<[Column]>, bytes: &mut Bytes) -> Result<Self, RenderError> {
         let names = || columns.iter().map(|column| column.name);
         writer(&mut bytes.main).write_record(names())?;
         writer(&mut bytes.raw).write_record(names())?;
@@ -30,7 +30,7 @@ impl Csv {
 }
 
 impl Renderer for Csv {
-    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError> {
         let cells = Cells::of(batch, &self.columns);
         let begun = bytes.main.len();
         if cells.texts().any(|text| text.starts_with(TRIGGERS)) {
@@ -43,7 +43,7 @@ impl Renderer for Csv {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), Failure> {
+    fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), RenderError> {
         Ok(())
     }
 }
@@ -54,14 +54,14 @@ impl Csv {
         cells: &Cells<'_>,
         rows: usize,
         bytes: &mut Vec<u8>,
-        lead: fn(&Cell<'_>) -> &'static str,
-    ) -> Result<(), Failure> {
+        prefix: fn(&Cell<'_>) -> &'static str,
+    ) -> Result<(), RenderError> {
         let mut writer = writer(bytes);
         let mut text = String::new();
         for row in 0..rows {
             for cell in cells.row(row) {
                 text.clear();
-                text.push_str(lead(&cell));
+                text.push_str(prefix(&cell));
                 self.texts.append(cell, &mut text);
                 writer.write_field(&text)?;
             }
@@ -71,12 +71,13 @@ impl Csv {
     }
 }
 
-/// What is put before the text of a cell: nothing.
+/// The prefix of a cell in the exact text.
 fn exact(_cell: &Cell<'_>) -> &'static str {
     ""
 }
 
-/// The same, but what makes a spreadsheet take a formula for the text that it is.
+/// The prefix of a cell in the guarded text. A spreadsheet does not run a cell that begins with
+/// `'`.
 fn guarded(cell: &Cell<'_>) -> &'static str {
     match cell {
         Cell::Text(text) if text.starts_with(TRIGGERS) => "'",

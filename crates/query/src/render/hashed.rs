@@ -1,4 +1,4 @@
-//! A sink that counts and hashes what passes.
+//! A sink that counts and hashes the bytes written to it.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ impl Hashed {
         Ok(())
     }
 
-    /// Shuts the sink down: the size and the hash in lower-case hexadecimal.
+    /// Shuts the sink down. Returns the size and the hash in lower-case hexadecimal.
     pub(super) async fn finish(mut self) -> std::io::Result<(u64, String)> {
         self.sink.shutdown().await?;
         let mut hexadecimal = String::with_capacity(64);

@@ -1,4 +1,4 @@
-//! NDJSON: an object a line with every column; absent is null, times are texts, figures numbers.
+//! NDJSON: each line is an object with every column. Times are strings.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use showreport_model::column::Column;
 
 use super::cells::{Cell, Cells, Texts};
-use super::{Bytes, Failure, Renderer};
+use super::{Bytes, RenderError, Renderer};
 
 pub(super) struct Ndjson {
     columns: Arc<[Column]>,
@@ -23,7 +23,7 @@ impl Ndjson {
 }
 
 impl Renderer for Ndjson {
-    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError> {
         let cells = Cells::of(batch, &self.columns);
         let line = &mut bytes.main;
         let mut text = String::new();
@@ -48,7 +48,7 @@ impl Renderer for Ndjson {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), Failure> {
+    fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), RenderError> {
         Ok(())
     }
 }

@@ -11,10 +11,10 @@ use datafusion::parquet::file::properties::WriterProperties;
 use showreport_model::column::{Column, ColumnType};
 use showreport_model::facts::time_type;
 
-use super::{Bytes, Failure, Renderer};
+use super::{Bytes, RenderError, Renderer};
 use crate::functions::spans::SECONDS_TYPE;
 
-/// Rows of a row group: bounds what is held before it is written out.
+/// Rows of a row group. Bounds memory: a row group is held until it is complete.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 
 pub(super) struct Parquet {
@@ -23,7 +23,7 @@ pub(super) struct Parquet {
 }
 
 impl Parquet {
-    pub(super) fn new(columns: &[Column]) -> Result<Self, Failure> {
+    pub(super) fn new(columns: &[Column]) -> Result<Self, RenderError> {
         let field = |column: &Column| {
             let data_type = match column.kind {
                 ColumnType::Date | ColumnType::Text => DataType::Utf8,
@@ -49,19 +49,20 @@ impl Parquet {
 }
 
 impl Renderer for Parquet {
-    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), Failure> {
+    fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError> {
         let columns = batch.columns().iter().zip(self.schema.fields());
         let plain = columns
             .map(|(array, field)| cast(array, field.data_type()))
             .collect::<Result<Vec<_>, _>>()?;
         self.writer
             .write(&RecordBatch::try_new(Arc::clone(&self.schema), plain)?)?;
-        // The writer counts its bytes itself, so that those it has finished can go on.
+        // The writer keeps its own count of bytes, so finished bytes may be taken out of its
+        // buffer.
         bytes.main.append(self.writer.inner_mut());
         Ok(())
     }
 
-    fn finish(self: Box<Self>, bytes: &mut Bytes) -> Result<(), Failure> {
+    fn finish(self: Box<Self>, bytes: &mut Bytes) -> Result<(), RenderError> {
         bytes.main.append(&mut self.writer.into_inner()?);
         Ok(())
     }

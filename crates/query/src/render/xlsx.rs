@@ -1,7 +1,7 @@
-//! XLSX, made to be read by people: the rows on one sheet, and what they are on another.
+//! XLSX, for people: one sheet with the rows and one that describes the report.
 //!
-//! Times are dates of the organisation's zone, figures are numbers. Rows go to a temporary file as
-//! they come. No cell needs a guard: a sheet tells texts from formulas by itself.
+//! Times are dates in the organisation's zone, figures are numbers. Rows are written to a temporary
+//! file at once. No cell needs a guard, since XLSX stores texts and formulas differently.
 
 mod about;
 
@@ -14,21 +14,21 @@ use showreport_model::column::{Column, ColumnType};
 use showreport_model::{Timestamp, Zone};
 
 use super::cells::{Cell, Cells};
-use super::{Bytes, Failure, Renderer};
+use super::{Bytes, RenderError, Renderer};
 use crate::error::Error;
 
 pub(crate) use about::About;
 
-/// Rows of a sheet (Excel specifications and limits), less the header.
+/// The limit of a sheet ("Excel specifications and limits") without the header.
 const ROWS_MAX: u32 = 1_048_576 - 1;
 
-/// Columns are as wide as the cells of the first batch, within these numbers of digits.
+/// Least and greatest width of a column in digits. Between them it follows the cells of the first
+/// batch.
 const WIDTHS: (usize, usize) = (10, 60);
 
-/// The arrow of the filter covers the end of a header.
-const FILTER_ARROW: usize = 4;
+/// Digits that the button of the filter covers.
+const FILTER_BUTTON: usize = 4;
 
-/// As wide as a date with its time.
 const DATE: &str = "yyyy-mm-dd hh:mm:ss.000";
 
 pub(super) struct Xlsx {
@@ -39,7 +39,6 @@ pub(super) struct Xlsx {
     rows: u32,
 }
 
-/// How cells look.
 struct Formats {
     date: Format,
     seconds: Format,
@@ -47,9 +46,9 @@ struct Formats {
 }
 
 impl Xlsx {
-    pub(super) fn new(columns: Arc<[Column]>, about: About) -> Result<Self, Failure> {
+    pub(super) fn new(columns: Arc<[Column]>, about: About) -> Result<Self, RenderError> {
         let mut book = Workbook::new();
-        // The same rows must give the same bytes, so the file cannot tell when it was made.
+        // The same rows must give the same bytes, so the date of creation is fixed.
         let epoch = ExcelDateTime::from_ymd(2000, 1, 1)?;
         book.set_properties(&DocProperties::new().set_creation_datetime(&epoch));
         let formats = Formats {
@@ -60,8 +59,8 @@ impl Xlsx {
         let sheet = book.add_worksheet_with_constant_memory()?;
         sheet.set_name("report")?;
         sheet.set_freeze_panes(1, 0)?;
-        for (place, column) in (0..).zip(columns.iter()) {
-            sheet.write_string_with_format(0, place, header(column, &about.zone), &formats.bold)?;
+        for (index, column) in (0..).zip(columns.iter()) {
+            sheet.write_string_with_format(0, index, header(column, &about.zone), &formats.bold)?;
         }
         Ok(Self {
             columns,
@@ -72,28 +71,28 @@ impl Xlsx {
         })
     }
 
-    /// Makes each column wide enough for what is known to be in it.
+    /// Sets the widths of all columns by their headers and the first batch.
     fn set_widths(&mut self, first: Option<&Cells<'_>>) -> Result<(), XlsxError> {
         let sheet = self.book.worksheet_from_index(0)?;
-        for (place, column) in self.columns.iter().enumerate() {
-            let header = width(&header(column, &self.about.zone)) + FILTER_ARROW;
+        for (index, column) in self.columns.iter().enumerate() {
+            let header = width(&header(column, &self.about.zone)) + FILTER_BUTTON;
             let cells = match (column.kind, first) {
                 (ColumnType::Time, _) => DATE.len(),
                 (ColumnType::Text, Some(first)) => {
-                    first.texts_of(place).map(width).max().unwrap_or(0)
+                    first.texts_of(index).map(width).max().unwrap_or(0)
                 }
                 _ => 0,
             };
             let digits = header.max(cells + 1).clamp(WIDTHS.0, WIDTHS.1);
             let digits = u32::try_from(digits).expect("at most 60");
-            sheet.set_column_width(place_of(place), digits)?;
+            sheet.set_column_width(index_of(index), digits)?;
         }
         Ok(())
     }
 }
 
 impl Renderer for Xlsx {
-    fn rows(&mut self, batch: &RecordBatch, _bytes: &mut Bytes) -> Result<(), Failure> {
+    fn rows(&mut self, batch: &RecordBatch, _bytes: &mut Bytes) -> Result<(), RenderError> {
         let cells = Cells::of(batch, &self.columns);
         if self.rows == 0 {
             self.set_widths(Some(&cells))?;
@@ -106,11 +105,11 @@ impl Renderer for Xlsx {
                     rows_max: ROWS_MAX.into(),
                 }));
             }
-            for (place, cell) in (0..).zip(cells.row(number)) {
+            for (index, cell) in (0..).zip(cells.row(number)) {
                 write_cell(
                     sheet,
                     self.rows,
-                    place,
+                    index,
                     cell,
                     &self.about.zone,
                     &self.formats,
@@ -120,11 +119,11 @@ impl Renderer for Xlsx {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, bytes: &mut Bytes) -> Result<(), Failure> {
+    fn finish(mut self: Box<Self>, bytes: &mut Bytes) -> Result<(), RenderError> {
         if self.rows == 0 {
             self.set_widths(None)?;
         }
-        let last = place_of(self.columns.len().saturating_sub(1));
+        let last = index_of(self.columns.len().saturating_sub(1));
         let sheet = self.book.worksheet_from_index(0)?;
         sheet.autofilter(0, 0, self.rows, last)?;
         let sheet = self.book.add_worksheet();
@@ -138,7 +137,7 @@ impl Renderer for Xlsx {
     }
 }
 
-/// The name of a column; a time is not known without its zone.
+/// The header of a column; for times with the zone.
 fn header(column: &Column, zone: &Zone) -> String {
     match column.kind {
         ColumnType::Time => format!("{} ({})", column.name, zone.name()),
@@ -149,49 +148,49 @@ fn header(column: &Column, zone: &Zone) -> String {
 fn write_cell(
     sheet: &mut Worksheet,
     row: u32,
-    place: u16,
+    index: u16,
     cell: Cell<'_>,
     zone: &Zone,
     formats: &Formats,
 ) -> Result<(), XlsxError> {
     match cell {
         Cell::Absent => return Ok(()),
-        Cell::Text(value) => sheet.write_string(row, place, value)?,
+        Cell::Text(value) => sheet.write_string(row, index, value)?,
         Cell::Time(at) => {
-            sheet.write_number_with_format(row, place, date_of(at, zone), &formats.date)?
+            sheet.write_number_with_format(row, index, date_of(at, zone), &formats.date)?
         }
-        Cell::Flag(value) => sheet.write_boolean(row, place, value)?,
-        Cell::Count(value) => sheet.write_number(row, place, number_of(value))?,
-        Cell::Number(value) => sheet.write_number(row, place, value)?,
+        Cell::Flag(value) => sheet.write_boolean(row, index, value)?,
+        Cell::Count(value) => sheet.write_number(row, index, number_of(value))?,
+        Cell::Number(value) => sheet.write_number(row, index, value)?,
         Cell::Seconds(millis) => {
             let seconds = number_of(millis) / 1000.0;
-            sheet.write_number_with_format(row, place, seconds, &formats.seconds)?
+            sheet.write_number_with_format(row, index, seconds, &formats.seconds)?
         }
     };
     Ok(())
 }
 
-/// A date of a sheet: days of the zone's clocks since 30 December 1899.
+/// An instant as XLSX stores dates: days since 30 December 1899, by the clocks of the zone.
 fn date_of(at: Timestamp, zone: &Zone) -> f64 {
     const DAYS_TO_1970: i64 = 25_569;
     const DAY_MS: i64 = 86_400_000;
-    // One division, so that the date is the nearest that there is: closer than a microsecond.
+    // One division: the result is the nearest `f64`, within a microsecond.
     number_of(zone.wall_millis(at) + DAYS_TO_1970 * DAY_MS) / number_of(DAY_MS)
 }
 
-/// How many digits a text is wide. Letters of East Asian scripts are two.
+/// The width of a text in digits. Letters of East Asian scripts count two.
 fn width(text: &str) -> usize {
     let widths = text.chars().map(|c| if c < '\u{1100}' { 1 } else { 2 });
     widths.sum()
 }
 
-fn place_of(column: usize) -> u16 {
+fn index_of(column: usize) -> u16 {
     u16::try_from(column).expect("a few columns")
 }
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a sheet knows no other numbers; figures stay far below 2^53"
+    reason = "XLSX has only f64; figures stay far below 2^53"
 )]
 fn number_of(figure: i64) -> f64 {
     figure as f64

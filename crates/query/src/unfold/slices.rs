@@ -1,4 +1,4 @@
-//! [`Slices`]: the same rows in batches that do not become too much when each row becomes several.
+//! [`Slices`]: cuts batches into smaller ones, by a weight of each row.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use datafusion::error::Result;
 
 use super::{Unfold, Unfolder};
 
-/// How much each row of a batch becomes.
+/// The weight of each row of a batch.
 type Weigh = fn(&RecordBatch) -> Result<Vec<usize>>;
 
-/// Slices of what is pushed, each of rows that weigh so much together, or of one row.
+/// The weights of a slice add up to `weight_max` at most, or the slice is one row.
 pub(crate) fn slices(weigh: Weigh, weight_max: usize) -> Unfolder {
     Arc::new(move || {
         Box::new(Slices {
@@ -24,7 +24,7 @@ pub(crate) fn slices(weigh: Weigh, weight_max: usize) -> Unfolder {
 struct Slices {
     weigh: Weigh,
     weight_max: usize,
-    /// What is being sliced, the weights of its rows, and the first row that is not yet given out.
+    /// The batch, the weights of its rows, and the first row that was not returned.
     batch: Option<(RecordBatch, Vec<usize>, usize)>,
 }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_weigh_no_more_than_they_may_and_hold_all_rows() {
+    fn slices_keep_the_bound_and_hold_all_rows() {
         let weights = [1, 2, 3, 100, 1, 5, 0, 0];
         let column: ArrayRef = Arc::new(Int64Array::from(weights.to_vec()));
         let batch = RecordBatch::try_from_iter([("weight", column)]).expect("a batch");

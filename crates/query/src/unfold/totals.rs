@@ -1,6 +1,6 @@
-//! [`Totals`]: rows with a figure of their group beside them.
+//! [`Totals`]: adds a total of its group to each row.
 //!
-//! The engine's window over whole groups holds all rows of all groups in one batch.
+//! The engine's window over whole groups would hold the rows of all groups in one batch.
 
 use std::sync::Arc;
 
@@ -11,17 +11,15 @@ use datafusion::error::Result;
 
 use super::{Unfold, Unfolder};
 
-/// What is made of the figures of a group.
+/// How the figures of a group are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Total {
-    /// Their sum.
     Sum,
-    /// The greatest.
     Max,
 }
 
-/// The same rows, which are sorted by the columns of `keys`, and after them the total of the column
-/// `figure` over those with equal keys. A group is in memory at once.
+/// The input rows must be sorted by the columns `keys`. Each gets the total of the column `figure`
+/// over the rows with equal keys. The rows of one group are in memory at once.
 pub(crate) fn totals(keys: Vec<usize>, figure: usize, total: Total, name: String) -> Unfolder {
     Arc::new(move || {
         Box::new(Totals {
@@ -35,7 +33,7 @@ pub(crate) fn totals(keys: Vec<usize>, figure: usize, total: Total, name: String
     })
 }
 
-/// The columns of rows that have a total of that name.
+/// The schema with the column of the total.
 pub(crate) fn schema_with(schema: &Schema, name: &str) -> SchemaRef {
     let mut fields = schema.fields().to_vec();
     fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
@@ -47,7 +45,7 @@ struct Totals {
     figure: usize,
     total: Total,
     name: String,
-    /// The rows of the last group, to which more may belong.
+    /// The rows of the last group, which may go on in the next batch.
     begun: Option<RecordBatch>,
     ready: Option<RecordBatch>,
 }
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_has_the_total_of_its_group_however_the_rows_are_divided() {
+    fn each_row_has_the_total_of_its_group_with_batches_of_any_size() {
         let rows = [
             (None, Some(1)),
             (None, Some(2)),

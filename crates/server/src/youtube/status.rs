@@ -42,7 +42,7 @@ pub(super) async fn newest_period(
     let Some((day, (start, end))) = found else {
         return Ok(None);
     };
-    let due = app.jobs().settling().due_at(end);
+    let due = app.jobs().day_closing().closes_at(end);
     let rows = made.get(&day).map(|made| made.last_row_count);
     let (state, message) = match rows {
         Some(0) => (

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use showreport_model::bulk::ReportType;
 use showreport_model::report::Format;
 use showreport_model::{OrgId, ReportDay};
-use showreport_query::Edition;
+use showreport_query::CsvVariant;
 
 use super::columns;
 use super::destination::{csv_variant, output_format, write_out};
@@ -39,7 +39,7 @@ pub(super) struct Bulk {
     /// CSV variant: guarded (`'` before texts that a spreadsheet would run as formulas), raw (the
     /// exact texts, for databases), excel (guarded, with a byte-order mark)
     #[arg(long, value_name = "VARIANT", default_value = "guarded", value_parser = csv_variant)]
-    variant: Edition,
+    variant: CsvVariant,
 
     /// Output file. It gets this name only when it is complete [default: stdout]
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use showreport_model::report::Format;
-use showreport_query::{Edition, Output, Rendered};
+use showreport_query::{CsvVariant, Output, Rendered};
 
 use super::file::{AtomicFile, stdout_sink};
 use super::output::{Usage, counted};
@@ -76,7 +76,7 @@ pub(super) fn ensure_not_on_terminal(out: Option<&Path>, format: Format) -> Resu
 /// Calls `write` with the file or stdout, and prints the size of the file to stderr.
 pub(super) async fn write_out<F>(
     out: Option<&Path>,
-    edition: Edition,
+    edition: CsvVariant,
     write: impl FnOnce(Output) -> F,
 ) -> anyhow::Result<()>
 where
@@ -102,8 +102,8 @@ where
 }
 
 /// Parses the variant of a CSV file.
-pub(super) fn csv_variant(text: &str) -> Result<Edition, String> {
-    Edition::from_name(text).ok_or_else(|| format!("must be one of {}", Edition::names()))
+pub(super) fn csv_variant(text: &str) -> Result<CsvVariant, String> {
+    CsvVariant::from_name(text).ok_or_else(|| format!("must be one of {}", CsvVariant::names()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use showreport_model::buckets::Granularity;
 use showreport_model::report::{Dimension, Format, GroupBy, ReportOrder};
 use showreport_model::time::Moment;
 use showreport_model::{EventId, OrgId, Timestamp, Window, Zone};
-use showreport_query::{Edition, Output, Rendered};
+use showreport_query::{CsvVariant, Output, Rendered};
 
 use super::columns;
 use super::destination::{csv_variant, ensure_not_on_terminal, output_format, write_out};
@@ -65,7 +65,7 @@ pub(super) struct Report {
     /// CSV variant: guarded (`'` before texts that a spreadsheet would run as formulas), raw (the
     /// exact texts, for databases), excel (guarded, with a byte-order mark)
     #[arg(long, value_name = "VARIANT", default_value = "guarded", value_parser = csv_variant)]
-    variant: Edition,
+    variant: CsvVariant,
 
     /// Output file. It gets this name only when it is complete [default: stdout]
     #[arg(long, value_name = "FILE")]

@@ -1,4 +1,5 @@
-//! The second sheet of a spreadsheet: what the first one shows, for people who have nothing but the file.
+//! The second sheet: event, order, zone and the meanings of the columns, since people may have only
+//! the file.
 
 use rust_xlsxwriter::{Format, Worksheet, XlsxError};
 use showreport_model::column::Column;
@@ -7,15 +8,15 @@ use showreport_model::{Timestamp, Zone};
 
 use super::{Formats, date_of, header, number_of};
 
-/// What a report is about.
+/// The contents of the sheet.
 pub(crate) struct About {
     order: ReportOrder,
     event: Event,
     pub(super) zone: Zone,
 }
 
-/// A cell beside its label.
-enum Said<'a> {
+/// The value beside a label.
+enum Value<'a> {
     Text(&'a str),
     Time(Timestamp),
     Number(i64),
@@ -30,7 +31,6 @@ impl About {
         }
     }
 
-    /// Fills the sheet.
     pub(super) fn write(
         &self,
         sheet: &mut Worksheet,
@@ -46,14 +46,14 @@ impl About {
         let date = formats.date.clone().merge(&left);
         let by = self.grouping();
         let dimension = self.order.dimension.name().replace('_', "-");
-        for (label, said) in self.lines(&dimension, &by, rows) {
+        for (label, value) in self.lines(&dimension, &by, rows) {
             sheet.write_string_with_format(row, 0, label, &formats.bold)?;
-            match said {
-                Said::Text(text) => sheet.write_string(row, 1, text)?,
-                Said::Number(number) => {
+            match value {
+                Value::Text(text) => sheet.write_string(row, 1, text)?,
+                Value::Number(number) => {
                     sheet.write_number_with_format(row, 1, number_of(number), &left)?
                 }
-                Said::Time(at) => {
+                Value::Time(at) => {
                     sheet.write_number_with_format(row, 1, date_of(at, &self.zone), &date)?
                 }
             };
@@ -80,26 +80,26 @@ impl About {
         dimension: &'a str,
         by: &'a str,
         rows: u32,
-    ) -> Vec<(&'static str, Said<'a>)> {
+    ) -> Vec<(&'static str, Value<'a>)> {
         let Self { order, event, zone } = self;
-        let mut lines = vec![("event", Said::Text(event.id.as_str()))];
+        let mut lines = vec![("event", Value::Text(event.id.as_str()))];
         if let Some(title) = &event.title {
-            lines.push(("title", Said::Text(title)));
+            lines.push(("title", Value::Text(title)));
         }
-        lines.push(("dimension", Said::Text(dimension)));
+        lines.push(("dimension", Value::Text(dimension)));
         lines.push((
             "grouped by",
-            Said::Text(if by.is_empty() { "nothing" } else { by }),
+            Value::Text(if by.is_empty() { "nothing" } else { by }),
         ));
         if order.group_by.contains(&GroupBy::WatchTimestamp) {
             let width = i64::from(order.granularity.seconds());
-            lines.push(("seconds in a bucket", Said::Number(width)));
+            lines.push(("seconds in a bucket", Value::Number(width)));
         }
-        let bound = |bound: Option<Timestamp>| bound.map_or(Said::Text("no bound"), Said::Time);
+        let bound = |bound: Option<Timestamp>| bound.map_or(Value::Text("no bound"), Value::Time);
         lines.push(("filter: from, included", bound(order.window.start)));
         lines.push(("filter: until, left out", bound(order.window.end)));
-        lines.push(("time zone of all dates", Said::Text(zone.name())));
-        lines.push(("rows", Said::Number(rows.into())));
+        lines.push(("time zone of all dates", Value::Text(zone.name())));
+        lines.push(("rows", Value::Number(rows.into())));
         lines
     }
 }

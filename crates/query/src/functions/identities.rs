@@ -1,4 +1,4 @@
-//! Who is meant: viewers, senders and voters, told apart by kind and id.
+//! Identities: what views, messages and votes are counted under.
 
 use std::sync::Arc;
 
@@ -13,28 +13,26 @@ use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{Expr, ScalarUDF, Volatility, create_udf, lit};
 use sha2::{Digest, Sha256};
 
-/// As whom a view speaks.
+/// The identities that a view is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Voice {
-    /// As its viewer: the customer, else the device, else the playback.
+pub(crate) enum Identity {
+    /// The customer, else the device, else the playback.
     Viewer = 0,
-    /// As its device, if that is known.
+    /// The device, if known.
     Device = 1,
 }
 
-impl Voice {
-    /// The voice as an expression.
+impl Identity {
     pub(crate) fn literal(self) -> Expr {
         lit(self as i8)
     }
 }
 
-/// A person, a device or a playback: its kind as a letter, then its id. Kinds
-/// never collide, since the letter comes first.
-type Name<'a> = (char, &'a str);
+/// A letter for the kind of id, then the id. The letter keeps equal ids of different kinds apart.
+type Key<'a> = (char, &'a str);
 
-/// A customer, else a device; nothing for nobody.
-fn person<'a>(customer: Option<&'a str>, device: Option<&'a str>) -> Option<Name<'a>> {
+/// The customer, else the device.
+fn person<'a>(customer: Option<&'a str>, device: Option<&'a str>) -> Option<Key<'a>> {
     customer
         .map(|customer| ('c', customer))
         .or(device.map(|device| ('d', device)))
@@ -44,14 +42,14 @@ fn text(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }
 
-fn append(builder: &mut StringBuilder, (kind, value): Name<'_>) {
+fn append(builder: &mut StringBuilder, (kind, value): Key<'_>) {
     use std::fmt::Write;
     let wrote = builder.write_char(kind).and(builder.write_str(value));
     wrote.expect("writing to memory cannot fail");
     builder.append_value("");
 }
 
-/// `person(customer_id, device_id)`: who sent a message or cast a vote.
+/// `person(customer_id, device_id)`: the identity of a sender or voter: customer, else device.
 pub(crate) fn person_of() -> ScalarUDF {
     let person_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let (customers, devices) = (
@@ -76,71 +74,74 @@ pub(crate) fn person_of() -> ScalarUDF {
     )
 }
 
-/// `voices(playback_id, customer_id, device_id)`: the names as which a view is counted.
+/// `identities(playback_id, customer_id, device_id)`: the identities that a view is counted under.
 ///
-/// A name is only ever compared with others, never shown, so it is a byte that says which voice
-/// it is, and the first 120 bits of a SHA-256: short, of one width, and no two are the same by
-/// accident or by design.
-pub(crate) fn voices() -> ScalarUDF {
-    let voices = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+/// They are compared, never shown. Each is a byte with the [`Identity`], then the first 120 bits of
+/// a SHA-256: short, of one width, and without collisions, also between ids that are chosen to
+/// collide.
+pub(crate) fn identities() -> ScalarUDF {
+    let identities = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let [playbacks, customers, devices] =
             [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
-        let mut spoken = Spoken::default();
+        let mut hashes = Hashes::default();
         let lengths: Vec<usize> = (0..playbacks.len())
             .map(|row| {
                 let device = text(devices, row);
                 let person = person(text(customers, row), device);
-                spoken.say(Voice::Viewer, person.unwrap_or(('p', playbacks.value(row))));
+                hashes.push(
+                    Identity::Viewer,
+                    person.unwrap_or(('p', playbacks.value(row))),
+                );
                 if let Some(device) = device {
-                    spoken.say(Voice::Device, ('d', device));
+                    hashes.push(Identity::Device, ('d', device));
                 }
                 1 + usize::from(device.is_some())
             })
             .collect();
         let offsets = OffsetBuffer::from_lengths(lengths);
-        let lists = ListArray::try_new(name_item(), offsets, spoken.finish()?, None)?;
+        let lists = ListArray::try_new(hash_item(), offsets, hashes.finish()?, None)?;
         Ok(Arc::new(lists))
     };
     create_udf(
-        "voices",
+        "identities",
         vec![DataType::Utf8; 3],
-        DataType::List(name_item()),
+        DataType::List(hash_item()),
         Volatility::Immutable,
-        Arc::new(make_scalar_function(voices, vec![])),
+        Arc::new(make_scalar_function(identities, vec![])),
     )
 }
 
-/// `voice(name)`: which of the voices a name is of.
-pub(crate) fn voice_of() -> ScalarUDF {
-    let voice_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
-        let names = arguments[0].as_fixed_size_binary();
-        let voices = names
+/// `identity(hash)`: the [`Identity`] of an entry of `identities`.
+pub(crate) fn identity_of() -> ScalarUDF {
+    let identity_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let hashes = arguments[0].as_fixed_size_binary();
+        let identities = hashes
             .iter()
-            .map(|name| name.map(|name| name[0].cast_signed()));
-        Ok(Arc::new(voices.collect::<Int8Array>()))
+            .map(|hash| hash.map(|hash| hash[0].cast_signed()));
+        Ok(Arc::new(identities.collect::<Int8Array>()))
     };
     create_udf(
-        "voice",
-        vec![DataType::FixedSizeBinary(NAME_BYTES)],
+        "identity",
+        vec![DataType::FixedSizeBinary(HASH_BYTES)],
         DataType::Int8,
         Volatility::Immutable,
-        Arc::new(make_scalar_function(voice_of, vec![])),
+        Arc::new(make_scalar_function(identity_of, vec![])),
     )
 }
 
-const NAME_BYTES: i32 = 16;
+/// One byte for the identity, fifteen of the hash.
+const HASH_BYTES: i32 = 16;
 
-fn name_item() -> Arc<Field> {
-    let name = DataType::FixedSizeBinary(NAME_BYTES);
-    Arc::new(Field::new("item", name, true))
+fn hash_item() -> Arc<Field> {
+    let hash = DataType::FixedSizeBinary(HASH_BYTES);
+    Arc::new(Field::new("item", hash, true))
 }
 
-/// Names one after another.
 #[derive(Default)]
-struct Spoken(Vec<u8>);
+struct Hashes(Vec<u8>);
 
-impl Spoken {
-    fn say(&mut self, voice: Voice, (kind, id): Name<'_>) {
+impl Hashes {
+    fn push(&mut self, identity: Identity, (kind, id): Key<'_>) {
         let kind = u8::try_from(kind).expect("kinds are letters");
         let digest = Sha256::new()
             .chain_update([kind])
@@ -148,13 +149,13 @@ impl Spoken {
             .finalize();
         let digest = digest
             .into_iter()
-            .take(NAME_BYTES.unsigned_abs() as usize - 1);
-        self.0.push(voice as u8);
+            .take(HASH_BYTES.unsigned_abs() as usize - 1);
+        self.0.push(identity as u8);
         self.0.extend(digest);
     }
 
     fn finish(self) -> Result<ArrayRef> {
-        let names = FixedSizeBinaryArray::try_new(NAME_BYTES, Buffer::from(self.0), None)?;
-        Ok(Arc::new(names))
+        let hashes = FixedSizeBinaryArray::try_new(HASH_BYTES, Buffer::from(self.0), None)?;
+        Ok(Arc::new(hashes))
     }
 }

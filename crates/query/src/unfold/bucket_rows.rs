@@ -1,4 +1,4 @@
-//! [`Follow`]: from where curves change to what they are in each bucket.
+//! [`BucketRows`]: from the changes of curves to a row for each bucket.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::embedded::BATCH_ROWS;
 use crate::error::TooManyRows;
 use crate::functions::curves::{DEVICES, VIEWERS, VIEWS};
 
-/// The curves, in the order of [`Levels`].
+/// In the order of [`BucketRows::levels`].
 const CURVES: [i8; 3] = [VIEWS, VIEWERS, DEVICES];
 
-/// The figures of a bucket, in the order of their columns.
+/// The columns of figures, in their order.
 const FIGURES: [&str; 5] = [
     "views",
     "viewers",
@@ -29,7 +29,7 @@ const FIGURES: [&str; 5] = [
     "attended_seconds",
 ];
 
-/// What the rows that are made have: the attributes, the bucket and its figures.
+/// The output columns: the attributes, the start of the bucket and its figures.
 pub(crate) fn schema_of(attributes: &[&str]) -> SchemaRef {
     let attributes = attributes.iter();
     let mut fields: Vec<Field> = attributes
@@ -40,19 +40,21 @@ pub(crate) fn schema_of(attributes: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Rows of [`schema_of`], at most so many, made of rows that are sorted by these attributes, as text,
-/// and `index`: the attributes, then `index`, `curves`, `millis`, `filled` and `present`.
-pub(crate) fn follow(attributes: &[&str], buckets: Buckets, rows_max: u64) -> Unfolder {
+/// Computes rows of [`schema_of`], at most `rows_max`.
+///
+/// The input columns are the attributes, as text, then `index`, `curves`, `millis`, `filled` and
+/// `present`. The rows are sorted by attributes and `index`.
+pub(crate) fn bucket_rows(attributes: &[&str], buckets: Buckets, rows_max: u64) -> Unfolder {
     let (schema, attributes) = (schema_of(attributes), attributes.len());
     Arc::new(move || {
-        Box::new(Follow {
+        Box::new(BucketRows {
             buckets: buckets.clone(),
             batch: None,
             group: None,
             levels: [Level::default(); 3],
-            at: 0,
-            until: 0,
-            made: Made::new(Arc::clone(&schema), attributes),
+            bucket: 0,
+            next_change: 0,
+            output: OutputBatch::new(Arc::clone(&schema), attributes),
             rows_left: rows_max,
             rows_max,
             ended: false,
@@ -60,24 +62,24 @@ pub(crate) fn follow(attributes: &[&str], buckets: Buckets, rows_max: u64) -> Un
     })
 }
 
-struct Follow {
+struct BucketRows {
     buckets: Buckets,
-    /// What is being read, and the first row that is not yet.
+    /// The input batch, and the first row that was not read.
     batch: Option<(RecordBatch, usize)>,
-    /// The attributes of the group that is followed.
+    /// The attributes of the current group.
     group: Option<Vec<Option<String>>>,
     levels: [Level; 3],
     /// The bucket of `levels`.
-    at: i64,
-    /// The bucket before which nothing changes any more.
-    until: i64,
-    made: Made,
+    bucket: i64,
+    /// Before this bucket no curve changes.
+    next_change: i64,
+    output: OutputBatch,
     rows_left: u64,
     rows_max: u64,
     ended: bool,
 }
 
-impl Unfold for Follow {
+impl Unfold for BucketRows {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.batch = Some((batch, 0));
         Ok(())
@@ -85,15 +87,15 @@ impl Unfold for Follow {
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            self.go()?;
-            if self.made.rows == BATCH_ROWS {
-                return self.made.finish().map(Some);
+            self.fill()?;
+            if self.output.rows == BATCH_ROWS {
+                return self.output.finish().map(Some);
             }
             if self.read() {
                 continue;
             }
-            if self.ended && self.made.rows > 0 {
-                return self.made.finish().map(Some);
+            if self.ended && self.output.rows > 0 {
+                return self.output.finish().map(Some);
             }
             return Ok(None);
         }
@@ -105,14 +107,14 @@ impl Unfold for Follow {
     }
 }
 
-impl Follow {
-    /// Makes a row of each bucket up to the next change, or as many as fill a batch.
-    fn go(&mut self) -> Result<()> {
-        while self.at < self.until && self.made.rows < BATCH_ROWS {
+impl BucketRows {
+    /// Adds a row for each bucket before the next change, until the batch is full.
+    fn fill(&mut self) -> Result<()> {
+        while self.bucket < self.next_change && self.output.rows < BATCH_ROWS {
             if self.levels[0].sets() == 0 {
-                // There is no viewer before the next change.
+                // No viewer before the next change: these buckets have no rows.
                 self.levels.iter_mut().for_each(Level::step);
-                self.at = self.until;
+                self.bucket = self.next_change;
                 return Ok(());
             }
             let rows_left = self.rows_left.checked_sub(1);
@@ -120,8 +122,8 @@ impl Follow {
                 let rows_max = self.rows_max;
                 DataFusionError::External(Box::new(TooManyRows { rows_max }))
             })?;
-            let start = self.buckets.start(self.at);
-            let width = self.buckets.start(self.at + 1) - start;
+            let start = self.buckets.start(self.bucket);
+            let width = self.buckets.start(self.bucket + 1) - start;
             let [views, viewers, devices] = self.levels;
             let figures = [
                 views.sets(),
@@ -131,14 +133,15 @@ impl Follow {
                 viewers.millis(width),
             ];
             let group = self.group.as_deref().unwrap_or_default();
-            self.made.add(group, start, figures);
+            self.output.add(group, start, figures);
             self.levels.iter_mut().for_each(Level::step);
-            self.at += 1;
+            self.bucket += 1;
         }
         Ok(())
     }
 
-    /// Takes in the next change, or learns in which bucket it is; false where none is there.
+    /// Applies the next change if it is in the current bucket; otherwise sets `next_change`. False
+    /// at the end of the input batch.
     fn read(&mut self) -> bool {
         let Some((batch, row)) = &mut self.batch else {
             return false;
@@ -147,25 +150,25 @@ impl Follow {
             self.batch = None;
             return false;
         }
-        let attributes = self.made.attributes;
+        let attributes = self.output.attributes;
         let number = |column: usize| {
             let numbers = batch.column(attributes + column);
             numbers.as_primitive::<Int64Type>().value(*row)
         };
         let index = number(0);
         let texts = || (0..attributes).map(|column| text(batch.column(column), *row));
-        let goes_on = self.group.as_ref().is_some_and(|group| {
-            let known = group.iter().map(Option::as_deref);
-            known.eq(texts())
+        let is_same_group = self.group.as_ref().is_some_and(|group| {
+            let attributes = group.iter().map(Option::as_deref);
+            attributes.eq(texts())
         });
-        if !goes_on {
-            // Whatever a group begins it ends, so nothing of the last one is left.
+        if !is_same_group {
+            // Every span of the last group has ended, so its levels are zero.
             self.group = Some(texts().map(|text| text.map(str::to_owned)).collect());
             self.levels = [Level::default(); 3];
-            (self.at, self.until) = (index, index);
+            (self.bucket, self.next_change) = (index, index);
         }
-        if index > self.at {
-            self.until = index;
+        if index > self.bucket {
+            self.next_change = index;
             return true;
         }
         let change = Change {
@@ -190,8 +193,8 @@ fn text(column: &ArrayRef, row: usize) -> Option<&str> {
     texts.is_valid(row).then(|| texts.value(row))
 }
 
-/// Rows that are made, column by column.
-struct Made {
+/// The output batch, column by column.
+struct OutputBatch {
     schema: SchemaRef,
     attributes: usize,
     texts: Vec<StringBuilder>,
@@ -200,7 +203,7 @@ struct Made {
     rows: usize,
 }
 
-impl Made {
+impl OutputBatch {
     fn new(schema: SchemaRef, attributes: usize) -> Self {
         Self {
             schema,

@@ -1,7 +1,7 @@
-//! Which events a day has facts of, and which days an event reaches.
+//! Which events have facts on a day, and which times are dirty when facts of events have changed.
 //!
-//! Both may name too many, never too few: a file that is made again and says
-//! the same is no new report.
+//! Both may return too much, never too little: a bulk report that is made again from the same facts
+//! has the same bytes and is not published.
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
@@ -17,32 +17,30 @@ use super::chat_histories::was_sent;
 use crate::error::Error;
 use crate::facts::Facts;
 
-/// From when until when, both included.
+/// First and last instant, both included.
 pub type Interval = (Timestamp, Timestamp);
 
-/// The times that things of an event reach, of those that were touched.
+/// The times of all facts of the views, messages and polls that have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reach {
-    /// Of its views.
-    pub watched: Vec<Interval>,
-    /// Of its messages.
-    pub said: Vec<Interval>,
-    /// Of the votes in its polls.
-    pub voted: Vec<Interval>,
+pub struct DirtyTimes {
+    pub views: Vec<Interval>,
+    pub messages: Vec<Interval>,
+    /// Of the votes in changed polls.
+    pub votes: Vec<Interval>,
 }
 
-impl Reach {
-    /// The times of which a type of report speaks.
+impl DirtyTimes {
+    /// The times that decide the days of a report type.
     pub fn of(&self, report_type: ReportType) -> &[Interval] {
         match table_of(report_type) {
-            Table::Spans => &self.watched,
-            Table::Chat => &self.said,
-            Table::Polls | Table::Votes => &self.voted,
+            Table::Spans => &self.views,
+            Table::Chat => &self.messages,
+            Table::Polls | Table::Votes => &self.votes,
         }
     }
 }
 
-/// The table whose facts have the time that a type of report goes by.
+/// The table whose times decide the day of a fact in a report type.
 pub(crate) const fn table_of(report_type: ReportType) -> Table {
     match report_type {
         ReportType::WatchTime | ReportType::Customers => Table::Spans,
@@ -51,18 +49,17 @@ pub(crate) const fn table_of(report_type: ReportType) -> Table {
     }
 }
 
-/// The columns of a table by which a fact begins and ends.
+/// The first and the last millisecond of a fact.
 fn times(table: Table) -> (Expr, Expr) {
     let millis = |name: &str| cast(col(name), DataType::Int64);
     match table {
-        // The last millisecond inside.
         Table::Spans => (millis("from_time"), millis("to_time") - lit(1_i64)),
         Table::Chat => (millis("sent_at"), millis("sent_at")),
         Table::Polls | Table::Votes => (millis("voted_at"), millis("voted_at")),
     }
 }
 
-/// Whether a row has a time: of messages, all have but deletions by id alone.
+/// Whether a row has a time. Only deletions of messages by id alone have none.
 fn has_time(table: Table) -> Expr {
     match table {
         Table::Chat => was_sent(),
@@ -102,16 +99,17 @@ pub(crate) async fn events_within(
     Ok(ids)
 }
 
-/// The times that are reached by what has a fact at or after `earliest`.
-pub(crate) async fn reach(facts: &Facts, earliest: Timestamp) -> Result<Reach, Error> {
-    Ok(Reach {
-        watched: intervals(facts, Table::Spans, "playback_id", earliest).await?,
-        said: intervals(facts, Table::Chat, "message_id", earliest).await?,
-        voted: intervals(facts, Table::Votes, "poll_id", earliest).await?,
+/// The times of views, messages and polls that have a fact at or after `earliest`.
+pub(crate) async fn dirty_times(facts: &Facts, earliest: Timestamp) -> Result<DirtyTimes, Error> {
+    Ok(DirtyTimes {
+        views: intervals(facts, Table::Spans, "playback_id", earliest).await?,
+        messages: intervals(facts, Table::Chat, "message_id", earliest).await?,
+        votes: intervals(facts, Table::Votes, "poll_id", earliest).await?,
     })
 }
 
-/// From the first fact to the last of each thing, things of the same UTC days together.
+/// From the first to the last fact of each view, message or poll; intervals of the same UTC days
+/// are merged.
 async fn intervals(
     facts: &Facts,
     table: Table,
@@ -120,30 +118,35 @@ async fn intervals(
 ) -> Result<Vec<Interval>, Error> {
     let (from, to) = times(table);
     let keys = facts.key_columns(&[id]);
+    let group_keys = match table {
+        // A poll has many votes.
+        Table::Polls | Table::Votes => keys.clone(),
+        Table::Spans | Table::Chat => facts.unique_keys(id),
+    };
     let ends = [from.alias("from"), to.alias("to")];
-    let things = facts
+    let intervals = facts
         .frame(table)
         .await?
         .filter(has_time(table))?
-        .select(keys.iter().cloned().chain(ends).collect::<Vec<_>>())?
+        .select(keys.into_iter().chain(ends).collect::<Vec<_>>())?
         .aggregate(
-            keys,
+            group_keys,
             vec![
                 min(col("from")).alias("first"),
                 max(col("to")).alias("last"),
             ],
         )?
         .filter(col("last").gt_eq(lit(earliest.as_millis())))?;
-    read(of_same_days(things)?).await
+    read(merged_by_days(intervals)?).await
 }
 
-fn of_same_days(things: DataFrame) -> Result<DataFrame, Error> {
+fn merged_by_days(intervals: DataFrame) -> Result<DataFrame, Error> {
     let day = |name: &str| col(name) / lit(MILLIS_PER_DAY);
     let days = vec![
         day("first").alias("first_day"),
         day("last").alias("last_day"),
     ];
-    Ok(things
+    Ok(intervals
         .aggregate(
             days,
             vec![
