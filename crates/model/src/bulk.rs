@@ -309,7 +309,7 @@ impl DayClosing {
 /// A report job covers this many days before its creation.
 pub const DAYS_BEFORE: i32 = 30;
 
-/// A day of a report job whose report is to be made, as the queue stores it.
+/// A day of a report job that needs a new report, as the queue stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirtyDay {
     /// Stored as `order`, the name in earlier versions.

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::functions::among::among;
 use crate::single_pass::high_cardinality;
 
-/// The events of an organisation whose facts are read.
+/// The events of an organisation to read the facts of.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
     Event(EventId),
@@ -51,7 +51,7 @@ pub(crate) struct Facts {
     pub(crate) wide_context: SessionContext,
     /// For messages.
     pub(crate) chat_context: SessionContext,
-    /// For frames whose rows must keep their order; one partition.
+    /// For rows that must keep their order; one partition.
     pub(crate) serial_context: SessionContext,
     pub(crate) lake: Lake,
     /// The damaged files that the query has found.

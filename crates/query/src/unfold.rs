@@ -1,4 +1,4 @@
-//! Frames whose rows are computed from the rows of another frame while they are read.
+//! Frames with rows that are computed from another frame while they are read.
 //!
 //! One row may become very many. The engine's own operators would hold all of them in memory.
 

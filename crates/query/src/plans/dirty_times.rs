@@ -40,7 +40,7 @@ impl DirtyTimes {
     }
 }
 
-/// The table whose times decide the day of a fact in a report type.
+/// The table with the times that decide the day of a fact in a report type.
 pub(crate) const fn table_of(report_type: ReportType) -> Table {
     match report_type {
         ReportType::WatchTime | ReportType::Customers => Table::Spans,

@@ -43,7 +43,7 @@ impl ReportRows {
         })
     }
 
-    /// The columns of a frame whose rows are in that order already, in one partition.
+    /// The columns of a frame that is sorted in that order already, in one partition.
     pub(crate) fn sorted(frame: DataFrame, columns: Vec<Column>) -> Result<Self> {
         Ok(Self {
             frame: frame.select(columns.iter().map(typed).collect::<Vec<_>>())?,

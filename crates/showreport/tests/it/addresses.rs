@@ -1,4 +1,4 @@
-//! What an address may hold: parameters that a path has, and characters in either form.
+//! Parameters of URLs, and percent-encoding of paths.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -8,9 +8,9 @@ use showreport_model::EventId;
 use crate::harness::bulk::{job_with_reports, refused, wrong_fields};
 use crate::harness::reports::{link, list};
 use crate::harness::show::watches;
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
-/// Every operation of our own API and of Google's paths, with something in place of each parameter.
+/// Every operation of our own API and of Google's paths, with a value for each parameter.
 async fn operations(show: &Show) -> Vec<(Method, String)> {
     let description = show.app.get(&show.org, "/openapi.json").await.ok();
     let mut found = Vec::new();
@@ -29,7 +29,7 @@ async fn operations(show: &Show) -> Vec<(Method, String)> {
     found
 }
 
-async fn send(show: &Show, method: &Method, address: &str, is_signed: bool) -> Answer {
+async fn send(show: &Show, method: &Method, address: &str, is_signed: bool) -> Response {
     let mut request = Request::builder().method(method).uri(address);
     if is_signed {
         request = request.header("authorization", format!("Bearer {}", show.org.token));
@@ -46,24 +46,24 @@ async fn a_parameter_that_a_path_does_not_have_is_refused_and_named() {
     for (method, path) in operations {
         let address = format!("{path}?start_time=2026-11-22&page_sise=1&start_time=x");
         assert_eq!(send(&show, &method, &address, false).await.status, 401);
-        let answer = send(&show, &method, &address, true).await;
+        let response = send(&show, &method, &address, true).await;
         if method == Method::HEAD {
-            assert_eq!(answer.status, 400, "HEAD {path}");
+            assert_eq!(response.status, 400, "HEAD {path}");
             continue;
         }
         let fields = if path.starts_with("/v1/") {
-            refused(&answer, 400, "INVALID_ARGUMENT");
-            wrong_fields(&answer)
+            refused(&response, 400, "INVALID_ARGUMENT");
+            wrong_fields(&response)
         } else {
-            answer.refused(400);
-            answer.bad_fields()
+            response.refused(400);
+            response.bad_fields()
         };
         assert_eq!(fields, ["start_time", "page_sise"], "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn other_paths_pass_over_what_they_do_not_have() {
+async fn other_paths_ignore_unknown_parameters() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     let condition = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME"});
@@ -71,19 +71,19 @@ async fn other_paths_pass_over_what_they_do_not_have() {
     let link = link(&made[0].report);
     let viewers = "/bv/cms/v1/lives/keynote/metrics/viewers";
     for address in [viewers, link, "/healthz", "/openapi.json"] {
-        let answer = show
+        let response = show
             .app
             .get(&show.org, &format!("{address}?utm_source=x"))
             .await;
-        assert_eq!(answer.status, 200, "{address}");
+        assert_eq!(response.status, 200, "{address}");
     }
     let collect = "/collect?utm_source=x";
-    let answer = show.app.post(&show.org, collect, &json!([])).await;
-    assert_eq!(answer.status, 202);
+    let response = show.app.post(&show.org, collect, &json!([])).await;
+    assert_eq!(response.status, 202);
 }
 
 #[tokio::test]
-async fn googles_parameters_are_written_in_either_way() {
+async fn google_parameters_may_be_camel_case_or_snake_case() {
     let (show, job) = job_with_reports().await;
     let reports = format!("/v1/jobs/{job}/reports");
     for parameter in ["pageSize=1", "page_size=1"] {
@@ -98,7 +98,7 @@ async fn googles_parameters_are_written_in_either_way() {
 }
 
 #[tokio::test]
-async fn a_path_is_the_same_with_its_characters_encoded() {
+async fn a_path_may_be_percent_encoded() {
     let show = Show::new().await;
     let id = EventId::new("a:b/ü%41").expect("an id");
     let mut record = watches("ada", "tab", "10:00..10:01");
@@ -112,15 +112,15 @@ async fn a_path_is_the_same_with_its_characters_encoded() {
         .ok();
     let body = json!({"reports": [{"id": created["reports"][0]["id"]}]});
     let plain = "/bv/analytics/v1/events/reports:batch-get";
-    let reports = |answer: Value| answer["reports"][0]["id"].clone();
+    let reports = |response: Value| response["reports"][0]["id"].clone();
     let expected = reports(show.app.post(&show.org, plain, &body).await.ok());
     for path in [
         "/bv/analytics/v1/events/reports%3Abatch-get",
         "/bv/analytics/v1/events/reports%3abatch%2Dget",
         "/%62v/analytics/v1/event%73/reports:batch-get",
     ] {
-        let answer = show.app.post(&show.org, path, &body).await;
-        assert_eq!(reports(answer.ok()), expected, "{path}");
+        let response = show.app.post(&show.org, path, &body).await;
+        assert_eq!(reports(response.ok()), expected, "{path}");
     }
     for path in [
         "/api/v1/events/a:b%2F%C3%BC%2541",
@@ -129,7 +129,7 @@ async fn a_path_is_the_same_with_its_characters_encoded() {
         let event = show.app.get(&show.org, path).await.ok();
         assert_eq!(event["id"], id.as_str(), "{path}");
     }
-    // A slash that is encoded is a part of a name, and an encoded percent sign is one.
+    // An encoded slash or percent sign is a part of a name.
     for path in [
         "/api%2Fv1/events",
         "/api/v1/events/a:b/%C3%BC%2541",
@@ -137,6 +137,6 @@ async fn a_path_is_the_same_with_its_characters_encoded() {
     ] {
         assert_eq!(show.app.get(&show.org, path).await.status, 404, "{path}");
     }
-    let answer = show.app.get(&show.org, "/%76%31/jobs/x").await;
-    refused(&answer, 404, "NOT_FOUND");
+    let response = show.app.get(&show.org, "/%76%31/jobs/x").await;
+    refused(&response, 404, "NOT_FOUND");
 }

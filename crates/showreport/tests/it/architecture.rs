@@ -1,4 +1,4 @@
-//! The shape of the code: what may know what.
+//! The architecture of the code: which crate and module may use which.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// What cargo knows of the workspace.
+/// The output of `cargo metadata`.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -64,7 +64,8 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// The crates of the workspace, by the last part of their names, with what they depend on outside tests.
+/// The crates of the workspace, by the last part of their names, with what they depend on outside
+/// tests.
 fn crates() -> BTreeMap<String, Vec<String>> {
     let metadata = metadata();
     let name = |value: &Value| {
@@ -94,7 +95,7 @@ fn place(name: &str) -> Option<usize> {
 #[test]
 fn a_crate_uses_only_crates_to_its_left() {
     for (user, used) in crates() {
-        // Whoever stands beside the line is used by nobody, and may look at all of it.
+        // No crate uses these, and they may use all others.
         if user == "fuzz" {
             continue;
         }
@@ -157,7 +158,7 @@ fn a_module_uses_only_modules_above_it() {
             for file in files_of(&source, module) {
                 let text = std::fs::read_to_string(&file).expect("a source file");
                 let used = used_modules(&text, &modules);
-                // What serves tests only stands where it likes.
+                // Modules for tests may stand anywhere.
                 for used in used.into_iter().filter(|used| used != "testing") {
                     if modules.iter().position(|it| *it == used) > Some(place) {
                         broken.push(format!(
@@ -206,7 +207,7 @@ fn files_of(source: &Path, module: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The modules named after `crate::`, alone or in a list; what the root re-exports counts for nothing.
+/// The modules named after `crate::`, alone or in a list; re-exports of the root are left out.
 fn used_modules(text: &str, modules: &[String]) -> Vec<String> {
     let mut used = Vec::new();
     for (at, _) in text.match_indices("crate::") {
@@ -268,7 +269,7 @@ fn every_crate_takes_the_lints_of_the_workspace_which_forbid_unsafe_code() {
 }
 
 #[test]
-fn the_reader_of_sources_sees_what_is_used() {
+fn the_reader_of_sources_finds_used_modules() {
     let modules = ["config", "error", "meta"].map(str::to_owned);
     let text = "use crate::{Config, error::{self, Error}, meta};\nfn f() { crate::config::load() }";
     assert_eq!(used_modules(text, &modules), ["error", "meta", "config"]);

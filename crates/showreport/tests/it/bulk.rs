@@ -1,4 +1,4 @@
-//! Bulk reports, told as stories: what they say, and how late records change them.
+//! Stories of bulk reports: their rows, and how late records change them.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn every_type_has_its_columns_and_rows() {
 }
 
 #[tokio::test]
-async fn things_of_one_name_in_two_events_are_two_things() {
+async fn equal_ids_in_two_events_are_counted_apart() {
     let show = Show::new().await;
     let both = |record: Value| {
         ["a", "b"].map(|event| {
@@ -113,7 +113,7 @@ async fn a_new_job_has_the_thirty_days_before_and_days_without_data_have_a_heade
     let mut reports = show.app.bulk_reports(&show.org, &job, "").await;
     assert_eq!(reports.len(), 30);
     let made = reports.clone();
-    // Two workers make them, so they come in nearly any order.
+    // Two workers make them, so their order may differ.
     reports.sort_by_key(|report| std::cmp::Reverse(report["startTime"].to_string()));
     assert_eq!(reports[0]["startTime"], "2026-11-24T00:00:00Z");
     assert_eq!(reports[0]["endTime"], "2026-11-25T00:00:00Z");
@@ -125,13 +125,13 @@ async fn a_new_job_has_the_thirty_days_before_and_days_without_data_have_a_heade
     );
     let status = show.app.get(&show.org, &format!("/v1/jobs/{job}")).await;
     assert_eq!(status.ok()["status"]["state"], "NO_DATA");
-    // Nothing is made twice.
+    // No day is made twice.
     show.app.keep_schedule().await;
     assert_eq!(show.app.bulk_reports(&show.org, &job, "").await, made);
 }
 
 #[tokio::test]
-async fn a_day_is_made_when_it_is_settled() {
+async fn a_report_is_made_when_its_day_closes() {
     let show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.keep_schedule().await;
@@ -157,7 +157,7 @@ async fn a_day_is_made_when_it_is_settled() {
     assert_eq!(status().await, "NO_DATA");
 }
 
-/// Sends records, waits as long as they gather, and gives the reports of the day.
+/// Sends records, waits until late records are processed, and returns the reports of the day.
 async fn restated(show: &Show, job: &str, records: Vec<Value>) -> Vec<Value> {
     show.send(records).await;
     show.app.clock.advance_hours(1);
@@ -178,12 +178,12 @@ async fn a_late_record_restates_its_day() {
     assert_eq!(reports[1], first[0]);
     let file = show.app.bulk_file(&show.org, &reports[0]).await;
     assert!(file.contains("eve,1,1,1\n"), "{file}");
-    // Told again, and told with what changes nothing here, it is the same.
+    // Repeated records, and records that do not change the day, make no new report.
     let beside = says("eve", "m9", "11:00", "late");
     assert_eq!(restated(&show, &job, vec![late, beside]).await, reports);
-    // Nothing else changed on any other day.
+    // No other day has changed.
     assert_eq!(show.app.bulk_reports(&show.org, &job, "").await.len(), 31);
-    // Who asks for what came since, gets just the new one.
+    // `createdAfter` the former report selects only the new one.
     let all = show.app.bulk_reports(&show.org, &job, "").await;
     let since = all[1]["createTime"].as_str().expect("a time");
     let newer = show
@@ -198,7 +198,7 @@ async fn a_record_of_today_restates_an_earlier_day_of_its_view() {
     let show = keynote().await;
     let job = show.app.job(&show.org, "event_watch_time_a1").await;
     show.app.keep_schedule().await;
-    // The view goes on three days later, and only then tells its system.
+    // The view goes on three days later, and only that record has the OS.
     let today = json!({
         "type": "playback", "playback_id": "laptop", "device_os": "Android",
         "from": "2026-11-25T19:00:00Z", "to": "2026-11-25T19:01:00Z",
@@ -213,7 +213,7 @@ async fn a_record_of_today_restates_an_earlier_day_of_its_view() {
 }
 
 #[tokio::test]
-async fn a_poll_that_is_told_late_restates_the_days_of_its_votes() {
+async fn a_late_poll_restates_the_days_of_its_votes() {
     let show = keynote().await;
     show.send([votes("eve", "unknown", "10:00", &["a"])]).await;
     let job = show.app.job(&show.org, "event_poll_votes_a1").await;
@@ -224,7 +224,7 @@ async fn a_poll_that_is_told_late_restates_the_days_of_its_votes() {
     });
     let reports = restated(&show, &job, vec![late]).await;
     assert_eq!(reports.len(), 2);
-    // A vote of another day takes the place of the one of this day.
+    // A vote of another day replaces the one of this day.
     let other_day = json!({
         "type": "vote", "poll_id": "unknown", "customer_id": "eve", "option_ids": ["b"],
         "voted_at": "2026-11-25T20:30:00Z",
@@ -239,7 +239,7 @@ async fn a_poll_that_is_told_late_restates_the_days_of_its_votes() {
 }
 
 #[tokio::test]
-async fn what_an_event_is_restates_all_its_days() {
+async fn a_new_event_type_restates_all_days_of_the_event() {
     let show = keynote().await;
     let mut jobs = Vec::new();
     for report_type in TYPES {
@@ -278,7 +278,7 @@ async fn a_message_that_moves_to_another_day_restates_both() {
 }
 
 #[tokio::test]
-async fn what_is_imported_restates_too() {
+async fn imported_records_restate_days_too() {
     let show = keynote().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.keep_schedule().await;

@@ -1,4 +1,4 @@
-//! Bulk reports and event reports of the same day say the same.
+//! Bulk reports and event reports of the same day have the same figures.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::harness::reports::entry;
 use crate::harness::{Random, TestApp};
 use crate::oracle::Dimension::{ChatHistories, PollSummaries, PollVotes, WatchTime};
 use crate::oracle::Field::{CustomerId, DeviceOs, GeoRegion};
-use crate::oracle::Question;
+use crate::oracle::ReportSpec;
 use crate::streams::records::Records;
 
-/// 22 November 2026, 00:00 UTC, around which the records lie.
+/// 22 November 2026, 00:00 UTC, the middle of the records.
 const MIDNIGHT: i64 = 1_795_305_600_000;
 const DAY_MS: i64 = 86_400_000;
 const EVENTS: [&str; 3] = ["a", "b", "keynote"];
@@ -36,7 +36,7 @@ fn cells(row: &Row, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| row[*name].clone()).collect()
 }
 
-/// Minutes as the seconds that event reports print.
+/// Minutes converted to the seconds of event reports.
 fn seconds(minutes: &str) -> String {
     let minutes: f64 = minutes.parse().expect("a number");
     let millis = minutes * 60_000.0;
@@ -140,25 +140,25 @@ fn expected(report_type: &str, event_report: &[Row]) -> Vec<Vec<String>> {
         ],
     };
     let rows = event_report.iter();
-    // Options that nobody chose on the day are none of a daily report.
+    // Bulk reports have no options without votes on the day.
     let rows = rows.filter(|row| report_type != "event_poll_summaries_a1" || row["votes"] != "0");
     let mut lines: Vec<Vec<String>> = rows.map(|row| cells(row, names)).collect();
     lines.sort();
     lines
 }
 
-fn question(report_type: &str) -> Question {
+fn question(report_type: &str) -> ReportSpec {
     match report_type {
-        "event_watch_time_a1" => Question::new(WatchTime).by(&[DeviceOs, GeoRegion]),
-        "event_customers_a1" => Question::new(WatchTime).by(&[CustomerId]),
-        "event_chat_messages_a1" => Question::new(ChatHistories),
-        "event_poll_summaries_a1" => Question::new(PollSummaries),
-        _ => Question::new(PollVotes),
+        "event_watch_time_a1" => ReportSpec::new(WatchTime).by(&[DeviceOs, GeoRegion]),
+        "event_customers_a1" => ReportSpec::new(WatchTime).by(&[CustomerId]),
+        "event_chat_messages_a1" => ReportSpec::new(ChatHistories),
+        "event_poll_summaries_a1" => ReportSpec::new(PollSummaries),
+        _ => ReportSpec::new(PollVotes),
     }
 }
 
 #[tokio::test]
-async fn a_day_says_what_the_event_reports_of_the_day_say() {
+async fn bulk_reports_and_event_reports_of_a_day_have_the_same_figures() {
     let mut random = Random::new(4);
     let around = Records::around(MIDNIGHT);
     let app = TestApp::new().await;
@@ -179,7 +179,7 @@ async fn a_day_says_what_the_event_reports_of_the_day_say() {
             let report = app.reports_from(&org, &job, &begins).await.remove(0);
             let bulk = rows(&app.bulk_file(&org, &report).await);
             for event in EVENTS {
-                let question = Question {
+                let question = ReportSpec {
                     start: Some(start),
                     end: Some(start + DAY_MS),
                     ..question(report_type)

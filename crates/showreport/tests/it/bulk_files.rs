@@ -1,4 +1,4 @@
-//! The files of bulk reports: as their reports say, whole, in parts and packed.
+//! The files of bulk reports: whole, in ranges and compressed.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -40,7 +40,7 @@ async fn a_report_is_as_documented() {
         .trim_end_matches("?alt=media");
     let unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
     assert!(name.chars().all(unreserved), "{name}");
-    // Every report is of a whole millisecond, printed with six digits where there is a fraction.
+    // Times are whole milliseconds, printed with six digits if they have a fraction.
     for report in show.app.bulk_reports(&show.org, &job, "").await {
         let created = report["createTime"].as_str().expect("a time").to_owned();
         assert!(
@@ -51,7 +51,7 @@ async fn a_report_is_as_documented() {
 }
 
 #[tokio::test]
-async fn a_file_is_had_whole_in_parts_and_packed() {
+async fn a_file_can_be_downloaded_whole_in_parts_and_compressed() {
     let (show, job) = job_with_reports().await;
     let report = show
         .app
@@ -69,7 +69,7 @@ async fn a_file_is_had_whole_in_parts_and_packed() {
             .send(request.body(Body::empty()).expect("a request"))
             .await
     };
-    // As Google's own sample for Python asks.
+    // As in Google's sample for Python.
     let odd = get(
         path,
         &[("range", "bytes=0--2"), ("accept-encoding", "identity")],
@@ -117,8 +117,8 @@ async fn a_file_is_had_whole_in_parts_and_packed() {
         ("alt=", "alt"),
         ("variant=pdf", "variant"),
     ] {
-        let answer = get(&format!("{bare}?{query}"), &[]).await;
-        assert_eq!(wrong_fields(&answer), [field], "{query}");
+        let response = get(&format!("{bare}?{query}"), &[]).await;
+        assert_eq!(wrong_fields(&response), [field], "{query}");
     }
     let without_token = Request::get(path).body(Body::empty()).expect("a request");
     refused(&show.app.send(without_token).await, 401, "UNAUTHENTICATED");

@@ -1,5 +1,5 @@
-//! The life of bulk reports: days of odd length, retention, orders that end,
-//! clocks that jump, servers that were down, two of them at once.
+//! Bulk reports over time: days of 23 and 25 hours, retention, jobs that end, clocks that jump,
+//! servers that were down, two servers at once.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ fn text<'a>(report: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{name}: {report}"))
 }
 
-/// Checks that no report says what another of its day says, and that each names
-/// the one before it. Returns how many days there are.
+/// Checks that no two reports of a day are equal, and that each names the one before it. Returns
+/// the number of days.
 fn each_content_once(reports: &[Value]) -> usize {
     let mut days: BTreeSet<&str> = BTreeSet::new();
     for (place, report) in reports.iter().enumerate() {
@@ -108,7 +108,7 @@ async fn a_report_is_kept_for_sixty_days_and_a_day_restated_as_long() {
         .await
         .remove(0);
     assert_eq!(&text(&first, "expireTime")[..19], "2027-01-24T20:00:00");
-    // The day is over since 57 days and 20 hours after this: late records restate it.
+    // The day ended 57 days and 20 hours before: late records restate it.
     show.app.clock.advance_hours(54 * HOURS_A_DAY);
     show.send([watches("late", "tab-2", "10:00..10:01")]).await;
     show.app.keep_schedule().await;
@@ -117,7 +117,7 @@ async fn a_report_is_kept_for_sixty_days_and_a_day_restated_as_long() {
         .reports_from(&show.org, &job, "2026-11-22T00:00:00Z")
         .await;
     assert_eq!(both.len(), 2);
-    // On the sixtieth day the first reports go, and their files with them.
+    // On the sixtieth day the first reports are deleted with their files.
     show.app.clock.advance_hours(6 * HOURS_A_DAY);
     show.app.maintain(false).await;
     let left = show
@@ -128,7 +128,7 @@ async fn a_report_is_kept_for_sixty_days_and_a_day_restated_as_long() {
     let gone = show.app.get(&show.org, media(&first)).await;
     assert_eq!(gone.status, 404);
     show.app.bulk_file(&show.org, &left[0]).await;
-    // Later than that nothing is restated, and nothing is made again.
+    // After that no day is restated or made again.
     show.send([watches("later", "tab-3", "10:00..10:01")]).await;
     show.app.keep_schedule().await;
     assert_eq!(
@@ -140,7 +140,7 @@ async fn a_report_is_kept_for_sixty_days_and_a_day_restated_as_long() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_down_for_a_week_makes_up_for_each_day_once() {
+async fn a_server_that_was_down_for_a_week_makes_each_missed_day_once() {
     let mut show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.keep_schedule().await;
@@ -155,17 +155,17 @@ async fn a_server_that_was_down_for_a_week_makes_up_for_each_day_once() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_makes_nothing_twice_and_loses_nothing() {
+async fn a_clock_that_jumps_repeats_no_report_and_loses_no_record() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:30")]).await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.keep_schedule().await;
     let before = all(&show.app, &show.org, &job).await;
-    // Ten days ahead: days are reported on that have not been.
+    // Ten days ahead: reports of days that have not begun are made.
     show.app.clock.advance_hours(10 * HOURS_A_DAY);
     show.app.keep_schedule().await;
     assert_eq!(all(&show.app, &show.org, &job).await.len(), 40);
-    // And back: what happens then on such a day is not lost.
+    // And back: records of such a day are not lost.
     show.app.clock.advance_hours(-10 * HOURS_A_DAY);
     show.app.confirm_clock().await;
     show.app.keep_schedule().await;
@@ -189,14 +189,14 @@ async fn a_clock_that_jumps_makes_nothing_twice_and_loses_nothing() {
     assert_eq!(of_day.len(), 2);
     let file = show.app.bulk_file(&show.org, &of_day[0]).await;
     assert!(file.contains("20261125,keynote,,eve,1,30,30\n"), "{file}");
-    // Later reports are listed as later, whatever the clock said.
+    // Reports are listed in the order of creation, whatever the clock was.
     let reports = all(&show.app, &show.org, &job).await;
     assert_eq!(reports[0], of_day[0]);
     assert_eq!(each_content_once(&reports), 40);
 }
 
 #[tokio::test]
-async fn work_that_was_claimed_by_a_clock_ahead_is_not_waited_for() {
+async fn a_claim_from_a_clock_ahead_is_not_waited_for() {
     let show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     let jobs = &show.app.parts.jobs;
@@ -217,7 +217,7 @@ async fn work_that_was_claimed_by_a_clock_ahead_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_job_whose_reports_nobody_fetches_ends_and_says_so_ahead() {
+async fn a_job_without_downloads_ends_after_an_announcement() {
     let show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     let path = format!("/v1/jobs/{job}");
@@ -233,7 +233,7 @@ async fn a_job_whose_reports_nobody_fetches_ends_and_says_so_ahead() {
     assert_eq!(expires().await.as_deref(), Some("2027-05-24T20:00:00Z"));
     let report = all(&show.app, &show.org, &job).await.remove(0);
     assert_eq!(report["jobExpireTime"], "2027-05-24T20:00:00Z");
-    // One download, and it goes on.
+    // A download keeps the job.
     show.app.bulk_file(&show.org, &report).await;
     assert_eq!(expires().await, None);
     show.app.clock.advance_hours(150 * HOURS_A_DAY);
@@ -252,7 +252,7 @@ async fn a_job_whose_reports_nobody_fetches_ends_and_says_so_ahead() {
     );
     let ended = show.app.get(&show.org, &path).await.ok();
     assert_eq!(ended["status"]["state"], "ENDED", "{ended}");
-    // Another may take its place; the ended one goes with its last report.
+    // A new job may be created. The ended one is deleted with its last report.
     let next = show.app.job(&show.org, "event_customers_a1").await;
     show.app.clock.advance_hours(60 * HOURS_A_DAY);
     show.app.maintain(false).await;
@@ -264,7 +264,7 @@ async fn a_job_whose_reports_nobody_fetches_ends_and_says_so_ahead() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_ahead_ends_no_job_unannounced() {
+async fn a_clock_that_jumps_ahead_ends_no_job_without_announcement() {
     let show = Show::new().await;
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.clock.advance_hours(1_000 * HOURS_A_DAY);
@@ -330,7 +330,7 @@ async fn two_servers_on_one_database_make_each_content_once() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_deleted_takes_its_files_with_it() {
+async fn deleting_a_job_deletes_its_files() {
     let show = Show::new().await;
     show.send([watches("=ada", "tab", "10:00..10:30")]).await;
     let files = || {
@@ -351,7 +351,7 @@ async fn a_job_that_is_deleted_takes_its_files_with_it() {
     let job = show.app.job(&show.org, "event_customers_a1").await;
     show.app.keep_schedule().await;
     assert_eq!(files(), 31, "thirty days, one of them with its exact text");
-    // What is made again and says the same leaves nothing behind.
+    // A report that is made again with the same bytes leaves no file.
     show.send([watches("=ada", "tab", "10:10..10:20")]).await;
     show.app.clock.advance_hours(1);
     show.app.keep_schedule().await;
@@ -366,7 +366,7 @@ async fn a_job_that_is_deleted_takes_its_files_with_it() {
         show.app.get(&show.org, media(&reports[0])).await.status,
         404
     );
-    // What was under way for it ends in peace.
+    // Running work for it ends without an error.
     let next = show.app.job(&show.org, "event_customers_a1").await;
     show.app
         .parts

@@ -1,4 +1,4 @@
-//! The wire of bulk reports: parameters, pages, refusals.
+//! The HTTP API of bulk reports: parameters, pages, refusals.
 
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn an_empty_list_is_an_empty_object() {
 }
 
 #[tokio::test]
-async fn no_parameter_of_googles_clients_is_a_mistake() {
+async fn every_parameter_of_googles_clients_is_accepted() {
     let (show, job) = job_with_reports().await;
     let standard = "alt=json&fields=*&prettyPrint=false&key=x&quotaUser=q&callback=&access_token=t&oauth_token=o\
                     &uploadType=media&upload_protocol=raw&$.xgafv=2&trace=t&pp=1&userIp=1&strict=true\
@@ -42,7 +42,7 @@ async fn no_parameter_of_googles_clients_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn types_say_their_columns() {
+async fn report_types_list_their_columns() {
     let show = Show::new().await;
     let types = show.app.get(&show.org, "/v1/reportTypes").await.ok();
     let types = types["reportTypes"].as_array().expect("types").clone();
@@ -77,12 +77,12 @@ async fn pages(app: &TestApp, org: &Org, path: &str, list: &str) -> Vec<Vec<Valu
     let mut pages = Vec::new();
     let mut token = String::new();
     loop {
-        let answer = app
+        let response = app
             .get(org, &format!("{path}&pageToken={token}"))
             .await
             .ok();
-        pages.push(answer[list].as_array().expect("a page").clone());
-        match answer.get("nextPageToken") {
+        pages.push(response[list].as_array().expect("a page").clone());
+        match response.get("nextPageToken") {
             None => return pages,
             Some(next) => next.as_str().expect("a token").clone_into(&mut token),
         }
@@ -125,7 +125,7 @@ fn instant(text: &str) -> showreport_model::Timestamp {
 }
 
 #[tokio::test]
-async fn cursors_go_round() {
+async fn filters_by_time_select_the_right_reports() {
     let (show, job) = job_with_reports().await;
     let all = show.app.bulk_reports(&show.org, &job, "").await;
     for (newer, report) in all.iter().enumerate() {
@@ -145,7 +145,7 @@ async fn cursors_go_round() {
         .map(|it| it["startTime"].as_str().expect("a time"))
         .collect();
     assert_eq!(starts, ["2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"]);
-    // Bounds before all time bound nothing, and are sent by clients that have none yet.
+    // Clients without a former report send the earliest possible time.
     let since_ever = show
         .app
         .bulk_reports(&show.org, &job, "?createdAfter=0001-01-01T00:00:00Z")
@@ -154,7 +154,7 @@ async fn cursors_go_round() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn wrong_parameters_are_named() {
     let (show, job) = job_with_reports().await;
     let get = async |path: &str| show.app.get(&show.org, path).await;
     let reports = format!("/v1/jobs/{job}/reports");
@@ -180,12 +180,12 @@ async fn what_is_wrong_is_named() {
         ["reportTypeId", "name"]
     );
     let long = json!({"reportTypeId": "channel_basic_a3", "name": "n".repeat(101)});
-    let answer = create(long).await;
-    assert_eq!(wrong_fields(&answer), ["reportTypeId", "name"]);
+    let response = create(long).await;
+    assert_eq!(wrong_fields(&response), ["reportTypeId", "name"]);
     assert!(
-        answer.text().contains("event_watch_time_a1"),
+        response.text().contains("event_watch_time_a1"),
         "{}",
-        answer.text()
+        response.text()
     );
     let body = show
         .app
@@ -215,7 +215,7 @@ async fn a_second_job_of_a_type_is_refused_and_the_first_is_named() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_others_does_not_exist() {
+async fn jobs_and_reports_of_other_organisations_are_not_found() {
     let (show, job) = job_with_reports().await;
     let report = show
         .app
@@ -225,24 +225,24 @@ async fn what_belongs_to_others_does_not_exist() {
     let id = report["id"].as_str().expect("an id");
     let rival = show.app.org("rival", "UTC").await;
     let unknown = "01930000-0000-7000-8000-000000000000";
-    let answers = async |org: &Org, job: &str, id: &str| {
-        let mut answers = Vec::new();
+    let responses = async |org: &Org, job: &str, id: &str| {
+        let mut responses = Vec::new();
         for path in [
             format!("/v1/jobs/{job}"),
             format!("/v1/jobs/{job}/reports"),
             format!("/v1/jobs/{job}/reports/{id}"),
         ] {
-            let answer = show.app.get(org, &path).await;
-            refused(&answer, 404, "NOT_FOUND");
-            answers.push(answer.text().replace(job, "JOB"));
+            let response = show.app.get(org, &path).await;
+            refused(&response, 404, "NOT_FOUND");
+            responses.push(response.text().replace(job, "JOB"));
         }
-        let answer = show.app.delete(org, &format!("/v1/jobs/{job}")).await;
-        refused(&answer, 404, "NOT_FOUND");
-        answers.push(answer.text().replace(job, "JOB"));
-        answers
+        let response = show.app.delete(org, &format!("/v1/jobs/{job}")).await;
+        refused(&response, 404, "NOT_FOUND");
+        responses.push(response.text().replace(job, "JOB"));
+        responses
     };
-    let theirs = answers(&rival, &job, id).await;
-    assert_eq!(theirs, answers(&rival, unknown, id).await);
+    let theirs = responses(&rival, &job, id).await;
+    assert_eq!(theirs, responses(&rival, unknown, id).await);
     refused(
         &show.app.get(&rival, media(&report)).await,
         404,
@@ -264,7 +264,7 @@ async fn what_belongs_to_others_does_not_exist() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_is_told_in_googles_form() {
+async fn missing_and_insufficient_tokens_are_refused_in_googles_format() {
     let (show, job) = job_with_reports().await;
     let collector = Org {
         id: show.org.id.clone(),
@@ -304,7 +304,7 @@ async fn who_may_not_ask_is_told_in_googles_form() {
 }
 
 #[tokio::test]
-async fn a_method_may_stand_in_a_header() {
+async fn the_method_may_be_given_in_a_header() {
     let (show, job) = job_with_reports().await;
     let send = async |method: &str, path: &str, body: &str| {
         let request = request("POST", &show.org, path)
@@ -332,24 +332,24 @@ async fn a_method_may_stand_in_a_header() {
 }
 
 #[tokio::test]
-async fn too_many_requests_are_told_when_to_go_on() {
+async fn too_many_requests_get_a_retry_after() {
     let show = Show::new().await;
-    let mut answer = show.app.get(&show.org, "/v1/jobs").await;
+    let mut response = show.app.get(&show.org, "/v1/jobs").await;
     for _ in 0..6_000 {
-        answer = show.app.get(&show.org, "/v1/reportTypes?pageSize=1").await;
-        if answer.status != 200 {
+        response = show.app.get(&show.org, "/v1/reportTypes?pageSize=1").await;
+        if response.status != 200 {
             break;
         }
     }
     assert_eq!(
-        refused(&answer, 429, "RESOURCE_EXHAUSTED"),
+        refused(&response, 429, "RESOURCE_EXHAUSTED"),
         "RATE_LIMIT_EXCEEDED"
     );
     assert_eq!(
-        answer.json()["error"]["errors"][0]["reason"],
+        response.json()["error"]["errors"][0]["reason"],
         "rateLimitExceeded"
     );
-    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(response.header("retry-after"), "1");
     let events = show.app.get(&show.org, "/api/v1/events").await;
     assert_eq!(events.refused(429), "RATE_LIMIT_EXCEEDED");
     let rival = show.app.org("rival", "UTC").await;

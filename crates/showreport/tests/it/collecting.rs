@@ -1,4 +1,4 @@
-//! The front door for records: bodies, encodings, and what is answered.
+//! `POST /collect`: bodies, encodings, responses.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::ndjson;
 use crate::harness::show::{says, watches};
-use crate::harness::{Answer, Org, Show, TestApp};
+use crate::harness::{Org, Response, Show, TestApp};
 use crate::oracle::Dimension::ChatHistories;
 
 const NDJSON: &str = "application/x-ndjson";
@@ -37,7 +37,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Posts a body with exactly these headers, beside the authorization.
-async fn post(app: &TestApp, org: &Org, headers: Headers<'_>, body: impl Into<Body>) -> Answer {
+async fn post(app: &TestApp, org: &Org, headers: Headers<'_>, body: impl Into<Body>) -> Response {
     let mut request = crate::harness::app::request("POST", org, "/collect");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -56,7 +56,7 @@ async fn stored(show: &Show) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn good_records_go_in_and_bad_ones_are_named() {
+async fn valid_records_are_stored_and_others_named() {
     let show = Show::new().await;
     let body = format!(
         "{}\n\n{{broken\n{}\n  \r\n\"text\"\n{}",
@@ -64,22 +64,22 @@ async fn good_records_go_in_and_bad_ones_are_named() {
         json!({"type": "chat"}),
         message("m2")
     );
-    let answer = show
+    let response = show
         .app
         .post_bytes(&show.org, "/collect", NDJSON, body)
         .await;
-    answer.is(202);
-    let answer = answer.json();
-    assert_eq!(answer["accepted"], 2);
-    let rejected: Vec<i64> = answer["rejected"]
+    response.is(202);
+    let response = response.json();
+    assert_eq!(response["accepted"], 2);
+    let rejected: Vec<i64> = response["rejected"]
         .as_array()
         .expect("rejected")
         .iter()
         .map(|it| it["index"].as_i64().expect("index"))
         .collect();
-    // Blank lines are skipped, and count.
+    // Blank lines are skipped, but counted in line numbers.
     assert_eq!(rejected, [2, 3, 5]);
-    for rejected in answer["rejected"].as_array().expect("rejected") {
+    for rejected in response["rejected"].as_array().expect("rejected") {
         let reason = rejected["reason"].as_str().expect("a reason");
         assert!(
             reason.chars().all(|c| c.is_ascii_uppercase() || c == '_'),
@@ -96,16 +96,16 @@ async fn good_records_go_in_and_bad_ones_are_named() {
 }
 
 #[tokio::test]
-async fn a_body_of_bad_records_only_is_refused() {
+async fn a_body_with_invalid_records_only_is_refused() {
     let show = Show::new().await;
-    let answer = show
+    let response = show
         .app
         .post_bytes(&show.org, "/collect", NDJSON, "{}\nnonsense\n")
         .await;
-    answer.refused(400);
-    let answer = answer.json();
-    assert_eq!(answer["accepted"], 0);
-    assert_eq!(answer["rejected"].as_array().expect("rejected").len(), 2);
+    response.refused(400);
+    let response = response.json();
+    assert_eq!(response["accepted"], 0);
+    assert_eq!(response["rejected"].as_array().expect("rejected").len(), 2);
 }
 
 #[tokio::test]
@@ -123,12 +123,12 @@ async fn an_empty_body_is_refused_and_an_empty_list_is_not() {
             .refused(400);
     }
     for content_type in ["application/json", "text/plain"] {
-        let answer = show
+        let response = show
             .app
             .post_bytes(&show.org, "/collect", content_type, " [] ")
             .await;
-        answer.is(202);
-        assert_eq!(answer.json(), json!({"accepted": 0, "rejected": []}));
+        response.is(202);
+        assert_eq!(response.json(), json!({"accepted": 0, "rejected": []}));
     }
 }
 
@@ -162,9 +162,9 @@ async fn a_body_is_lines_an_array_or_an_object() {
         (&[], pretty, 1),
     ];
     for (headers, body, accepted) in bodies {
-        let answer = post(app, org, headers, body).await;
-        answer.is(202);
-        assert_eq!(answer.json()["accepted"], accepted, "{headers:?}");
+        let response = post(app, org, headers, body).await;
+        response.is(202);
+        assert_eq!(response.json()["accepted"], accepted, "{headers:?}");
     }
     assert_eq!(
         stored(&show).await,
@@ -176,11 +176,11 @@ async fn a_body_is_lines_an_array_or_an_object() {
 async fn an_array_is_indexed_by_element() {
     let show = Show::new().await;
     let body = json!([message("m1"), 7, message("m2"), {"type": "dance"}]);
-    let answer = show.app.post(&show.org, "/collect", &body).await;
-    answer.is(202);
-    let answer = answer.json();
-    assert_eq!(answer["accepted"], 2);
-    let rejected = answer["rejected"].as_array().expect("rejected");
+    let response = show.app.post(&show.org, "/collect", &body).await;
+    response.is(202);
+    let response = response.json();
+    assert_eq!(response["accepted"], 2);
+    let rejected = response["rejected"].as_array().expect("rejected");
     assert_eq!([&rejected[0]["index"], &rejected[1]["index"]], [1, 3]);
     assert_eq!(rejected[1]["field"], "type");
 }
@@ -202,8 +202,8 @@ async fn a_body_may_be_compressed() {
     ];
     for (encoding, body) in bodies {
         let headers = [("content-type", NDJSON), ("content-encoding", encoding)];
-        let answer = post(&show.app, &show.org, &headers, body).await;
-        assert_eq!(answer.status, 202, "{encoding}: {}", answer.text());
+        let response = post(&show.app, &show.org, &headers, body).await;
+        assert_eq!(response.status, 202, "{encoding}: {}", response.text());
     }
     assert_eq!(stored(&show).await, ["m1", "m2", "m3"]);
 }
@@ -224,15 +224,15 @@ async fn other_types_and_encodings_are_refused() {
         &[("content-type", "multipart/form-data; boundary=x")],
     ];
     for headers in refused {
-        let answer = post(
+        let response = post(
             &show.app,
             &show.org,
             headers,
             gzip(&gzip(lines(&["m1"]).as_bytes())),
         )
         .await;
-        assert_eq!(answer.status, 415, "{headers:?}: {}", answer.text());
-        answer.refused(415);
+        assert_eq!(response.status, 415, "{headers:?}: {}", response.text());
+        response.refused(415);
     }
 }
 
@@ -284,14 +284,14 @@ async fn a_body_that_is_too_large_is_refused() {
     post(app, org, &headers[..1], too_large).await.refused(413);
     post(app, org, &headers, gzip(&fits)).await.is(202);
     post(app, org, &headers[..1], fits).await.is(202);
-    // Far more than is ever held in memory.
+    // Much more than fits in memory limits.
     post(app, org, &headers, gzip(&vec![b' '; 300 << 20]))
         .await
         .refused(413);
 }
 
 #[tokio::test]
-async fn a_beacon_signs_in_by_its_address() {
+async fn a_beacon_signs_in_with_a_key_in_the_url() {
     let show = Show::new().await;
     let collect = show.app.token(&show.org.id, "collect").await;
     let beacon = |key: &str| {
@@ -302,7 +302,7 @@ async fn a_beacon_signs_in_by_its_address() {
             .expect("a request")
     };
     show.app.send(beacon(&collect)).await.is(202);
-    // Only a token that can do no more may stand in an address.
+    // Only a token without other scopes is accepted in a URL.
     for scopes in ["report", "admin", "collect,report"] {
         let token = show.app.token(&show.org.id, scopes).await;
         show.app.send(beacon(&token)).await.refused(403);
@@ -315,12 +315,12 @@ async fn a_beacon_signs_in_by_its_address() {
         .refused(401);
 }
 
-/// A page of this origin can read the answer, and may have sent credentials.
-fn is_open_to(answer: &Answer, origin: &str) {
-    assert_eq!(answer.header("access-control-allow-origin"), origin);
-    assert_eq!(answer.header("access-control-allow-credentials"), "true");
-    assert_eq!(answer.header("vary"), "origin");
-    let exposed = answer.header("access-control-expose-headers");
+/// Checks that a page of this origin can read the response, also with credentials.
+fn is_open_to(response: &Response, origin: &str) {
+    assert_eq!(response.header("access-control-allow-origin"), origin);
+    assert_eq!(response.header("access-control-allow-credentials"), "true");
+    assert_eq!(response.header("vary"), "origin");
+    let exposed = response.header("access-control-expose-headers");
     for header in ["x-request-id", "retry-after", "x-showreport-time"] {
         assert!(exposed.contains(header), "{exposed}");
     }
@@ -339,11 +339,11 @@ async fn a_page_of_any_origin_may_collect() {
                 "authorization,content-type,content-encoding,x-bv-org-id,x-request-id",
             )
             .body(Body::empty());
-        let answer = app.send(preflight.expect("a request")).await;
-        answer.is(204);
-        is_open_to(&answer, origin);
-        assert_eq!(answer.header("access-control-allow-methods"), "POST");
-        let allowed = answer.header("access-control-allow-headers");
+        let response = app.send(preflight.expect("a request")).await;
+        response.is(204);
+        is_open_to(&response, origin);
+        assert_eq!(response.header("access-control-allow-methods"), "POST");
+        let allowed = response.header("access-control-allow-headers");
         let allowed: Vec<&str> = allowed.split(',').collect();
         for header in [
             "authorization",
@@ -355,10 +355,13 @@ async fn a_page_of_any_origin_may_collect() {
             assert!(allowed.contains(&header), "{allowed:?}");
         }
         let headers = [("content-type", NDJSON), ("origin", origin)];
-        let answer = post(app, org, &headers, lines(&["m1"])).await;
-        answer.is(202);
-        is_open_to(&answer, origin);
-        let time: i64 = answer.header("x-showreport-time").parse().expect("a time");
+        let response = post(app, org, &headers, lines(&["m1"])).await;
+        response.is(202);
+        is_open_to(&response, origin);
+        let time: i64 = response
+            .header("x-showreport-time")
+            .parse()
+            .expect("a time");
         assert_eq!(time, app.now().as_millis());
     }
 }
@@ -375,27 +378,32 @@ async fn a_page_can_read_every_refusal() {
         (page().method("PUT").body(Body::empty()), 405),
         (page().uri("/collect/nowhere").body(Body::empty()), 404),
     ] {
-        let answer = show.app.send(request.expect("a request")).await;
-        answer.is(status);
-        is_open_to(&answer, origin);
+        let response = show.app.send(request.expect("a request")).await;
+        response.is(status);
+        is_open_to(&response, origin);
     }
     let headers = [("content-type", NDJSON), ("origin", origin)];
-    let answer = post(&show.app, &show.org, &headers, "").await;
-    answer.refused(400);
-    is_open_to(&answer, origin);
-    // Nothing else is open to pages.
+    let response = post(&show.app, &show.org, &headers, "").await;
+    response.refused(400);
+    is_open_to(&response, origin);
+    // Other routes are closed to web pages.
     for path in ["/api/v1/events", "/collection"] {
         let request = Request::get(path).header("origin", origin);
-        let answer = show
+        let response = show
             .app
             .send(request.body(Body::empty()).expect("a request"))
             .await;
-        assert!(answer.headers.get("access-control-allow-origin").is_none());
+        assert!(
+            response
+                .headers
+                .get("access-control-allow-origin")
+                .is_none()
+        );
     }
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_in_every_report_created_afterwards() {
+async fn accepted_records_are_in_every_report_created_afterwards() {
     let mut show = Show::new().await;
     show.send([watches("ada", "a", "10:00..10:01")]).await;
     show.app.crash().await;
@@ -408,7 +416,7 @@ async fn what_was_accepted_is_in_every_report_created_afterwards() {
     ");
 }
 
-/// Many events, packed small: what storing them takes does not show in their size.
+/// Many events that compress well: the work of storing them is much more than their size suggests.
 fn many_events(count: usize) -> Vec<u8> {
     let events = (0..count).map(|id| {
         let event = format!("event-{id}");
@@ -418,7 +426,7 @@ fn many_events(count: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn others_are_stored_between_the_parts_of_a_large_request() {
+async fn other_requests_are_stored_between_the_parts_of_a_large_one() {
     let show = Show::new().await;
     let rival = show.app.org("rival", "UTC").await;
     let large = post(
@@ -433,20 +441,20 @@ async fn others_are_stored_between_the_parts_of_a_large_request() {
         while show.app.get(&show.org, path).await.json()["events"] == json!([]) {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for id in ["m1", "m2", "m3"] {
-            answers.push(show.app.collect(&rival, &[message(id)]).await.status);
+            responses.push(show.app.collect(&rival, &[message(id)]).await.status);
         }
-        answers
+        responses
     };
     let mut large = Box::pin(large);
-    let answers = tokio::select! {
+    let responses = tokio::select! {
         biased;
-        answers = others => answers,
-        answer = &mut large => panic!("others waited for all of it: {}", answer.text()),
+        responses = others => responses,
+        response = &mut large => panic!("others waited for all of it: {}", response.text()),
     };
-    assert_eq!(answers, [202, 202, 202]);
-    let answer = large.await;
-    answer.is(202);
-    assert_eq!(answer.json()["accepted"], 30_000);
+    assert_eq!(responses, [202, 202, 202]);
+    let response = large.await;
+    response.is(202);
+    assert_eq!(response.json()["accepted"], 30_000);
 }

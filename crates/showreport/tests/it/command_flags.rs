@@ -1,4 +1,4 @@
-//! What one call of the program asks for, and what it is given.
+//! The arguments of single calls of the program.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use showreport_model::{Clock, ReportDay, SystemClock, Zone};
 
 use crate::command_line::{acme, command, fails, http, printed, records, serve, write};
 
-/// The flags that say what one call asks for: those without a heading of their own.
+/// The arguments of a single call: those without a help heading.
 fn asked_by_a_call(described: &Described) -> Vec<String> {
     let own = described.get_arguments();
     let own = own.filter(|arg| arg.get_help_heading().is_none());
@@ -23,7 +23,7 @@ fn asked_by_a_call(described: &Described) -> Vec<String> {
     names
 }
 
-/// What a command prints beside variables that earlier calls left over.
+/// The output of a command with an environment variable for each of these arguments.
 fn printed_beside_left_overs(data: &Path, typed: &str) -> String {
     let mut left_over = command(data, typed);
     for name in asked_by_a_call(&showreport::commands::command()) {
@@ -36,7 +36,7 @@ fn printed_beside_left_overs(data: &Path, typed: &str) -> String {
 }
 
 #[test]
-fn a_left_over_variable_of_what_one_call_asked_for_changes_nothing() {
+fn environment_variables_do_not_set_arguments_of_a_single_call() {
     let asked = asked_by_a_call(&showreport::commands::command());
     for name in [
         "day", "out", "type", "exit", "org", "event", "from", "to", "format", "scope", "viewers",
@@ -62,7 +62,7 @@ fn a_left_over_variable_of_what_one_call_asked_for_changes_nothing() {
     }
 }
 
-/// A data directory whose event has a chat message that a spreadsheet would run.
+/// A data directory with a chat message that a spreadsheet would run as a formula.
 fn with_records() -> tempfile::TempDir {
     let data = acme();
     let formula = json!({
@@ -83,7 +83,7 @@ const WATCHED: &str = "report --org acme --event keynote --dimension watch-time"
 const BULK_CHAT: &str = "bulk --org acme --type event_chat_messages_a1 --day 2025-03-01";
 
 #[test]
-fn the_name_of_the_file_decides_its_form_or_agrees_with_it() {
+fn the_extension_of_the_file_selects_the_format_or_must_match_it() {
     let data = with_records();
     let data = data.path();
     for (name, begins) in [
@@ -111,7 +111,7 @@ fn the_name_of_the_file_decides_its_form_or_agrees_with_it() {
 }
 
 #[test]
-fn each_variant_of_a_csv_file_can_be_had() {
+fn each_variant_of_a_csv_file_can_be_written() {
     let data = with_records();
     let data = data.path();
     for typed in [CHAT, BULK_CHAT] {
@@ -192,7 +192,7 @@ fn figures_without_a_server_are_those_of_the_api() {
     let token = printed(data, "token create --org acme --scope report");
     let json = printed(data, "figures --org acme --event keynote --json");
     let (_server, address) = serve(data, "", Stdio::null());
-    let answer = http(
+    let response = http(
         &address,
         &format!(
             "GET /api/v1/events/keynote/figures HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
@@ -200,7 +200,7 @@ fn figures_without_a_server_are_those_of_the_api() {
             token.trim_end()
         ),
     );
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let (_, body) = response.split_once("\r\n\r\n").expect("a body");
     assert_eq!(json.trim_end(), body);
     let lines = printed(data, "figures --org acme --event keynote");
     assert_snapshot!(lines, @"

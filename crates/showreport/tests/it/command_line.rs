@@ -1,4 +1,4 @@
-//! The program itself, as somebody types it.
+//! The program on the command line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::ndjson;
 
-/// The program with what was typed after its name, inside a data directory.
+/// The program with these arguments, on a data directory.
 pub(crate) fn command(data: &Path, typed: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_showreport"));
     command
@@ -25,7 +25,7 @@ fn run(data: &Path, typed: &str) -> Output {
     command(data, typed).output().expect("the program starts")
 }
 
-/// What a command that succeeds prints.
+/// The output of a command that must succeed.
 #[track_caller]
 pub(crate) fn printed(data: &Path, typed: &str) -> String {
     let output = run(data, typed);
@@ -37,7 +37,7 @@ pub(crate) fn printed(data: &Path, typed: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Checks that a command fails with this code, and returns why, which it says on stderr.
+/// Checks that a command fails with this code. Returns its stderr.
 #[track_caller]
 pub(crate) fn fails(data: &Path, typed: &str, code: i32) -> String {
     let output = run(data, typed);
@@ -76,7 +76,7 @@ const REPORT: &str =
     "report --org acme --event keynote --dimension watch-time --group-by customer-id";
 
 #[test]
-fn files_are_imported_and_twice_changes_nothing() {
+fn a_second_import_of_a_file_changes_nothing() {
     let data = acme();
     let data = data.path();
     write(data, "records.ndjson", records());
@@ -108,7 +108,7 @@ fn files_are_imported_and_twice_changes_nothing() {
 }
 
 #[test]
-fn rejected_lines_are_explained_and_the_rest_goes_in() {
+fn rejected_lines_are_explained_and_the_others_imported() {
     let data = acme();
     write(
         data.path(),
@@ -124,7 +124,7 @@ fn rejected_lines_are_explained_and_the_rest_goes_in() {
 }
 
 #[test]
-fn a_file_without_a_record_is_named_and_the_others_go_in() {
+fn a_file_without_records_is_named_and_the_others_imported() {
     let data = acme();
     let data = data.path();
     write(data, "records.ndjson", records());
@@ -202,7 +202,7 @@ fn a_job_is_made_listed_and_deleted() {
 }
 
 #[test]
-fn a_day_is_reported_on_without_a_server() {
+fn a_bulk_report_is_made_without_a_server() {
     let data = acme();
     let data = data.path();
     write(data, "records.ndjson", records());
@@ -288,7 +288,7 @@ fn organisations_are_listed_and_change_their_zone() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn wrong_usage_exits_with_2() {
     let data = acme();
     for typed in [
         "",
@@ -322,7 +322,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn failure_is_1() {
+fn failure_exits_with_1() {
     let data = acme();
     for typed in [
         "org create acme",
@@ -339,7 +339,7 @@ fn failure_is_1() {
 }
 
 #[test]
-fn help_reads_like_a_manual() {
+fn every_command_has_help_with_examples() {
     let data = acme();
     for command in [
         "",
@@ -390,17 +390,19 @@ pub(crate) fn started(mut serve: Command, log: Stdio) -> (Server, String) {
     (server, address)
 }
 
-/// One request over a connection of its own, in the plainest HTTP.
+/// One HTTP/1.1 request over a new connection.
 pub(crate) fn http(address: &str, request: &str) -> String {
     let mut connection = std::net::TcpStream::connect(address).expect("the server listens");
     connection.write_all(request.as_bytes()).expect("send");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("an answer");
-    answer
+    let mut response = String::new();
+    connection
+        .read_to_string(&mut response)
+        .expect("a response");
+    response
 }
 
 #[test]
-fn a_server_says_where_it_listens_and_ends_in_good_order() {
+fn a_server_prints_its_address_and_stops_on_a_signal() {
     let data = acme();
     let data = data.path();
     let token = printed(data, "token create --org acme --scope collect");
@@ -417,9 +419,9 @@ fn a_server_says_where_it_listens_and_ends_in_good_order() {
         token.trim_end(),
         body.len()
     );
-    let answer = http(&address, &collect);
-    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
-    // The command line works beside the server, and knows what it accepted.
+    let response = http(&address, &collect);
+    assert!(response.starts_with("HTTP/1.1 202"), "{response}");
+    // The command line works beside the server and sees the records that it accepted.
     let beside = printed(data, REPORT);
     assert_eq!(beside.lines().count(), 3, "{beside}");
     let terminate = Command::new("kill")

@@ -1,4 +1,4 @@
-//! One table over methods and headers: what a link and a bulk report's address answer (RFC 9110).
+//! A table of conditional and range requests (RFC 9110) to links and to files of bulk reports.
 
 use std::io::Read;
 
@@ -10,16 +10,16 @@ use serde_json::json;
 use crate::harness::bulk::{job_with_reports, media};
 use crate::harness::reports::link;
 use crate::harness::show::says;
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
-/// What of the file is expected.
+/// The expected body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Plain,
     Packed,
     /// The first four bytes.
     Part,
-    /// Nothing, since the client has the plain bytes, or the packed ones.
+    /// Not modified; with the tag of the plain or the compressed bytes.
     HasPlain,
     HasPacked,
     /// A refusal.
@@ -28,8 +28,9 @@ enum Sent {
 
 use Sent::{HasPacked, HasPlain, Packed, Part, Plain, Refused};
 
-/// The headers of a request, where `{plain}` and `{packed}` are the tags of the file's two forms and
-/// `{size}` its size; then the answer to `GET`, and to `HEAD` where that is another.
+/// The headers of a request, where `{plain}` and `{packed}` are the tags of the plain and the
+/// compressed file and `{size}` is its size; then the response to `GET`, and to `HEAD` if it
+/// differs.
 type Row = (&'static [(&'static str, &'static str)], Sent, Option<Sent>);
 
 const GZIP: (&str, &str) = ("accept-encoding", "gzip, deflate, br");
@@ -61,7 +62,8 @@ const TABLE: &[Row] = &[
     (&[("range", "bytes=3-0")], Plain, None),
     (&[("range", "bytes=0-1,3-4")], Plain, None),
     (&[("range", "lines=0-3"), GZIP], Packed, None),
-    // If-Range: the plain bytes by their strong tag; a date never matches, as no answer has one.
+    // If-Range: the plain bytes by their strong tag; a date never matches, since no response has
+    // one.
     (&[FOUR, ("if-range", "{plain}")], Part, Some(Plain)),
     (&[FOUR, ("if-range", "W/{plain}")], Plain, None),
     (&[FOUR, ("if-range", "{packed}"), GZIP], Packed, None),
@@ -125,7 +127,7 @@ const TABLE: &[Row] = &[
         Refused(412),
         None,
     ),
-    // Dates: no answer has one to compare with, so they are ignored.
+    // Dates are ignored, since no response has one to compare with.
     (
         &[("if-modified-since", "Fri, 31 Dec 9999 23:59:59 GMT")],
         Plain,
@@ -138,7 +140,7 @@ const TABLE: &[Row] = &[
     ),
 ];
 
-/// A file under an address, and its tags.
+/// A file with its URL and its tags.
 struct File<'a> {
     show: &'a Show,
     address: String,
@@ -158,8 +160,8 @@ impl<'a> File<'a> {
             plain: String::new(),
             packed: String::new(),
         };
-        let plain = file.ask("GET", &[]).await;
-        let packed = file.ask("GET", &[GZIP]).await;
+        let plain = file.request("GET", &[]).await;
+        let packed = file.request("GET", &[GZIP]).await;
         plain.header("etag").clone_into(&mut file.plain);
         packed.header("etag").clone_into(&mut file.packed);
         file.bytes = plain.is(200).body.clone();
@@ -167,7 +169,7 @@ impl<'a> File<'a> {
         file
     }
 
-    async fn ask(&self, method: &str, headers: &[(&str, &str)]) -> Answer {
+    async fn request(&self, method: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = Request::builder().method(method).uri(&self.address);
         for (name, value) in headers {
             let value = value
@@ -183,7 +185,7 @@ impl<'a> File<'a> {
         self.show.app.send(request).await
     }
 
-    fn check(&self, answer: &Answer, sent: Sent, is_head: bool) {
+    fn check(&self, response: &Response, sent: Sent, is_head: bool) {
         let size = self.bytes.len().to_string();
         let part = format!("bytes 0-3/{size}");
         let (status, etag, length, coding, range) = match sent {
@@ -192,9 +194,9 @@ impl<'a> File<'a> {
             Part => (206, &*self.plain, "4", "", &*part),
             HasPlain => (304, &*self.plain, "", "", ""),
             HasPacked => (304, &*self.packed, "", "", ""),
-            Refused(status) => return self.check_refusal(answer, status, is_head),
+            Refused(status) => return self.check_refusal(response, status, is_head),
         };
-        assert_eq!(answer.status, status);
+        assert_eq!(response.status, status);
         let is_sent = status != 304;
         for (name, value) in [
             ("etag", etag),
@@ -205,12 +207,12 @@ impl<'a> File<'a> {
             ("cache-control", "private"),
             ("vary", "accept-encoding"),
         ] {
-            assert_eq!(answer.header(name), value, "{name}");
+            assert_eq!(response.header(name), value, "{name}");
         }
-        let vary = answer.headers.get_all("vary").iter().count();
+        let vary = response.headers.get_all("vary").iter().count();
         assert_eq!(vary, 1, "of nothing else");
         for name in ["content-type", "content-disposition"] {
-            assert_eq!(!answer.header(name).is_empty(), is_sent, "{name}");
+            assert_eq!(!response.header(name).is_empty(), is_sent, "{name}");
         }
         let bytes = match sent {
             _ if is_head || !is_sent => &[],
@@ -220,27 +222,27 @@ impl<'a> File<'a> {
         let mut unpacked = Vec::new();
         match sent {
             Packed if !is_head => {
-                let mut reader = flate2::read::GzDecoder::new(&answer.body[..]);
+                let mut reader = flate2::read::GzDecoder::new(&response.body[..]);
                 reader.read_to_end(&mut unpacked).expect("whole");
             }
-            _ => unpacked.extend_from_slice(&answer.body),
+            _ => unpacked.extend_from_slice(&response.body),
         }
         assert_eq!(unpacked, bytes);
     }
 
-    fn check_refusal(&self, answer: &Answer, status: u16, is_head: bool) {
+    fn check_refusal(&self, response: &Response, status: u16, is_head: bool) {
         if is_head {
-            assert_eq!((answer.status, answer.body.len()), (status, 0));
+            assert_eq!((response.status, response.body.len()), (status, 0));
         } else if self.token.is_none() {
-            answer.refused(status);
+            response.refused(status);
         } else {
-            assert_eq!(answer.status, status);
-            assert_eq!(answer.json()["error"]["code"], status);
+            assert_eq!(response.status, status);
+            assert_eq!(response.json()["error"]["code"], status);
         }
         match status {
-            412 => assert_eq!(answer.header("etag"), self.plain),
+            412 => assert_eq!(response.header("etag"), self.plain),
             _ => assert_eq!(
-                answer.header("content-range"),
+                response.header("content-range"),
                 format!("bytes */{}", self.bytes.len())
             ),
         }
@@ -250,14 +252,14 @@ impl<'a> File<'a> {
         for (headers, get, head) in TABLE {
             for (method, sent) in [("GET", *get), ("HEAD", head.unwrap_or(*get))] {
                 println!("{method} {headers:?}: {sent:?}");
-                let answer = self.ask(method, headers).await;
-                self.check(&answer, sent, method == "HEAD");
+                let response = self.request(method, headers).await;
+                self.check(&response, sent, method == "HEAD");
             }
         }
     }
 }
 
-/// A show with one made report of chat.
+/// A show with a report of its chat.
 async fn made() -> (Show, String) {
     let show = Show::new().await;
     show.send([says("ada", "m1", "10:00", "hello, hello, hello")])
@@ -296,7 +298,7 @@ async fn pages_of_any_origin_read_a_link_in_parts() {
         ("access-control-request-method", "GET"),
         ("access-control-request-headers", asked),
     ];
-    let allowed = file.ask("OPTIONS", &preflight).await;
+    let allowed = file.request("OPTIONS", &preflight).await;
     allowed.is(200);
     assert_eq!(allowed.header("access-control-allow-origin"), "*");
     assert_eq!(allowed.header("access-control-allow-headers"), asked);
@@ -305,20 +307,20 @@ async fn pages_of_any_origin_read_a_link_in_parts() {
             .header("access-control-allow-methods")
             .contains("HEAD")
     );
-    // Also a refusal, so that the page can say why.
+    // Pages can read refusals too.
     let expired = {
         show.app.clock.advance_millis(3_600_000);
-        file.ask("GET", &[origin]).await
+        file.request("GET", &[origin]).await
     };
     assert_eq!(expired.refused(403), "LINK_EXPIRED");
     assert_eq!(expired.header("access-control-allow-origin"), "*");
     let anew = made().await;
     let file = File::at(&anew.0, &anew.1, None).await;
     for method in ["GET", "HEAD"] {
-        let answer = file.ask(method, &[origin, FOUR]).await;
-        assert_eq!(answer.header("access-control-allow-origin"), "*");
-        assert_eq!(answer.header("access-control-allow-credentials"), "");
-        let exposed = answer.header("access-control-expose-headers");
+        let response = file.request(method, &[origin, FOUR]).await;
+        assert_eq!(response.header("access-control-allow-origin"), "*");
+        assert_eq!(response.header("access-control-allow-credentials"), "");
+        let exposed = response.header("access-control-expose-headers");
         for name in [
             "content-range",
             "etag",
@@ -331,13 +333,13 @@ async fn pages_of_any_origin_read_a_link_in_parts() {
 }
 
 #[tokio::test]
-async fn what_a_link_does_not_take_is_said() {
+async fn other_methods_on_a_link_are_refused_with_allow() {
     let (show, link) = made().await;
     let file = File::at(&show, &link, None).await;
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
-        let answer = file.ask(method, &[]).await;
-        assert_eq!(answer.refused(405), "METHOD_NOT_ALLOWED");
-        let allow = answer.header("allow");
+        let response = file.request(method, &[]).await;
+        assert_eq!(response.refused(405), "METHOD_NOT_ALLOWED");
+        let allow = response.header("allow");
         assert!(allow.contains("GET") && allow.contains("HEAD"), "{allow}");
     }
 }

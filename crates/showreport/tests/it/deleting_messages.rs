@@ -23,13 +23,13 @@ fn edits(message: &str, clock: &str) -> Value {
     edit
 }
 
-/// What is said and deleted, in one order.
+/// Messages and deletions, in one order.
 fn records() -> Vec<Value> {
     vec![
         says("ada", "kept", "10:00", "hello"),
         says("ada", "deleted", "10:00", "rude"),
         deletes("deleted", None),
-        // For good: a later version changes nothing.
+        // Without `updated_at` later versions are deleted too.
         edits("edited later", "10:02"),
         deletes("edited later", None),
         // The version is not later than the deletion.
@@ -38,7 +38,7 @@ fn records() -> Vec<Value> {
         says("ada", "restored", "10:00", "rude"),
         deletes("restored", Some("10:01")),
         edits("restored", "10:01:00.001"),
-        // Of this one nothing else is known.
+        // A deletion without its message.
         deletes("never sent", None),
     ]
 }
@@ -52,7 +52,7 @@ async fn a_deletion_by_id_alone_deletes_in_any_order() {
         let show = Show::new().await;
         for part in records.chunks(records.len() / parts) {
             show.send(part.to_vec()).await;
-            // What was sent before is in the lake.
+            // Earlier records are in the lake.
             show.report(ChatHistories, &[]).await;
         }
         let path = "/api/v1/events/keynote/figures";

@@ -1,4 +1,4 @@
-//! The links of reports, as browsers, spreadsheets and scripts open them.
+//! Downloads by the links of reports.
 
 use std::io::Read;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
-/// A show with one made report of chat, with a cell that is guarded.
+/// A show with a report of its chat, with a guarded cell.
 async fn made() -> (Show, Value) {
     let show = Show::new().await;
     show.send([
@@ -30,11 +30,11 @@ async fn made() -> (Show, Value) {
     (show, report)
 }
 
-async fn get(show: &Show, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn get(show: &Show, path: &str, headers: &[(&str, &str)]) -> Response {
     ask(show, "GET", path, headers).await
 }
 
-async fn ask(show: &Show, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn ask(show: &Show, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -47,33 +47,33 @@ async fn ask(show: &Show, method: &str, path: &str, headers: &[(&str, &str)]) ->
 #[tokio::test]
 async fn a_link_opens_without_a_header() {
     let (show, report) = made().await;
-    let answer = get(&show, link(&report), &[]).await;
-    answer.is(200);
+    let response = get(&show, link(&report), &[]).await;
+    response.is(200);
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         "text/csv; charset=utf-8; header=present"
     );
     assert_eq!(
-        answer.header("content-length"),
+        response.header("content-length"),
         report["size_bytes"].to_string()
     );
-    assert_eq!(answer.header("accept-ranges"), "bytes");
+    assert_eq!(response.header("accept-ranges"), "bytes");
     assert!(
-        answer.header("etag").starts_with('"'),
+        response.header("etag").starts_with('"'),
         "{:?}",
-        answer.headers
+        response.headers
     );
-    let name = answer.header("content-disposition");
+    let name = response.header("content-disposition");
     assert!(
         name.starts_with("attachment") && name.contains(".csv") && name.contains("keynote"),
         "{name}"
     );
-    assert!(answer.text().contains("'=1+1"));
+    assert!(response.text().contains("'=1+1"));
 }
 
-/// The name that a browser saves the file under, and the one that old clients read.
-fn names(answer: &Answer) -> (String, String) {
-    let header = answer.header("content-disposition");
+/// The file name for browsers, and the one for old clients.
+fn names(response: &Response) -> (String, String) {
+    let header = response.header("content-disposition");
     let ascii = header.split('"').nth(1).expect("a name in quotes");
     let encoded = header.split("filename*=UTF-8''").nth(1);
     let full = encoded.map_or_else(|| ascii.to_owned(), percent_decoded);
@@ -167,7 +167,7 @@ async fn a_head_is_a_get_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_file_can_be_asked_for() {
+async fn a_range_of_a_file_can_be_requested() {
     let (show, report) = made().await;
     let whole = get(&show, link(&report), &[]).await.body;
     let size = whole.len();
@@ -182,16 +182,16 @@ async fn a_part_of_a_file_can_be_asked_for() {
         ("bytes=10-999999", 10..size, until_end),
     ];
     for (range, bytes, content_range) in parts {
-        let answer = get(
+        let response = get(
             &show,
             link(&report),
             &[("range", range), ("accept-encoding", "gzip")],
         )
         .await;
-        answer.is(206);
-        assert_eq!(answer.body, whole[bytes], "{range}");
-        assert_eq!(answer.header("content-range"), content_range);
-        assert_eq!(answer.header("content-encoding"), "");
+        response.is(206);
+        assert_eq!(response.body, whole[bytes], "{range}");
+        assert_eq!(response.header("content-range"), content_range);
+        assert_eq!(response.header("content-encoding"), "");
     }
     let beyond = get(
         &show,
@@ -201,10 +201,10 @@ async fn a_part_of_a_file_can_be_asked_for() {
     .await;
     beyond.refused(416);
     assert_eq!(beyond.header("content-range"), format!("bytes */{size}"));
-    // What is no range of bytes is ignored.
+    // Ranges in other units are ignored.
     for range in ["lines=1-2", "bytes=5-2", "bytes=x"] {
-        let answer = get(&show, link(&report), &[("range", range)]).await;
-        assert_eq!((answer.status, &answer.body), (200, &whole), "{range}");
+        let response = get(&show, link(&report), &[("range", range)]).await;
+        assert_eq!((response.status, &response.body), (200, &whole), "{range}");
     }
 }
 
@@ -230,7 +230,7 @@ async fn a_range_of_a_file_that_changed_is_the_whole_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_the_caller_has_is_not_sent_again() {
+async fn a_file_that_the_client_has_is_not_sent_again() {
     let (show, report) = made().await;
     let etag = get(&show, link(&report), &[])
         .await
@@ -242,10 +242,10 @@ async fn a_file_that_the_caller_has_is_not_sent_again() {
         format!("\"x\", {etag}"),
         "*".to_owned(),
     ] {
-        let answer = get(&show, link(&report), &[("if-none-match", &sent)]).await;
-        answer.is(304);
-        assert!(answer.body.is_empty());
-        assert_eq!(answer.header("etag"), etag);
+        let response = get(&show, link(&report), &[("if-none-match", &sent)]).await;
+        response.is(304);
+        assert!(response.body.is_empty());
+        assert_eq!(response.header("etag"), etag);
     }
     get(&show, link(&report), &[("if-none-match", "\"other\"")])
         .await
@@ -253,7 +253,7 @@ async fn a_file_that_the_caller_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_file_is_packed_when_asked() {
+async fn a_file_is_compressed_on_request() {
     let (show, report) = made().await;
     let plain = get(&show, link(&report), &[]).await;
     let packed = get(
@@ -281,8 +281,8 @@ async fn a_file_is_packed_when_asked() {
         .expect("whole");
     assert_eq!(unpacked, plain.body);
     for refused in ["identity", "gzip;q=0", "br"] {
-        let answer = get(&show, link(&report), &[("accept-encoding", refused)]).await;
-        assert_eq!(answer.header("content-encoding"), "", "{refused}");
+        let response = get(&show, link(&report), &[("accept-encoding", refused)]).await;
+        assert_eq!(response.header("content-encoding"), "", "{refused}");
     }
 }
 
@@ -343,7 +343,7 @@ async fn the_exact_text_is_there_where_nothing_was_guarded() {
 }
 
 #[tokio::test]
-async fn a_bent_link_is_unknown() {
+async fn a_changed_link_is_not_found() {
     let (show, report) = made().await;
     let parts: Vec<&str> = link(&report).split('/').collect();
     // "", "downloads", report, expires, signature, file name
@@ -379,7 +379,7 @@ async fn a_link_opens_for_an_hour_and_is_signed_anew() {
         get(&show, link(&report), &[]).await.refused(403),
         "LINK_EXPIRED"
     );
-    // A bent link tells nothing, expired or not.
+    // A changed link is not found, expired or not.
     get(
         &show,
         &link(&report)
@@ -395,7 +395,7 @@ async fn a_link_opens_for_an_hour_and_is_signed_anew() {
 }
 
 #[tokio::test]
-async fn links_of_a_rotated_key_live_out_their_hour_and_no_longer() {
+async fn links_of_a_rotated_key_work_for_their_hour_and_no_longer() {
     let (show, report) = made().await;
     let id = report["id"].as_str().expect("an id");
     let beside = show.app.open_beside().await;
@@ -411,7 +411,7 @@ async fn links_of_a_rotated_key_live_out_their_hour_and_no_longer() {
     show.app.clock.advance_millis(1);
     let reason = get(&show, link(&report), &[]).await.refused(403);
     assert_eq!(reason, "LINK_EXPIRED");
-    // From now on the old key opens nothing, whatever end it signs.
+    // From now on links of the old key are refused, whatever expiry they have.
     let end = signs_from.as_millis() + 3_600_000;
     show.app
         .clock
@@ -441,13 +441,13 @@ async fn a_file_is_kept_for_thirty_days() {
     show.app.clock.advance_millis(1);
     show.app.maintain(true).await;
     get(&show, link(&lasting), &[]).await.refused(410);
-    // The report itself is still told of.
+    // The report itself is still listed.
     let report = show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone();
     assert_eq!(report["status"], "EVENT_REPORT_STATUS_SUCCEEDED");
 }
 
 #[tokio::test]
-async fn a_link_has_so_many_downloads_at_one_time_until_their_bodies_end() {
+async fn a_link_has_a_limit_of_running_downloads() {
     let (show, report) = made().await;
     let open = || async {
         let request = Request::get(link(&report)).body(Body::empty());
@@ -462,12 +462,12 @@ async fn a_link_has_so_many_downloads_at_one_time_until_their_bodies_end() {
     let mut fifth = Box::pin(open());
     let waits = tokio::time::timeout(Duration::from_millis(50), &mut fifth).await;
     assert!(waits.is_err(), "a fifth has begun");
-    // What needs no file of it goes on.
+    // Requests without a body are not limited.
     let tag = get(&show, link(&report), &[("if-none-match", "*")]).await;
     tag.is(304);
     ask(&show, "HEAD", link(&report), &[]).await.is(200);
 
-    // One ends, whole; and one whose client has gone away.
+    // One download ends complete, and one because the client disconnects.
     let whole = under_way.remove(0).collect().await;
     assert!(!whole.expect("the whole body arrives").to_bytes().is_empty());
     let fifth = fifth.await;

@@ -1,4 +1,4 @@
-//! What the documentation tells a new user to run: the tour of the README, the demo, the examples.
+//! The commands of the documentation for new users: the tour of the README, the demo, the examples.
 
 use std::fs;
 use std::net::TcpListener;
@@ -21,13 +21,13 @@ fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     blocks.map(Option::unwrap_or_default).collect()
 }
 
-/// The section of the README that is the tour.
+/// The tour in the README.
 fn tour() -> &'static str {
     let (_, section) = README.split_once("\n## A tour").expect("a tour");
     section.split("\n## ").next().unwrap_or(section)
 }
 
-/// A port that nothing listens on.
+/// A free port.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("bound").port()
@@ -46,7 +46,7 @@ fn run_script(directory: &Path, script: &str) -> Output {
         directory.display(),
         ours.display()
     );
-    // A server that it started ends with it, whatever happens.
+    // A server that the script started ends with it.
     let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}");
     Command::new("timeout")
         .args(["120", "bash", "-euc", &script])
@@ -71,7 +71,7 @@ fn the_tour_of_the_readme_can_be_pasted() {
     let shown = fenced(tour(), "text");
     assert!(shown.len() >= 3, "it shows what is printed");
     for line in shown.iter().flat_map(|block| block.lines()) {
-        // What changes from day to day is shown as an ellipsis.
+        // Values that change are replaced by an ellipsis.
         for part in line.split('…') {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
@@ -96,7 +96,7 @@ fn demo(directory: &Path, viewers: u32) -> String {
     printed(directory, &typed)
 }
 
-/// The commands with which a demo says how to go on.
+/// The commands that a demo prints at its end.
 fn onward(text: &str) -> String {
     let (_, onward) = text.split_once("\nGo on").expect("it says how to go on");
     let lines = onward.lines().skip(1);
@@ -130,7 +130,7 @@ fn a_demo_that_is_run_again_adds_nothing_and_says_so() {
 }
 
 #[test]
-fn a_demo_says_how_to_go_on_to_the_figures() {
+fn a_demo_prints_the_commands_for_its_figures() {
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();
     let commands = onward(&demo(directory, 2));

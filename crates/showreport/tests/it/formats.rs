@@ -1,4 +1,4 @@
-//! The same rows in every form of file.
+//! The same rows in every file format.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::reports::entry;
 use crate::harness::zip::unzip;
-use crate::harness::{Made, Random, Show};
-use crate::oracle::{self, Dimension, Field, Question, Table};
+use crate::harness::{MadeReport, Random, Show};
+use crate::oracle::{self, Dimension, Field, ReportSpec, Table};
 use crate::streams::records::Records;
 use crate::streams::run::load;
 
@@ -30,18 +30,18 @@ const COUNTS: [&str; 7] = [
 const FLAGS: [&str; 3] = ["deleted", "correct", "counted"];
 
 /// Every dimension, ungrouped and grouped by everything, in one format, beside the oracle's tables.
-async fn made_in(format: &str) -> Vec<(Made, Table)> {
+async fn made_in(format: &str) -> Vec<(MadeReport, Table)> {
     let mut random = Random::new(7);
     let around = Records::around(MIDDLE);
     let mut records: Vec<Value> = (0..150)
         .map(|_| around.record(&mut random, "keynote"))
         .collect();
-    // An empty text and an absent one are told apart in some formats and not in others.
+    // Only some formats distinguish an empty text from an absent one.
     records.retain(|record| record["text"] != "");
     let show = Show::new().await;
     show.app.accept(&show.org, &records).await;
-    let mut questions: Vec<Question> = Dimension::ALL.map(Question::new).to_vec();
-    questions.extend(Dimension::ALL.map(|dimension| Question::new(dimension).by(&Field::ALL)));
+    let mut questions: Vec<ReportSpec> = Dimension::ALL.map(ReportSpec::new).to_vec();
+    questions.extend(Dimension::ALL.map(|dimension| ReportSpec::new(dimension).by(&Field::ALL)));
     let entries: Vec<Value> = questions
         .iter()
         .map(|question| {
@@ -51,7 +51,7 @@ async fn made_in(format: &str) -> Vec<(Made, Table)> {
         })
         .collect();
     let made = show.app.make(&show.org, "keynote", &entries).await;
-    let table = |question: &Question| {
+    let table = |question: &ReportSpec| {
         oracle::report(&records, "keynote", question, &jiff::tz::TimeZone::UTC)
     };
     made.into_iter().zip(questions.iter().map(table)).collect()
@@ -174,7 +174,7 @@ async fn a_spreadsheet_opens() {
                 }
             }
         }
-        // What each column means is said on the other sheet.
+        // The other sheet has the meaning of each column.
         let about = part("xl/worksheets/sheet2.xml");
         let lines = about.matches("<row ").count();
         assert!(lines > 8 + table.columns.len(), "{about}");
@@ -219,7 +219,7 @@ async fn the_same_facts_give_the_same_bytes_in_every_format() {
 const SHEET_ROWS_MAX: usize = 1_048_576;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sheet_that_would_be_too_long_fails_alone_and_says_why() {
+async fn only_the_sheet_that_would_be_too_long_fails_and_names_the_limit() {
     let show = Show::new().await;
     let message = |number: usize| {
         json!({

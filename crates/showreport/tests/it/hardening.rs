@@ -21,15 +21,18 @@ fn http_1_1_needs_one_host() {
     let (_server, address) = serve(data.path(), "", Stdio::null());
     for path in ["/healthz", "/collect", "/v1/jobs", "/nothing"] {
         for fields in ["", "Host: a\r\nHost: b\r\n", "Host: a/b\r\n"] {
-            let answer = http(&address, &get(path, "HTTP/1.1", fields));
-            assert!(answer.starts_with("HTTP/1.1 400"), "{fields:?}: {answer}");
-            assert!(answer.contains("INVALID_HOST"), "{answer}");
-            assert!(answer.contains("x-request-id"), "{answer}");
+            let response = http(&address, &get(path, "HTTP/1.1", fields));
+            assert!(
+                response.starts_with("HTTP/1.1 400"),
+                "{fields:?}: {response}"
+            );
+            assert!(response.contains("INVALID_HOST"), "{response}");
+            assert!(response.contains("x-request-id"), "{response}");
         }
     }
     for (version, fields) in [("HTTP/1.1", "Host: a\r\n"), ("HTTP/1.0", "")] {
-        let answer = http(&address, &get("/healthz", version, fields));
-        assert!(answer.contains(" 200 OK"), "{answer}");
+        let response = http(&address, &get("/healthz", version, fields));
+        assert!(response.contains(" 200 OK"), "{response}");
     }
 }
 
@@ -41,7 +44,7 @@ async fn http_2_needs_no_host_field() {
     show.app.send_as_it_is(request).await.is(200);
 }
 
-/// Waits until the log says something, and gives the line.
+/// Waits for a line in the log that contains the text. Returns the line.
 fn line_with(log: &Path, wanted: &str) -> String {
     let begun = Instant::now();
     loop {
@@ -92,7 +95,7 @@ fn token_id(data: &Path) -> String {
 }
 
 #[test]
-fn refusals_and_administrative_acts_name_organisation_and_token_and_never_the_secret() {
+fn refusals_and_administrative_acts_are_logged_without_the_secret() {
     let data = acme();
     let data = data.path();
     let created = command(data, "token create --org acme --scope collect").output();
@@ -186,8 +189,8 @@ mod modes {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set the mode");
     }
 
-    /// Every file and directory below, with its mode. What the engine spills lies in a directory of each
-    /// process, which alone decides who may enter.
+    /// Every file and directory below, with its mode. What the engine spills lies in a directory of
+    /// each process, which alone decides about access.
     fn below(directory: &Path, found: &mut Vec<(PathBuf, u32)>) {
         for entry in fs::read_dir(directory).expect("a directory") {
             let path = entry.expect("an entry").path();
@@ -199,7 +202,7 @@ mod modes {
     }
 
     #[test]
-    fn what_is_made_in_a_directory_that_is_there_is_its_owners_alone() {
+    fn files_in_an_existing_directory_are_private_to_their_owner() {
         let outside = tempfile::tempdir().expect("a directory");
         let data = outside.path().join("data");
         fs::create_dir(&data).expect("make it");
@@ -225,7 +228,7 @@ mod modes {
     }
 
     #[test]
-    fn what_was_open_to_others_is_closed_at_the_next_start() {
+    fn permissions_of_other_users_are_removed_at_the_next_start() {
         let data = acme();
         let data = data.path();
         fs::create_dir(data.join("store")).expect("make it");
@@ -239,7 +242,7 @@ mod modes {
 }
 
 #[test]
-fn what_is_refused_for_lack_of_room_is_no_error_and_no_line_each_time() {
+fn refusals_for_lack_of_space_are_no_errors_and_are_logged_once() {
     let data = acme();
     let data = data.path();
     let token = printed(data, "token create --org acme --scope collect");
@@ -252,12 +255,12 @@ fn what_is_refused_for_lack_of_room_is_no_error_and_no_line_each_time() {
         token.trim_end(),
         body.len()
     );
-    let answers: Vec<String> = (0..40).map(|_| http(&address, &request)).collect();
-    let refused = answers
+    let responses: Vec<String> = (0..40).map(|_| http(&address, &request)).collect();
+    let refused = responses
         .iter()
         .filter(|it| it.contains("JOURNAL_FULL"))
         .count();
-    assert!(refused > 30, "{refused} of {} are refused", answers.len());
+    assert!(refused > 30, "{refused} of {} are refused", responses.len());
     let line = line_with(&log, "reason=JOURNAL_FULL");
     assert!(line.contains("WARN"), "{line}");
     let text = fs::read_to_string(&log).expect("the log");

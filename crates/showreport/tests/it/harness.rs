@@ -1,7 +1,7 @@
-//! A whole Showreport in one process: the real database, real files, the real router,
-//! and a clock that the test moves.
+//! Showreport in the process of the test: database, files and router are real, the clock is set by
+//! the test.
 
-pub(crate) mod answer;
+pub(crate) mod response;
 pub(crate) mod clock;
 pub(crate) mod random;
 pub(crate) mod app;
@@ -10,9 +10,9 @@ pub(crate) mod show;
 pub(crate) mod bulk;
 pub(crate) mod zip;
 
-pub(crate) use answer::Answer;
 pub(crate) use app::{Org, TestApp};
 pub(crate) use clock::{BEGINNING, ManualClock};
 pub(crate) use random::Random;
-pub(crate) use reports::Made;
+pub(crate) use reports::MadeReport;
+pub(crate) use response::Response;
 pub(crate) use show::Show;

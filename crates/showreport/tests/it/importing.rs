@@ -92,7 +92,7 @@ fn each_kind_of_file_holds_the_same_records() {
     }
 }
 
-/// What the program says on stderr when it ends with 1.
+/// The stderr of a program that exits with 1.
 #[track_caller]
 fn problem(data: &Path, typed: &str) -> String {
     let output = command(data, typed).output().expect("the program starts");
@@ -102,7 +102,7 @@ fn problem(data: &Path, typed: &str) -> String {
 }
 
 #[test]
-fn rows_that_are_no_records_are_named_by_their_line() {
+fn rows_that_are_no_records_are_named_by_line() {
     let data = acme();
     let csv = "type,event_id,poll_id,option_ids,voted_at,customer_id\n\
                vote,keynote,q,\"[\"\"a\"\",\n\"\"b\"\"]\",2025-03-01T10:00:00Z,ada\n\
@@ -144,7 +144,7 @@ fn packed_by(tool: &[&str], file: &Path) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn what_the_ordinary_programs_pack_is_read() {
+fn files_compressed_by_common_programs_are_read() {
     let data = acme();
     let lines: Vec<String> = (0..20_000)
         .map(|id| line(&format!("m{id}"), "hello"))

@@ -1,4 +1,4 @@
-//! What belongs to another organisation answers exactly as what does not exist.
+//! Requests for data of another organisation get the same response as for data that does not exist.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::harness::app::request;
 use crate::harness::reports::{REPORTS, entry, link};
-use crate::harness::{Answer, Org, TestApp};
-use crate::oracle::{Dimension, Question};
+use crate::harness::{Org, Response, TestApp};
+use crate::oracle::{Dimension, ReportSpec};
 
 /// An id in the form of a report's, that no report has.
 const NO_REPORT: &str = "01930000-0000-7000-8000-000000000000";
@@ -26,19 +26,19 @@ async fn two_orgs() -> (TestApp, Org, Org, String) {
         .make(
             &ours,
             CANARY,
-            &[entry(&Question::new(Dimension::ChatHistories))],
+            &[entry(&ReportSpec::new(Dimension::ChatHistories))],
         )
         .await;
     let id = made[0].report["id"].as_str().expect("an id").to_owned();
     (app, ours, theirs, id)
 }
 
-/// The two answers are one, but for the id that was asked for.
-fn assert_same(foreign: &Answer, id: &str, unknown: &Answer, no_id: &str) {
+/// Checks that two responses are equal except for the requested id.
+fn assert_same(foreign: &Response, id: &str, unknown: &Response, no_id: &str) {
     foreign.refused(404);
     assert_eq!(foreign.text().replace(id, no_id), unknown.text());
-    let names = |answer: &Answer| {
-        answer
+    let names = |response: &Response| {
+        response
             .headers
             .keys()
             .map(ToString::to_string)
@@ -48,7 +48,7 @@ fn assert_same(foreign: &Answer, id: &str, unknown: &Answer, no_id: &str) {
 }
 
 #[tokio::test]
-async fn a_foreign_event_is_an_unknown_one() {
+async fn an_event_of_another_organisation_is_not_found() {
     let (app, _, theirs, _) = two_orgs().await;
     for path in ["/api/v1/events/", "/api/v1/events/{}/figures"] {
         let path = |id: &str| {
@@ -69,7 +69,7 @@ async fn a_foreign_event_is_an_unknown_one() {
     let order = |event: &str| {
         json!({
             "id": event, "type": "EVENT_TYPE_LIVE",
-            "dimension_with_conditions": [entry(&Question::new(Dimension::WatchTime))],
+            "dimension_with_conditions": [entry(&ReportSpec::new(Dimension::WatchTime))],
         })
     };
     let foreign = app.post(&theirs, REPORTS, &order(CANARY)).await;
@@ -82,7 +82,7 @@ async fn a_foreign_event_is_an_unknown_one() {
 }
 
 #[tokio::test]
-async fn a_foreign_report_is_an_unknown_one() {
+async fn a_report_of_another_organisation_is_not_found() {
     let (app, ours, theirs, id) = two_orgs().await;
     let path = |id: &str| format!("/api/v1/reports/{id}");
     assert_same(
@@ -106,23 +106,23 @@ async fn a_foreign_report_is_an_unknown_one() {
 }
 
 #[tokio::test]
-async fn lists_hold_nothing_of_others() {
+async fn lists_have_nothing_of_other_organisations() {
     let (app, ours, theirs, _) = two_orgs().await;
     for path in [
         "/api/v1/events",
         "/api/v1/reports",
         &format!("/api/v1/reports?event_id={CANARY}"),
     ] {
-        let answer = app.get(&theirs, path).await;
+        let response = app.get(&theirs, path).await;
         assert!(
-            answer.status == 404 || answer.status == 200,
+            response.status == 404 || response.status == 200,
             "{path}: {}",
-            answer.text()
+            response.text()
         );
         assert!(
-            path.contains(CANARY) || !answer.text().contains(CANARY),
+            path.contains(CANARY) || !response.text().contains(CANARY),
             "{path}: {}",
-            answer.text()
+            response.text()
         );
         assert!(
             app.get(&ours, path).await.ok().to_string().contains(CANARY),
@@ -132,7 +132,7 @@ async fn lists_hold_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn the_same_ids_in_two_organisations_are_two_things() {
+async fn equal_ids_in_two_organisations_are_counted_apart() {
     let (app, ours, theirs, _) = two_orgs().await;
     let mut message = json!({
         "type": "chat", "event_id": CANARY, "message_id": CANARY, "text": "theirs",
@@ -141,8 +141,8 @@ async fn the_same_ids_in_two_organisations_are_two_things() {
     app.accept(&theirs, &[message.clone()]).await;
     message["event_id"] = json!("another");
     app.accept(&ours, &[message]).await;
-    let question = Question::new(Dimension::ChatHistories);
-    // First each organisation's rows lie in files of their own, then together.
+    let question = ReportSpec::new(Dimension::ChatHistories);
+    // First the rows of the organisations are in files of their own, then in common ones.
     for _ in 0..2 {
         for (org, text) in [(&ours, CANARY), (&theirs, "theirs")] {
             let file = app.csv(org, CANARY, &question).await;
@@ -154,7 +154,7 @@ async fn the_same_ids_in_two_organisations_are_two_things() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_is_a_new_one() {
+async fn an_idempotency_key_of_another_organisation_is_a_new_key() {
     let (app, ours, theirs, _) = two_orgs().await;
     let message = json!({
         "type": "chat", "event_id": CANARY, "message_id": "m", "text": "theirs",
@@ -163,13 +163,13 @@ async fn a_key_of_another_is_a_new_one() {
     app.accept(&theirs, &[message]).await;
     let order = json!({
         "id": CANARY, "type": "EVENT_TYPE_LIVE",
-        "dimension_with_conditions": [entry(&Question::new(Dimension::ChatHistories))],
+        "dimension_with_conditions": [entry(&ReportSpec::new(Dimension::ChatHistories))],
     });
     let create = async |org: &Org| {
         let request = request("POST", org, REPORTS).header("idempotency-key", "the same");
         let body = order.to_string().into();
-        let answer = app.send(request.body(body).expect("a request")).await.ok();
-        let id = answer["reports"][0]["id"].as_str().map(str::to_owned);
+        let response = app.send(request.body(body).expect("a request")).await.ok();
+        let id = response["reports"][0]["id"].as_str().map(str::to_owned);
         id.expect("a report of its own")
     };
     let (first, other, again) = (
@@ -183,7 +183,7 @@ async fn a_key_of_another_is_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_link_of_another_report_is_unknown() {
+async fn a_link_with_the_signature_of_another_report_is_not_found() {
     let (app, ours, theirs, id) = two_orgs().await;
     let report = app.get(&ours, &format!("/api/v1/reports/{id}")).await.ok();
     let path = link(&report);

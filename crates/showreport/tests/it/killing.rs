@@ -30,11 +30,11 @@ pub(crate) fn serve(data: &Path) -> (Server, String) {
 
 /// Sends a batch; whether it was acknowledged.
 pub(crate) fn collect(address: &str, token: &str, batch: &[Value]) -> std::io::Result<bool> {
-    let answer = post(address, token, &ndjson(batch))?;
-    Ok(answer.starts_with("HTTP/1.1 202"))
+    let response = post(address, token, &ndjson(batch))?;
+    Ok(response.starts_with("HTTP/1.1 202"))
 }
 
-/// Sends records, and gives the whole answer.
+/// Sends records. Returns the whole response.
 pub(crate) fn post(address: &str, token: &str, body: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     write!(
@@ -43,9 +43,9 @@ pub(crate) fn post(address: &str, token: &str, body: &str) -> std::io::Result<St
          Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    connection.read_to_string(&mut response)?;
+    Ok(response)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reports of little that says much: long watching by the second, polls of many and long options.
+//! Large reports from few records: long views by the second, polls with many long options.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::reports::entry;
 use crate::harness::show::{poll, votes, watches};
 use crate::oracle::Dimension::{PollSummaries, PollVotes, WatchTime};
 use crate::oracle::Field::{CustomerId, WatchTimestamp};
-use crate::oracle::{Dimension, Field, Question};
+use crate::oracle::{Dimension, Field, ReportSpec};
 
 /// 2026-11-01T00:00:00Z.
 const FIRST_DAY: i64 = 1_793_491_200_000;
@@ -26,15 +26,15 @@ async fn watch_days(show: &Show, first: i64, days: i64) {
     show.send(records.collect::<Vec<_>>()).await;
 }
 
-fn by_the_second(fields: &[Field]) -> Question {
-    Question {
+fn by_the_second(fields: &[Field]) -> ReportSpec {
+    ReportSpec {
         granularity_seconds: 1,
-        ..Question::new(WatchTime).by(fields)
+        ..ReportSpec::new(WatchTime).by(fields)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_watches_round_the_clock_has_a_row_a_second() {
+async fn watching_for_a_year_gives_a_row_for_each_second() {
     let show = Show::new().await;
     let days = 20;
     watch_days(&show, FIRST_DAY, days).await;
@@ -58,12 +58,12 @@ async fn more_buckets_than_a_report_may_have_rows_are_refused_when_it_is_ordered
     let show = Show::new().await;
     watch_days(&show, FIRST_DAY - 2_000 * DAY_MS, 1).await;
     watch_days(&show, FIRST_DAY, 1).await;
-    let ask = async |question: &Question| {
-        let answer = show
+    let ask = async |question: &ReportSpec| {
+        let response = show
             .app
             .create(&show.org, "keynote", &[entry(question)])
             .await;
-        (answer.status, answer.json())
+        (response.status, response.json())
     };
     // What was acknowledged is enough; nothing has been flushed.
     let (status, refused) = ask(&by_the_second(&[CustomerId, WatchTimestamp])).await;
@@ -74,12 +74,12 @@ async fn more_buckets_than_a_report_may_have_rows_are_refused_when_it_is_ordered
         message.contains("100000000") && message.contains("172886400"),
         "{message}"
     );
-    // Coarser, of less time, or not by time it is made.
-    let coarser = Question {
+    // With a coarser granularity, a shorter filter or no grouping by time it is made.
+    let coarser = ReportSpec {
         granularity_seconds: 5,
         ..by_the_second(&[WatchTimestamp])
     };
-    let shorter = Question {
+    let shorter = ReportSpec {
         start: Some(FIRST_DAY),
         ..by_the_second(&[WatchTimestamp])
     };
@@ -124,7 +124,7 @@ async fn polls_of_many_and_long_options_are_reported_and_counted() {
     let show = Show::new().await;
     let (polls, voters) = (20, 600);
     show.send(much(polls, voters)).await;
-    let of = |dimension: Dimension| entry(&Question::new(dimension));
+    let of = |dimension: Dimension| entry(&ReportSpec::new(dimension));
     let entries = [of(PollSummaries), of(PollVotes)];
     let made = show.app.make(&show.org, "keynote", &entries).await;
     let (whole, single) = (voters / 100, voters - voters / 100);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::reports::entry;
 use crate::harness::{Org, Random, TestApp};
-use crate::oracle::{Dimension, Field, Figures, Question, figures, seconds_text};
+use crate::oracle::{Dimension, Field, Figures, ReportSpec, figures, seconds_text};
 use crate::streams::case::question;
 use crate::streams::records::Records;
 
@@ -31,7 +31,7 @@ async fn app_with(records: &[Value]) -> (TestApp, Org) {
 }
 
 /// The files of many questions, in order.
-async fn files(app: &TestApp, org: &Org, questions: &[Question]) -> Vec<Vec<u8>> {
+async fn files(app: &TestApp, org: &Org, questions: &[ReportSpec]) -> Vec<Vec<u8>> {
     let entries: Vec<Value> = questions.iter().map(entry).collect();
     app.make(org, EVENT, &entries)
         .await
@@ -79,17 +79,17 @@ async fn watch_time_is_conserved_under_every_grouping_and_granularity() {
     let (app, org) = app_with(&records).await;
     let window = question(&mut random, MIDDLE);
     for (start, end) in [(None, None), (window.start, window.end)] {
-        let mut questions: Vec<Question> = Vec::new();
+        let mut questions: Vec<ReportSpec> = Vec::new();
         for fields in subsets() {
-            questions.push(Question {
+            questions.push(ReportSpec {
                 start,
                 end,
-                ..Question::new(Dimension::WatchTime).by(&fields)
+                ..ReportSpec::new(Dimension::WatchTime).by(&fields)
             });
         }
         for granularity_seconds in [1, 5, 10, 15, 30, 300, 900, 3600, 86_400] {
-            let by_time = Question::new(Dimension::WatchTime).by(&[Field::WatchTimestamp]);
-            questions.push(Question {
+            let by_time = ReportSpec::new(Dimension::WatchTime).by(&[Field::WatchTimestamp]);
+            questions.push(ReportSpec {
                 start,
                 end,
                 granularity_seconds,
@@ -111,7 +111,7 @@ async fn watch_time_is_conserved_under_every_grouping_and_granularity() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repetitions_change_no_byte() {
     let (mut random, records) = stream(202, 150);
-    let questions: Vec<Question> = (0..20).map(|_| question(&mut random, MIDDLE)).collect();
+    let questions: Vec<ReportSpec> = (0..20).map(|_| question(&mut random, MIDDLE)).collect();
     let (app, org) = app_with(&records).await;
     let once = files(&app, &org, &questions).await;
     for _ in 0..3 {
@@ -126,7 +126,7 @@ async fn repetitions_change_no_byte() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn order_batches_flushes_compactions_and_restarts_change_no_byte() {
     let (mut random, mut records) = stream(303, 150);
-    let questions: Vec<Question> = (0..20).map(|_| question(&mut random, MIDDLE)).collect();
+    let questions: Vec<ReportSpec> = (0..20).map(|_| question(&mut random, MIDDLE)).collect();
     let (app, org) = app_with(&records).await;
     let whole = files(&app, &org, &questions).await;
     let mut app = TestApp::new().await;
@@ -151,7 +151,7 @@ async fn a_filter_cut_anywhere_adds_up() {
     let mut questions = Vec::new();
     for _ in 0..12 {
         let whole = question(&mut random, MIDDLE);
-        let whole = Question {
+        let whole = ReportSpec {
             dimension: Dimension::WatchTime,
             ..whole
         };
@@ -162,11 +162,11 @@ async fn a_filter_cut_anywhere_adds_up() {
         if whole.start.is_some_and(|start| start >= cut) {
             continue;
         }
-        questions.push(Question {
+        questions.push(ReportSpec {
             end: Some(cut),
             ..whole.clone()
         });
-        questions.push(Question {
+        questions.push(ReportSpec {
             start: Some(cut),
             ..whole.clone()
         });
@@ -183,8 +183,8 @@ async fn a_filter_cut_anywhere_adds_up() {
 async fn attended_time_views_and_the_peak_keep_their_bounds() {
     let (_, records) = stream(505, 200);
     let (app, org) = app_with(&records).await;
-    let by = |fields: &[Field]| Question::new(Dimension::WatchTime).by(fields);
-    let mut questions: Vec<Question> = subsets()[1..].iter().map(|fields| by(fields)).collect();
+    let by = |fields: &[Field]| ReportSpec::new(Dimension::WatchTime).by(fields);
+    let mut questions: Vec<ReportSpec> = subsets()[1..].iter().map(|fields| by(fields)).collect();
     questions.push(by(&[]));
     let mut files = files(&app, &org, &questions).await;
     let views = String::from_utf8(files.pop().expect("the last")).expect("UTF-8");
@@ -276,14 +276,14 @@ fn assert_figures(answered: &Value, expected: &Figures) {
 }
 
 #[test]
-fn the_oracle_keeps_the_laws_itself() {
+fn the_oracle_obeys_the_laws() {
     for seed in 1..40 {
         let (mut random, mut records) = stream(seed, 120);
-        let question = Question {
+        let question = ReportSpec {
             dimension: Dimension::WatchTime,
             ..question(&mut random, MIDDLE)
         };
-        let ask = |records: &[Value], question: &Question| {
+        let ask = |records: &[Value], question: &ReportSpec| {
             crate::oracle::report(
                 records,
                 EVENT,
@@ -291,8 +291,9 @@ fn the_oracle_keeps_the_laws_itself() {
                 &TimeZone::get("Europe/Berlin").expect("a zone"),
             )
         };
-        let sum =
-            |question: &Question| total(ask(&records, question).raw().as_bytes(), "watch_seconds");
+        let sum = |question: &ReportSpec| {
+            total(ask(&records, question).raw().as_bytes(), "watch_seconds")
+        };
         assert_eq!(sum(&question), sum(&question.clone().by(&[])));
         let whole = ask(&records, &question);
         records.extend_from_within(..60);

@@ -10,15 +10,15 @@ fn watch_time() -> Value {
     json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []})
 }
 
-fn ids<'a>(answer: &'a Value, name: &str) -> Vec<&'a str> {
-    list(answer, name)
+fn ids<'a>(response: &'a Value, name: &str) -> Vec<&'a str> {
+    list(response, name)
         .iter()
         .map(|it| it["id"].as_str().expect("an id"))
         .collect()
 }
 
 #[tokio::test]
-async fn the_latest_record_says_what_an_event_is() {
+async fn the_latest_record_describes_the_event() {
     let show = Show::new().await;
     let titled = |title: &str, updated_at: Value| {
         json!({
@@ -113,13 +113,13 @@ async fn reports_are_listed_newest_first() {
     show.app.accept(&show.org, &[rehearsal]).await;
     let mut created = Vec::new();
     for event in ["keynote", "rehearsal", "keynote", "keynote"] {
-        let answer = show
+        let response = show
             .app
             .create(&show.org, event, &[watch_time()])
             .await
             .ok();
         created.push(
-            answer["reports"][0]["id"]
+            response["reports"][0]["id"]
                 .as_str()
                 .expect("an id")
                 .to_owned(),
@@ -154,7 +154,7 @@ async fn reports_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn a_deleted_report_is_gone_and_so_is_its_file() {
+async fn deleting_a_report_deletes_its_file() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     let made = show

@@ -1,6 +1,5 @@
-//! Showreport from the outside: stories through the real router, an oracle
-//! that says what every report must be, random streams, real votes, the
-//! command line, and the shape of the code itself.
+//! Tests of the whole product: stories through the real router, random streams of records compared
+//! with an oracle, real votes, the command line, and the architecture of the code.
 
 mod oracle;
 mod harness;
@@ -18,33 +17,33 @@ mod downloading;
 mod conditions;
 mod formats;
 mod takeover;
-mod failing;
+mod failing_reports;
 mod large;
-mod together;
-mod describing;
+mod concurrency;
+mod openapi_document;
 mod documented_columns;
 mod addresses;
-mod wording;
+mod refusal_messages;
 mod real_votes;
-mod beside_reports;
+mod other_blendvision_routes;
 mod bulk;
 mod bulk_wire;
 mod bulk_files;
 mod bulk_life;
 mod bulk_figures;
-mod bulk_law;
-mod sharing;
+mod bulk_restatement;
+mod fairness;
 mod older_data;
 mod vacuuming;
 mod maintaining;
-mod filling;
+mod full_disk;
 mod wrong_clock;
 mod command_line;
 mod first_hour;
 mod importing;
 mod command_flags;
 mod hardening;
-mod rotten;
+mod damaged_files;
 mod killing;
 mod stopping;
 mod architecture;

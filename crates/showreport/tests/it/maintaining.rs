@@ -1,4 +1,4 @@
-//! Maintenance: each chore is done whatever becomes of the others, and damaged files are named.
+//! Maintenance: a failure of one task stops no other, and damaged files are named.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ async fn damaged_in_metrics(show: &Show) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_damaged_file_stops_no_chore_is_named_and_is_taken_up_again_once_it_is_whole() {
+async fn a_damaged_file_is_named_stops_no_other_work_and_is_used_again_once_restored() {
     let show = Show::new().await;
     let watch_time = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
     for tab in ["tab-1", "tab-2", "tab-3"] {
@@ -81,7 +81,7 @@ async fn a_damaged_file_stops_no_chore_is_named_and_is_taken_up_again_once_it_is
             .is_some_and(|damage| damage.file == name_of(&damaged)),
         "{error:?}"
     );
-    // What stands after compaction was done: the expired file is gone. So was the other table.
+    // The steps after compaction were done: the expired file is gone. So was the other table.
     assert!(is_expired(&show, &made[0].report).await);
     assert_eq!(
         data_files(&show, "chat").len(),

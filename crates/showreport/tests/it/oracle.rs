@@ -1,8 +1,7 @@
-//! What every report must be, computed slowly from the records as they were sent.
+//! Expected reports, computed slowly from the records as they were sent.
 //!
-//! Says each sentence of the definitions once, in plain Rust, over whole
-//! lists. It uses no code of the product, so that the two can only agree by
-//! both being right.
+//! Each sentence of the definitions is one piece of plain Rust over whole lists. No code of the
+//! product is used, so an error of the product cannot also be an error of the oracle.
 
 pub(crate) mod clock;
 pub(crate) mod table;
@@ -23,7 +22,7 @@ pub(crate) use table::Table;
 
 use jiff::tz::TimeZone;
 
-/// What a report is about.
+/// The dimension of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dimension {
     WatchTime,
@@ -51,9 +50,9 @@ impl Dimension {
     }
 }
 
-/// A question: everything but whose event it is about.
+/// A report to make: all but the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct ReportSpec {
     pub(crate) dimension: Dimension,
     pub(crate) group_by: Vec<Field>,
     /// The first millisecond inside.
@@ -63,7 +62,7 @@ pub(crate) struct Question {
     pub(crate) granularity_seconds: i64,
 }
 
-impl Question {
+impl ReportSpec {
     pub(crate) fn new(dimension: Dimension) -> Self {
         Self {
             dimension,
@@ -96,7 +95,7 @@ impl Question {
 pub(crate) fn report(
     records: &[Value],
     event: &str,
-    question: &Question,
+    question: &ReportSpec,
     zone: &TimeZone,
 ) -> Table {
     let facts = Facts::of(records, event);

@@ -1,12 +1,12 @@
-//! Asking for reports as callers of the original do.
+//! Orders for event reports, as clients of the original API send them.
 
 use serde_json::{Value, json};
 
 use crate::harness::app::request;
 use crate::harness::reports::{BATCH_GET, REPORTS, entry, list};
 use crate::harness::show::watches;
-use crate::harness::{Answer, Org, Show, TestApp};
-use crate::oracle::{Dimension, Question};
+use crate::harness::{Org, Response, Show, TestApp};
+use crate::oracle::{Dimension, ReportSpec};
 
 async fn show_with_event() -> Show {
     let show = Show::new().await;
@@ -27,7 +27,7 @@ fn watch_time() -> Value {
 }
 
 #[tokio::test]
-async fn a_report_is_running_and_then_there() {
+async fn a_report_is_running_and_then_succeeded() {
     let show = show_with_event().await;
     let entries = json!([{
         "dimension": "REPORT_DIMENSION_WATCH_TIME",
@@ -87,7 +87,7 @@ async fn one_report_is_made_for_each_entry_in_order() {
     let show = show_with_event().await;
     let entries: Vec<Value> = Dimension::ALL
         .iter()
-        .map(|it| entry(&Question::new(*it)))
+        .map(|it| entry(&ReportSpec::new(*it)))
         .collect();
     let made = show.app.make(&show.org, "keynote", &entries).await;
     let dimensions: Vec<&str> = made
@@ -98,7 +98,7 @@ async fn one_report_is_made_for_each_entry_in_order() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_an_order_is_understood() {
+async fn every_spelling_of_an_order_is_accepted() {
     let show = show_with_event().await;
     let orders = [
         order(&json!([watch_time()])),
@@ -122,10 +122,10 @@ async fn every_spelling_of_an_order_is_understood() {
         ]}),
     ];
     for order in orders {
-        let answer = show.app.post(&show.org, REPORTS, &order).await;
-        assert_eq!(answer.status, 200, "{order}: {}", answer.text());
-        let answer = answer.json();
-        let reports = list(&answer, "reports");
+        let response = show.app.post(&show.org, REPORTS, &order).await;
+        assert_eq!(response.status, 200, "{order}: {}", response.text());
+        let response = response.json();
+        let reports = list(&response, "reports");
         assert_eq!(reports.len(), 1, "{order}");
         assert_eq!(
             reports[0]["dimension"], "REPORT_DIMENSION_WATCH_TIME",
@@ -201,7 +201,7 @@ fn wrong_values() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn a_bad_order_names_every_bad_field() {
+async fn a_refused_order_names_every_wrong_field() {
     let show = show_with_event().await;
     for (place, values) in wrong_values() {
         let field = place.rsplit('/').next().expect("a name");
@@ -211,9 +211,9 @@ async fn a_bad_order_names_every_bad_field() {
                 Some(place) => *place = value.clone(),
                 None => bad["dimension_with_conditions"][0][field] = value.clone(),
             }
-            let answer = show.app.post(&show.org, REPORTS, &bad).await;
-            assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
-            let named = answer.bad_fields();
+            let response = show.app.post(&show.org, REPORTS, &bad).await;
+            assert_eq!(response.status, 400, "{bad}: {}", response.text());
+            let named = response.bad_fields();
             assert!(
                 named.iter().any(|name| name.contains(field)),
                 "{bad}: {named:?}"
@@ -290,12 +290,12 @@ async fn an_unknown_event_or_report_is_not_found() {
         .ok();
     let known = created["reports"][0]["id"].as_str().expect("an id");
     let unknown = "01930000-0000-7000-8000-000000000000";
-    let answer = show.app.batch_get(&show.org, &[known, unknown]).await;
-    answer.refused(404);
+    let response = show.app.batch_get(&show.org, &[known, unknown]).await;
+    response.refused(404);
     assert!(
-        answer.text().contains(unknown) && !answer.text().contains(known),
+        response.text().contains(unknown) && !response.text().contains(known),
         "{}",
-        answer.text()
+        response.text()
     );
     // Whether it has the form of an id or not.
     show.app
@@ -323,7 +323,7 @@ async fn a_type_must_be_the_events_kind_where_it_has_one() {
     show.app.work().await;
 }
 
-async fn create_once(app: &TestApp, org: &Org, key: &str, body: &Value) -> Answer {
+async fn create_once(app: &TestApp, org: &Org, key: &str, body: &Value) -> Response {
     let request = request("POST", org, REPORTS)
         .header("content-type", "application/json")
         .header("idempotency-key", key);
@@ -332,7 +332,7 @@ async fn create_once(app: &TestApp, org: &Org, key: &str, body: &Value) -> Answe
 }
 
 #[tokio::test]
-async fn an_order_with_a_key_is_carried_out_once() {
+async fn an_order_with_an_idempotency_key_is_carried_out_once() {
     let show = show_with_event().await;
     let (app, org) = (&show.app, &show.org);
     let body = order(&json!([watch_time()]));
@@ -348,7 +348,7 @@ async fn an_order_with_a_key_is_carried_out_once() {
     create_once(app, org, "key-1", &other).await.refused(422);
     let second = create_once(app, org, "key-2", &body).await.ok();
     assert_ne!(second["reports"][0]["id"], first["reports"][0]["id"]);
-    // Keys belong to an organisation.
+    // Keys are separate for each organisation.
     let elsewhere = app.org("globex", "UTC").await;
     create_once(app, &elsewhere, "key-1", &body)
         .await

@@ -1,6 +1,6 @@
-//! Two real conversations with published totals, through the front door.
+//! Two real conversations with published totals, sent over HTTP.
 //!
-//! The data lies beside the repository and is not part of it: see its README
+//! The data is beside the repository and not part of it: see its README
 //! for where it comes from and under which licence. Every comment is a poll
 //! with the options `agree`, `disagree` and `pass`, every row of `votes.csv` a
 //! vote, numbered by its row.
@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::harness::{Org, TestApp};
-use crate::oracle::{Dimension, Question};
+use crate::oracle::{Dimension, ReportSpec};
 
 const OPTIONS: [(&str, &str); 3] = [("agree", "1"), ("disagree", "-1"), ("pass", "0")];
 
 /// A CSV file as maps from column to cell.
 type Rows = Vec<BTreeMap<String, String>>;
 
-/// The folder, or nothing where it is missing, which must not be so where a machine tests.
+/// The folder; `None` if it is missing, which fails on CI.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test is set up by no settings file"
@@ -118,7 +118,7 @@ async fn published_totals_are_found(conversation: &str) {
     let org = app.org("polis", "UTC").await;
     collect(&app, &org, &comments, &votes).await;
     let rows = parse(
-        &app.csv(&org, "conversation", &Question::new(Dimension::PollVotes))
+        &app.csv(&org, "conversation", &ReportSpec::new(Dimension::PollVotes))
             .await,
     );
     assert_eq!(rows.len(), votes.len(), "no row is lost, and none is twice");
@@ -128,7 +128,7 @@ async fn published_totals_are_found(conversation: &str) {
         &app.csv(
             &org,
             "conversation",
-            &Question::new(Dimension::PollSummaries),
+            &ReportSpec::new(Dimension::PollSummaries),
         )
         .await,
     );

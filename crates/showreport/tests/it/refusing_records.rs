@@ -1,4 +1,4 @@
-//! Each rule for a record, from both sides.
+//! Each rule for records, with values that are accepted and refused.
 
 use serde_json::{Value, json};
 
@@ -101,16 +101,16 @@ fn odd_but_good() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn good_records_in_all_their_forms_are_accepted() {
+async fn valid_records_of_all_shapes_are_accepted() {
     let show = Show::new().await;
     let mut records = ["event", "playback", "chat", "poll", "vote"]
         .map(good)
         .to_vec();
     records.extend(odd_but_good());
-    let answer = show.app.collect(&show.org, &records).await;
-    answer.is(202);
+    let response = show.app.collect(&show.org, &records).await;
+    response.is(202);
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"accepted": records.len(), "rejected": []})
     );
 }
@@ -188,10 +188,10 @@ async fn each_broken_rule_names_its_field() {
         }
     }
     let records: Vec<Value> = broken.iter().map(|(_, record)| record.clone()).collect();
-    let answer = show.app.collect(&show.org, &records).await;
-    answer.refused(400);
-    let answer = answer.json();
-    let rejected = answer["rejected"].as_array().expect("rejected");
+    let response = show.app.collect(&show.org, &records).await;
+    response.refused(400);
+    let response = response.json();
+    let rejected = response["rejected"].as_array().expect("rejected");
     for (index, (field, record)) in broken.iter().enumerate() {
         let found = rejected.iter().find(|rejected| rejected["index"] == index);
         let named = found.map(|rejected| rejected["field"].as_str());
@@ -201,7 +201,7 @@ async fn each_broken_rule_names_its_field() {
 }
 
 #[tokio::test]
-async fn rules_over_several_fields_hold() {
+async fn rules_over_several_fields_are_checked() {
     let show = Show::new().await;
     let option = |id: &str| json!({"id": id, "text": id});
     let from = 1_795_305_600_000i64;
@@ -236,15 +236,15 @@ async fn rules_over_several_fields_hold() {
         with("vote", &json!({"option_ids": ["a", ""]})),
         json!([good("vote")]),
     ];
-    let answer = show.app.collect(&show.org, &broken).await;
-    answer.refused(400);
+    let response = show.app.collect(&show.org, &broken).await;
+    response.refused(400);
     assert_eq!(
-        answer.json()["rejected"]
+        response.json()["rejected"]
             .as_array()
             .expect("rejected")
             .len(),
         broken.len(),
         "{}",
-        answer.text()
+        response.text()
     );
 }

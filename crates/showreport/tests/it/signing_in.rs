@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Tokens and scopes.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::harness::reports::REPORTS;
 use crate::harness::show::says;
-use crate::harness::{Answer, Org, Show, TestApp};
+use crate::harness::{Org, Response, Show, TestApp};
 use showreport_meta::Scopes;
 
-async fn get_with(app: &TestApp, path: &str, headers: &[(&str, String)]) -> Answer {
+async fn get_with(app: &TestApp, path: &str, headers: &[(&str, String)]) -> Response {
     let mut request = Request::get(path);
     for (name, value) in headers {
         request = request.header(*name, value);
@@ -19,16 +19,16 @@ async fn get_with(app: &TestApp, path: &str, headers: &[(&str, String)]) -> Answ
 }
 
 /// A 401 with the parameter without which Google's Python client fails.
-fn assert_challenged(answer: &Answer) {
-    answer.refused(401);
+fn assert_challenged(response: &Response) {
+    response.refused(401);
     assert_eq!(
-        answer.header("www-authenticate"),
+        response.header("www-authenticate"),
         r#"Bearer realm="showreport""#
     );
 }
 
 #[tokio::test]
-async fn nobody_unknown_is_let_in() {
+async fn requests_without_a_valid_token_are_refused() {
     let show = Show::new().await;
     assert_challenged(&get_with(&show.app, "/api/v1/events", &[]).await);
     let bent = format!("{}x", show.org.token);
@@ -43,14 +43,14 @@ async fn nobody_unknown_is_let_in() {
         "Bearer sr_0000000000000000000000000000".to_owned(),
     ];
     for authorization in unknown {
-        let answer = get_with(
+        let response = get_with(
             &show.app,
             "/api/v1/events",
             &[("authorization", authorization.clone())],
         )
         .await;
-        assert_eq!(answer.status, 401, "{authorization}");
-        assert_challenged(&answer);
+        assert_eq!(response.status, 401, "{authorization}");
+        assert_challenged(&response);
     }
     let lower_case = format!("bearer {}", show.org.token);
     get_with(
@@ -93,7 +93,7 @@ async fn a_token_ends_when_it_expires_or_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_revoked_while_the_body_comes_stores_nothing() {
+async fn a_token_revoked_while_the_body_arrives_stores_nothing() {
     let show = Show::new().await;
     let meta = show.app.parts.meta.clone();
     let scopes = Scopes::parse("collect").expect("scopes");
@@ -115,7 +115,7 @@ async fn a_token_that_is_revoked_while_the_body_comes_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_scope_opens_its_doors_and_no_others() {
+async fn a_scope_allows_its_routes_and_no_others() {
     let show = Show::new().await;
     show.send([says("ada", "m1", "10:00", "hello")]).await;
     let record = {
@@ -159,7 +159,7 @@ async fn a_scope_opens_its_doors_and_no_others() {
 }
 
 #[tokio::test]
-async fn the_organisation_that_is_named_must_be_the_tokens() {
+async fn a_named_organisation_must_be_that_of_the_token() {
     let show = Show::new().await;
     show.app.org("globex", "UTC").await;
     let with_org = async |org: &str| {
@@ -178,11 +178,11 @@ async fn the_organisation_that_is_named_must_be_the_tokens() {
 }
 
 #[tokio::test]
-async fn some_doors_need_no_token() {
+async fn some_routes_need_no_token() {
     let show = Show::new().await;
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/"] {
-        let answer = get_with(&show.app, path, &[]).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let response = get_with(&show.app, path, &[]).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
     }
     assert!(
         get_with(&show.app, "/metrics", &[])

@@ -1,4 +1,4 @@
-//! SIGTERM ends the server in good order and in time, whatever other processes do meanwhile.
+//! SIGTERM ends the server gracefully and in time, also while other processes work.
 
 use std::fs::File;
 use std::process::Command;
@@ -30,7 +30,7 @@ fn a_server_stops_in_time_while_another_process_changes_the_lake() {
         .expect("the server has made it");
     lock.lock().expect("the lock");
     let batch = [message(1)];
-    assert!(collect(&address, token, &batch).expect("an answer"));
+    assert!(collect(&address, token, &batch).expect("a response"));
     // The flusher, which comes by every 20 ms, waits for the lock.
     std::thread::sleep(Duration::from_millis(200));
     let begun = Instant::now();

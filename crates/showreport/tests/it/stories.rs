@@ -1,4 +1,4 @@
-//! What the figures mean, told as stories.
+//! Stories that show what the figures mean.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::harness::Show;
 use crate::harness::show::{at, poll, says, votes, watches};
 use crate::oracle::Dimension::{ChatHistories, PollSummaries, PollVotes, WatchTime};
 use crate::oracle::Field::{CustomerId, DeviceId, DeviceOs, GeoRegion, WatchTimestamp};
-use crate::oracle::Question;
+use crate::oracle::ReportSpec;
 
 #[tokio::test]
 async fn two_tabs_of_one_viewer_attend_once() {
@@ -24,7 +24,7 @@ async fn two_tabs_of_one_viewer_attend_once() {
 }
 
 #[tokio::test]
-async fn a_view_is_the_union_of_its_spans_however_often_they_are_told() {
+async fn a_view_is_the_union_of_its_spans_however_often_they_are_sent() {
     let show = Show::new().await;
     let beats = [
         watches("ada", "tab", "10:00:10..10:00:20"),
@@ -41,7 +41,7 @@ async fn a_view_is_the_union_of_its_spans_however_often_they_are_told() {
 }
 
 #[tokio::test]
-async fn an_attribute_is_the_least_of_the_view_even_from_outside_the_filter() {
+async fn an_attribute_is_the_least_value_of_all_spans_also_outside_the_filter() {
     let show = Show::new().await;
     let mut early = watches("ada", "tab", "09:00..09:01");
     early["device_os"] = json!("Android");
@@ -49,11 +49,11 @@ async fn an_attribute_is_the_least_of_the_view_even_from_outside_the_filter() {
     late["device_os"] = json!("iOS");
     late["geo_region"] = json!("tw-tpe");
     show.send([early, late]).await;
-    let question = Question {
+    let question = ReportSpec {
         start: Some(1_795_341_600_000), // 10:00
-        ..Question::new(WatchTime).by(&[DeviceOs, GeoRegion, CustomerId])
+        ..ReportSpec::new(WatchTime).by(&[DeviceOs, GeoRegion, CustomerId])
     };
-    assert_snapshot!(show.ask(&question).await, @"
+    assert_snapshot!(show.csv(&question).await, @"
     device_os,geo_region,customer_id,views,viewers,devices,watch_seconds,attended_seconds
     Android,TW-TPE,ada,1,1,0,60.000,60.000
     ");
@@ -76,15 +76,15 @@ async fn a_span_is_divided_at_the_edges_of_buckets_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn a_day_is_the_organisations_own() {
+async fn a_day_is_one_of_the_organisations_zone() {
     let show = Show::in_zone("Asia/Taipei").await;
     // Midnight in Taipei is 16:00 UTC.
     show.send([watches("ada", "a", "15:59..16:02")]).await;
-    let question = Question {
+    let question = ReportSpec {
         granularity_seconds: 86_400,
-        ..Question::new(WatchTime).by(&[WatchTimestamp])
+        ..ReportSpec::new(WatchTime).by(&[WatchTimestamp])
     };
-    assert_snapshot!(show.ask(&question).await, @"
+    assert_snapshot!(show.csv(&question).await, @"
     watch_timestamp,views,viewers,devices,watch_seconds,attended_seconds
     2026-11-21T16:00:00.000Z,1,1,0,60.000,60.000
     2026-11-22T16:00:00.000Z,1,1,0,120.000,120.000
@@ -92,7 +92,7 @@ async fn a_day_is_the_organisations_own() {
 }
 
 #[tokio::test]
-async fn a_customer_and_a_device_of_one_name_are_two_viewers() {
+async fn a_customer_and_a_device_with_equal_ids_are_two_viewers() {
     let show = Show::new().await;
     let mut by_device = watches("", "b", "10:00..10:01");
     by_device["device_id"] = json!("ada");
@@ -135,7 +135,7 @@ async fn a_deleted_message_keeps_its_row_and_counts_in_no_figure() {
 }
 
 #[tokio::test]
-async fn a_message_is_from_where_its_device_first_watched() {
+async fn a_message_has_os_and_region_of_its_devices_first_view() {
     let show = Show::new().await;
     let mut first = watches("ada", "p2", "09:00..09:01");
     first["device_id"] = json!("tv");
@@ -213,7 +213,7 @@ async fn options_of_a_multiple_choice_share_their_voters() {
 }
 
 #[tokio::test]
-async fn what_counts_is_decided_before_the_filter_picks() {
+async fn counted_votes_are_decided_before_the_filter_is_applied() {
     let show = Show::new().await;
     show.send([
         poll("fun", "single"),
@@ -222,15 +222,15 @@ async fn what_counts_is_decided_before_the_filter_picks() {
     ])
     .await;
     let until_half_past_ten = Some(1_795_343_400_000);
-    let ask = |dimension| Question {
+    let ask = |dimension| ReportSpec {
         end: until_half_past_ten,
-        ..Question::new(dimension)
+        ..ReportSpec::new(dimension)
     };
-    assert_snapshot!(show.ask(&ask(PollVotes)).await, @"
+    assert_snapshot!(show.csv(&ask(PollVotes)).await, @"
     poll_id,question,voted_at,customer_id,device_id,name,option_id,option_text,counted,device_os,geo_region
     fun,fun?,2026-11-22T10:00:00.000Z,ada,,,yes,Yes!,false,,
     ");
-    assert_snapshot!(show.ask(&ask(PollSummaries)).await, @"
+    assert_snapshot!(show.csv(&ask(PollSummaries)).await, @"
     poll_id,question,choice,status,started_at,ended_at,option_id,option_text,correct,votes,voters
     fun,fun?,single,active,,,no,No.,false,0,0
     fun,fun?,single,active,,,yes,Yes!,true,0,0
@@ -283,7 +283,7 @@ async fn a_cell_that_would_run_as_a_formula_is_guarded() {
 }
 
 #[tokio::test]
-async fn an_event_with_nothing_in_it_gives_a_header_only() {
+async fn a_report_of_an_empty_event_has_a_header_only() {
     let show = Show::new().await;
     show.send([json!({"type": "event", "kind": "live", "title": "Keynote"})])
         .await;

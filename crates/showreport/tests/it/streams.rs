@@ -16,7 +16,7 @@ const SEEDS: Range<u64> = 1..25;
 /// How long new cases are begun: a slow machine tries fewer of them.
 const TIME_MAX: Duration = Duration::from_secs(75);
 
-/// The seeds that somebody asks for by hand.
+/// The seeds of `SHOWREPORT_TEST_SEEDS`.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test is set up by no settings file"

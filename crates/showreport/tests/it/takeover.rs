@@ -1,4 +1,4 @@
-//! Reports whose maker died: somebody else makes them, once.
+//! Reports of a process that died: another process makes them, once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::app::LEASE_MS;
 use crate::harness::reports::{entry, list};
 use crate::harness::show::watches;
 use crate::harness::{Random, Show, TestApp};
-use crate::oracle::{self, Dimension, Field, Question};
+use crate::oracle::{self, Dimension, Field, ReportSpec};
 use crate::streams::records::Records;
 
 fn watch_time() -> Value {
@@ -18,7 +18,7 @@ fn watch_time() -> Value {
 }
 
 #[tokio::test]
-async fn a_job_that_its_process_left_is_finished_by_the_next() {
+async fn a_job_of_a_process_that_died_is_finished_by_another() {
     let mut show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     let created = show
@@ -58,7 +58,7 @@ async fn a_job_that_its_process_left_is_finished_by_the_next() {
         show.app.download(&report, "").await.text().lines().count(),
         2
     );
-    // The one who was thought dead can no longer change anything.
+    // The worker that was taken for dead can no longer change anything.
     let meta = &show.app.parts.meta;
     let renewed = meta.renew_job(&abandoned, LEASE_MS).await;
     assert_eq!(renewed.expect("renew"), Claim::Lost);
@@ -67,7 +67,7 @@ async fn a_job_that_its_process_left_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_that_are_killed_anywhere_change_no_byte() {
+async fn killing_workers_at_any_point_changes_no_byte() {
     let mut random = Random::new(99);
     let around = Records::around(1_795_305_600_000);
     let records: Vec<Value> = (0..120)
@@ -76,12 +76,12 @@ async fn workers_that_are_killed_anywhere_change_no_byte() {
     let mut app = TestApp::new().await;
     let org = app.org("acme", "UTC").await;
     app.accept(&org, &records).await;
-    let questions: Vec<Question> = Dimension::ALL
+    let questions: Vec<ReportSpec> = Dimension::ALL
         .into_iter()
         .flat_map(|dimension| {
             [
-                Question::new(dimension),
-                Question::new(dimension).by(&Field::ALL),
+                ReportSpec::new(dimension),
+                ReportSpec::new(dimension).by(&Field::ALL),
             ]
         })
         .collect();
@@ -90,7 +90,7 @@ async fn workers_that_are_killed_anywhere_change_no_byte() {
     for round in 0..12u64 {
         let shutdown = CancellationToken::new();
         let worker = app.parts.jobs.clone().run_jobs(shutdown);
-        // Dropping the future stops it wherever it stands.
+        // Dropping the future stops it at any point.
         let killed = tokio::time::timeout(Duration::from_millis(round * 7), worker).await;
         assert!(killed.is_err(), "a worker does not end by itself");
         app.crash().await;

@@ -1,4 +1,4 @@
-//! What is nobody's is removed from the store, and nothing else is.
+//! Vacuum deletes orphaned files from the store, and no others.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -37,7 +37,7 @@ fn age(files: &BTreeSet<PathBuf>, show: &Show, hours: u64) {
 }
 
 #[tokio::test]
-async fn files_of_reports_and_links_stay_and_files_of_nobody_go() {
+async fn files_of_reports_and_links_are_kept_and_orphaned_files_deleted() {
     let show = Show::new().await;
     show.send([
         watches("ada", "tab", "10:00..10:30"),
@@ -63,7 +63,7 @@ async fn files_of_reports_and_links_stay_and_files_of_nobody_go() {
     };
     age(&all, &show, 23);
     vacuum().await;
-    assert_eq!(files(&reports), all, "it may be somebody's in a moment");
+    assert_eq!(files(&reports), all, "a new file may be in use soon");
     age(&all, &show, 24);
     vacuum().await;
     assert_eq!(files(&reports), kept);

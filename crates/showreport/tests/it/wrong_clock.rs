@@ -1,4 +1,4 @@
-//! The machine's clock is wrong for a while: nothing is lost by it, and nothing published.
+//! A wrong clock of the machine: no data is lost and no report published.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ async fn reports_of(show: &Show, job: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collects() {
+async fn with_a_clock_days_ahead_nothing_is_deleted_or_published_and_records_are_accepted() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:30")]).await;
     let watch_time = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
@@ -39,7 +39,7 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
     show.send([says("ada", "m1", "10:00", "hello")]).await;
     assert_eq!(reports_of(&show, &job).await, published);
     assert_eq!(clock(&show).await, "in_doubt");
-    // A report that is ordered is made.
+    // An ordered report is made.
     show.app.make(&show.org, "keynote", &[watch_time]).await;
     show.app.get(&show.org, "/readyz").await.is(200);
 
@@ -50,7 +50,7 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
     assert_eq!(file.is(200).body, made.file);
     show.send([says("ada", "m2", "10:01", "hello")]).await;
 
-    // It was right after all: then all of it is done.
+    // The clock is confirmed, and all of it is done.
     show.app.clock.set_hours(40 * DAY_HOURS);
     show.app.maintain(true).await;
     let beside = show.app.open_beside().await;
@@ -63,11 +63,11 @@ async fn a_clock_that_is_days_ahead_deletes_nothing_publishes_nothing_and_collec
 }
 
 #[tokio::test]
-async fn a_clock_that_is_a_day_behind_refuses_as_its_own_fault_until_it_is_confirmed() {
+async fn with_a_clock_a_day_behind_records_get_503_until_it_is_confirmed() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:30")]).await;
     show.app.clock.set_hours(-DAY_HOURS);
-    // By this clock it is a record of tomorrow.
+    // By this clock the record is of tomorrow.
     let live = json!({
         "type": "chat", "event_id": "keynote", "message_id": "live", "text": "now",
         "sent_at": "2026-11-25T19:59:00Z",

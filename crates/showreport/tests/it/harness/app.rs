@@ -1,4 +1,4 @@
-//! The application: opened on a directory, driven through its router, closed and opened again.
+//! The application on a temporary directory: opened, called through its router, restarted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, header};
 use serde_json::Value;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Answer;
+use super::Response;
 use super::clock::ManualClock;
 
-/// The address under which links are made.
+/// The base of all links.
 pub(crate) const PUBLIC_URL: &str = "http://showreport.test";
 
-/// How long a report worker runs without asking for more time.
+/// The lease of a report worker.
 pub(crate) const LEASE_MS: i64 = 30_000;
 
 /// An organisation and a token of it.
@@ -35,14 +35,14 @@ pub(crate) struct Org {
     pub(crate) token: String,
 }
 
-/// Showreport on a directory of its own.
+/// Showreport on its own temporary directory.
 pub(crate) struct TestApp {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) parts: Parts,
     directory: TempDir,
 }
 
-/// What a process of it holds.
+/// The state of one process.
 pub(crate) struct Parts {
     pub(crate) meta: Meta,
     pub(crate) lake: Lake,
@@ -69,12 +69,11 @@ impl TestApp {
         }
     }
 
-    /// The present instant.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Says that the clock is right, as an operator does after setting it.
+    /// Confirms the clock, as an operator does after setting it.
     pub(crate) async fn confirm_clock(&self) {
         let confirmed = self.parts.meta.confirm_clock().await;
         confirmed.expect("confirm the clock");
@@ -89,14 +88,14 @@ impl TestApp {
         self.directory.path()
     }
 
-    /// Ends the process in good order and starts another on the same directory.
+    /// Stops the process gracefully and starts another on the same directory.
     pub(crate) async fn restart(&mut self) {
         let next = Parts::open(self.directory.path(), self.clock.clone());
         self.parts.end().await;
         self.parts = next.await;
     }
 
-    /// Drops the process where it stands and starts another on the same directory.
+    /// Aborts the process and starts another on the same directory.
     pub(crate) async fn crash(&mut self) {
         self.parts.tasks.abort_all();
         while self.parts.tasks.join_next().await.is_some() {}
@@ -129,28 +128,28 @@ impl TestApp {
     }
 
     /// Sends any request, to the host of [`PUBLIC_URL`] unless it names another.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.begin(request).await).await
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
+        Response::read(self.begin(request).await).await
     }
 
-    /// The same; the body of the answer is not read yet.
-    pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
+    /// The same, without reading the body of the response.
+    pub(crate) async fn begin(&self, mut request: Request<Body>) -> axum::http::Response<Body> {
         let host = HeaderValue::from_static("showreport.test");
         request.headers_mut().entry(header::HOST).or_insert(host);
         self.begin_as_it_is(request).await
     }
 
-    /// Sends a request with the fields that it has, and no other.
-    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.begin_as_it_is(request).await).await
+    /// Sends a request without adding a `Host`.
+    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Response {
+        Response::read(self.begin_as_it_is(request).await).await
     }
 
-    async fn begin_as_it_is(&self, request: Request<Body>) -> Response<Body> {
-        let answer = self.parts.router.clone().oneshot(request).await;
-        answer.expect("the router never fails")
+    async fn begin_as_it_is(&self, request: Request<Body>) -> axum::http::Response<Body> {
+        let response = self.parts.router.clone().oneshot(request).await;
+        response.expect("the router never fails")
     }
 
-    pub(crate) async fn get(&self, org: &Org, path: &str) -> Answer {
+    pub(crate) async fn get(&self, org: &Org, path: &str) -> Response {
         self.send(
             request("GET", org, path)
                 .body(Body::empty())
@@ -159,7 +158,7 @@ impl TestApp {
         .await
     }
 
-    pub(crate) async fn delete(&self, org: &Org, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, org: &Org, path: &str) -> Response {
         self.send(
             request("DELETE", org, path)
                 .body(Body::empty())
@@ -168,7 +167,7 @@ impl TestApp {
         .await
     }
 
-    pub(crate) async fn post(&self, org: &Org, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, org: &Org, path: &str, body: &Value) -> Response {
         self.post_bytes(org, path, "application/json", body.to_string())
             .await
     }
@@ -179,14 +178,14 @@ impl TestApp {
         path: &str,
         content_type: &str,
         body: impl Into<Body>,
-    ) -> Answer {
+    ) -> Response {
         let request = request("POST", org, path).header(header::CONTENT_TYPE, content_type);
         self.send(request.body(body.into()).expect("a request"))
             .await
     }
 
     /// Sends records as NDJSON.
-    pub(crate) async fn collect(&self, org: &Org, records: &[Value]) -> Answer {
+    pub(crate) async fn collect(&self, org: &Org, records: &[Value]) -> Response {
         self.post_bytes(org, "/collect", "application/x-ndjson", ndjson(records))
             .await
     }
@@ -200,13 +199,13 @@ impl TestApp {
     ) -> impl Future<Output = ()> + 'a {
         let caller = std::panic::Location::caller();
         async move {
-            let answer = self.collect(org, records).await;
-            assert_eq!(answer.status, 202, "{} at {caller}", answer.text());
+            let response = self.collect(org, records).await;
+            assert_eq!(response.status, 202, "{} at {caller}", response.text());
             assert_eq!(
-                answer.json()["accepted"],
+                response.json()["accepted"],
                 records.len(),
                 "{} at {caller}",
-                answer.text()
+                response.text()
             );
         }
     }
@@ -227,8 +226,8 @@ impl TestApp {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        // Far longer than any test needs: a job that fails would be tried again
-        // when the clock moves, which here it does not.
+        // Much longer than any test needs. A job that fails is only tried again when the test moves
+        // the clock.
         tokio::time::timeout(Duration::from_mins(1), idle)
             .await
             .expect("the jobs end");
@@ -239,7 +238,7 @@ impl TestApp {
     }
 }
 
-/// Records a line each.
+/// One record a line.
 pub(crate) fn ndjson(records: &[Value]) -> String {
     let mut lines = String::new();
     for record in records {
@@ -249,7 +248,7 @@ pub(crate) fn ndjson(records: &[Value]) -> String {
     lines
 }
 
-/// A request that says who sends it.
+/// A request with the organisation's token.
 pub(crate) fn request(method: &str, org: &Org, path: &str) -> axum::http::request::Builder {
     Request::builder()
         .method(method)
@@ -258,11 +257,11 @@ pub(crate) fn request(method: &str, org: &Org, path: &str) -> axum::http::reques
 }
 
 impl Parts {
-    /// Ends in good order.
+    /// Stops gracefully.
     pub(crate) async fn end(&mut self) {
         self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
-            ended.expect("a task ends in good order");
+            ended.expect("no task panics");
         }
         self.meta.close().await;
     }

@@ -1,11 +1,11 @@
-//! Bulk reports, through the front door and with the schedule wound by hand.
+//! Bulk reports over HTTP. The test runs the schedule.
 
 use serde_json::{Value, json};
 
 use super::app::PUBLIC_URL;
 use super::reports::sha256;
 use super::show::watches;
-use super::{Answer, Org, Show, TestApp};
+use super::{Org, Response, Show, TestApp};
 
 /// Every type of bulk report.
 pub(crate) const TYPES: [&str; 5] = [
@@ -17,8 +17,8 @@ pub(crate) const TYPES: [&str; 5] = [
 ];
 
 impl TestApp {
-    /// Asks for a job.
-    pub(crate) async fn ask_for_job(&self, org: &Org, report_type: &str) -> Answer {
+    /// Creates a report job.
+    pub(crate) async fn ask_for_job(&self, org: &Org, report_type: &str) -> Response {
         let body = json!({"reportTypeId": report_type, "name": "daily"});
         self.post(org, "/v1/jobs", &body).await
     }
@@ -39,9 +39,9 @@ impl TestApp {
     /// The reports of a job, newest first; `query` begins with `?` or is empty.
     pub(crate) async fn bulk_reports(&self, org: &Org, job: &str, query: &str) -> Vec<Value> {
         let path = format!("/v1/jobs/{job}/reports{query}");
-        let answer = self.get(org, &path).await.ok();
-        // A page that is empty says nothing at all.
-        answer["reports"].as_array().cloned().unwrap_or_default()
+        let response = self.get(org, &path).await.ok();
+        // An empty page has no field at all.
+        response["reports"].as_array().cloned().unwrap_or_default()
     }
 
     /// The reports of one day, newest first.
@@ -51,7 +51,7 @@ impl TestApp {
         reports
     }
 
-    /// The file of a report, which is as the report says.
+    /// The file of a report. Size, hash and rows are checked.
     pub(crate) async fn bulk_file(&self, org: &Org, report: &Value) -> String {
         let file = self.get(org, media(report)).await;
         file.is(200);
@@ -63,18 +63,18 @@ impl TestApp {
     }
 }
 
-/// The path of a report's file, with what follows it.
+/// The path of a report's file with its query.
 pub(crate) fn media(report: &Value) -> &str {
     let url = report["downloadUrl"].as_str().expect("a downloadUrl");
     url.strip_prefix(PUBLIC_URL)
         .unwrap_or_else(|| panic!("{url:?} is not absolute"))
 }
 
-/// Checks that a refusal has Google's form and still is a google.rpc.Status inside, and returns its reason.
+/// Checks that a refusal has Google's format with a google.rpc.Status inside. Returns its reason.
 #[track_caller]
-pub(crate) fn refused(answer: &Answer, http: u16, status: &str) -> String {
-    answer.is(http);
-    let error = answer.json()["error"].clone();
+pub(crate) fn refused(response: &Response, http: u16, status: &str) -> String {
+    response.is(http);
+    let error = response.json()["error"].clone();
     assert_eq!(error["code"], http, "{error}");
     assert_eq!(error["status"], status, "{error}");
     assert!(
@@ -92,9 +92,9 @@ pub(crate) fn refused(answer: &Answer, http: u16, status: &str) -> String {
 
 /// The fields that a 400 names.
 #[track_caller]
-pub(crate) fn wrong_fields(answer: &Answer) -> Vec<String> {
-    refused(answer, 400, "INVALID_ARGUMENT");
-    let error = answer.json()["error"].clone();
+pub(crate) fn wrong_fields(response: &Response) -> Vec<String> {
+    refused(response, 400, "INVALID_ARGUMENT");
+    let error = response.json()["error"].clone();
     let violations = error["details"][1]["field_violations"].as_array();
     let violations = violations.unwrap_or_else(|| panic!("no BadRequest: {error}"));
     let fields = violations
@@ -103,7 +103,7 @@ pub(crate) fn wrong_fields(answer: &Answer) -> Vec<String> {
     fields.collect()
 }
 
-/// A job whose one day with data is 22 November.
+/// A job with data on one day, 22 November.
 pub(crate) async fn job_with_reports() -> (Show, String) {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:30")]).await;

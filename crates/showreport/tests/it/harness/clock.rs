@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it.
+//! A clock that only the test moves.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ pub(crate) const BEGINNING: i64 = 1_795_636_800_000;
 #[derive(Debug)]
 pub(crate) struct ManualClock {
     now_ms: AtomicI64,
-    /// How much time has passed since the clock was made, whatever it was set to.
+    /// The time that has passed, however the clock was set.
     passed_ms: AtomicI64,
     made: Instant,
 }
@@ -30,7 +30,7 @@ impl ManualClock {
         }
     }
 
-    /// Lets time pass; a time before 0 sets the clock back.
+    /// Lets time pass; negative values set the clock back.
     pub(crate) fn advance_millis(&self, millis: i64) {
         self.passed_ms.fetch_add(millis.max(0), Ordering::SeqCst);
         self.set_millis(millis);
@@ -40,7 +40,7 @@ impl ManualClock {
         self.advance_millis(hours * 3_600_000);
     }
 
-    /// Sets the clock forward or back, while no time passes.
+    /// Sets the clock forward or back without time passing.
     pub(crate) fn set_hours(&self, hours: i64) {
         self.set_millis(hours * 3_600_000);
     }

@@ -1,4 +1,4 @@
-//! Reports from order to file, through the front door.
+//! Event reports from order to file, over HTTP.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -7,25 +7,24 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::app::PUBLIC_URL;
-use super::{Answer, Org, TestApp};
-use crate::oracle::{Question, rfc3339};
+use super::{Org, Response, TestApp};
+use crate::oracle::{ReportSpec, rfc3339};
 
-/// The path of creating reports.
+/// The path that creates reports.
 pub(crate) const REPORTS: &str = "/bv/analytics/v1/events/reports";
-/// The path of reading reports.
+/// The path that reads reports.
 pub(crate) const BATCH_GET: &str = "/bv/analytics/v1/events/reports:batch-get";
 
-/// A report that was made.
+/// A report with its file.
 #[derive(Debug, Clone)]
-pub(crate) struct Made {
-    /// The report as batch-get answers it.
+pub(crate) struct MadeReport {
+    /// The report in the response of batch-get.
     pub(crate) report: Value,
-    /// The bytes of its file.
     pub(crate) file: Vec<u8>,
 }
 
-/// A question as an entry of `dimension_with_conditions`.
-pub(crate) fn entry(question: &Question) -> Value {
+/// The entry of `dimension_with_conditions` for a report.
+pub(crate) fn entry(question: &ReportSpec) -> Value {
     let mut filter = json!({});
     if let Some(start) = question.start {
         filter["start_time"] = rfc3339(start).into();
@@ -43,8 +42,8 @@ pub(crate) fn entry(question: &Question) -> Value {
 }
 
 impl TestApp {
-    /// Asks for reports about an event.
-    pub(crate) async fn create(&self, org: &Org, event: &str, entries: &[Value]) -> Answer {
+    /// Orders reports of an event.
+    pub(crate) async fn create(&self, org: &Org, event: &str, entries: &[Value]) -> Response {
         let body = json!({
             "id": event,
             "type": "EVENT_TYPE_LIVE",
@@ -53,14 +52,14 @@ impl TestApp {
         self.post(org, REPORTS, &body).await
     }
 
-    pub(crate) async fn batch_get(&self, org: &Org, ids: &[&str]) -> Answer {
+    pub(crate) async fn batch_get(&self, org: &Org, ids: &[&str]) -> Response {
         let reports: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
         self.post(org, BATCH_GET, &json!({ "reports": reports }))
             .await
     }
 
-    /// Asks for reports, works until they are made, and downloads their files.
-    pub(crate) async fn make(&self, org: &Org, event: &str, entries: &[Value]) -> Vec<Made> {
+    /// Orders reports, runs workers until they are made, and downloads the files.
+    pub(crate) async fn make(&self, org: &Org, event: &str, entries: &[Value]) -> Vec<MadeReport> {
         let created = self.create(org, event, entries).await.ok();
         self.work().await;
         let ids: Vec<&str> = list(&created, "reports")
@@ -78,7 +77,7 @@ impl TestApp {
             file.is(200);
             assert_eq!(report["size_bytes"], file.body.len(), "{report}");
             assert_eq!(report["sha256"], sha256(&file.body), "{report}");
-            made.push(Made {
+            made.push(MadeReport {
                 report: report.clone(),
                 file: file.body.to_vec(),
             });
@@ -86,14 +85,14 @@ impl TestApp {
         made
     }
 
-    /// Makes one report in CSV, and returns the text of its file.
-    pub(crate) async fn csv(&self, org: &Org, event: &str, question: &Question) -> String {
+    /// Makes one report in CSV and returns the file.
+    pub(crate) async fn csv(&self, org: &Org, event: &str, question: &ReportSpec) -> String {
         let made = self.make(org, event, &[entry(question)]).await.remove(0);
         String::from_utf8(made.file).expect("UTF-8")
     }
 
-    /// Opens a report's link, with `?variant=…` or nothing after it, without a header.
-    pub(crate) async fn download(&self, report: &Value, variant: &str) -> Answer {
+    /// Opens the link of a report, followed by `variant`, without a token.
+    pub(crate) async fn download(&self, report: &Value, variant: &str) -> Response {
         let path = link(report);
         let request = Request::get(format!("{path}{variant}")).body(Body::empty());
         self.send(request.expect("a request")).await
@@ -107,11 +106,11 @@ pub(crate) fn link(report: &Value) -> &str {
         .unwrap_or_else(|| panic!("{uri:?} is not absolute"))
 }
 
-/// A list inside an answer.
-pub(crate) fn list<'a>(answer: &'a Value, name: &str) -> &'a Vec<Value> {
-    answer[name]
+/// A list in a response.
+pub(crate) fn list<'a>(response: &'a Value, name: &str) -> &'a Vec<Value> {
+    response[name]
         .as_array()
-        .unwrap_or_else(|| panic!("no {name}: {answer}"))
+        .unwrap_or_else(|| panic!("no {name}: {response}"))
 }
 
 /// SHA-256 in lower-case hexadecimal.

@@ -1,11 +1,11 @@
-//! A story's words: who watches, says and votes what, and when.
+//! Short forms for the records of a story.
 
 use serde_json::{Value, json};
 
 use super::{Org, TestApp};
-use crate::oracle::{Dimension, Field, Question};
+use crate::oracle::{Dimension, Field, ReportSpec};
 
-/// The day on which every story plays.
+/// The day of every story.
 const DAY: &str = "2026-11-22";
 
 /// One event, `keynote`, of one organisation, `acme`.
@@ -25,7 +25,7 @@ impl Show {
         Self { app, org }
     }
 
-    /// Sends records about the event; `event_id` need not be said.
+    /// Sends records of the event. `event_id` is added.
     pub(crate) async fn send(&self, records: impl IntoIterator<Item = Value>) {
         let records: Vec<Value> = records
             .into_iter()
@@ -39,21 +39,21 @@ impl Show {
 
     /// The report as CSV.
     pub(crate) async fn report(&self, dimension: Dimension, fields: &[Field]) -> String {
-        self.ask(&Question::new(dimension).by(fields)).await
+        self.csv(&ReportSpec::new(dimension).by(fields)).await
     }
 
-    pub(crate) async fn ask(&self, question: &Question) -> String {
+    pub(crate) async fn csv(&self, question: &ReportSpec) -> String {
         self.app.csv(&self.org, "keynote", question).await
     }
 }
 
-/// An instant of the day of the show: `10:00` or `10:00:07.250`.
+/// An instant of the day: `10:00` or `10:00:07.250`.
 pub(crate) fn at(clock: &str) -> String {
     let seconds = if clock.len() == 5 { ":00" } else { "" };
     format!("{DAY}T{clock}{seconds}Z")
 }
 
-/// A customer watches in a playback, `10:00..10:30`.
+/// A playback record. The span is written as `10:00..10:30`.
 pub(crate) fn watches(customer: &str, playback: &str, span: &str) -> Value {
     let (from, to) = span.split_once("..").expect("a span");
     json!({
@@ -65,7 +65,7 @@ pub(crate) fn watches(customer: &str, playback: &str, span: &str) -> Value {
     })
 }
 
-/// A customer says something.
+/// A chat record.
 pub(crate) fn says(customer: &str, message: &str, clock: &str, text: &str) -> Value {
     json!({
         "type": "chat",
@@ -76,7 +76,7 @@ pub(crate) fn says(customer: &str, message: &str, clock: &str, text: &str) -> Va
     })
 }
 
-/// A poll of the options `yes` and `no`.
+/// A poll with the options `yes` and `no`.
 pub(crate) fn poll(id: &str, choice: &str) -> Value {
     json!({
         "type": "poll",
@@ -88,7 +88,7 @@ pub(crate) fn poll(id: &str, choice: &str) -> Value {
     })
 }
 
-/// A customer votes.
+/// A vote.
 pub(crate) fn votes(customer: &str, poll: &str, clock: &str, options: &[&str]) -> Value {
     json!({
         "type": "vote",

@@ -1,4 +1,4 @@
-//! Just enough of ZIP to look into a spreadsheet.
+//! Reads the files of a ZIP archive, for spreadsheets.
 
 use std::collections::BTreeMap;
 use std::io::Read;

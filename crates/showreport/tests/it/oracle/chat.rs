@@ -1,16 +1,16 @@
-//! What was said.
+//! Chat histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
 use super::clock::{Buckets, rfc3339};
-use super::facts::{Facts, Message, Who, customer_else_device};
+use super::facts::{Facts, Identity, Message, customer_else_device};
 use super::group::{Person, columns};
-use super::{Question, Table};
+use super::{ReportSpec, Table};
 
 /// A row a message; a deleted one is flagged.
-pub(crate) fn messages(facts: &Facts, question: &Question) -> Table {
+pub(crate) fn messages(facts: &Facts, question: &ReportSpec) -> Table {
     let names =
         "sent_at,message_id,customer_id,device_id,name,role,text,deleted,device_os,geo_region";
     let row = |(id, message): (&String, &Message)| {
@@ -35,9 +35,9 @@ pub(crate) fn messages(facts: &Facts, question: &Question) -> Table {
 }
 
 /// A row a group; a deleted message counts in no figure.
-pub(crate) fn grouped(facts: &Facts, question: &Question, zone: &TimeZone) -> Table {
+pub(crate) fn grouped(facts: &Facts, question: &ReportSpec, zone: &TimeZone) -> Table {
     let mut buckets = Buckets::new(question.granularity_seconds, zone);
-    let mut groups: BTreeMap<Vec<String>, (u64, BTreeSet<Who>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<String>, (u64, BTreeSet<Identity>)> = BTreeMap::new();
     for (_, message) in inside(facts, question).filter(|(_, message)| !message.deleted) {
         let person = Person::of_words(facts, &message.customer, &message.device);
         let group = groups
@@ -50,7 +50,7 @@ pub(crate) fn grouped(facts: &Facts, question: &Question, zone: &TimeZone) -> Ta
     }
     let mut names = columns(question);
     names.extend(["messages", "senders"]);
-    let row = |(mut cells, (messages, senders)): (Vec<String>, (u64, BTreeSet<Who>))| {
+    let row = |(mut cells, (messages, senders)): (Vec<String>, (u64, BTreeSet<Identity>))| {
         cells.extend([messages.to_string(), senders.len().to_string()]);
         cells
     };
@@ -60,7 +60,7 @@ pub(crate) fn grouped(facts: &Facts, question: &Question, zone: &TimeZone) -> Ta
 /// The messages that were sent inside the filter, by the version that holds.
 fn inside<'a>(
     facts: &'a Facts,
-    question: &'a Question,
+    question: &'a ReportSpec,
 ) -> impl Iterator<Item = (&'a String, &'a Message)> {
     facts
         .messages

@@ -1,4 +1,4 @@
-//! The records of one event, gathered into what they say.
+//! The records of one event as views, messages, polls and votes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::clock::millis;
 
 /// A person or a device: the kind of its id and the id. The kinds never collide.
-pub(crate) type Who = (&'static str, String);
+pub(crate) type Identity = (&'static str, String);
 
 /// Half-open, in milliseconds.
 pub(crate) type Span = (i64, i64);
@@ -24,13 +24,13 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn viewer(&self) -> Who {
+    pub(crate) fn viewer(&self) -> Identity {
         customer_else_device(&self.customer, &self.device)
             .unwrap_or_else(|| ("playback", self.playback.clone()))
     }
 }
 
-pub(crate) fn customer_else_device(customer: &str, device: &str) -> Option<Who> {
+pub(crate) fn customer_else_device(customer: &str, device: &str) -> Option<Identity> {
     if !customer.is_empty() {
         Some(("customer", customer.to_owned()))
     } else if !device.is_empty() {
@@ -40,7 +40,7 @@ pub(crate) fn customer_else_device(customer: &str, device: &str) -> Option<Who> 
     }
 }
 
-/// A version of a message. The greatest holds: fields are in the order in which they decide.
+/// A version of a message. The greatest is the latest: fields are compared in their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Message {
     pub(crate) updated_at: i64,
@@ -53,7 +53,7 @@ pub(crate) struct Message {
     pub(crate) sent_at: i64,
 }
 
-/// A version of a poll. The greatest holds, by the first three fields.
+/// A version of a poll. The greatest is the latest, by the first three fields.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Poll {
     updated_at: Option<i64>,
@@ -71,13 +71,13 @@ pub(crate) struct Poll {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VoteKey {
     pub(crate) poll: String,
-    pub(crate) voter: Who,
+    pub(crate) voter: Identity,
     pub(crate) voted_at: i64,
     pub(crate) vote: String,
     pub(crate) options: Vec<String>,
 }
 
-/// What equal votes add: each the least non-empty.
+/// The attributes of equal votes: each is the least non-empty value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VoteDetails {
     pub(crate) customer: String,
@@ -85,7 +85,7 @@ pub(crate) struct VoteDetails {
     pub(crate) name: String,
 }
 
-/// What the records say about one event.
+/// The facts of one event.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) views: BTreeMap<String, View>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::clock::millis;
-use super::facts::{Facts, Span, Who, customer_else_device};
+use super::facts::{Facts, Identity, Span, customer_else_device};
 use super::polls::counted;
 use super::watch::measure;
 
@@ -29,7 +29,7 @@ impl Figures {
     /// The figures; `window` is the event's own, if it has one.
     pub(crate) fn of(records: &[Value], event: &str, window: Option<Span>) -> Self {
         let facts = Facts::of(records, event);
-        let mut viewers: BTreeMap<Who, Vec<Span>> = BTreeMap::new();
+        let mut viewers: BTreeMap<Identity, Vec<Span>> = BTreeMap::new();
         for view in facts.views.values() {
             viewers
                 .entry(view.viewer())
@@ -38,7 +38,7 @@ impl Figures {
         }
         let (peak_viewers, peak_at) = peak(&viewers);
         let spoken = facts.messages.values().filter(|message| !message.deleted);
-        let senders: BTreeSet<Who> = spoken
+        let senders: BTreeSet<Identity> = spoken
             .clone()
             .filter_map(|message| customer_else_device(&message.customer, &message.device))
             .collect();
@@ -65,7 +65,7 @@ impl Figures {
 
 /// The most viewers at one instant and the first such instant. A maximum is
 /// first reached where some span begins, so only those instants are looked at.
-fn peak(viewers: &BTreeMap<Who, Vec<Span>>) -> (usize, Option<i64>) {
+fn peak(viewers: &BTreeMap<Identity, Vec<Span>>) -> (usize, Option<i64>) {
     let starts: BTreeSet<i64> = viewers.values().flatten().map(|span| span.0).collect();
     let mut peak = (0, None);
     for at in starts {
@@ -82,7 +82,7 @@ fn peak(viewers: &BTreeMap<Who, Vec<Span>>) -> (usize, Option<i64>) {
     clippy::cast_precision_loss,
     reason = "milliseconds of a test are far below 2^52"
 )]
-fn average_minute_audience(viewers: &BTreeMap<Who, Vec<Span>>, (start, end): Span) -> f64 {
+fn average_minute_audience(viewers: &BTreeMap<Identity, Vec<Span>>, (start, end): Span) -> f64 {
     let inside = |&(from, to): &Span| {
         (from.max(start) < to.min(end)).then(|| (from.max(start), to.min(end)))
     };

@@ -1,6 +1,6 @@
-//! The fields that rows are gathered by.
+//! Group fields.
 
-use super::Question;
+use super::ReportSpec;
 use super::clock::{Buckets, rfc3339};
 use super::facts::{Facts, View};
 
@@ -46,7 +46,7 @@ impl Field {
     }
 }
 
-/// What is known of the one who watched, spoke or voted. Empty is absent.
+/// The attributes of a viewer, sender or voter. Empty is absent.
 pub(crate) struct Person<'a> {
     pub(crate) customer: &'a str,
     pub(crate) device: &'a str,
@@ -64,8 +64,8 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Whoever wrote a message or cast a vote: system and region are those of
-    /// the earliest view of the same device, only without one of the same customer.
+    /// The sender of a message or a voter. OS and region are those of the earliest view of the same
+    /// device, else of the same customer.
     pub(crate) fn of_words(facts: &'a Facts, customer: &'a str, device: &'a str) -> Self {
         let earliest = |same: &dyn Fn(&View) -> bool| {
             facts
@@ -87,7 +87,7 @@ impl<'a> Person<'a> {
     /// The cells of the group columns for something that happened at an instant.
     pub(crate) fn group(
         &self,
-        question: &Question,
+        question: &ReportSpec,
         buckets: &mut Buckets<'_>,
         at: i64,
     ) -> Vec<String> {
@@ -102,8 +102,8 @@ impl<'a> Person<'a> {
     }
 }
 
-/// The names of the group columns, in the order asked.
-pub(crate) fn columns(question: &Question) -> Vec<&'static str> {
+/// The names of the group columns, in their order.
+pub(crate) fn columns(question: &ReportSpec) -> Vec<&'static str> {
     question
         .group_by
         .iter()

@@ -1,16 +1,16 @@
-//! What was voted.
+//! Poll summaries and poll votes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
 use super::clock::{Buckets, rfc3339};
-use super::facts::{Facts, VoteDetails, VoteKey, Who};
+use super::facts::{Facts, Identity, VoteDetails, VoteKey};
 use super::group::{Person, columns};
-use super::{Question, Table};
+use super::{ReportSpec, Table};
 
 /// A row a chosen option of a vote, whether it counts or not.
-pub(crate) fn votes(facts: &Facts, question: &Question) -> Table {
+pub(crate) fn votes(facts: &Facts, question: &ReportSpec) -> Table {
     let names = "poll_id,question,voted_at,customer_id,device_id,name,option_id,option_text,counted,device_os,geo_region";
     let counted = counted(facts);
     let mut rows = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn votes(facts: &Facts, question: &Question) -> Table {
 }
 
 /// A row a poll, option and group that a counted vote chose.
-pub(crate) fn grouped_votes(facts: &Facts, question: &Question, zone: &TimeZone) -> Table {
+pub(crate) fn grouped_votes(facts: &Facts, question: &ReportSpec, zone: &TimeZone) -> Table {
     let mut names = vec!["poll_id", "option_id"];
     names.extend(columns(question));
     names.push("votes");
@@ -60,9 +60,9 @@ pub(crate) fn grouped_votes(facts: &Facts, question: &Question, zone: &TimeZone)
 }
 
 /// A row an option of every poll, zeros included, whatever the filter.
-pub(crate) fn summaries(facts: &Facts, question: &Question) -> Table {
+pub(crate) fn summaries(facts: &Facts, question: &ReportSpec) -> Table {
     let names = "poll_id,question,choice,status,started_at,ended_at,option_id,option_text,correct,votes,voters";
-    let everyone = Question {
+    let everyone = ReportSpec {
         group_by: Vec::new(),
         ..question.clone()
     };
@@ -93,7 +93,7 @@ pub(crate) fn summaries(facts: &Facts, question: &Question) -> Table {
 }
 
 /// A row a poll, option and group that a counted vote chose.
-pub(crate) fn grouped_summaries(facts: &Facts, question: &Question, zone: &TimeZone) -> Table {
+pub(crate) fn grouped_summaries(facts: &Facts, question: &ReportSpec, zone: &TimeZone) -> Table {
     let mut names = vec!["poll_id", "question", "option_id", "option_text"];
     names.extend(columns(question));
     names.extend(["votes", "voters"]);
@@ -118,13 +118,13 @@ pub(crate) fn grouped_summaries(facts: &Facts, question: &Question, zone: &TimeZ
 #[derive(Default)]
 struct Chosen {
     votes: BTreeMap<String, u64>,
-    voters: BTreeSet<Who>,
+    voters: BTreeSet<Identity>,
 }
 
 /// The counted votes inside the filter, by poll and group.
 fn groups(
     facts: &Facts,
-    question: &Question,
+    question: &ReportSpec,
     zone: &TimeZone,
 ) -> BTreeMap<(String, Vec<String>), Chosen> {
     let mut buckets = Buckets::new(question.granularity_seconds, zone);
@@ -149,7 +149,7 @@ fn groups(
 
 /// The votes that count: of each voter in each poll the latest allowed one, unless it withdraws.
 pub(crate) fn counted(facts: &Facts) -> BTreeSet<VoteKey> {
-    let mut latest: BTreeMap<(&str, &Who), &VoteKey> = BTreeMap::new();
+    let mut latest: BTreeMap<(&str, &Identity), &VoteKey> = BTreeMap::new();
     // The keys ascend by poll, voter, time, number and options: the last one is the latest.
     for vote in facts.votes.keys().filter(|vote| is_allowed(facts, vote)) {
         latest.insert((&vote.poll, &vote.voter), vote);

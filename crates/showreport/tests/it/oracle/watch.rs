@@ -1,16 +1,16 @@
-//! Who watched for how long.
+//! Watch time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
 use super::clock::{Buckets, rfc3339, seconds_text};
-use super::facts::{Facts, Span, Who};
+use super::facts::{Facts, Identity, Span};
 use super::group::{Field, Person, columns};
-use super::{Question, Table};
+use super::{ReportSpec, Table};
 
-/// A row a view that has anything inside the filter.
-pub(crate) fn views(facts: &Facts, question: &Question) -> Table {
+/// A row for each view with any time inside the filter.
+pub(crate) fn views(facts: &Facts, question: &ReportSpec) -> Table {
     let names =
         "started_at,ended_at,playback_id,customer_id,device_id,device_os,geo_region,watch_seconds";
     let mut rows = Vec::new();
@@ -43,12 +43,12 @@ pub(crate) fn views(facts: &Facts, question: &Question) -> Table {
 #[derive(Default)]
 struct Group {
     by_view: BTreeMap<String, Vec<Span>>,
-    by_viewer: BTreeMap<Who, Vec<Span>>,
+    by_viewer: BTreeMap<Identity, Vec<Span>>,
     devices: BTreeSet<String>,
 }
 
-/// A row a group that has anything in it.
-pub(crate) fn grouped(facts: &Facts, question: &Question, zone: &TimeZone) -> Table {
+/// A row for each group with any time.
+pub(crate) fn grouped(facts: &Facts, question: &ReportSpec, zone: &TimeZone) -> Table {
     let mut buckets = Buckets::new(question.granularity_seconds, zone);
     let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
     for view in facts.views.values() {
@@ -93,8 +93,8 @@ pub(crate) fn grouped(facts: &Facts, question: &Question, zone: &TimeZone) -> Ta
     Table::new(names, groups.into_iter().map(row).collect())
 }
 
-/// The span cut at the edges of buckets, where buckets are asked for.
-fn divided(span: Span, question: &Question, buckets: &mut Buckets<'_>) -> Vec<Span> {
+/// The span cut at the edges of buckets, if the report is grouped by time.
+fn divided(span: Span, question: &ReportSpec, buckets: &mut Buckets<'_>) -> Vec<Span> {
     if !question.group_by.contains(&Field::WatchTimestamp) {
         return vec![span];
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::records::Records;
 use crate::harness::Random;
-use crate::oracle::{Dimension, Field, Question};
+use crate::oracle::{Dimension, Field, ReportSpec};
 
 /// The events, in each of the organisations.
 pub(crate) const EVENTS: [&str; 2] = ["keynote", "=late show"];
@@ -23,10 +23,10 @@ const MIDDLES: [(&str, i64); 8] = [
     ("America/Sao_Paulo", 1_541_300_400_000), // 2018-11-04T03:00Z, a day begins at 01:00
 ];
 
-/// Something that happens.
+/// A step of a case.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// An organisation sends a batch to the front door.
+    /// An organisation sends a batch to `/collect`.
     Send {
         org: usize,
         records: Vec<Value>,
@@ -46,11 +46,11 @@ pub(crate) enum Step {
     Restart,
     Crash,
     NextDay,
-    /// Reports are asked for; each is compared.
+    /// Reports are made; each is compared.
     Ask {
         org: usize,
         event: &'static str,
-        questions: Vec<Question>,
+        questions: Vec<ReportSpec>,
     },
 }
 
@@ -139,12 +139,12 @@ fn between(random: &mut Random, middle: i64) -> Option<Step> {
     }
 }
 
-fn questions(random: &mut Random, middle: i64, count: usize) -> Vec<Question> {
+fn questions(random: &mut Random, middle: i64, count: usize) -> Vec<ReportSpec> {
     (0..count).map(|_| question(random, middle)).collect()
 }
 
 /// Any dimension, any fields in any order, any window, any granularity.
-pub(crate) fn question(random: &mut Random, middle: i64) -> Question {
+pub(crate) fn question(random: &mut Random, middle: i64) -> ReportSpec {
     let mut group_by = Field::ALL.to_vec();
     random.shuffle(&mut group_by);
     group_by.truncate(random.below(6));
@@ -160,7 +160,7 @@ pub(crate) fn question(random: &mut Random, middle: i64) -> Question {
         (Some(start), Some(end)) => (Some(start.min(end)), Some(start.max(end))),
         open => open,
     };
-    Question {
+    ReportSpec {
         dimension: *random.pick(&Dimension::ALL),
         group_by,
         start,

@@ -53,7 +53,7 @@ impl Records {
         Self { middle }
     }
 
-    /// A record about an event, as the front door accepts it.
+    /// A valid record of an event.
     pub(crate) fn record(&self, random: &mut Random, event: &str) -> Value {
         let mut record = match random.below(100) {
             0..52 => self.playback(random),
@@ -114,7 +114,7 @@ impl Records {
         };
         let mut variant = record.clone();
         if other[field].is_null() {
-            // A vote needs somebody, if only a device.
+            // A vote needs a customer or a device.
             if record["type"] != "vote" || field != "device_id" {
                 variant.as_object_mut().expect("a record").remove(field);
             }
@@ -224,7 +224,7 @@ impl Records {
     }
 
     fn vote(&self, random: &mut Random) -> Value {
-        // Equal in all but one thing, many votes must be told apart by it.
+        // Many votes that differ in one field only.
         let voted_at = match random.below(3) {
             0 => self.instant(random),
             _ => self.middle + random.between(-2, 2) * 60_000,

@@ -10,7 +10,7 @@ use super::case::{Case, Step};
 use crate::harness::app::Parts;
 use crate::harness::reports::entry;
 use crate::harness::{Org, TestApp};
-use crate::oracle::{self, Question};
+use crate::oracle::{self, ReportSpec};
 
 /// How often a smaller case is tried.
 const TRIES_MAX: usize = 150;
@@ -82,7 +82,7 @@ async fn ask(
     app: &TestApp,
     org: &Org,
     event: &str,
-    questions: &[Question],
+    questions: &[ReportSpec],
     (told, zone): (&[Value], &TimeZone),
 ) -> Result<(), Difference> {
     let entries: Vec<Value> = questions.iter().map(entry).collect();
@@ -104,7 +104,7 @@ async fn ask(
     Ok(())
 }
 
-fn same(question: &Question, what: &str, product: &str, oracle: &str) -> Result<(), Difference> {
+fn same(question: &ReportSpec, what: &str, product: &str, oracle: &str) -> Result<(), Difference> {
     if product == oracle {
         return Ok(());
     }

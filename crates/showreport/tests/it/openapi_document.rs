@@ -1,12 +1,12 @@
-//! The description of the doors, and that every door answers as described.
+//! The OpenAPI document, and that every route behaves as described.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::Value;
 
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
-/// What the contract promises; the description may have more.
+/// The routes of the contract; the document may have more.
 const PROMISED: [(&str, &[&str]); 19] = [
     ("/collect", &["post"]),
     ("/bv/analytics/v1/events/reports", &["post"]),
@@ -35,7 +35,7 @@ async fn description(show: &Show) -> Value {
     send(show, "GET", "/openapi.json").await.ok()
 }
 
-async fn send(show: &Show, method: &str, path: &str) -> Answer {
+async fn send(show: &Show, method: &str, path: &str) -> Response {
     let method: Method = method.to_uppercase().parse().expect("a method");
     let request = Request::builder()
         .method(method)
@@ -44,13 +44,13 @@ async fn send(show: &Show, method: &str, path: &str) -> Answer {
     show.app.send(request.expect("a request")).await
 }
 
-/// Checks a refusal, which on the `YouTube` paths has Google's form around it.
+/// Checks a refusal, which on the `YouTube` paths is in Google's format.
 #[track_caller]
-fn refused(path: &str, answer: &Answer, status: u16) {
+fn refused(path: &str, response: &Response, status: u16) {
     if path.starts_with("/v1/") {
-        assert_eq!(answer.is(status).json()["error"]["code"], status);
+        assert_eq!(response.is(status).json()["error"]["code"], status);
     } else {
-        answer.refused(status);
+        response.refused(status);
     }
 }
 
@@ -93,7 +93,7 @@ async fn the_description_has_every_path_of_the_contract() {
 }
 
 #[tokio::test]
-async fn every_described_door_refuses_in_json() {
+async fn every_described_path_refuses_in_json() {
     let show = Show::new().await;
     let description = description(&show).await;
     let open = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/"];
@@ -104,34 +104,34 @@ async fn every_described_door_refuses_in_json() {
             .collect();
         let address = address.join("/");
         for method in METHODS {
-            let answer = send(&show, method, &address).await;
+            let response = send(&show, method, &address).await;
             let described = item.get(method).is_some();
             let what = format!(
                 "{method} {path}: {} {}",
-                answer.status,
-                String::from_utf8_lossy(&answer.body)
+                response.status,
+                String::from_utf8_lossy(&response.body)
             );
             match method {
                 "get" | "post" | "delete" | "put" | "patch"
                     if described && open.contains(&path.as_str()) =>
                 {
-                    assert_eq!(answer.status, 200, "{what}");
+                    assert_eq!(response.status, 200, "{what}");
                 }
                 "get" | "post" | "delete" | "put" | "patch" if described => {
-                    // Nothing of a link tells whether it was ever good; everything else needs a token.
+                    // A wrong link is not found; everything else needs a token.
                     let expected = if path.starts_with("/downloads/") {
                         404
                     } else {
                         401
                     };
-                    assert_eq!(answer.status, expected, "{what}");
-                    refused(path, &answer, expected);
+                    assert_eq!(response.status, expected, "{what}");
+                    refused(path, &response, expected);
                 }
-                "head" | "options" => assert!(answer.status < 500, "{what}"),
+                "head" | "options" => assert!(response.status < 500, "{what}"),
                 _ => {
-                    assert_eq!(answer.status, 405, "{what}");
-                    refused(path, &answer, 405);
-                    assert!(!answer.header("allow").is_empty(), "{what}");
+                    assert_eq!(response.status, 405, "{what}");
+                    refused(path, &response, 405);
+                    assert!(!response.header("allow").is_empty(), "{what}");
                 }
             }
         }
@@ -151,9 +151,9 @@ async fn an_unknown_path_refuses_in_json() {
         "/downloads/a/b",
     ] {
         for method in ["get", "post"] {
-            let answer = send(&show, method, path).await;
-            assert_eq!(answer.status, 404, "{method} {path}");
-            refused(path, &answer, 404);
+            let response = send(&show, method, path).await;
+            assert_eq!(response.status, 404, "{method} {path}");
+            refused(path, &response, 404);
         }
     }
 }

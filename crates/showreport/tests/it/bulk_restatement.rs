@@ -1,4 +1,4 @@
-//! The law of restatement: the latest report of every settled day is what would be made now.
+//! The latest report of every closed day equals a report that is made now.
 
 use serde_json::{Value, json};
 use showreport_model::bulk::ReportType;
@@ -10,11 +10,12 @@ use crate::harness::{Org, Random, TestApp};
 use crate::oracle::rfc3339;
 use crate::streams::records::Records;
 
-/// 25 November 2026, 00:00 UTC: twenty hours ago, so that one day around it is settled and one is not.
+/// 25 November 2026, 00:00 UTC: twenty hours ago, so one of the days beside it is closed and one is
+/// open.
 const MIDNIGHT: i64 = 1_795_564_800_000;
 const EVENTS: [&str; 2] = ["keynote", "other"];
 
-/// What the report of a day would be if it were made now.
+/// The report of a day, made now.
 async fn now(app: &TestApp, org: &Org, report_type: &str, day: ReportDay) -> String {
     let report_type = ReportType::from_name(report_type).expect("a type");
     let output = Output::new(Box::new(tokio::io::sink()), None);
@@ -25,7 +26,7 @@ async fn now(app: &TestApp, org: &Org, report_type: &str, day: ReportDay) -> Str
     written.await.expect("write the day").sha256
 }
 
-/// Checks every day around the middle, and returns how many reports they have.
+/// Checks every day around the middle. Returns the number of reports.
 async fn check(app: &TestApp, org: &Org, jobs: &[(&str, String)], days: &[&str]) -> usize {
     let zone: Zone = "UTC".parse().expect("a zone");
     let mut count = 0;
@@ -73,7 +74,7 @@ async fn after_a_change_of_zone_no_fact_is_in_two_days_or_in_none() {
     const HOUR: i64 = 3_600_000;
     let app = TestApp::new().await;
     let org = app.org("acme", "UTC").await;
-    // Every hour of the four days before the last midnight, and what there is of the day itself.
+    // Every hour of the four days before the last midnight, and of the day itself so far.
     let watched = (-96..12).map(|hour| {
         json!({"type": "playback", "event_id": "keynote", "playback_id": format!("p{hour}"),
             "customer_id": "ada", "from": MIDNIGHT + hour * HOUR, "to": MIDNIGHT + (hour + 1) * HOUR})
@@ -91,7 +92,7 @@ async fn after_a_change_of_zone_no_fact_is_in_two_days_or_in_none() {
         let zone: Zone = name.parse().expect("a zone");
         let set = app.parts.meta.set_zone(&org.id, &zone).await;
         set.expect("set the zone");
-        // Late enough for the last day to be over and settled in every zone.
+        // Late enough for the last day to be closed in every zone.
         app.clock.advance_hours(24);
         app.keep_schedule().await;
         let newest = app.bulk_reports(&org, &job, "").await.remove(0);
@@ -109,7 +110,7 @@ async fn after_a_change_of_zone_no_fact_is_in_two_days_or_in_none() {
 }
 
 #[tokio::test]
-async fn the_latest_report_of_each_day_is_what_would_be_made_now() {
+async fn the_latest_report_of_each_day_equals_one_made_now() {
     let mut random = Random::new(20);
     let around = Records::around(MIDNIGHT);
     let app = TestApp::new().await;
@@ -126,7 +127,7 @@ async fn the_latest_report_of_each_day_is_what_would_be_made_now() {
             let records: Vec<Value> = (0..6).map(|_| around.record(&mut random, event)).collect();
             app.collect(&org, &records).await;
         }
-        // What is late is looked at at once, and waits an hour at most.
+        // Late records are processed at once, or after an hour at most.
         app.clock.advance_hours(1);
         app.keep_schedule().await;
         app.clock.advance_hours(1);

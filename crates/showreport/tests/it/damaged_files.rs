@@ -1,4 +1,4 @@
-//! A bit flips in a file: what was to be made or had from it is refused by the file's name.
+//! Damaged files: reports and downloads from them are refused, and the file is named.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::harness::reports::link;
 use crate::harness::show::{says, watches};
 use crate::harness::{Random, Show};
 
-/// Flips a bit in the middle of every file below a directory whose name ends so.
+/// Flips a bit in the middle of every file below a directory with this ending of the name.
 fn flip(directory: &Path, end: &str) -> Vec<String> {
     spoil(directory, end, |path| {
         let mut bytes = std::fs::read(path).expect("its content");
@@ -22,7 +22,7 @@ fn flip(directory: &Path, end: &str) -> Vec<String> {
     })
 }
 
-/// Does something to every file below a directory whose name ends so, and gives their names.
+/// Changes every file below a directory with this ending of the name. Returns their names.
 fn spoil(directory: &Path, end: &str, how: fn(&Path)) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
@@ -76,12 +76,12 @@ async fn a_report_of_a_damaged_file_fails_at_once_and_names_it() {
         "{said}"
     );
 
-    // What is not read from it is made as ever.
+    // Reports from other files are made.
     let chat = json!({"dimension": "REPORT_DIMENSION_CHAT_HISTORIES", "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"]});
     show.app.make(&show.org, "keynote", &[chat]).await;
 }
 
-/// What may become of a file beside flipped bits.
+/// Other kinds of damage.
 const LOSSES: [fn(&Path); 3] = [
     |path| std::fs::write(path, "").expect("empty it"),
     |path| {
@@ -111,18 +111,18 @@ async fn a_report_of_an_empty_cut_or_missing_file_fails_at_once_and_names_it() {
 }
 
 #[tokio::test]
-async fn an_empty_cut_or_missing_file_of_a_report_is_not_given_out() {
+async fn an_empty_cut_or_missing_file_of_a_report_is_not_sent() {
     for lose in LOSSES {
         let show = show().await;
         let made = show.app.make(&show.org, "keynote", &[watch_time()]).await;
         spoil(&show.app.data_dir().join("store/reports"), "-main", lose);
-        let answer = show.app.download(&made[0].report, "").await;
-        assert!(answer.status >= 400, "{}", answer.text());
+        let response = show.app.download(&made[0].report, "").await;
+        assert!(response.status >= 400, "{}", response.text());
     }
 }
 
 #[tokio::test]
-async fn a_damaged_file_of_a_report_is_not_given_out() {
+async fn a_damaged_file_of_a_report_is_not_sent() {
     let show = show().await;
     let made = show
         .app
@@ -130,16 +130,16 @@ async fn a_damaged_file_of_a_report_is_not_given_out() {
         .await
         .remove(0);
     flip(&show.app.data_dir().join("store/reports"), "-main");
-    let answer = show.app.download(&made.report, "").await;
-    answer.is(500);
-    let said = answer.text();
+    let response = show.app.download(&made.report, "").await;
+    response.is(500);
+    let said = response.text();
     assert!(said.contains("DATA_DAMAGED"), "{said}");
     assert!(said.contains("store/reports/"), "{said}");
     assert!(said.contains("-main"), "{said}");
 }
 
-/// A file of more than a piece goes out while it is read, so its damage is found after the answer
-/// has begun. Then the body breaks off: nothing that was received looks whole.
+/// A large file is sent while it is read, so damage is found after the response has begun. The body
+/// is then aborted, so the client cannot take it for complete.
 #[tokio::test]
 async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
     let show = Show::new().await;
@@ -172,7 +172,7 @@ async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
         let broken = response.into_body().collect().await;
         broken.expect_err("it breaks off");
     }
-    // What lies before the damage is given out.
+    // The bytes before the damage are sent.
     let request = Request::get(link(&report)).header("range", "bytes=0-999999");
     let part = show
         .app
@@ -180,7 +180,7 @@ async fn a_large_file_of_a_report_breaks_off_where_it_is_damaged() {
     assert_eq!(part.await.is(206).body, whole.body[..1_000_000]);
 }
 
-/// Flips a bit in the last bytes of every file whose name ends so.
+/// Flips a bit in the last bytes of every file with this ending of the name.
 fn flip_near_the_end(directory: &Path, end: &str) {
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path: PathBuf = entry.expect("an entry").path();
@@ -224,7 +224,7 @@ async fn a_damaged_row_of_the_journal_fails_the_reports_of_its_organisation_and_
     let mut show = Show::new().await;
     let rival = show.app.org("rival", "UTC").await;
     let mut random = Random::new(1);
-    // Names that do not pack: 40 KB of journal, on pages of their own.
+    // Names that do not compress: 40 KB of journal, on pages of their own.
     let records: Vec<Value> = (0..2_000)
         .map(|_| {
             let mut record = watches("bob", "tab", "10:00..10:01");

@@ -1,19 +1,19 @@
-//! Messages of refusals: true, of the right number, and naming all that would do.
+//! Messages of refusals: correct, with singular and plural, and naming all valid choices.
 
 use serde_json::{Value, json};
 
 use crate::harness::show::watches;
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
-fn message(answer: &Answer) -> String {
-    let json = answer.json();
+fn message(response: &Response) -> String {
+    let json = response.json();
     let message = json["message"]
         .as_str()
         .or(json["error"]["message"].as_str());
     message.expect("a message").to_owned()
 }
 
-/// Checks that nothing is counted once and named as several.
+/// Checks that a count of one is not followed by a plural.
 #[track_caller]
 fn counts_in_the_right_number(message: &str) {
     let words: Vec<&str> = message.split_whitespace().collect();
@@ -23,9 +23,9 @@ fn counts_in_the_right_number(message: &str) {
 }
 
 async fn refusal(show: &Show, path: &str, body: &Value) -> String {
-    let answer = show.app.post(&show.org, path, body).await;
-    assert!((400..500).contains(&answer.status), "{path} {body}");
-    let message = message(&answer);
+    let response = show.app.post(&show.org, path, body).await;
+    assert!((400..500).contains(&response.status), "{path} {body}");
+    let message = message(&response);
     counts_in_the_right_number(&message);
     message
 }
@@ -86,7 +86,7 @@ async fn a_missing_list_is_named_by_each_of_its_names() {
 }
 
 #[tokio::test]
-async fn what_is_of_the_wrong_type_is_not_said_to_be_missing() {
+async fn a_value_of_the_wrong_type_is_not_reported_as_missing() {
     let show = Show::new().await;
     for (job, expected) in [
         (
@@ -113,7 +113,7 @@ async fn what_is_of_the_wrong_type_is_not_said_to_be_missing() {
 }
 
 #[tokio::test]
-async fn a_wrong_parameter_is_said_to_be_wrong() {
+async fn a_wrong_parameter_is_reported_as_wrong() {
     let show = Show::new().await;
     for address in [
         "/api/v1/events?page_size=x",
@@ -123,14 +123,14 @@ async fn a_wrong_parameter_is_said_to_be_wrong() {
         "/bv/analytics/v1/reports/watch-time?time=x",
         "/bv/analytics/v1/reports/watch-time?time=2026-11-22&streaming_type=x",
     ] {
-        let answer = show.app.get(&show.org, address).await;
-        assert_eq!(answer.status, 400, "{address}");
-        let message = message(&answer);
+        let response = show.app.get(&show.org, address).await;
+        assert_eq!(response.status, 400, "{address}");
+        let message = message(&response);
         assert!(message.contains("` must be "), "{address}: {message}");
     }
     let old = "/bv/analytics/v1/reports/watch-time?time=1999-01-01";
-    let answer = show.app.get(&show.org, old).await;
-    assert_eq!(answer.status, 404);
-    let message = message(&answer);
+    let response = show.app.get(&show.org, old).await;
+    assert_eq!(response.status, 404);
+    let message = message(&response);
     assert!(message.contains("no record is older"), "{message}");
 }

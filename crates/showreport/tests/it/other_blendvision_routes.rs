@@ -1,4 +1,4 @@
-//! What `BlendVision`'s clients ask for beside event reports: a day's watch time, a live event's viewers.
+//! Other routes of `BlendVision`'s API: daily watch time and viewers of live events.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 
 use crate::harness::reports::link;
 use crate::harness::show::{at, watches};
-use crate::harness::{Answer, Show};
+use crate::harness::{Response, Show};
 
 const WATCH_TIME: &str = "/bv/analytics/v1/reports/watch-time";
 const VIEWERS: &str = "/bv/cms/v1/lives/keynote/metrics/viewers";
 
-async fn open(show: &Show, answer: &Value) -> Answer {
-    let path = link(&json!({"uri": answer["url"]})).to_owned();
+async fn open(show: &Show, response: &Value) -> Response {
+    let path = link(&json!({"uri": response["url"]})).to_owned();
     let request = Request::get(path).body(Body::empty());
     show.app.send(request.expect("a request")).await
 }
 
 async fn watch_time(show: &Show, query: &str) -> String {
-    let answer = show
+    let response = show
         .app
         .get(&show.org, &format!("{WATCH_TIME}?{query}"))
         .await
         .ok();
-    open(show, &answer).await.is(200).text().to_owned()
+    open(show, &response).await.is(200).text().to_owned()
 }
 
 async fn two_contents() -> Show {
@@ -38,7 +38,7 @@ async fn two_contents() -> Show {
     ])
     .await;
     let film = json!({"type": "event", "event_id": "film", "kind": "vod", "title": "Film"});
-    // The view goes on after midnight, and belongs to the day on which it began.
+    // The view goes on after midnight. It belongs to the day on which it began.
     let after_midnight = json!({
         "type": "playback", "event_id": "keynote", "playback_id": "tab-2",
         "from": "2026-11-23T00:00:00Z", "to": "2026-11-23T00:00:30Z",
@@ -50,7 +50,7 @@ async fn two_contents() -> Show {
 }
 
 #[tokio::test]
-async fn a_days_watch_time_is_had_by_link() {
+async fn a_daily_watch_time_file_has_a_link() {
     let show = two_contents().await;
     let live = "streaming_type=REPORT_STREAMING_TYPE_LIVE&time=2026-11-22T00:00:00Z";
     assert_snapshot!(watch_time(&show, live).await, @"
@@ -74,14 +74,14 @@ async fn a_days_watch_time_is_had_by_link() {
 }
 
 #[tokio::test]
-async fn a_days_watch_time_is_not_there_before_the_day_is_over() {
+async fn a_daily_watch_time_file_is_not_found_before_the_day_is_over() {
     let show = two_contents().await;
     for time in ["2026-11-25T00:00:00Z", "2030-01-01"] {
-        let answer = show
+        let response = show
             .app
             .get(&show.org, &format!("{WATCH_TIME}?time={time}"))
             .await;
-        assert_eq!(answer.refused(404), "REPORT_NOT_AVAILABLE");
+        assert_eq!(response.refused(404), "REPORT_NOT_AVAILABLE");
     }
     let wrong = show
         .app
@@ -91,24 +91,24 @@ async fn a_days_watch_time_is_not_there_before_the_day_is_over() {
 }
 
 #[tokio::test]
-async fn the_link_of_a_days_watch_time_lasts_an_hour() {
+async fn the_link_of_a_daily_watch_time_file_lasts_an_hour() {
     let show = two_contents().await;
-    let answer = show
+    let response = show
         .app
         .get(&show.org, &format!("{WATCH_TIME}?time=2026-11-22"))
         .await
         .ok();
     assert!(
-        open(&show, &answer)
+        open(&show, &response)
             .await
             .header("content-disposition")
             .contains("watch-time-20261122.csv")
     );
     show.app.clock.advance_hours(1);
-    assert_eq!(open(&show, &answer).await.refused(403), "LINK_EXPIRED");
+    assert_eq!(open(&show, &response).await.refused(403), "LINK_EXPIRED");
     show.app.clock.advance_hours(1);
     show.app.maintain(false).await;
-    assert_eq!(open(&show, &answer).await.refused(403), "LINK_EXPIRED");
+    assert_eq!(open(&show, &response).await.refused(403), "LINK_EXPIRED");
     let folder = show.app.data_dir().join("store/reports/acme");
     let left = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let left = left
@@ -129,7 +129,7 @@ async fn viewers(show: &Show) -> Value {
     show.app.get(&show.org, VIEWERS).await.ok()
 }
 
-/// A viewer of the present day, as `2026-11-25T20:00:00Z..20`.
+/// A viewer of the current day, as `2026-11-25T20:00:00Z..20`.
 fn now_watching(customer: &str, from: &str, to: &str) -> Value {
     json!({
         "type": "playback", "playback_id": format!("tab-{customer}"), "customer_id": customer,
@@ -138,7 +138,7 @@ fn now_watching(customer: &str, from: &str, to: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_live_event_has_viewers_now_and_ever() {
+async fn a_live_event_has_concurrent_and_total_viewers() {
     let show = Show::new().await;
     show.send([
         now_watching("ada", "19:00:00", "19:59:50"),
@@ -163,7 +163,7 @@ async fn a_live_event_has_viewers_now_and_ever() {
         metrics["viewer_metrics_per_event"]["live_to_vod"]["total"]["count"],
         0
     );
-    // Nobody tells anything any more.
+    // No more records come.
     show.app.clock.advance_millis(120_000);
     let metrics = viewers(&show).await;
     assert_eq!(
@@ -199,7 +199,7 @@ async fn an_event_that_is_over_keeps_its_last_point() {
 }
 
 #[tokio::test]
-async fn what_is_no_live_event_has_no_viewers() {
+async fn only_live_events_have_a_viewers_route() {
     let show = two_contents().await;
     for id in ["nothing", "film"] {
         let path = VIEWERS.replace("keynote", id);

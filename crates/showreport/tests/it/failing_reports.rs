@@ -1,4 +1,5 @@
-//! Reports that can never be made: each fails in the end, says why, and holds up nobody.
+//! Reports that can never be made: each fails after its attempts, with a reason, and delays no
+//! other.
 
 use std::path::Path;
 
@@ -14,11 +15,11 @@ use crate::harness::{Show, TestApp};
 /// Attempts at a report.
 const ATTEMPTS: i64 = 8;
 
-/// Claims of a report whose worker never comes back.
+/// Claims of a report after each of which the worker died.
 const CLAIMS: usize = 24;
 
-/// In how many ways a report is tried.
-const WAYS: usize = 4;
+/// The memory profiles of a report.
+const MEMORY_PROFILES: usize = 4;
 
 /// Longer than the longest wait between two attempts.
 const BACK_OFF_MS: i64 = 61_000;
@@ -26,7 +27,7 @@ const BACK_OFF_MS: i64 = 61_000;
 const FAILED: &str = "EVENT_REPORT_STATUS_FAILED";
 const SUCCEEDED: &str = "EVENT_REPORT_STATUS_SUCCEEDED";
 
-/// Orders a report about watch time, and returns its id.
+/// Orders a report of watch time. Returns its id.
 async fn order(show: &Show, event: &str) -> String {
     let entry = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
     let created = show.app.create(&show.org, event, &[entry]).await.ok();
@@ -38,21 +39,21 @@ async fn report(show: &Show, id: &str) -> Value {
     show.app.batch_get(&show.org, &[id]).await.ok()["reports"][0].clone()
 }
 
-/// Somebody watches another event.
+/// Sends a record of another event.
 async fn watch_another(show: &Show) {
     let mut record = watches("bob", "tab", "10:00..10:01");
     record["event_id"] = json!("other");
     show.app.accept(&show.org, &[record]).await;
 }
 
-/// Does what is due; false if nothing is.
+/// Runs one due job; false if there is none.
 async fn work_once(app: &TestApp) -> bool {
     let worked = app.parts.jobs.run_next(&CancellationToken::new()).await;
-    worked.expect("the queue answers")
+    worked.expect("the queue responds")
 }
 
-/// Makes the data of a table below this directory unreadable, as a disk in trouble does: links
-/// that lead to themselves cannot be opened.
+/// Makes the data of a table unreadable, as a failing disk does: the files become symbolic links to
+/// themselves, which cannot be opened.
 fn block_data(directory: &Path) {
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -66,7 +67,7 @@ fn block_data(directory: &Path) {
 }
 
 #[tokio::test]
-async fn a_report_whose_facts_cannot_be_read_fails_after_its_attempts_and_holds_up_nobody() {
+async fn a_report_of_unreadable_facts_fails_after_its_attempts_and_delays_no_other() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     show.app.parts.lake.flush().await.expect("flush");
@@ -77,7 +78,7 @@ async fn a_report_whose_facts_cannot_be_read_fails_after_its_attempts_and_holds_
         while work_once(&show.app).await {}
         let status = report(&show, &hopeless).await["status"].clone();
         assert_eq!(status == FAILED, attempt == ATTEMPTS, "{attempt}: {status}");
-        // The other one was made at once.
+        // The other report was made at once.
         assert_eq!(report(&show, &fine).await["status"], SUCCEEDED);
         show.app.clock.advance_millis(BACK_OFF_MS);
     }
@@ -88,16 +89,15 @@ async fn a_report_whose_facts_cannot_be_read_fails_after_its_attempts_and_holds_
 }
 
 #[tokio::test]
-async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_never_twice_in_one()
-{
+async fn a_report_that_ends_its_process_is_tried_once_with_each_memory_profile() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     let mut files = Vec::new();
-    for lost in 0..=WAYS {
+    for lost in 0..=MEMORY_PROFILES {
         let id = order(&show, "keynote").await;
         for _ in 0..lost {
             let meta = &show.app.parts.meta;
-            // A claim that is lost before it is renewed is none of the report's doing.
+            // A claim that is lost before it is renewed was not ended by the report.
             for is_held in [false, true] {
                 let claimed = meta.claim_job(LEASE_MS).await.expect("claim");
                 let claimed = claimed.expect("it is tried again");
@@ -126,7 +126,7 @@ async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_
         assert_eq!(given.expect("give it back"), Claim::Holds);
         show.app.work().await;
         let report = report(&show, &id).await;
-        if lost < WAYS {
+        if lost < MEMORY_PROFILES {
             assert_eq!(report["status"], SUCCEEDED, "{report}");
             files.push(report["sha256"].clone());
         } else {
@@ -138,7 +138,7 @@ async fn a_report_that_ends_its_process_is_tried_in_one_way_after_the_other_and_
 }
 
 #[tokio::test]
-async fn a_report_that_takes_every_worker_with_it_fails_in_the_end() {
+async fn a_report_that_ends_every_worker_fails_after_its_claims() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     watch_another(&show).await;

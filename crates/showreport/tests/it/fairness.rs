@@ -1,4 +1,4 @@
-//! Organisations on one server: what one of them does delays the others by little.
+//! Several organisations on one server: none delays the others much.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::show::watches;
-use crate::harness::{Answer, Org, Random, Show};
-use crate::oracle::{Dimension, Field, Question};
+use crate::harness::{Org, Random, Response, Show};
+use crate::oracle::{Dimension, Field, ReportSpec};
 
 /// When the day of the stories begins.
 const DAY: &str = "2026-11-22T00:00:00Z";
 
-/// Another organisation beside the show's, each with all reports of a job made.
+/// A second organisation; each has all reports of a job.
 async fn with_neighbour() -> (Show, Org, [String; 2]) {
     let show = Show::new().await;
     let rival = show.app.org("rival", "UTC").await;
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
-    // A flush of its own, so that facts of the two lie in different files.
+    // A separate flush, so the facts of the two are in different files.
     let jobs = [
         show.app.job(&show.org, "event_customers_a1").await,
         show.app.job(&rival, "event_customers_a1").await,
@@ -47,7 +47,7 @@ async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() 
     show.app.accept(&show.org, &late).await;
     show.app.accept(&rival, &[of_event("a", 1)]).await;
 
-    // One question for thousands of events: 8 ms for each of them would be 48 s.
+    // One query for thousands of events: 8 ms for each of them would be 48 s.
     let began = Instant::now();
     let is_done = show.app.parts.jobs.queue_days().await.expect("a look");
     let took = began.elapsed();
@@ -68,11 +68,11 @@ async fn one_late_body_of_thousands_of_events_delays_no_bulk_report_of_others() 
 }
 
 #[tokio::test]
-async fn a_small_report_does_not_wait_until_all_that_others_sent_is_in_the_lake() {
+async fn a_small_report_does_not_wait_for_the_records_of_others_to_be_flushed() {
     let show = Show::new().await;
     let rival = show.app.org("rival", "UTC").await;
     let mut random = Random::new(1);
-    // Names that do not pack: 4 MB of journal.
+    // Names that do not compress: 4 MB of journal.
     for _ in 0..8 {
         let records: Vec<Value> = (0..10_000)
             .map(|_| {
@@ -95,14 +95,14 @@ async fn a_small_report_does_not_wait_until_all_that_others_sent_is_in_the_lake(
     let report = ask().await;
     assert!(report.ends_with("\nada,1,1,0,60.000,60.000\n"), "{report}");
     assert_eq!(depth().await.rows, waiting.rows, "the others still wait");
-    // In the lake already, it is not brought there again.
+    // Its rows are in the lake and are not flushed again.
     let heads = show.app.parts.meta.heads().await.expect("the heads");
     assert_eq!(ask().await, report);
     assert_eq!(show.app.parts.meta.heads().await.expect("the heads"), heads);
 
     show.send([watches("ada", "tab", "10:01..10:02")]).await;
     let longer = ask().await;
-    let question = Question::new(Dimension::WatchTime).by(&[Field::DeviceOs]);
+    let question = ReportSpec::new(Dimension::WatchTime).by(&[Field::DeviceOs]);
     let large = show.app.csv(&rival, "large", &question).await;
     assert!(
         large.ends_with("\n,80000,1,0,4800000.000,60.000\n"),
@@ -121,7 +121,7 @@ async fn a_small_report_does_not_wait_until_all_that_others_sent_is_in_the_lake(
 }
 
 #[tokio::test]
-async fn facts_of_one_organisation_that_are_damaged_delay_no_bulk_report_of_others() {
+async fn damaged_facts_of_one_organisation_delay_no_bulk_report_of_others() {
     let (show, rival, jobs) = with_neighbour().await;
     let oldest = oldest_file(&show.app.data_dir().join("store/lake/spans"));
     let mut bytes = std::fs::read(&oldest).expect("its content");
@@ -132,7 +132,7 @@ async fn facts_of_one_organisation_that_are_damaged_delay_no_bulk_report_of_othe
     show.app.accept(&rival, &[of_event("a", 1)]).await;
 
     show.app.parts.jobs.queue_days().await.expect("a look");
-    // The damaged day is tried again for ever, so only the neighbour's work is waited for.
+    // The damaged day is tried again forever, so only the work of the other organisation is awaited.
     let of_rival = async {
         loop {
             let reports = show.app.reports_from(&rival, &jobs[1], DAY).await;
@@ -162,10 +162,10 @@ async fn too_many_records_of_a_token_or_an_organisation_are_refused_for_a_while(
             .post_bytes(org, "/collect", kind, body.to_owned())
             .await
     };
-    let limit_of = |answer: &Answer| {
-        assert_eq!(answer.status, 429, "{}", answer.text());
-        assert!(!answer.header("retry-after").is_empty());
-        let error = answer.json()["details"][0].clone();
+    let limit_of = |response: &Response| {
+        assert_eq!(response.status, 429, "{}", response.text());
+        assert!(!response.header("retry-after").is_empty());
+        let error = response.json()["details"][0].clone();
         assert_eq!(error["reason"], "RATE_LIMIT_EXCEEDED");
         error["metadata"]["quota_limit"]
             .as_str()
@@ -173,7 +173,7 @@ async fn too_many_records_of_a_token_or_an_organisation_are_refused_for_a_while(
             .to_owned()
     };
     let good = of_event("a", 0).to_string();
-    // What is read counts, good or not.
+    // Rejected records count too.
     send(&show.org, &"{}\n".repeat(300_000)).await.refused(400);
     let refused = send(&show.org, &good).await;
     assert_eq!(limit_of(&refused), "token_records_per_minute");

@@ -1,4 +1,4 @@
-//! The disk fills up: what takes room is refused, what frees room or protects is done.
+//! A full disk: what needs space is refused, what frees space or revokes access works.
 
 #![cfg(target_os = "linux")]
 
@@ -17,10 +17,10 @@ use crate::harness::{Random, Show};
 use crate::killing::post;
 use crate::maintaining::is_expired;
 
-/// The disk has room again within this time, once it has some.
+/// Requests are accepted within this time after space is freed.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 
-/// A disk without room for the reserve: it was given up, and cannot be had again.
+/// A disk without space for the reserve, which was given up.
 struct FullDisk(PathBuf);
 
 impl FullDisk {
@@ -37,12 +37,12 @@ impl FullDisk {
 }
 
 async fn ready(show: &Show) -> (u16, Value) {
-    let answer = show.app.get(&show.org, "/readyz").await;
-    (answer.status, answer.json())
+    let response = show.app.get(&show.org, "/readyz").await;
+    (response.status, response.json())
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_nothing_and_still_deletes_and_revokes() {
+async fn a_full_disk_refuses_records_and_still_deletes_and_revokes() {
     let show = Show::new().await;
     show.send([watches("ada", "tab", "10:00..10:30")]).await;
     let watch_time = json!({"dimension": "REPORT_DIMENSION_WATCH_TIME", "group_by_fields": []});
@@ -76,7 +76,7 @@ async fn a_full_disk_takes_nothing_and_still_deletes_and_revokes() {
     meta.revoke_token(token).await.expect("revoked");
     let opened = meta.authenticate(secret.expose()).await;
     assert!(opened.is_err(), "{opened:?}");
-    // Expiry frees room as well, and so does what a flush takes out of the journal.
+    // Expiry and flushes free space as well.
     show.app.clock.advance_hours(31 * 24);
     show.app.maintain(true).await;
     assert!(is_expired(&show, &made[1].report).await);
@@ -91,8 +91,8 @@ async fn a_full_disk_takes_nothing_and_still_deletes_and_revokes() {
     show.send([watches("bob", "tab", "10:00..10:30")]).await;
 }
 
-/// A server of which no file may grow beyond a few mebibytes. The system then refuses writes as it
-/// does where a quota is used up: with an error that is not that of a full disk.
+/// A server with a limit of a few mebibytes for each file. The system refuses further writes as
+/// with an exhausted quota, which is another error than that of a full disk.
 fn serve_within_quota(data: &std::path::Path) -> (Server, String) {
     let script = format!(
         "trap '' XFSZ; ulimit -f 4096; exec {} serve --listen 127.0.0.1:0",
@@ -116,7 +116,7 @@ fn a_used_up_quota_refuses_records_and_does_not_end_the_server() {
     let token = printed(data.path(), "token create --org acme --scope collect");
     let (mut server, address) = serve_within_quota(data.path());
     let mut random = Random::new(7);
-    // Texts that do not pack.
+    // Texts that do not compress.
     let mut text = || -> String {
         let hex: Vec<String> = (0..100).map(|_| format!("{:x}", random.bits())).collect();
         hex.concat()
@@ -131,8 +131,8 @@ fn a_used_up_quota_refuses_records_and_does_not_end_the_server() {
                 })
             })
             .collect();
-        let answer = post(&address, token.trim_end(), &ndjson(&messages)).expect("an answer");
-        statuses.push(answer[9..12].to_owned());
+        let response = post(&address, token.trim_end(), &ndjson(&messages)).expect("a response");
+        statuses.push(response[9..12].to_owned());
         if statuses.iter().filter(|status| *status == "507").count() > 3 {
             break;
         }

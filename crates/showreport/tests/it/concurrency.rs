@@ -1,4 +1,4 @@
-//! Everything at the same time, and two processes on one data directory.
+//! Concurrent work, also by two processes on one data directory.
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -7,7 +7,7 @@ use crate::harness::app::request;
 use crate::harness::reports::{REPORTS, entry};
 use crate::harness::show::watches;
 use crate::harness::{Random, Show, TestApp};
-use crate::oracle::{self, Dimension, Field, Question};
+use crate::oracle::{self, Dimension, Field, ReportSpec};
 use crate::streams::case::question;
 use crate::streams::records::Records;
 use crate::streams::run::load;
@@ -82,7 +82,7 @@ async fn an_order_sent_twice_at_once_is_carried_out_once() {
     show.send([watches("ada", "tab", "10:00..10:01")]).await;
     let body = json!({
         "id": "keynote", "type": "EVENT_TYPE_LIVE",
-        "dimension_with_conditions": [entry(&Question::new(Dimension::WatchTime))],
+        "dimension_with_conditions": [entry(&ReportSpec::new(Dimension::WatchTime))],
     });
     let create = || async {
         let request = request("POST", &show.org, REPORTS)
@@ -92,13 +92,13 @@ async fn an_order_sent_twice_at_once_is_carried_out_once() {
             .send(request.body(body.to_string().into()).expect("a request"))
             .await
     };
-    let answers = futures::future::join_all((0..8).map(|_| create())).await;
+    let responses = futures::future::join_all((0..8).map(|_| create())).await;
     let mut ids: Vec<String> = Vec::new();
-    for answer in answers {
-        match answer.status {
-            200 => ids.push(answer.json()["reports"][0]["id"].to_string()),
+    for response in responses {
+        match response.status {
+            200 => ids.push(response.json()["reports"][0]["id"].to_string()),
             // The first is still running.
-            _ => drop(answer.refused(409)),
+            _ => drop(response.refused(409)),
         }
     }
     ids.dedup();
@@ -107,7 +107,7 @@ async fn an_order_sent_twice_at_once_is_carried_out_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_running_report_has_pinned_survives_every_tidying() {
+async fn files_pinned_by_a_running_report_survive_maintenance() {
     let mut random = Random::new(12);
     let around = Records::around(MIDDLE);
     let records: Vec<Value> = (0..150)
@@ -119,7 +119,7 @@ async fn what_a_running_report_has_pinned_survives_every_tidying() {
         app.accept(&org, batch).await;
         app.parts.lake.flush().await.expect("flush");
     }
-    let question = Question::new(Dimension::WatchTime).by(&[Field::CustomerId, Field::DeviceOs]);
+    let question = ReportSpec::new(Dimension::WatchTime).by(&[Field::CustomerId, Field::DeviceOs]);
     let created = app.create(&org, "keynote", &[entry(&question)]).await.ok();
     let id = created["reports"][0]["id"].as_str().expect("an id");
     let event = "keynote".parse().expect("an id");

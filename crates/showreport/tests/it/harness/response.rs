@@ -1,21 +1,21 @@
-//! What came back over HTTP.
+//! Responses over HTTP, and checks on them.
 
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-/// A whole answer.
+/// A response that was read to its end.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: axum::http::HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Answer {
-    pub(crate) async fn read(response: Response<Body>) -> Self {
+impl Response {
+    pub(crate) async fn read(response: axum::http::Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         let body = body
             .collect()
@@ -29,7 +29,7 @@ impl Answer {
         }
     }
 
-    /// A header's text; empty where it is absent.
+    /// The value of a header; empty if it is absent.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -63,7 +63,7 @@ impl Answer {
         self
     }
 
-    /// Checks that the answer is an error in the google.rpc.Status form, and returns its reason.
+    /// Checks that the response is an error in the format of google.rpc.Status. Returns its reason.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16) -> String {
         self.is(status);
@@ -131,7 +131,7 @@ fn rpc_codes(status: u16) -> &'static [i64] {
         StatusCode::NOT_FOUND => &[5],
         StatusCode::INTERNAL_SERVER_ERROR => &[13],
         StatusCode::SERVICE_UNAVAILABLE => &[14],
-        // The original documents no others; any code of google.rpc will do.
+        // The original API documents no others, so any code is accepted.
         _ => &[3, 5, 6, 8, 9, 10, 11, 12, 14],
     }
 }
