@@ -1,4 +1,4 @@
-//! The OpenAPI document, and that every route behaves as described.
+//! The `OpenAPI` document, and that every route behaves as described.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
