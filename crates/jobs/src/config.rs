@@ -21,7 +21,7 @@ pub struct Config {
     pub history_ms: i64,
     /// How long after its end a day is closed.
     pub settle_ms: i64,
-    /// The longest wait between two reports of a day whose facts keep changing.
+    /// The longest wait between two reports of a day with facts that keep changing.
     pub restate_ms_max: i64,
     /// How long a bulk report is kept, and how long after its end a day is restated.
     pub bulk_retention_ms: i64,

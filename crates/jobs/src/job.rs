@@ -22,8 +22,8 @@ pub(crate) trait Job: Send + Sync {
 
     /// Does the work and removes the job from the queue.
     ///
-    /// Two attempts can run at once: one whose lease was lost notices it late. So each writes to
-    /// files of its own, and publishes by a transaction that checks the fence of its claim.
+    /// Two attempts can run at once: one that lost its lease notices it late. So each writes to files
+    /// of its own, and publishes by a transaction that checks the fence of its claim.
     async fn run(&self, attempt: &Attempt<'_>) -> Result<(), Error>;
 
     /// Removes a job that is not tried again. Kinds with a result also store the failure.

@@ -216,7 +216,7 @@ impl Jobs {
         Some(settled.max(days.report_job.created_at))
     }
 
-    /// Announces the end of a report job whose reports are not fetched, and ends it after the notice.
+    /// Announces the end of a report job if its reports are not fetched, and ends it after the notice.
     async fn keep_or_end(&self, report_job: &ReportJob, now: Timestamp) -> Result<(), Error> {
         let idle_ms = self.config.idle_report_job_ms;
         let notice_ms = NOTICE_MS.min(idle_ms / 2);

@@ -15,7 +15,7 @@ use crate::make_bulk_report::day_order;
 const ATTEMPT: u32 = 1;
 
 impl Jobs {
-    /// Makes the file of a day from the events whose kind `takes` accepts.
+    /// Makes the file of a day from the events of the kinds that `takes` accepts.
     pub async fn make_started_views(
         &self,
         org: &OrgId,

@@ -115,7 +115,7 @@ impl ReportJobDays {
         self.zone.bounds(last).map(|(_, end)| end)
     }
 
-    /// The days between two instants whose reports may change.
+    /// The days between two times, without those that cannot change.
     fn days_between(
         &self,
         from: Timestamp,
