@@ -2,7 +2,7 @@
 //! queue of jobs.
 //!
 //! It is in one SQL database, the only commit point of the product. No other crate uses SQL. Each
-//! noun is a module below [`mod@meta`], with its statements and its transactions.
+//! noun is a module below `meta`, with its statements and its transactions.
 
 pub mod private;
 mod quotas;
