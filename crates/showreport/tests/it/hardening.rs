@@ -223,7 +223,7 @@ mod modes {
         }
         // The directory itself stays as it was, and is named.
         assert_eq!(mode(&data), 0o755);
-        let line = line_with(&log, "others than its owner");
+        let line = line_with(&log, "others than the owner");
         assert!(line.contains("0755"), "{line}");
     }
 
