@@ -76,7 +76,8 @@ impl Plan {
 pub(crate) async fn plan(
     meta: &Meta,
     newest: &mut Newest,
-    (config, store): (&Config, &Store),
+    config: &Config,
+    store: &Store,
     table: Table,
 ) -> Result<Vec<Plan>, Error> {
     let known = meta.known_lake().await?;
@@ -213,7 +214,7 @@ pub(crate) async fn replace(
     merged: Vec<Add>,
     sizes: (u64, i64),
 ) -> Result<bool, Error> {
-    let Some(head) = commit(meta, newest, plan, merged, sizes).await? else {
+    let Some(head) = commit(meta, newest, plan, merged, bytes_target, now_ms).await? else {
         return Ok(false);
     };
     fail_point!("compact-after-commit", |_| std::process::abort());
@@ -228,7 +229,8 @@ pub(crate) async fn commit(
     newest: &mut Newest,
     plan: &Plan,
     merged: Vec<Add>,
-    (bytes_target, now_ms): (u64, i64),
+    bytes_target: u64,
+    now_ms: i64,
 ) -> Result<Option<NewHead>, Error> {
     let table = plan.table;
     let basis = newest

@@ -131,7 +131,7 @@ impl Files {
             Some(known) => {
                 let (store, mut delta) = (known.store.clone(), known.delta.clone());
                 update_to(&store, table, &mut delta, version).await?;
-                Loaded::new((store, delta), table, version)?
+                Loaded::new(store, delta, table, version)?
             }
             None => self.load(table, version).await?,
         };
@@ -143,12 +143,12 @@ impl Files {
     async fn load(&self, table: Table, version: u64) -> Result<Loaded, Error> {
         let store = self.store.for_operation(&FoundDamage::default());
         let delta = load(&store, table, version).await?;
-        Loaded::new((store, delta), table, version)
+        Loaded::new(store, delta, table, version)
     }
 }
 
 impl Loaded {
-    fn new((store, delta): (Store, DeltaTable), table: Table, version: u64) -> Result<Self, Error> {
+    fn new(store: Store, delta: DeltaTable, table: Table, version: u64) -> Result<Self, Error> {
         let snapshot = delta.snapshot();
         let snapshot = snapshot.map_err(|source| Error::LoadTable { table, source })?;
         let root = location(table);

@@ -70,7 +70,8 @@ pub(crate) async fn flush(
 pub(crate) async fn flush_ahead(
     meta: &Meta,
     newest: &mut Newest,
-    (rows, bytes_max): (&[i64], u64),
+    rows: &[i64],
+    bytes_max: u64,
     metrics: &Metrics,
 ) -> Result<Flushed, Error> {
     let started = Instant::now();
@@ -188,7 +189,8 @@ async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
 pub(crate) async fn load(
     meta: &Meta,
     newest: &mut Newest,
-    (org, collected): (&OrgId, &[Collected]),
+    org: &OrgId,
+    collected: &[Collected],
     bytes_max: u64,
     metrics: &Metrics,
 ) -> Result<(), Error> {

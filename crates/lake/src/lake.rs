@@ -138,8 +138,8 @@ impl Lake {
     pub async fn flush_ahead(&self, rows: Vec<i64>) -> Result<Flushed, Error> {
         let shared = self.shared.clone();
         let work = move |mut newest: NewestGuard| async move {
-            let rows = (rows.as_slice(), shared.config.flush_bytes_max);
-            flush::flush_ahead(&shared.meta, &mut newest, rows, &shared.metrics).await
+            let bytes_max = shared.config.flush_bytes_max;
+            flush::flush_ahead(&shared.meta, &mut newest, &rows, bytes_max, &shared.metrics).await
         };
         self.shared.exclusive.run(work).await
     }
@@ -152,8 +152,16 @@ impl Lake {
         let (org, collected) = (org.clone(), collected.to_vec());
         let work = move |mut newest: NewestGuard| async move {
             let bytes_max = shared.config.load_bytes_max;
-            let facts = (&org, collected.as_slice());
-            flush::load(&shared.meta, &mut newest, facts, bytes_max, &shared.metrics).await
+            let metrics = &shared.metrics;
+            flush::load(
+                &shared.meta,
+                &mut newest,
+                &org,
+                &collected,
+                bytes_max,
+                metrics,
+            )
+            .await
         };
         self.shared.exclusive.run(work).await
     }
@@ -175,8 +183,13 @@ impl Lake {
         let _one_at_a_time = self.shared.compacting.lock().await;
         let shared = self.shared.clone();
         let work = move |mut newest: NewestGuard| async move {
-            let of_lake = (&shared.config, &shared.store);
-            compact::plan(&shared.meta, &mut newest, of_lake, table).await
+            let Shared {
+                config,
+                meta,
+                store,
+                ..
+            } = &*shared;
+            compact::plan(meta, &mut newest, config, store, table).await
         };
         let plans = self.shared.exclusive.run(work).await?;
         let mut compacted = Compacted::default();
@@ -211,8 +224,16 @@ impl Lake {
         let files_out = merged.len();
         let shared = self.shared.clone();
         let work = move |mut newest: NewestGuard| async move {
-            let sizes = (bytes_target, shared.meta.clock().now().as_millis());
-            compact::replace(&shared.meta, &mut newest, &plan, merged, sizes).await
+            let now_ms = shared.meta.clock().now().as_millis();
+            compact::replace(
+                &shared.meta,
+                &mut newest,
+                &plan,
+                merged,
+                bytes_target,
+                now_ms,
+            )
+            .await
         };
         let replaced = self.shared.exclusive.run(work).await?;
         Ok(replaced.then_some(files_out))

@@ -301,7 +301,8 @@ async fn a_compaction_is_dropped_if_another_was_faster() {
         compact::plan(
             &shared.meta,
             &mut newest,
-            (&shared.config, &shared.store),
+            &shared.config,
+            &shared.store,
             Table::Spans,
         )
         .await

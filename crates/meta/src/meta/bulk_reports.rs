@@ -315,8 +315,7 @@ async fn publish(
         Published::Unchanged
     } else {
         let supersedes = latest.map(|latest| latest.id);
-        let place = (report_job, day, task.file_id);
-        let report = insert(tx, place, new, supersedes, now).await?;
+        let report = insert(tx, task, new, supersedes, now).await?;
         Published::New(Box::new(report))
     };
     dirty_days::resolve(tx, report_job, day, task.number).await?;
@@ -326,21 +325,22 @@ async fn publish(
 /// Adds a report of a day.
 async fn insert(
     tx: &mut SqliteConnection,
-    (report_job, day, file_id): (ReportJobId, ReportDay, ReportId),
+    task: &BulkReportTask,
     new: &NewBulkReport,
     supersedes: Option<BulkReportId>,
     now: Timestamp,
 ) -> Result<BulkReport, Error> {
+    let report_job = task.report_job.id;
     let expires_at = now.saturating_add_millis(new.retention_ms);
     let row = sqlx::query(INSERT)
         .bind(report_job.to_string())
-        .bind(day.to_string())
+        .bind(task.day.to_string())
         .bind(new.bounds.0.as_millis())
         .bind(new.bounds.1.as_millis())
         .bind(now.as_millis())
         .bind(expires_at.as_millis())
         .bind(supersedes.map(BulkReportId::number))
-        .bind(file_id.to_string())
+        .bind(task.file_id.to_string())
         .bind(to_json(&new.file))
         .bind(to_integer(new.file.stored_bytes()))
         .bind(&new.zone)

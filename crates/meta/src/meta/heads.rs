@@ -122,7 +122,7 @@ impl Meta {
                 let new = events::apply(tx, &changes, self.now()).await?;
                 // An import by the operator counts, and is not limited by the quotas.
                 let quotas = &self.shared.quotas;
-                drop(org_totals::add(tx, (&changes, &new), quotas).await?);
+                drop(org_totals::add(tx, &changes, &new, quotas).await?);
                 fail_point!("load-before-commit", |_| std::process::abort());
                 Ok(())
             })

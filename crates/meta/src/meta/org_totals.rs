@@ -26,7 +26,8 @@ const ADD: &str = concat!(
 /// quota, and the error for it. One that adds no event is not refused for the events that it has.
 pub(super) async fn add(
     tx: &mut SqliteConnection,
-    (changes, new): (&EventChanges, &NewEvents),
+    changes: &EventChanges,
+    new: &NewEvents,
     quotas: &Quotas,
 ) -> Result<Option<(OrgId, Error)>, Error> {
     let counts: Vec<_> = changes.records().iter().collect();

@@ -157,8 +157,7 @@ impl Meta {
 
     /// Notes that a report of the report job was fetched, so that the report job does not end.
     pub async fn note_fetched(&self, org: &OrgId, id: ReportJobId) -> Result<(), Error> {
-        self.update_report_job(FETCHED, (org, id), self.now())
-            .await?;
+        self.update_report_job(FETCHED, org, id, self.now()).await?;
         Ok(())
     }
 
@@ -169,8 +168,7 @@ impl Meta {
         id: ReportJobId,
         ends_at: Timestamp,
     ) -> Result<ReportJobUpdate, Error> {
-        self.update_report_job(ANNOUNCE_END, (org, id), ends_at)
-            .await
+        self.update_report_job(ANNOUNCE_END, org, id, ends_at).await
     }
 
     /// Ends a report job if its announced end has come.
@@ -179,17 +177,18 @@ impl Meta {
         org: &OrgId,
         id: ReportJobId,
     ) -> Result<ReportJobUpdate, Error> {
-        self.update_report_job(END, (org, id), self.now()).await
+        self.update_report_job(END, org, id, self.now()).await
     }
 
     async fn update_report_job(
         &self,
         statement: &'static str,
-        report_job: (&OrgId, ReportJobId),
+        org: &OrgId,
+        id: ReportJobId,
         at: Timestamp,
     ) -> Result<ReportJobUpdate, Error> {
         self.database()
-            .write(async |tx| update(tx, statement, report_job, at).await)
+            .write(async |tx| update(tx, statement, org, id, at).await)
             .await
     }
 
@@ -262,7 +261,8 @@ async fn delete(tx: &mut SqliteConnection, org: &OrgId, id: ReportJobId) -> Resu
 async fn update(
     tx: &mut SqliteConnection,
     statement: &'static str,
-    (org, id): (&OrgId, ReportJobId),
+    org: &OrgId,
+    id: ReportJobId,
     at: Timestamp,
 ) -> Result<ReportJobUpdate, Error> {
     let done = sqlx::query(statement)

@@ -289,15 +289,17 @@ async fn insert(
     now: Timestamp,
 ) -> Result<Report, Error> {
     let id = ReportId::generate();
-    let placed = (now.as_millis(), journal_last);
+    let created_at = now.as_millis();
+    let ordered = to_json(order);
+    let checksum = sum(&id.to_string(), order, &ordered, created_at, journal_last);
     sqlx::query(INSERT)
         .bind(id.to_string())
         .bind(order.org.as_str())
         .bind(order.event.as_str())
-        .bind(to_json(order))
-        .bind(placed.0)
-        .bind(placed.1)
-        .bind(sum(&id.to_string(), order, &to_json(order), placed))
+        .bind(ordered)
+        .bind(created_at)
+        .bind(journal_last)
+        .bind(checksum)
         .execute(tx)
         .await
         .doing("create a report")?;
@@ -432,8 +434,9 @@ fn report(row: &SqliteRow) -> Result<Report, Error> {
     let row = Stored(row);
     let id: String = row.plain("id")?;
     let order: ReportOrder = row.json("ordered")?;
-    let placed = (row.plain("created_at")?, row.plain("journal_last")?);
-    let stored = sum(&id, &order, &row.plain::<String>("ordered")?, placed);
+    let ordered: String = row.plain("ordered")?;
+    let (created_at, journal_last) = (row.plain("created_at")?, row.plain("journal_last")?);
+    let stored = sum(&id, &order, &ordered, created_at, journal_last);
     row.check("reports", stored)?;
     let (org, event): (String, String) = (row.plain("org")?, row.plain("event_id")?);
     if org != order.org.as_str() || event != order.event.as_str() {
@@ -454,12 +457,7 @@ fn report(row: &SqliteRow) -> Result<Report, Error> {
 
 /// Covers the order, its time and its place in the journal. The results have checksums of their
 /// own.
-fn sum(
-    id: &str,
-    order: &ReportOrder,
-    order_json: &str,
-    (created_at, journal_last): (i64, i64),
-) -> i64 {
+fn sum(id: &str, order: &ReportOrder, order_json: &str, created_at: i64, journal_last: i64) -> i64 {
     Sum::of("reports")
         .text(id)
         .text(order.org.as_str())

@@ -65,11 +65,18 @@ async fn every_option(facts: &Facts, polls: Polls, counted: DataFrame) -> Result
         None,
     )?;
     // An option without votes shows the voters of its poll too.
-    let voters = (Total::Max, "some_voters", "poll_voters");
-    Ok(with_total(facts, options, &["poll_id"], voters)
-        .await?
-        .with_column("votes", or_none(col("some_votes")))?
-        .with_column("voters", or_none(col("poll_voters")))?)
+    let keys = ["poll_id"];
+    Ok(with_total(
+        facts,
+        options,
+        &keys,
+        Total::Max,
+        "some_voters",
+        "poll_voters",
+    )
+    .await?
+    .with_column("votes", or_none(col("some_votes")))?
+    .with_column("voters", or_none(col("poll_voters")))?)
 }
 
 /// For each poll, option and group with a counted vote: its `votes`, and the `voters` of the poll
@@ -88,8 +95,7 @@ pub(super) async fn tallied(
         of_option,
         vec![count(lit(1)).alias("votes"), ballots.alias("ballots")],
     )?;
-    let voters = (Total::Sum, "ballots", "voters");
-    with_total(facts, options, &of_poll, voters).await
+    with_total(facts, options, &of_poll, Total::Sum, "ballots", "voters").await
 }
 
 /// The rows with a new column: the total of the column `figure` over the rows with the same keys.
@@ -97,7 +103,9 @@ async fn with_total(
     facts: &Facts,
     rows: DataFrame,
     keys: &[&str],
-    (total, figure, name): (Total, &str, &str),
+    total: Total,
+    figure: &str,
+    name: &str,
 ) -> Result<DataFrame, Error> {
     let order = keys.iter().map(|key| col(*key).sort(true, true));
     let rows = rows.sort(order.collect())?;

@@ -55,7 +55,8 @@ async fn report(
     app: &TestApp,
     org: &Org,
     (event, event_type): (&str, &str),
-    (dimension, fields): (&str, &[&str]),
+    dimension: &str,
+    fields: &[&str],
 ) -> String {
     let entry = json!({"dimension": dimension, "group_by_fields": fields});
     let body = json!({"id": event, "type": event_type, "dimension_with_conditions": [entry]});
@@ -78,7 +79,7 @@ const WORKSHOP: (&str, &str) = ("workshop", "EVENT_TYPE_VOD");
 const WATCH_TIME: &str = "REPORT_DIMENSION_WATCH_TIME";
 
 async fn watch_time(app: &TestApp, org: &Org) -> String {
-    report(app, org, KEYNOTE, (WATCH_TIME, &[])).await
+    report(app, org, KEYNOTE, WATCH_TIME, &[]).await
 }
 
 /// The names of the viewers of each playback, as the files of the lake have them.
@@ -126,13 +127,13 @@ async fn reports_of_a_directory_of_0_1_0_are_those_that_it_made_itself() {
         ),
         ("REPORT_DIMENSION_POLL_VOTES", "keynote-poll-votes.csv"),
     ] {
-        let text = report(&app, &org, KEYNOTE, (dimension, &[])).await;
+        let text = report(&app, &org, KEYNOTE, dimension, &[]).await;
         assert_eq!(text, expected(file), "{dimension}");
     }
     let fields = ["GROUP_BY_FIELD_CUSTOMER_ID", "GROUP_BY_FIELD_DEVICE_OS"];
-    let grouped = report(&app, &org, KEYNOTE, (WATCH_TIME, &fields)).await;
+    let grouped = report(&app, &org, KEYNOTE, WATCH_TIME, &fields).await;
     assert_eq!(grouped, expected("keynote-watch-time-grouped.csv"));
-    let workshop = report(&app, &org, WORKSHOP, (WATCH_TIME, &[])).await;
+    let workshop = report(&app, &org, WORKSHOP, WATCH_TIME, &[]).await;
     assert_eq!(workshop, expected("workshop-watch-time.csv"));
     let figures = app.get(&org, "/api/v1/events/keynote/figures").await.ok();
     let expected: Value = serde_json::from_str(&expected("keynote-figures.json")).expect("JSON");

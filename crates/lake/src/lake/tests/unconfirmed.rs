@@ -71,11 +71,11 @@ async fn a_merge_that_stopped_before_the_heads_is_undone() {
     world.flush_four_files().await;
     let shared = world.lake.shared.clone();
     let merge_and_stop = move |mut newest: NewestGuard| async move {
-        let of_lake = (&shared.config, &shared.store);
-        let plans = compact::plan(&shared.meta, &mut newest, of_lake, Table::Spans).await?;
-        let merged = compact::merge(&plans[0], &shared.store, 1 << 20).await?;
-        let sizes = (1 << 20, shared.meta.clock().now().as_millis());
-        compact::commit(&shared.meta, &mut newest, &plans[0], merged, sizes).await
+        let (meta, store) = (&shared.meta, &shared.store);
+        let plans = compact::plan(meta, &mut newest, &shared.config, store, Table::Spans).await?;
+        let merged = compact::merge(&plans[0], store, 1 << 20).await?;
+        let now_ms = meta.clock().now().as_millis();
+        compact::commit(meta, &mut newest, &plans[0], merged, 1 << 20, now_ms).await
     };
     let stopped = world.lake.shared.exclusive.run(merge_and_stop).await;
     assert!(stopped.unwrap().is_some());

@@ -8,14 +8,16 @@ use crate::meta::testing::{Fixture, org};
 impl Fixture {
     /// Queues a job of `acme`.
     async fn enqueue(&self, payload: &str, unique_key: &str, run_at: Timestamp) {
-        let work = ("work", payload, unique_key);
-        self.enqueue_for(&self.org, work, run_at).await;
+        self.enqueue_for(&self.org, "work", payload, unique_key, run_at)
+            .await;
     }
 
     async fn enqueue_for(
         &self,
         org: &OrgId,
-        (name, payload, unique_key): (&str, &str, &str),
+        name: &str,
+        payload: &str,
+        unique_key: &str,
         run_at: Timestamp,
     ) {
         let job = NewJob {
@@ -38,7 +40,7 @@ impl Fixture {
         for number in 0..count {
             let payload = format!("{org}-{number}");
             let key = format!("{name}:{payload}");
-            self.enqueue_for(org, (name, &payload, &key), now).await;
+            self.enqueue_for(org, name, &payload, &key, now).await;
         }
     }
 }

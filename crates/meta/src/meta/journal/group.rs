@@ -237,8 +237,7 @@ impl JournalWriter {
             return Ok(Some(refusal));
         }
         let new = events::apply(tx, &encoded.changes, now).await?;
-        let added = (&encoded.changes, &new);
-        let exceeded = org_totals::add(tx, added, &self.quotas).await?;
+        let exceeded = org_totals::add(tx, &encoded.changes, &new, &self.quotas).await?;
         Ok(exceeded.map(|(org, error)| Refusal::of_org(org, error)))
     }
 

@@ -45,7 +45,7 @@ impl Meta {
                     tx.discard();
                     return Ok((reports, Vec::new()));
                 }
-                self.add_reports(tx, (org, orders), idempotency, now).await
+                self.add_reports(tx, org, orders, idempotency, now).await
             })
             .await?;
         // Outside the transaction: if a worker has left, its job is put back by another one.
@@ -58,7 +58,8 @@ impl Meta {
     async fn add_reports(
         &self,
         tx: &mut Transaction<'_>,
-        (org, orders): (&OrgId, &[ReportOrder]),
+        org: &OrgId,
+        orders: &[ReportOrder],
         idempotency: Option<&Idempotency>,
         now: Timestamp,
     ) -> Result<(Vec<Report>, Vec<(IdleWorker, ClaimedJob)>), Error> {

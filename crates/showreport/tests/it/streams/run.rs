@@ -49,7 +49,7 @@ pub(crate) async fn run(case: &Case) -> Result<(), Difference> {
                 questions,
             } => {
                 let zone = TimeZone::get(case.zones[*org]).expect("a zone");
-                ask(&app, &orgs[*org], event, questions, (&told[*org], &zone)).await?;
+                ask(&app, &orgs[*org], event, questions, &told[*org], &zone).await?;
             }
         }
     }
@@ -83,7 +83,8 @@ async fn ask(
     org: &Org,
     event: &str,
     questions: &[ReportSpec],
-    (told, zone): (&[Value], &TimeZone),
+    told: &[Value],
+    zone: &TimeZone,
 ) -> Result<(), Difference> {
     let entries: Vec<Value> = questions.iter().map(entry).collect();
     if !told.iter().any(|record| record["event_id"] == event) {
