@@ -17,6 +17,10 @@ pub(crate) trait Job: Send + Sync {
     /// The name of the kind in the queue and in the log.
     fn name(&self) -> &'static str;
 
+    /// Of two jobs whose organisations have had as many turns, that with the lower number is claimed
+    /// first.
+    fn priority(&self) -> i64;
+
     /// Failed attempts after which the job is given up. None: it is tried until it succeeds.
     fn attempts_max(&self) -> Option<u32>;
 

@@ -21,3 +21,4 @@ pub use config::Config;
 pub use error::Error;
 pub use jobs::Jobs;
 pub use metrics::Metrics;
+pub use registry::priorities;

@@ -27,6 +27,10 @@ impl Job for MakeBulkReport {
         MAKE_BULK_REPORT
     }
 
+    fn priority(&self) -> i64 {
+        1
+    }
+
     /// Its report job expects a report of each day.
     fn attempts_max(&self) -> Option<u32> {
         None

@@ -32,6 +32,11 @@ impl Job for MakeReport {
         MAKE_REPORT
     }
 
+    /// A person waits for it.
+    fn priority(&self) -> i64 {
+        0
+    }
+
     fn attempts_max(&self) -> Option<u32> {
         Some(ATTEMPTS_MAX)
     }

@@ -212,7 +212,8 @@ pub(crate) async fn replace(
     newest: &mut Newest,
     plan: &Plan,
     merged: Vec<Add>,
-    sizes: (u64, i64),
+    bytes_target: u64,
+    now_ms: i64,
 ) -> Result<bool, Error> {
     let Some(head) = commit(meta, newest, plan, merged, bytes_target, now_ms).await? else {
         return Ok(false);

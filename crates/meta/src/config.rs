@@ -14,6 +14,9 @@ pub struct Config {
     pub journal_bytes_max: u64,
     /// Jobs of one organisation that this process runs at one time.
     pub running_jobs_each_max: u32,
+    /// The priority of each kind of job by its name. Of two jobs whose organisations have had as
+    /// many turns, that with the lower number is claimed first. Other kinds come last.
+    pub job_priorities: Vec<(&'static str, i64)>,
     pub quotas: Quotas,
     /// How long a statement waits for another process that writes.
     pub busy_timeout_ms: u64,
@@ -31,6 +34,7 @@ impl Config {
             path: path.into(),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
+            job_priorities: Vec::new(),
             quotas: Quotas::default(),
             // The command line writes beside the server, and a large import holds the lock for
             // some time.

@@ -51,7 +51,7 @@ pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
 
 use crate::config::Config;
-use crate::database::{Database, Ledger};
+use crate::database::{Database, Ledger, to_json};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
@@ -104,6 +104,7 @@ impl Meta {
                 claimant: Claimant {
                     id: ClaimantId::generate(),
                     running_each_max: config.running_jobs_each_max,
+                    priorities: to_json(&config.job_priorities),
                 },
                 job_added: Notify::new(),
                 idle_workers: IdleWorkers::default(),

@@ -82,6 +82,7 @@ impl World {
             path: directory.path().join("meta.sqlite"),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 2,
+            job_priorities: Vec::new(),
             quotas: showreport_meta::Quotas::default(),
             busy_timeout_ms: 5_000,
             reserve_bytes: 64 << 10,

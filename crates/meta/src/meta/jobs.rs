@@ -19,7 +19,7 @@ pub use idle_workers::Offer;
 pub(super) use idle_workers::{IdleWorker, IdleWorkers};
 
 use super::Meta;
-use crate::database::{Stored, Transaction};
+use crate::database::{Stored, Transaction, elements};
 use crate::error::{Doing, Error};
 
 /// The name of the job that makes an event report; its payload is the report's id.
@@ -64,11 +64,13 @@ pub(super) struct NewJob<'a> {
 }
 
 /// The process that claims jobs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Claimant {
     pub(super) id: ClaimantId,
     /// Jobs of one organisation that it runs at one time.
     pub(super) running_each_max: u32,
+    /// [`crate::Config::job_priorities`] as JSON.
+    pub(super) priorities: String,
 }
 
 const INSERT: &str =
@@ -82,7 +84,8 @@ const JOIN_TURNS: &str = "INSERT INTO job_turns (org, name, number) VALUES ($1, 
 
 /// Only claims of this process count as running: otherwise the leases of a process that died
 /// would block the jobs of its organisations until they run out.
-const SELECT_NEXT: &str = "SELECT jobs.id
+const SELECT_NEXT: &str = concat!(
+    "SELECT jobs.id
     FROM job_turns
     JOIN jobs ON jobs.id = (SELECT id FROM jobs AS due
         WHERE due.org = job_turns.org AND due.name = job_turns.name AND due.due_at <= $1
@@ -92,10 +95,14 @@ const SELECT_NEXT: &str = "SELECT jobs.id
         ON running.org = job_turns.org
     LEFT JOIN (SELECT org, max(number) AS number FROM job_turns GROUP BY org) AS last
         ON last.org = job_turns.org
+    LEFT JOIN ",
+    elements!("$4"),
+    " AS priority ON priority.value ->> 0 = jobs.name
     WHERE coalesce(running.jobs, 0) < $3
     ORDER BY coalesce(running.jobs, 0), last.number, job_turns.number,
-        jobs.name = 'make_bulk_report', jobs.due_at, jobs.id
-    LIMIT 1";
+        priority.value IS NULL, priority.value ->> 1, jobs.due_at, jobs.id
+    LIMIT 1"
+);
 
 /// A claim that was never renewed does not count as lost: its process ended within a second, for
 /// another reason.
@@ -151,7 +158,7 @@ impl Meta {
     pub async fn claim_job(&self, lease_ms: i64) -> Result<Option<ClaimedJob>, Error> {
         // Reading is cheap, and mostly finds nothing.
         let now = self.now();
-        let claimant = self.shared.claimant;
+        let claimant = &self.shared.claimant;
         if next(self.readers(), claimant, now).await?.is_none() {
             return Ok(None);
         }
@@ -278,13 +285,14 @@ pub(super) async fn insert(
 /// as many running as it may.
 async fn next(
     read: impl SqliteExecutor<'_>,
-    claimant: Claimant,
+    claimant: &Claimant,
     now: Timestamp,
 ) -> Result<Option<JobId>, Error> {
     let row = sqlx::query(SELECT_NEXT)
         .bind(now.as_millis())
         .bind(claimant.id.to_string())
         .bind(claimant.running_each_max)
+        .bind(&claimant.priorities)
         .fetch_optional(read)
         .await
         .doing("look for the next job")?;
@@ -294,7 +302,7 @@ async fn next(
 /// Claims the job that [`next`] chooses.
 pub(super) async fn claim(
     tx: &mut SqliteConnection,
-    claimant: Claimant,
+    claimant: &Claimant,
     now: Timestamp,
     lease_ends_at: Timestamp,
 ) -> Result<Option<ClaimedJob>, Error> {

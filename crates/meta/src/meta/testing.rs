@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::Meta;
 use super::heads::{NewHead, NewHeads};
+use super::jobs::{MAKE_BULK_REPORT, MAKE_REPORT};
 use super::tokens::Scope;
 use crate::config::Config;
 use crate::database::Transaction;
@@ -93,6 +94,7 @@ impl Fixture {
             path: directory.path().join("meta.sqlite"),
             journal_bytes_max: 1 << 30,
             running_jobs_each_max: 1_000,
+            job_priorities: vec![(MAKE_REPORT, 0), (MAKE_BULK_REPORT, 1)],
             quotas: Quotas::default(),
             busy_timeout_ms: 5_000,
             reserve_bytes: 64 << 10,

@@ -53,6 +53,7 @@ impl Parts {
         let config = showreport_meta::Config {
             journal_bytes_max: limits.journal_size,
             running_jobs_each_max: limits.report_workers.into(),
+            job_priorities: showreport_jobs::priorities(),
             quotas: showreport_meta::Quotas {
                 reports_max: limits.org_reports,
                 day_files_max: limits.org_day_files,

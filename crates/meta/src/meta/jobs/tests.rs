@@ -180,6 +180,20 @@ async fn the_first_job_of_an_organisation_is_claimed_next_and_its_jobs_keep_thei
 }
 
 #[tokio::test]
+async fn of_two_kinds_with_as_many_turns_that_of_higher_priority_is_claimed_first() {
+    let show = Fixture::new().await;
+    show.enqueue_many(&show.org, "of another version", 1).await;
+    show.enqueue_many(&show.org, MAKE_BULK_REPORT, 1).await;
+    show.enqueue_many(&show.org, MAKE_REPORT, 1).await;
+    let mut names = Vec::new();
+    while let Some(job) = claim(&show.meta).await {
+        assert_eq!(show.meta.finish_job(&job).await.unwrap(), Claim::Holds);
+        names.push(job.name);
+    }
+    assert_eq!(names, [MAKE_REPORT, MAKE_BULK_REPORT, "of another version"]);
+}
+
+#[tokio::test]
 async fn bulk_reports_do_not_wait_for_the_end_of_event_reports() {
     let show = Fixture::new().await;
     show.enqueue_many(&show.org, MAKE_REPORT, 10).await;

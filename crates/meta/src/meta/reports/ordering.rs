@@ -78,7 +78,7 @@ impl Meta {
             // Dropped before the commit, the worker is idle again.
             if let Some(worker) = self.shared.idle_workers.take() {
                 let lease_ends_at = now.saturating_add_millis(worker.lease_ms);
-                let claimant = self.shared.claimant;
+                let claimant = &self.shared.claimant;
                 let job = jobs::claim(tx, claimant, now, lease_ends_at).await?;
                 claimed.extend(job.map(|job| (worker, job)));
             }

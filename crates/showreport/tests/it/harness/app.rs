@@ -270,6 +270,7 @@ impl Parts {
         let meta = showreport_meta::Config {
             busy_timeout_ms: 10_000,
             reserve_bytes: 64 << 10,
+            job_priorities: showreport_jobs::priorities(),
             ..showreport_meta::Config::new(directory.join("meta.sqlite"))
         };
         let meta = Meta::open(&meta, clock).await.expect("open meta");
