@@ -17,8 +17,7 @@ pub(crate) trait Job: Send + Sync {
     /// The name of the kind in the queue and in the log.
     fn name(&self) -> &'static str;
 
-    /// Of two jobs whose organisations have had as many turns, that with the lower number is claimed
-    /// first.
+    /// Where the turns of organisations do not decide, the lower number is claimed first.
     fn priority(&self) -> i64;
 
     /// Failed attempts after which the job is given up. None: it is tried until it succeeds.

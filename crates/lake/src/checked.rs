@@ -86,7 +86,7 @@ impl<S: ObjectStore> CheckedStore<S> {
         }
     }
 
-    /// The same store for another operation, whose damage goes to `found`.
+    /// The same store for one operation: damage that it finds is recorded in `found`.
     pub(crate) fn for_operation(&self, found: &FoundDamage) -> Self {
         Self {
             shared: self.shared.clone(),

@@ -14,8 +14,8 @@ pub struct Config {
     pub journal_bytes_max: u64,
     /// Jobs of one organisation that this process runs at one time.
     pub running_jobs_each_max: u32,
-    /// The priority of each kind of job by its name. Of two jobs whose organisations have had as
-    /// many turns, that with the lower number is claimed first. Other kinds come last.
+    /// The priority of each kind of job by its name. Where turns do not decide, the lower number
+    /// is claimed first. Kinds that are not listed come last.
     pub job_priorities: Vec<(&'static str, i64)>,
     pub quotas: Quotas,
     /// How long a statement waits for another process that writes.

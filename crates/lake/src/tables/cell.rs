@@ -34,7 +34,7 @@ pub(crate) trait Cell {
     }
 }
 
-/// A type whose columns may be optional.
+/// A type that an optional column can have.
 pub(crate) trait NullableCell: Cell {
     fn append_null(builder: &mut Self::Builder);
 }

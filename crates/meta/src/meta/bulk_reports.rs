@@ -208,7 +208,6 @@ impl Meta {
         self.database()
             .write(async |tx| {
                 if jobs::finish(tx, job).await? == Claim::Lost {
-                    tx.discard();
                     return Ok(Published::TakenOver);
                 }
                 publish(tx, task, new, now).await

@@ -368,15 +368,19 @@ async fn retry(
     Ok(Claim::of_rows(done.rows_affected()))
 }
 
-/// Removes a job that is done.
-pub(super) async fn finish(tx: &mut SqliteConnection, job: &ClaimedJob) -> Result<Claim, Error> {
+/// Removes a job that is done. If its claim is lost, the transaction is discarded.
+pub(super) async fn finish(tx: &mut Transaction<'_>, job: &ClaimedJob) -> Result<Claim, Error> {
     let done = sqlx::query(FINISH)
         .bind(job.id.to_string())
         .bind(job.fence)
-        .execute(tx)
+        .execute(&mut **tx)
         .await
         .doing("finish a job")?;
-    Ok(Claim::of_rows(done.rows_affected()))
+    let claim = Claim::of_rows(done.rows_affected());
+    if claim == Claim::Lost {
+        tx.discard();
+    }
+    Ok(claim)
 }
 
 /// Removes the job of that key. A worker that runs it loses its claim.

@@ -214,7 +214,6 @@ impl Meta {
         let now = self.now();
         let publish = async |tx: &mut Transaction<'_>| {
             if jobs::finish(tx, job).await? == Claim::Lost {
-                tx.discard();
                 return Ok(ReportEnd::ClaimLost);
             }
             let published = publish(tx, id, file, now, expires_at).await?;
@@ -239,7 +238,6 @@ impl Meta {
         self.database()
             .write(async |tx| {
                 if jobs::finish(tx, job).await? == Claim::Lost {
-                    tx.discard();
                     return Ok(ReportEnd::ClaimLost);
                 }
                 fail(tx, id, failure, now).await

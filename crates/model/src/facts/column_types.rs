@@ -35,7 +35,7 @@ pub trait ColumnType {
     fn append(builder: &mut Self::Builder, value: Self::Value<'_>);
 }
 
-/// A type whose columns may be optional.
+/// A type that an optional column can have.
 pub trait Nullable: ColumnType {
     /// Appends a null.
     fn append_null(builder: &mut Self::Builder);
