@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 use std::io::{self, BufRead};
 
-use showreport_model::Timestamp;
-
 use crate::blocks::Block;
 use crate::charset::Charset;
+use crate::context::Context;
 use crate::reason::Reason;
 use crate::record::{Decoded, Rejection, decode, without_bom};
 
@@ -77,7 +76,7 @@ pub struct Rejections {
 
 /// Takes the records of a body from its [`Format`].
 pub struct Sink<'k> {
-    now: Timestamp,
+    context: &'k Context,
     keep: &'k mut dyn FnMut(Decoded<'_>),
     records: usize,
     rejections: Rejections,
@@ -86,7 +85,7 @@ pub struct Sink<'k> {
 impl Sink<'_> {
     /// Takes the JSON of a record. `index` is the number of its line or element, from 0.
     pub fn record(&mut self, record: &[u8], index: usize) -> Result<(), DecodeError> {
-        match decode(record, self.now) {
+        match decode(record, self.context) {
             Ok(record) => {
                 (self.keep)(record);
                 self.count()
@@ -133,7 +132,7 @@ impl Sink<'_> {
 pub fn decode_body(
     body: &[u8],
     format: &dyn Format,
-    now: Timestamp,
+    context: &Context,
     mut keep: impl FnMut(Decoded<'_>),
 ) -> Result<Rejections, DecodeError> {
     if let Some(charset) = Charset::detect(body) {
@@ -144,7 +143,7 @@ pub fn decode_body(
         return Err(DecodeError::Empty);
     }
     let mut sink = Sink {
-        now,
+        context,
         keep: &mut keep,
         records: 0,
         rejections: Rejections::default(),

@@ -7,18 +7,21 @@ use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
 
 use crate::blocks::Content;
+use crate::context::Context;
 use crate::format::decode_body;
 use crate::formats::{BODY_FORMATS, FILE_FORMATS, lines};
 use crate::record::decode_record;
 
 /// Decodes the input as a body, as a file and as one record.
 pub fn records(input: &[u8]) {
-    let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
+    let context = &Context {
+        now: Timestamp::MIN.saturating_add_millis(1_800_000_000_000),
+    };
     let facts = || FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
     for format in BODY_FORMATS {
         let mut facts = facts();
         let mut kept = 0;
-        let decoded = decode_body(input, *format, now, |record| {
+        let decoded = decode_body(input, *format, context, |record| {
             record.push_to(&mut facts);
             kept += 1;
         });
@@ -40,12 +43,12 @@ pub fn records(input: &[u8]) {
             next_line = block.first_line + 1;
             if let Content::Lines(text) = block.content {
                 for line in lines(&text) {
-                    drop(decode_record(line, 0, now));
+                    drop(decode_record(line, 0, context));
                 }
             }
         }
     }
-    if let Ok(record) = decode_record(input, 0, now) {
+    if let Ok(record) = decode_record(input, 0, context) {
         record.push_to(&mut facts());
     }
 }

@@ -13,6 +13,7 @@
 
 mod reason;
 mod charset;
+mod context;
 mod scan;
 mod depth;
 mod repeated;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use blocks::{Block, Content};
 pub use charset::Charset;
+pub use context::Context;
 pub use fields::shortened;
 pub use format::{
     Blocks, DecodeError, FileFormat, Format, REJECTIONS_LISTED_MAX, Rejections, Sink, decode_body,

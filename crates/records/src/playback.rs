@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use showreport_model::record::PlaybackRef;
-use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId, Timestamp};
+use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId};
 
+use crate::context::Context;
 use crate::fields::{Field, TEXT_BYTES_MAX, is_region};
 use crate::rules::{check_number, span};
 use crate::value::Value;
@@ -44,7 +45,7 @@ struct PlaybackFields<'a> {
 }
 
 /// Decodes a playback; `None` where the general decoder has to decide.
-pub(crate) fn decode_playback(text: &str, now: Timestamp) -> Option<PlaybackRef<'_>> {
+pub(crate) fn decode_playback<'a>(text: &'a str, context: &'a Context) -> Option<PlaybackRef<'a>> {
     // Serde would also read the fields from an array.
     if !text.trim_ascii_start().starts_with('{') {
         return None;
@@ -59,7 +60,7 @@ pub(crate) fn decode_playback(text: &str, now: Timestamp) -> Option<PlaybackRef<
     PlaybackId::check(fields.playback_id).ok()?;
     let from = Field::new("from", &fields.from);
     let to = Field::new("to", &fields.to);
-    let span = span(from, to, now).ok()?;
+    let span = span(from, to, context.now).ok()?;
     check_number(Field::new("position_ms", &fields.position_ms)).ok()?;
     check_number(Field::new("rate", &fields.rate)).ok()?;
     let playback = PlaybackRef {

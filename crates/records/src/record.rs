@@ -1,9 +1,9 @@
 //! One record: from its JSON to a [`Decoded`] record or a [`Rejection`].
 
-use showreport_model::Timestamp;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{PlaybackRef, Record};
 
+use crate::context::Context;
 use crate::diagnosis::{Malformed, diagnose};
 use crate::fields::FieldError;
 use crate::long_ids::with_long_ids_as_strings;
@@ -49,12 +49,12 @@ impl Decoded<'_> {
 }
 
 /// Decodes the JSON of one record, which is number `index` of its body or file.
-pub fn decode_record(
-    record: &[u8],
+pub fn decode_record<'a>(
+    record: &'a [u8],
     index: usize,
-    now: Timestamp,
-) -> Result<Decoded<'_>, Rejection> {
-    decode(record, now).map_err(|error| error.rejection(index))
+    context: &'a Context,
+) -> Result<Decoded<'a>, Rejection> {
+    decode(record, context).map_err(|error| error.rejection(index))
 }
 
 /// Why a record is rejected. The message is only made for records that a response names.
@@ -109,24 +109,27 @@ impl RecordError<'_> {
     }
 }
 
-pub(crate) fn decode(record: &[u8], now: Timestamp) -> Result<Decoded<'_>, RecordError<'_>> {
+pub(crate) fn decode<'a>(
+    record: &'a [u8],
+    context: &'a Context,
+) -> Result<Decoded<'a>, RecordError<'a>> {
     let record = without_bom(record).trim_ascii();
     if record.len() > RECORD_BYTES_MAX {
         return Err(RecordError::TooLarge(record.len()));
     }
     // The parser does not check the strings of unknown fields.
     let text = str::from_utf8(record).map_err(|_| RecordError::Malformed(record, None))?;
-    if let Some(playback) = decode_playback(text, now) {
+    if let Some(playback) = decode_playback(text, context) {
         return Ok(Decoded::Playback(playback));
     }
     let malformed = |error| RecordError::Malformed(record, Some(error));
     let element = serde_json::from_str(text).map_err(malformed)?;
     ensure_fields_once(&element, text)?;
-    match check(element, now) {
+    match check(element, context) {
         Err(RecordError::Field(error)) if error.is_long_integer => {
             let text = with_long_ids_as_strings(text);
             let element = serde_json::from_str(&text).map_err(malformed)?;
-            check(element, now).map(Decoded::Record)
+            check(element, context).map(Decoded::Record)
         }
         checked => checked.map(Decoded::Record),
     }
@@ -158,10 +161,10 @@ fn is_known(path: &str) -> bool {
 
 pub(crate) fn check(
     element: Element<Fields<'_>>,
-    now: Timestamp,
+    context: &Context,
 ) -> Result<Record, RecordError<'static>> {
     match element {
-        Element::Object(fields) => rules::record(&fields, now).map_err(RecordError::Field),
+        Element::Object(fields) => rules::record(&fields, context).map_err(RecordError::Field),
         Element::Other(is) => Err(RecordError::NotAnObject(is)),
     }
 }

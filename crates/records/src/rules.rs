@@ -9,6 +9,7 @@ use showreport_model::record::{
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{OptionId, Span, Timestamp};
 
+use crate::context::Context;
 use crate::fields::{CHAT_TEXT_BYTES_MAX, Field, FieldError, TEXT_BYTES_MAX, shortened};
 use crate::reason::Reason;
 use crate::value::{ELEMENTS_MAX, Element, Elements, Fields, PollOptionFields, Value};
@@ -20,15 +21,15 @@ macro_rules! field {
     };
 }
 
-/// Checks the fields and makes a record of them. `now` bounds times.
-pub(crate) fn record(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
+/// Checks the fields and makes a record of them.
+pub(crate) fn record(fields: &Fields<'_>, context: &Context) -> Result<Record, FieldError> {
     match &fields.record_type {
         Value::Text(name) => match name.as_ref() {
             "event" => event(fields).map(Record::Event),
-            "playback" => playback(fields, now).map(Record::Playback),
-            "chat" => chat(fields, now),
+            "playback" => playback(fields, context).map(Record::Playback),
+            "chat" => chat(fields, context.now),
             "poll" => poll(fields).map(Record::Poll),
-            "vote" => vote(fields, now).map(Record::Vote),
+            "vote" => vote(fields, context.now).map(Record::Vote),
             other => Err(FieldError::new(
                 Reason::UnknownType,
                 "type",
@@ -61,10 +62,10 @@ fn event(fields: &Fields<'_>) -> Result<EventRecord, FieldError> {
     })
 }
 
-fn playback(fields: &Fields<'_>, now: Timestamp) -> Result<PlaybackRecord, FieldError> {
+fn playback(fields: &Fields<'_>, context: &Context) -> Result<PlaybackRecord, FieldError> {
     let event = field!(fields.event_id).id()?;
     let playback = field!(fields.playback_id).id()?;
-    let span = span(field!(fields.from), field!(fields.to), now)?;
+    let span = span(field!(fields.from), field!(fields.to), context.now)?;
     // Reports do not use these yet. They are checked so that senders correct them, and dropped.
     optional_text(field!(fields.user_agent))?;
     optional_text(field!(fields.ip))?;

@@ -1,9 +1,11 @@
 //! How records and bodies are decoded.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
-use showreport_model::Timestamp;
 use showreport_model::record::{PlaybackRecord, Record};
 
+use crate::context::Context;
 use crate::format::{DecodeError, Format, RECORDS_MAX, REJECTIONS_LISTED_MAX, decode_body};
 use crate::formats::{Json, Ndjson, Plain};
 use crate::record::{Decoded, Rejection, decode_record};
@@ -19,12 +21,16 @@ const JSON: &dyn Format = &Json;
 const NDJSON: &dyn Format = &Ndjson;
 const PLAIN: &dyn Format = &Plain;
 
-fn now() -> Timestamp {
-    "2026-11-22T12:00:00Z".parse().unwrap()
+/// At noon of one day.
+fn context() -> &'static Context {
+    static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context {
+        now: "2026-11-22T12:00:00Z".parse().unwrap(),
+    });
+    &CONTEXT
 }
 
 fn parse(record: &Value) -> Result<Record, Rejection> {
-    decode_record(record.to_string().as_bytes(), 0, now()).map(owned)
+    decode_record(record.to_string().as_bytes(), 0, context()).map(owned)
 }
 
 fn owned(parsed: Decoded<'_>) -> Record {

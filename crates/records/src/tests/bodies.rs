@@ -7,7 +7,7 @@ type Named = Vec<(usize, &'static str)>;
 /// The number of good records and the rejections of a body.
 fn body(text: &[u8], format: &dyn Format) -> Result<(usize, Named), DecodeError> {
     let mut good = 0;
-    let rejections = decode_body(text, format, now(), |_| good += 1)?;
+    let rejections = decode_body(text, format, context(), |_| good += 1)?;
     let named = rejections
         .listed
         .iter()
@@ -23,18 +23,18 @@ fn a_body_has_no_more_records_than_good_ones_could_be() {
         (NDJSON, lines.as_str()),
         (JSON, &format!("[{}0]", "0,".repeat(RECORDS_MAX))),
     ] {
-        let read = decode_body(body.as_bytes(), format, Timestamp::MIN, |_| {});
+        let read = decode_body(body.as_bytes(), format, context(), |_| {});
         assert_eq!(read, Err(DecodeError::TooManyRecords), "{format:?}");
     }
     let fits = &lines[..2 * RECORDS_MAX];
-    let read = decode_body(fits.as_bytes(), NDJSON, Timestamp::MIN, |_| {});
+    let read = decode_body(fits.as_bytes(), NDJSON, context(), |_| {});
     assert_eq!(read.unwrap().total, RECORDS_MAX);
 }
 
 #[test]
 fn a_long_body_of_brackets_is_not_parsed() {
     let deep = "[".repeat(100_000);
-    let read = |format| decode_body(deep.as_bytes(), format, Timestamp::MIN, |_| {});
+    let read = |format| decode_body(deep.as_bytes(), format, context(), |_| {});
     assert!(matches!(read(JSON), Err(DecodeError::MalformedJson(_))));
     for format in [NDJSON, PLAIN] {
         assert_eq!(
@@ -46,7 +46,7 @@ fn a_long_body_of_brackets_is_not_parsed() {
     let closed = format!("[{}, {deep}{}]", chat(), "]".repeat(deep.len()));
     for format in [JSON, PLAIN] {
         let mut good = 0;
-        let read = decode_body(closed.as_bytes(), format, now(), |_| good += 1).unwrap();
+        let read = decode_body(closed.as_bytes(), format, context(), |_| good += 1).unwrap();
         assert_eq!((good, read.total), (1, 1), "{format:?}");
         assert_eq!(read.listed[0].reason.as_str(), "RECORD_TOO_LARGE");
     }
@@ -165,7 +165,7 @@ fn a_malformed_record_is_one_rejection_in_each_format() {
             (&array, PLAIN),
         ] {
             let mut kept = 0;
-            let read = decode_body(text, format, now(), |_| kept += 1).unwrap();
+            let read = decode_body(text, format, context(), |_| kept += 1).unwrap();
             let bad = String::from_utf8_lossy(bad);
             assert_eq!((kept, read.total), (2, 1), "{bad}, {format:?}");
             let named = &read.listed[0];
@@ -264,7 +264,7 @@ fn depth_overflows_no_stack() {
 #[test]
 fn listed_rejections_are_bounded_and_all_are_counted() {
     let text = "x\n".repeat(REJECTIONS_LISTED_MAX + 5);
-    let rejections = decode_body(text.as_bytes(), NDJSON, now(), |_| {}).unwrap();
+    let rejections = decode_body(text.as_bytes(), NDJSON, context(), |_| {}).unwrap();
     assert_eq!(rejections.listed.len(), REJECTIONS_LISTED_MAX);
     assert_eq!(rejections.total, REJECTIONS_LISTED_MAX + 5);
 }
@@ -299,7 +299,7 @@ fn a_record_has_at_most_64_kib() {
             let found = body(text.as_bytes(), format);
             assert_eq!(found, Ok((2, vec![(1, "RECORD_TOO_LARGE")])), "{format:?}");
         }
-        let rejection = decode_record(too_large.as_bytes(), 0, now()).unwrap_err();
+        let rejection = decode_record(too_large.as_bytes(), 0, context()).unwrap_err();
         assert!(rejection.message.contains("65537 bytes"), "{rejection:?}");
         assert_eq!(rejection.field, None);
     }

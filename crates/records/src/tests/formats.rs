@@ -56,7 +56,7 @@ impl Format for Columns {
 fn a_new_format_takes_the_rules_of_records_as_they_are() {
     let body = "p 2026-11-22T10:00:00Z 2026-11-22T10:00:10Z\np\np 2026-11-22T10:00:00Z yesterday";
     let mut good = Vec::new();
-    let rejections = decode_body(body.as_bytes(), &Columns, now(), |record| {
+    let rejections = decode_body(body.as_bytes(), &Columns, context(), |record| {
         good.push(owned(record));
     });
     let rejections = rejections.unwrap();
@@ -70,7 +70,7 @@ fn a_new_format_takes_the_rules_of_records_as_they_are() {
         listed,
         [(1, Reason::MalformedCsv), (2, Reason::InvalidTime)]
     );
-    let empty = decode_body(b" ", &Columns, now(), |_| {});
+    let empty = decode_body(b" ", &Columns, context(), |_| {});
     assert_eq!(empty, Err(DecodeError::Empty));
 }
 
@@ -78,7 +78,7 @@ fn a_new_format_takes_the_rules_of_records_as_they_are() {
 fn text_in_utf_16_is_refused_whatever_the_format() {
     let body: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for format in BODY_FORMATS {
-        let error = decode_body(&body, *format, now(), |_| {}).unwrap_err();
+        let error = decode_body(&body, *format, context(), |_| {}).unwrap_err();
         assert!(matches!(error, DecodeError::NotUtf8(_)), "{error:?}");
         assert!(error.to_string().contains("iconv -f UTF-16"), "{error}");
     }

@@ -69,7 +69,7 @@ fn an_id_may_have_more_digits_than_a_number() {
         &"9".repeat(127),
     ] {
         let Ok(Decoded::Record(Record::Vote(read))) =
-            decode_record(line(digits).as_bytes(), 0, now())
+            decode_record(line(digits).as_bytes(), 0, context())
         else {
             panic!("a vote: {digits}");
         };
@@ -87,7 +87,7 @@ fn an_id_may_have_more_digits_than_a_number() {
         (&"9".repeat(129), "INVALID_ID"),
     ] {
         let line = line(digits);
-        let refused = decode_record(line.as_bytes(), 0, now()).unwrap_err();
+        let refused = decode_record(line.as_bytes(), 0, context()).unwrap_err();
         assert_eq!(
             (refused.reason.as_str(), refused.field.as_deref()),
             (reason, Some("event_id"))

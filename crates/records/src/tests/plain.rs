@@ -11,7 +11,7 @@ use crate::record::{check, ensure_fields_once};
 fn general(text: &str) -> Option<Record> {
     let element = serde_json::from_str(text).ok()?;
     ensure_fields_once(&element, text).ok()?;
-    check(element, now()).ok()
+    check(element, context()).ok()
 }
 
 fn field() -> impl Strategy<Value = String> {
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn the_fast_decoder_agrees_with_the_general_one(text in line()) {
-        if let Some(fast) = decode_playback(&text, now()) {
+        if let Some(fast) = decode_playback(&text, context()) {
             let Some(Record::Playback(full)) = general(&text) else {
                 return Err(TestCaseError::fail(format!("{text} is no playback")));
             };
@@ -121,9 +121,9 @@ proptest! {
 #[test]
 fn an_array_of_the_fields_is_no_record() {
     let line = r#"["playback","e","p",1795341600000,1795341610000,null,null,null,null,null,null,null,null]"#;
-    assert_eq!(decode_playback(line, now()), None);
+    assert_eq!(decode_playback(line, context()), None);
     assert_eq!(
-        decode_record(line.as_bytes(), 0, now())
+        decode_record(line.as_bytes(), 0, context())
             .unwrap_err()
             .reason
             .as_str(),
@@ -134,7 +134,7 @@ fn an_array_of_the_fields_is_no_record() {
 #[test]
 fn a_plain_playback_takes_the_fast_decoder() {
     let line = playback().to_string();
-    let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
+    let read = decode_record(line.as_bytes(), 0, context()).expect("a good record");
     assert!(matches!(read, Decoded::Playback(_)), "{read:?}");
 }
 

@@ -107,7 +107,10 @@ fn an_exponent_makes_no_integer() {
     let line =
         br#"{"type":"chat","event_id":"e","message_id":"m","text":"","sent_at":1795341600e3}"#;
     assert_eq!(
-        decode_record(line, 0, now()).unwrap_err().reason.as_str(),
+        decode_record(line, 0, context())
+            .unwrap_err()
+            .reason
+            .as_str(),
         "WRONG_TYPE"
     );
 }

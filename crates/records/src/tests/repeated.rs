@@ -53,7 +53,7 @@ fn a_repeated_field_is_rejected_by_name_in_each_format() {
         ];
         for (body, format) in bodies {
             let mut kept = 0;
-            let read = decode_body(body.as_bytes(), format, now(), |_| kept += 1).unwrap();
+            let read = decode_body(body.as_bytes(), format, context(), |_| kept += 1).unwrap();
             assert_eq!((kept, read.total), (2, 1), "{body}");
             let rejected = &read.listed[0];
             assert_eq!(
@@ -66,7 +66,7 @@ fn a_repeated_field_is_rejected_by_name_in_each_format() {
             assert!(!message.contains("secret"), "{message}");
         }
         for format in [JSON, NDJSON, PLAIN] {
-            let read = decode_body(record.as_bytes(), format, now(), |_| {}).unwrap();
+            let read = decode_body(record.as_bytes(), format, context(), |_| {}).unwrap();
             assert_eq!(read.listed[0].reason.as_str(), "REPEATED_FIELD", "{record}");
         }
     }
@@ -82,7 +82,7 @@ fn fields_of_different_objects_and_values_are_not_repeated() {
         r#""unknown":[1e999,"\ud83d"]"#,
     ] {
         let line = and(&playback(), more);
-        let read = decode_record(line.as_bytes(), 0, now());
+        let read = decode_record(line.as_bytes(), 0, context());
         assert!(read.is_ok(), "{line}: {read:?}");
     }
 }
@@ -90,6 +90,6 @@ fn fields_of_different_objects_and_values_are_not_repeated() {
 #[test]
 fn a_playback_with_a_name_takes_the_fast_decoder() {
     let line = and(&playback(), r#""name":"Ada""#);
-    let read = decode_record(line.as_bytes(), 0, now()).expect("a good record");
+    let read = decode_record(line.as_bytes(), 0, context()).expect("a good record");
     assert!(matches!(read, Decoded::Playback(_)), "{read:?}");
 }

@@ -6,9 +6,9 @@
 
 use axum::body::Body;
 use hyper::body::Body as _;
+use showreport_model::OrgId;
 use showreport_model::facts::Batches;
-use showreport_model::{OrgId, Timestamp};
-use showreport_records::{DecodeError, Format, Rejections, decode_body};
+use showreport_records::{Context, DecodeError, Format, Rejections, decode_body};
 use tokio::task::spawn_blocking;
 
 use super::decompress::{Encoding, UnpackError, Window, unpack, unpacked_bytes};
@@ -73,7 +73,7 @@ pub(super) async fn decode(
     let work = Work {
         org,
         written,
-        now: app.now(),
+        context: Context { now: app.now() },
     };
     if !is_decoded_in_place(body.len(), written) {
         // A permit that is held while the request waits for another one would hold up small bodies.
@@ -130,7 +130,7 @@ fn permits_for(bytes: usize) -> usize {
 struct Work {
     org: OrgId,
     written: BodyFormat,
-    now: Timestamp,
+    context: Context,
 }
 
 impl Work {
@@ -143,7 +143,7 @@ impl Work {
             return Err(ApiError::new(Reason::PackedBody, message));
         }
         let mut facts = Batches::new(self.org.clone());
-        let rejections = decode_body(text, self.written.format, self.now, |record| {
+        let rejections = decode_body(text, self.written.format, &self.context, |record| {
             record.push_to(facts.filling());
         });
         match rejections {

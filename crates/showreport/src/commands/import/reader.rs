@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use serde_json::Value;
 use showreport_model::{Clock, EventId};
-use showreport_records::{Block, Content, decode_record, lines, without_bom};
+use showreport_records::{Block, Content, Context, decode_record, lines, without_bom};
 
 use super::content::open;
 use super::gather::{Closed, Gatherer, Sorted};
@@ -92,7 +92,9 @@ impl Reader {
                 return Ok(outcome);
             }
         };
-        let now = self.clock.now();
+        let context = Context {
+            now: self.clock.now(),
+        };
         let mut sorted = Sorted::of_block(work.number);
         // Records borrow from this text.
         let completed = self.completed(text);
@@ -102,7 +104,7 @@ impl Reader {
             if text.is_empty() {
                 continue;
             }
-            match decode_record(text, line, now) {
+            match decode_record(text, line, &context) {
                 Ok(record) => {
                     gatherer.sort(record, text.len(), &mut sorted);
                     outcome.accept(file);

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
-use showreport_records::decode_record;
+use showreport_records::{Context, decode_record};
 
 use super::case::{Case, Step};
 use crate::harness::app::Parts;
@@ -65,10 +65,11 @@ async fn flush_ahead(parts: &Parts, every: usize) {
 
 /// What `showreport import` does with a file.
 pub(crate) async fn load(parts: &Parts, org: &OrgId, now: Timestamp, records: &[Value]) {
+    let context = Context { now };
     let mut builder = FactsBuilder::new(org.clone());
     for (index, record) in records.iter().enumerate() {
         let line = record.to_string();
-        let parsed = decode_record(line.as_bytes(), index, now).expect("a good record");
+        let parsed = decode_record(line.as_bytes(), index, &context).expect("a good record");
         parsed.push_to(&mut builder);
     }
     parts
