@@ -7,4 +7,24 @@ use showreport_model::Timestamp;
 pub struct Context {
     /// The server's clock, which bounds times.
     pub now: Timestamp,
+    /// What the request says once for all its records.
+    pub given: GivenFields,
+}
+
+impl Context {
+    /// A context in which nothing but the time is known.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            given: GivenFields::default(),
+        }
+    }
+}
+
+/// Fields that a request gives for all its records, in its address or its headers. Formats whose
+/// records lack these fields use them.
+#[derive(Debug, Clone, Default)]
+pub struct GivenFields {
+    /// The `type` of a `CloudEvent`, whose last part is the type of its record.
+    pub cloud_event_type: Option<String>,
 }

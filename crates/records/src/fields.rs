@@ -79,11 +79,7 @@ impl<'f, 'a> Field<'f, 'a> {
 
     /// The field, unless it is absent. In an optional field `""` is the same as absent.
     pub(crate) fn present(self) -> Option<Self> {
-        match self.value {
-            Value::Absent => None,
-            Value::Text(text) if text.is_empty() => None,
-            _ => Some(self),
-        }
+        (!self.value.is_empty()).then_some(self)
     }
 
     /// An id: a string, or an integer, which stands for its digits.

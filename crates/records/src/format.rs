@@ -7,7 +7,7 @@ use crate::blocks::Block;
 use crate::charset::Charset;
 use crate::context::Context;
 use crate::reason::Reason;
-use crate::record::{Decoded, Rejection, decode, without_bom};
+use crate::record::{Decoded, RecordError, Rejection, decode, decode_as, without_bom};
 
 /// A format of request bodies.
 pub trait Format: Debug + Sync {
@@ -82,15 +82,47 @@ pub struct Sink<'k> {
     rejections: Rejections,
 }
 
-impl Sink<'_> {
+impl<'k> Sink<'k> {
+    /// What is known beside the text of the records.
+    pub(crate) fn context(&self) -> &'k Context {
+        self.context
+    }
+
     /// Takes the JSON of a record. `index` is the number of its line or element, from 0.
     pub fn record(&mut self, record: &[u8], index: usize) -> Result<(), DecodeError> {
-        match decode(record, self.context) {
+        self.take(decode(record, self.context), index)
+    }
+
+    /// Takes the JSON of a record that may lack its type, which is then this one.
+    pub(crate) fn record_of_type(
+        &mut self,
+        record: &[u8],
+        record_type: Option<&str>,
+        index: usize,
+    ) -> Result<(), DecodeError> {
+        self.take(decode_as(record, record_type, self.context), index)
+    }
+
+    /// Takes a record that is wrong.
+    pub(crate) fn refuse(
+        &mut self,
+        error: RecordError<'_>,
+        index: usize,
+    ) -> Result<(), DecodeError> {
+        self.reject_with(|| error.rejection(index))
+    }
+
+    fn take(
+        &mut self,
+        decoded: Result<Decoded<'_>, RecordError<'_>>,
+        index: usize,
+    ) -> Result<(), DecodeError> {
+        match decoded {
             Ok(record) => {
                 (self.keep)(record);
                 self.count()
             }
-            Err(error) => self.reject_with(|| error.rejection(index)),
+            Err(error) => self.refuse(error, index),
         }
     }
 

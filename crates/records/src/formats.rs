@@ -4,7 +4,9 @@ mod ndjson;
 mod json;
 mod plain;
 mod csv;
+mod cloud_events;
 
+pub(crate) use cloud_events::{CloudEvent, CloudEventBatch, CloudEventData};
 pub(crate) use csv::Csv;
 pub(crate) use json::Json;
 pub use ndjson::{Ndjson, lines};
@@ -12,8 +14,11 @@ pub(crate) use plain::Plain;
 
 use crate::format::{FileFormat, Format};
 
-/// The formats of request bodies.
-pub const BODY_FORMATS: &[&dyn Format] = &[&Ndjson, &Json, &Plain];
+/// The formats of request bodies that are found by their media type.
+pub const BODY_FORMATS: &[&dyn Format] = &[&Ndjson, &Json, &Plain, &CloudEvent, &CloudEventBatch];
+
+/// The format of bodies with the attributes of a `CloudEvent` in their headers.
+pub const CLOUD_EVENT_DATA: &dyn Format = &CloudEventData;
 
 /// The formats of files.
 pub const FILE_FORMATS: &[&dyn FileFormat] = &[&Ndjson, &Csv];

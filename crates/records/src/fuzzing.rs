@@ -9,16 +9,15 @@ use showreport_model::{OrgId, Timestamp};
 use crate::blocks::Content;
 use crate::context::Context;
 use crate::format::decode_body;
-use crate::formats::{BODY_FORMATS, FILE_FORMATS, lines};
+use crate::formats::{BODY_FORMATS, CLOUD_EVENT_DATA, FILE_FORMATS, lines};
 use crate::record::decode_record;
 
 /// Decodes the input as a body, as a file and as one record.
 pub fn records(input: &[u8]) {
-    let context = &Context {
-        now: Timestamp::MIN.saturating_add_millis(1_800_000_000_000),
-    };
+    let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
+    let context = &Context::new(now);
     let facts = || FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
-    for format in BODY_FORMATS {
+    for format in BODY_FORMATS.iter().chain(&[CLOUD_EVENT_DATA]) {
         let mut facts = facts();
         let mut kept = 0;
         let decoded = decode_body(input, *format, context, |record| {

@@ -34,13 +34,14 @@ mod tests;
 
 pub use blocks::{Block, Content};
 pub use charset::Charset;
-pub use context::Context;
+pub use context::{Context, GivenFields};
 pub use fields::shortened;
 pub use format::{
     Blocks, DecodeError, FileFormat, Format, REJECTIONS_LISTED_MAX, Rejections, Sink, decode_body,
 };
 pub use formats::{
-    BODY_FORMATS, DEFAULT_BODY_FORMAT, FILE_FORMATS, Ndjson, body_format, file_format, lines,
+    BODY_FORMATS, CLOUD_EVENT_DATA, DEFAULT_BODY_FORMAT, FILE_FORMATS, Ndjson, body_format,
+    file_format, lines,
 };
 pub use reason::Reason;
 pub use record::{Decoded, Rejection, decode_record, without_bom};

@@ -49,6 +49,8 @@ reasons! {
     TooLong = "TOO_LONG",
     UnknownType = "UNKNOWN_TYPE",
     UnknownValue = "UNKNOWN_VALUE",
+    /// Of a `CloudEvent`.
+    UnsupportedVersion = "UNSUPPORTED_VERSION",
     WrongType = "WRONG_TYPE",
 }
 

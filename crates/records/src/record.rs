@@ -11,7 +11,7 @@ use crate::playback::decode_playback;
 use crate::reason::Reason;
 use crate::repeated::repeated_field;
 use crate::rules;
-use crate::value::{Element, Fields, PollOptionFields};
+use crate::value::{Element, Fields, PollOptionFields, Value};
 
 /// The most bytes of a record as it is sent. It bounds what one record takes of every later step.
 pub(crate) const RECORD_BYTES_MAX: usize = 64 << 10;
@@ -113,6 +113,15 @@ pub(crate) fn decode<'a>(
     record: &'a [u8],
     context: &'a Context,
 ) -> Result<Decoded<'a>, RecordError<'a>> {
+    decode_as(record, None, context)
+}
+
+/// Decodes the JSON of a record that may lack its type, which is then `record_type`.
+pub(crate) fn decode_as<'a>(
+    record: &'a [u8],
+    record_type: Option<&str>,
+    context: &'a Context,
+) -> Result<Decoded<'a>, RecordError<'a>> {
     let record = without_bom(record).trim_ascii();
     if record.len() > RECORD_BYTES_MAX {
         return Err(RecordError::TooLarge(record.len()));
@@ -125,14 +134,27 @@ pub(crate) fn decode<'a>(
     let malformed = |error| RecordError::Malformed(record, Some(error));
     let element = serde_json::from_str(text).map_err(malformed)?;
     ensure_fields_once(&element, text)?;
-    match check(element, context) {
+    match check(with_type(element, record_type), context) {
         Err(RecordError::Field(error)) if error.is_long_integer => {
             let text = with_long_ids_as_strings(text);
             let element = serde_json::from_str(&text).map_err(malformed)?;
-            check(element, context).map(Decoded::Record)
+            check(with_type(element, record_type), context).map(Decoded::Record)
         }
         checked => checked.map(Decoded::Record),
     }
+}
+
+/// Gives a record its type if it has none.
+fn with_type<'a>(
+    mut element: Element<Fields<'a>>,
+    record_type: Option<&'a str>,
+) -> Element<Fields<'a>> {
+    if let (Element::Object(fields), Some(name)) = (&mut element, record_type)
+        && fields.record_type.is_empty()
+    {
+        fields.record_type = Value::Text(name.into());
+    }
+    element
 }
 
 /// Removes the UTF-8 byte-order mark that some editors write at the beginning of a file.

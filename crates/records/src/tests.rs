@@ -23,9 +23,8 @@ const PLAIN: &dyn Format = &Plain;
 
 /// At noon of one day.
 fn context() -> &'static Context {
-    static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context {
-        now: "2026-11-22T12:00:00Z".parse().unwrap(),
-    });
+    static CONTEXT: LazyLock<Context> =
+        LazyLock::new(|| Context::new("2026-11-22T12:00:00Z".parse().unwrap()));
     &CONTEXT
 }
 

@@ -29,6 +29,15 @@ pub(crate) enum Value<'a, L = Skipped> {
 }
 
 impl<L> Value<'_, L> {
+    /// Whether the field is missing, `null` or `""`.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The type, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -240,18 +249,13 @@ macro_rules! object {
         #[derive(Debug, Default)]
         pub(crate) struct $name<'a> { $(pub(crate) $field: $type,)* }
 
-        impl $name<'_> {
-            /// The name of each field.
-            pub(crate) const NAMES: &'static [&'static str] = &[$($key,)*];
-        }
-
-        impl<'de> FromObject<'de> for $name<'de> {
-            fn from_object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        impl<'de> $crate::value::FromObject<'de> for $name<'de> {
+            fn from_object<A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
                 let mut object = Self::default();
-                while let Some(Key(name)) = map.next_key()? {
+                while let Some($crate::value::Key(name)) = map.next_key()? {
                     match name.as_ref() {
                         $($key => object.$field = map.next_value()?,)*
-                        _ => { map.next_value::<IgnoredAny>()?; }
+                        _ => { map.next_value::<serde::de::IgnoredAny>()?; }
                     }
                 }
                 Ok(object)
@@ -260,7 +264,21 @@ macro_rules! object {
     };
 }
 
-object! {
+pub(crate) use object;
+
+/// Defines an object, and the names of its fields for messages.
+macro_rules! named_object {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
+        object! { $(#[$doc])* $name { $($field: $type = $key,)* } }
+
+        impl $name<'_> {
+            /// The name of each field.
+            pub(crate) const NAMES: &'static [&'static str] = &[$($key,)*];
+        }
+    };
+}
+
+named_object! {
     /// An option of a poll.
     PollOptionFields {
         id: Value<'a> = "id",
@@ -269,7 +287,7 @@ object! {
     }
 }
 
-object! {
+named_object! {
     /// Every field that a record of any type can have.
     Fields {
         record_type: Value<'a> = "type",

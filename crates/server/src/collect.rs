@@ -37,7 +37,9 @@
 //! its body arrives slowly. So slow clients and large bodies hold up no others.
 
 mod decompress;
+mod written;
 mod decode;
+mod store;
 mod handler;
 
 pub use decompress::unpack_file;

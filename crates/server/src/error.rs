@@ -103,6 +103,12 @@ impl ApiError {
         }))
     }
 
+    /// Why the request is refused.
+    #[cfg(test)]
+    pub(crate) fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
     /// A request with wrong fields, all of them named.
     pub(crate) fn violations(violations: Vec<Violation>) -> Self {
         let message = match violations.as_slice() {

@@ -8,10 +8,11 @@ use axum::body::Body;
 use hyper::body::Body as _;
 use showreport_model::OrgId;
 use showreport_model::facts::Batches;
-use showreport_records::{Context, DecodeError, Format, Rejections, decode_body};
+use showreport_records::{Context, DecodeError, GivenFields, Rejections, decode_body};
 use tokio::task::spawn_blocking;
 
 use super::decompress::{Encoding, UnpackError, Window, unpack, unpacked_bytes};
+use super::written::BodyFormat;
 use crate::app::App;
 use crate::error::{ApiError, Reason};
 use crate::extract::{BufferedBody, body_too_large, read_body};
@@ -39,13 +40,6 @@ const PERMIT_BYTES: usize = 4 << 10;
 /// until all others have left.
 const PERMITS_EACH_MAX: usize = 64;
 
-/// How a body is written, as its headers say.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BodyFormat {
-    pub(super) format: &'static dyn Format,
-    pub(super) encoding: Encoding,
-}
-
 /// The records of a body, with the permit to store them.
 pub(super) struct DecodedBody {
     pub(super) good: Batches,
@@ -68,12 +62,16 @@ pub(super) async fn decode(
     org: OrgId,
     body: Body,
     written: BodyFormat,
+    given: GivenFields,
 ) -> Result<DecodedBody, ApiError> {
     let (body, permit) = read(app, &org, body, written).await?;
     let work = Work {
         org,
         written,
-        context: Context { now: app.now() },
+        context: Context {
+            given,
+            ..Context::new(app.now())
+        },
     };
     if !is_decoded_in_place(body.len(), written) {
         // A permit that is held while the request waits for another one would hold up small bodies.

@@ -2,16 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
-use showreport_records::{
-    BODY_FORMATS, DEFAULT_BODY_FORMAT, Format, Rejection, Rejections, body_format, shortened,
-};
+use showreport_records::{Rejection, Rejections};
 
-use super::decode::{BodyFormat, DecodedBody, decode};
-use super::decompress::Encoding;
+use super::store::{Stored, store};
+use super::written::{BodyFormat, encoding, format_of_records};
 use crate::app::App;
 use crate::auth::Collector;
 use crate::error::{ApiError, Reason, Violation};
@@ -61,7 +58,8 @@ const VIOLATIONS_MAX: usize = 100;
 ///
 /// Takes NDJSON (`application/x-ndjson`), a JSON array or object
 /// (`application/json`), or either as `text/plain` or without a content type;
-/// compressed with gzip, zstd or br. Good records are stored, bad ones are listed.
+/// compressed with gzip, zstd or br. Takes `CloudEvents` too, in structured, batch and
+/// binary mode. Good records are stored, bad ones are listed.
 /// 202 means durable. Sending a record again changes nothing.
 #[utoipa::path(
     post,
@@ -92,24 +90,17 @@ pub(crate) async fn collect(
     collector: Collector,
     request: Request,
 ) -> Result<(StatusCode, Json<Receipt>), ApiError> {
-    ensure_clock(&app).await?;
     let (parts, body) = request.into_parts();
+    let (format, given) = format_of_records(&parts.headers)?;
     let written = BodyFormat {
-        format: format(&parts.headers)?,
+        format,
         encoding: encoding(&parts.headers)?,
     };
-    let DecodedBody {
-        good,
+    let Stored {
+        accepted,
         rejections,
-        permits: _permits,
-    } = decode(&app, collector.org.clone(), body, written).await?;
-    collector.charge(&app, good.records() + rejections.total);
-    app.metrics().rejected.inc_by(rejections.total as u64);
-    let accepted = good.records();
-    if accepted > 0 {
-        app.meta().journal().append(collector.token, good).await?;
-        app.metrics().accepted.inc_by(accepted as u64);
-    } else if rejections.total > 0 {
+    } = store(&app, &collector, body, written, given).await?;
+    if accepted == 0 && rejections.total > 0 {
         return Err(all_rejected(rejections));
     }
     let rejected_total = (rejections.total > rejections.listed.len()).then_some(rejections.total);
@@ -119,13 +110,6 @@ pub(crate) async fn collect(
         rejected_total,
     };
     Ok((StatusCode::ACCEPTED, Json(receipt)))
-}
-
-/// Refuses records while the server's clock is wrong. With a clock that is a day behind, every live
-/// record would be rejected as one of the future.
-async fn ensure_clock(app: &App) -> Result<(), ApiError> {
-    let clock = app.meta().ensure_clock().await;
-    clock.map_err(|error| ApiError::from(error).logged())
 }
 
 fn all_rejected(rejections: Rejections) -> ApiError {
@@ -160,175 +144,4 @@ fn all_rejected(rejections: Rejections) -> ApiError {
         error = error.with_field("rejected_total", json!(rejections.total));
     }
     error
-}
-
-/// The format by the content type. Its parameters are ignored, since records are always UTF-8.
-fn format(headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| {
-        let text = value.to_str().unwrap_or("?");
-        let essence = text.split(';').next().unwrap_or_default();
-        essence.trim().to_ascii_lowercase()
-    });
-    let first = types.next().unwrap_or_default();
-    let format = match first.as_str() {
-        "" => Some(DEFAULT_BODY_FORMAT),
-        media_type => body_format(media_type),
-    };
-    if types.next().is_some() {
-        return Err(unsupported_type("there are several content types"));
-    }
-    format.ok_or_else(|| {
-        let hint = match first.as_str() {
-            "application/x-www-form-urlencoded" => {
-                ", which is what `curl -d` sends (`--data-binary` with \
-                 `-H 'Content-Type: application/x-ndjson'` sends records)"
-            }
-            "multipart/form-data" => ", which is what forms and `curl -F` send",
-            "text/csv" => ", which `showreport import` takes",
-            "application/gzip" | "application/x-gzip" | "application/zstd" => {
-                " (of a packed body, send the type of what it holds, and `Content-Encoding`)"
-            }
-            other => {
-                let other = shortened(other);
-                return unsupported_type(&format!("the content type is {other}"));
-            }
-        };
-        unsupported_type(&format!("the content type is \"{first}\"{hint}"))
-    })
-}
-
-/// The error names what was sent and what can be sent.
-fn unsupported_type(what_was_sent: &str) -> ApiError {
-    let formats = BODY_FORMATS
-        .iter()
-        .map(|format| format!("{} ({})", format.media_type(), format.description()));
-    ApiError::new(
-        Reason::UnsupportedType,
-        format!(
-            "{what_was_sent}; send {}, or none",
-            formats.collect::<Vec<_>>().join(", ")
-        ),
-    )
-}
-
-/// The compression of the body: at most one.
-fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
-    let unsupported = || {
-        let all = headers.get_all(CONTENT_ENCODING).iter();
-        let all: Vec<_> = all.map(|value| value.to_str().unwrap_or("?")).collect();
-        ApiError::new(
-            Reason::UnsupportedEncoding,
-            format!(
-                "the content encoding is {}; send one of {}, once, or none",
-                shortened(&all.join(", ")),
-                Encoding::NAMES
-            ),
-        )
-        .with_header(ACCEPT_ENCODING, HeaderValue::from_static(Encoding::NAMES))
-    };
-    let mut packed = Encoding::Identity;
-    for value in headers.get_all(CONTENT_ENCODING) {
-        let names = value.to_str().map_err(|_| unsupported())?;
-        let names = names.split(',').map(str::trim);
-        for name in names.filter(|name| !name.is_empty()) {
-            match (Encoding::from_name(name), packed) {
-                (Some(Encoding::Identity), _) => {}
-                (Some(encoding), Encoding::Identity) => packed = encoding,
-                _ => return Err(unsupported()),
-            }
-        }
-    }
-    Ok(packed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: &axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(name.clone(), HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn a_body_is_compressed_once_at_most() {
-        let read = |values: &[&'static str]| encoding(&headers(&CONTENT_ENCODING, values)).ok();
-        assert_eq!(read(&[]), Some(Encoding::Identity));
-        assert_eq!(read(&["identity"]), Some(Encoding::Identity));
-        assert_eq!(read(&["GZIP"]), Some(Encoding::Gzip));
-        assert_eq!(read(&["identity, zstd"]), Some(Encoding::Zstd));
-        for wrong in [
-            &["gzip, gzip"][..],
-            &["gzip", "br"],
-            &["deflate"],
-            &["gzip, deflate"],
-        ] {
-            assert_eq!(read(wrong), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn an_error_names_what_was_sent_and_what_to_send() {
-        let of_type = |values: &[&'static str]| format(&headers(&CONTENT_TYPE, values)).err();
-        let of_encoding = |value| encoding(&headers(&CONTENT_ENCODING, &[value])).err();
-        for (refusal, came, send) in [
-            (
-                of_type(&["application/x-www-form-urlencoded"]),
-                "`curl -d`",
-                "--data-binary",
-            ),
-            (
-                of_type(&["multipart/form-data; boundary=x"]),
-                "multipart/form-data",
-                "x-ndjson",
-            ),
-            (of_type(&["text/csv"]), "text/csv", "showreport import"),
-            (
-                of_type(&["application/gzip"]),
-                "application/gzip",
-                "Content-Encoding",
-            ),
-            (of_type(&["image/png"]), "image/png", "application/json"),
-            (
-                of_type(&["text/plain", "text/plain"]),
-                "several",
-                "text/plain",
-            ),
-            (of_encoding("deflate"), "deflate", "gzip, zstd, br"),
-            (of_encoding("gzip, br"), "gzip, br", "once"),
-        ] {
-            let message = format!("{:?}", refusal.expect("a refusal"));
-            assert!(
-                message.contains(came) && message.contains(send),
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_type_may_have_parameters() {
-        let read = |values: &[&'static str]| {
-            let format = format(&headers(&CONTENT_TYPE, values)).ok();
-            format.map(Format::media_type)
-        };
-        assert_eq!(read(&[]), Some("text/plain"));
-        let taken = [
-            ("text/plain;charset=UTF-8", "text/plain"),
-            ("Application/JSON; charset=utf-8", "application/json"),
-            ("application/x-ndjson", "application/x-ndjson"),
-        ];
-        for (sent, media_type) in taken {
-            assert_eq!(read(&[sent]), Some(media_type), "{sent}");
-        }
-        for wrong in [
-            &["text/csv"][..],
-            &["application/x-www-form-urlencoded"],
-            &["application/json", "text/plain"],
-        ] {
-            assert_eq!(read(wrong), None, "{wrong:?}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod streams;
 mod laws;
 mod stories;
 mod collecting;
+mod cloud_events;
 mod refusing_records;
 mod deleting_messages;
 mod signing_in;

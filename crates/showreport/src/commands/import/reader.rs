@@ -92,9 +92,7 @@ impl Reader {
                 return Ok(outcome);
             }
         };
-        let context = Context {
-            now: self.clock.now(),
-        };
+        let context = Context::new(self.clock.now());
         let mut sorted = Sorted::of_block(work.number);
         // Records borrow from this text.
         let completed = self.completed(text);

@@ -65,7 +65,7 @@ async fn flush_ahead(parts: &Parts, every: usize) {
 
 /// What `showreport import` does with a file.
 pub(crate) async fn load(parts: &Parts, org: &OrgId, now: Timestamp, records: &[Value]) {
-    let context = Context { now };
+    let context = Context::new(now);
     let mut builder = FactsBuilder::new(org.clone());
     for (index, record) in records.iter().enumerate() {
         let line = record.to_string();

@@ -1,0 +1,51 @@
+//! What every way to collect has in common: decode a body and store its records.
+
+use axum::body::Body;
+use showreport_records::{GivenFields, Rejections};
+
+use super::decode::{DecodedBody, decode};
+use super::written::BodyFormat;
+use crate::app::App;
+use crate::auth::Collector;
+use crate::error::ApiError;
+
+/// What became of the records of a body.
+pub(super) struct Stored {
+    /// How many are durable now.
+    pub(super) accepted: usize,
+    pub(super) rejections: Rejections,
+}
+
+/// Decodes a body and stores its good records. `given` is what the request says for all of them.
+pub(super) async fn store(
+    app: &App,
+    collector: &Collector,
+    body: Body,
+    written: BodyFormat,
+    given: GivenFields,
+) -> Result<Stored, ApiError> {
+    ensure_clock(app).await?;
+    let DecodedBody {
+        good,
+        rejections,
+        permits: _permits,
+    } = decode(app, collector.org.clone(), body, written, given).await?;
+    collector.charge(app, good.records() + rejections.total);
+    app.metrics().rejected.inc_by(rejections.total as u64);
+    let accepted = good.records();
+    if accepted > 0 {
+        app.meta().journal().append(collector.token, good).await?;
+        app.metrics().accepted.inc_by(accepted as u64);
+    }
+    Ok(Stored {
+        accepted,
+        rejections,
+    })
+}
+
+/// Refuses records while the server's clock is wrong. With a clock that is a day behind, every live
+/// record would be rejected as one of the future.
+async fn ensure_clock(app: &App) -> Result<(), ApiError> {
+    let clock = app.meta().ensure_clock().await;
+    clock.map_err(|error| ApiError::from(error).logged())
+}
