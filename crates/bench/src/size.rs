@@ -7,7 +7,7 @@ use super::run::Run;
 use super::table::Table;
 use showreport_testkit::size_bytes;
 
-const TABLES: [&str; 4] = ["spans", "chat", "polls", "votes"];
+const TABLES: [&str; 6] = ["spans", "chat", "polls", "votes", "beats", "coverage"];
 
 /// The aim in bytes a record.
 const EACH_MAX: f64 = 0.5;

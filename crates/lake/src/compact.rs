@@ -202,7 +202,7 @@ const fn merge_rows_max(table: Table) -> usize {
     match table {
         Table::Polls => 16,
         Table::Chat | Table::Votes => 256,
-        Table::Spans => 1_024,
+        Table::Spans | Table::Beats | Table::Coverage => 1_024,
     }
 }
 

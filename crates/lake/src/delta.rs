@@ -85,20 +85,18 @@ fn unloaded(store: &Store, table: Table) -> DeltaTable {
 #[derive(Debug)]
 pub(crate) struct Newest {
     store: Store,
-    tables: [DeltaTable; 4],
+    /// One for each table, in the order of [`Table::ALL`].
+    tables: Vec<DeltaTable>,
 }
 
 impl Newest {
     /// Loads the tables. The flush lock is not needed. The tables must exist, and the entries of
     /// the heads must be those that the database has.
     pub(crate) async fn load(store: Store, known: &KnownLake) -> Result<Self, Error> {
-        let load = |table| newest(&store, table, known);
-        let tables = [
-            load(Table::Spans).await?,
-            load(Table::Chat).await?,
-            load(Table::Polls).await?,
-            load(Table::Votes).await?,
-        ];
+        let mut tables = Vec::with_capacity(Table::COUNT);
+        for &table in Table::ALL {
+            tables.push(newest(&store, table, known).await?);
+        }
         Ok(Self { store, tables })
     }
 

@@ -32,7 +32,7 @@ pub struct Sought<'a> {
     pub org: &'a OrgId,
     /// Sorted. `None` is all events.
     pub events: Option<&'a [EventId]>,
-    /// Rows of the UTC days that it touches. Polls have no day and are always found.
+    /// Rows of the UTC days that it touches. Polls and coverage have no day and are always found.
     pub window: Window,
 }
 
@@ -40,7 +40,7 @@ pub struct Sought<'a> {
 #[derive(Debug)]
 pub(crate) struct Files {
     store: Store,
-    loaded: [Mutex<Option<Loaded>>; 4],
+    loaded: [Mutex<Option<Loaded>>; Table::COUNT],
 }
 
 /// A loaded version of a table.

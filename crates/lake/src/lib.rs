@@ -1,5 +1,5 @@
-//! The lake: Delta tables of spans, chat, polls and votes in an object store, and the files of
-//! reports beside them.
+//! The lake: Delta tables of spans, chat, polls, votes, beats and coverage in an object store, and
+//! the files of reports beside them.
 //!
 //! Always true: only versions up to the heads are read. A table is changed under the flush lock,
 //! and the change counts once the heads are moved in the metadata database. A file that has a name

@@ -24,7 +24,7 @@ use crate::Error;
 const DAY: &str = "day";
 
 /// The columns of a table as readers see them: those of the model, and after
-/// `org` the UTC `day` of `from_time`, `sent_at` or `voted_at`. Polls have none.
+/// `org` the UTC `day` of `from_time`, `sent_at`, `voted_at` or `at`. Polls and coverage have none.
 ///
 /// Times are milliseconds; on disk they are microseconds.
 pub fn table_schema(table: Table) -> SchemaRef {
@@ -36,10 +36,10 @@ pub(crate) fn disk_schema(table: Table) -> SchemaRef {
     DISK[table as usize].clone()
 }
 
-static READ: LazyLock<[SchemaRef; 4]> =
+static READ: LazyLock<[SchemaRef; Table::COUNT]> =
     LazyLock::new(|| std::array::from_fn(|table| with_day(Table::ALL[table])));
 
-static DISK: LazyLock<[SchemaRef; 4]> =
+static DISK: LazyLock<[SchemaRef; Table::COUNT]> =
     LazyLock::new(|| std::array::from_fn(|table| in_micros(&READ[table])));
 
 fn with_day(table: Table) -> SchemaRef {
@@ -93,7 +93,7 @@ pub(crate) fn kernel_schema(table: Table) -> Result<StructType, Error> {
 pub(crate) fn to_disk(table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let batch = match table {
         Table::Spans => cut_at_midnight(batch)?,
-        Table::Chat | Table::Polls | Table::Votes => batch.clone(),
+        Table::Chat | Table::Polls | Table::Votes | Table::Beats | Table::Coverage => batch.clone(),
     };
     let schema = disk_schema(table);
     let columns = schema.fields().iter().map(|field| {
@@ -201,12 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_of_spans_are_documented() {
-        let schema = table_schema(Table::Spans);
-        let names = schema.fields().iter().map(|field| field.name().as_str());
-        let list = format!("`{}`", names.collect::<Vec<_>>().join(", "));
-        let docs = include_str!("../../../docs/operating.md");
-        assert!(docs.contains(&list), "docs/operating.md lacks: {list}");
+    fn the_columns_of_spans_beats_and_coverage_are_documented() {
+        for table in [Table::Spans, Table::Beats, Table::Coverage] {
+            let schema = table_schema(table);
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            let list = format!("`{}`", names.collect::<Vec<_>>().join(", "));
+            let docs = include_str!("../../../docs/operating.md");
+            assert!(docs.contains(&list), "docs/operating.md lacks: {list}");
+        }
     }
 
     #[test]

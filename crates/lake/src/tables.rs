@@ -1,7 +1,8 @@
-//! The four kinds of fact, with a typed row for each.
+//! The kinds of fact, with a typed row for each.
 //!
 //! A row is read from a batch with the columns of the files, and written to one. Rows are ordered
-//! by organisation, day, event, then view, message or poll, then times, then the other columns.
+//! by organisation, day, event, then view, message or poll, then numbers and times, then the other
+//! columns.
 //! Files have this order too, so rows that can be merged are next to each other.
 
 use arrow::array::RecordBatch;
@@ -14,6 +15,8 @@ pub(crate) mod spans;
 pub(crate) mod chat;
 pub(crate) mod polls;
 pub(crate) mod votes;
+pub(crate) mod beats;
+pub(crate) mod coverage;
 
 /// A kind of fact.
 pub(crate) trait Fact: Send + 'static {
@@ -62,6 +65,14 @@ macro_rules! with_fact {
             }
             showreport_model::facts::Table::Votes => {
                 type $fact = $crate::tables::votes::Votes;
+                $run
+            }
+            showreport_model::facts::Table::Beats => {
+                type $fact = $crate::tables::beats::Beats;
+                $run
+            }
+            showreport_model::facts::Table::Coverage => {
+                type $fact = $crate::tables::coverage::Coverage;
                 $run
             }
         }

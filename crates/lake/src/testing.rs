@@ -2,8 +2,8 @@
 
 use showreport_model::facts::{Collected, Facts, FactsBuilder};
 use showreport_model::record::{
-    ChatRecord, Choice, PlaybackRecord, PollOption, PollRecord, PollStatus, Record, Role,
-    VoteRecord, Voter,
+    BeatRecord, ChatRecord, Choice, PlaybackRecord, PollOption, PollRecord, PollStatus, Record,
+    Role, VoteRecord, Voter,
 };
 use showreport_model::{
     CustomerId, DeviceId, EventId, MessageId, OptionId, OrgId, PlaybackId, PollId, Span, Timestamp,
@@ -18,6 +18,7 @@ pub(crate) struct Viewing {
     pub(crate) event: String,
     pub(crate) playback: String,
     pub(crate) span: Span,
+    pub(crate) coverage: Option<Span>,
     pub(crate) customer: Option<String>,
     pub(crate) device_os: Option<String>,
 }
@@ -28,6 +29,7 @@ impl Viewing {
             event: "keynote".to_owned(),
             playback: playback.to_owned(),
             span,
+            coverage: None,
             customer: None,
             device_os: None,
         }
@@ -42,6 +44,7 @@ pub(crate) fn sent(org: &str, viewings: impl IntoIterator<Item = Viewing>) -> Fa
             event: EventId::new(viewing.event).unwrap(),
             playback: PlaybackId::new(viewing.playback).unwrap(),
             span: viewing.span,
+            coverage: viewing.coverage,
             device: None,
             customer: viewing.customer.map(|id| CustomerId::new(id).unwrap()),
             device_os: viewing.device_os,
@@ -72,6 +75,7 @@ pub(crate) fn one_of_each(org: &str) -> FactsBuilder {
         event: event(),
         playback: PlaybackId::new("p").unwrap(),
         span: Span::new(at(0).as_millis(), at(10_000).as_millis()).unwrap(),
+        coverage: Span::new(60_000, 70_000),
         device: Some(device()),
         customer: None,
         device_os: Some("iOS".to_owned()),
@@ -121,7 +125,26 @@ pub(crate) fn one_of_each(org: &str) -> FactsBuilder {
             vote: None,
         }));
     }
+    for seq in [None, Some(1), Some(2)] {
+        builder.push(beat("p", seq, at(9), true));
+    }
     builder
+}
+
+/// A beat of a view.
+pub(crate) fn beat(playback: &str, seq: Option<i64>, at: Timestamp, playing: bool) -> Record {
+    Record::Beat(BeatRecord {
+        event: EventId::new("keynote").unwrap(),
+        playback: PlaybackId::new(playback).unwrap(),
+        at,
+        seq,
+        playing,
+        customer: None,
+        device: Some(DeviceId::new("d").unwrap()),
+        device_os: None,
+        geo_region: None,
+        name: None,
+    })
 }
 
 /// The rows of an event.

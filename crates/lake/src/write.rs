@@ -4,8 +4,9 @@
 use deltalake::kernel::Add;
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake::{DeltaResult, DeltaTable};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use showreport_model::facts::Table;
 
 use crate::Error;
@@ -124,18 +125,34 @@ const fn values_at_once(table: Table) -> usize {
     match table {
         Table::Polls => 16,
         Table::Chat | Table::Votes => 128,
-        Table::Spans => 1_024,
+        Table::Spans | Table::Beats | Table::Coverage => 1_024,
     }
 }
 
 fn properties(table: Table) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("zstd has it");
-    WriterProperties::builder()
+    let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_write_batch_size(values_at_once(table))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .build()
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    let columns = steady_columns(table).iter();
+    let properties = columns.fold(properties, |properties, &column| {
+        let column = || ColumnPath::from(column);
+        properties
+            .set_column_dictionary_enabled(column(), false)
+            .set_column_encoding(column(), Encoding::DELTA_BINARY_PACKED)
+    });
+    properties.build()
+}
+
+/// Columns whose values grow in about equal steps from row to row. Only the differences are stored:
+/// a dictionary would hold nearly every value.
+const fn steady_columns(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Beats => &["seq", "at"],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]

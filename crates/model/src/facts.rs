@@ -10,7 +10,9 @@ mod reading;
 mod rows;
 mod chat;
 mod appending;
+mod intervals;
 mod spans;
+mod coverage;
 mod registrations;
 mod builder;
 mod journal_row;
@@ -35,7 +37,7 @@ pub use registrations::Registrations;
 /// A batch for each table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    batches: [RecordBatch; 4],
+    batches: [RecordBatch; Table::COUNT],
 }
 
 impl Default for Facts {

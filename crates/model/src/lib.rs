@@ -8,6 +8,7 @@ pub mod error;
 pub mod ids;
 pub mod time;
 pub mod span;
+pub mod coverage;
 pub mod buckets;
 pub mod curve;
 pub mod sweep;

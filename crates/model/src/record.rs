@@ -19,6 +19,7 @@ pub enum Record {
     ChatDeletion(ChatDeletion),
     Poll(PollRecord),
     Vote(VoteRecord),
+    Beat(BeatRecord),
 }
 
 impl Record {
@@ -31,6 +32,7 @@ impl Record {
             Self::ChatDeletion(record) => &record.event,
             Self::Poll(record) => &record.event,
             Self::Vote(record) => &record.event,
+            Self::Beat(record) => &record.event,
         }
     }
 }
@@ -185,6 +187,8 @@ pub struct PlaybackRecord {
     pub event: EventId,
     pub playback: PlaybackId,
     pub span: Span,
+    /// The part of the content that was played, in milliseconds of the media axis.
+    pub coverage: Option<Span>,
     pub device: Option<DeviceId>,
     pub customer: Option<CustomerId>,
     /// Operating system of the device.
@@ -202,6 +206,7 @@ impl PlaybackRecord {
             event: self.event.as_str(),
             playback: self.playback.as_str(),
             span: self.span,
+            coverage: self.coverage,
             device: self.device.as_ref().map(DeviceId::as_str),
             customer: self.customer.as_ref().map(CustomerId::as_str),
             device_os: self.device_os.as_deref(),
@@ -220,6 +225,8 @@ pub struct PlaybackRef<'a> {
     pub event: &'a str,
     pub playback: &'a str,
     pub span: Span,
+    /// The part of the content that was played, in milliseconds of the media axis.
+    pub coverage: Option<Span>,
     /// Never empty.
     pub device: Option<&'a str>,
     /// Never empty.
@@ -231,6 +238,31 @@ pub struct PlaybackRef<'a> {
     /// Name of the viewer; never empty.
     pub name: Option<&'a str>,
 }
+
+/// At an instant the view was playing, or it was not.
+///
+/// A playing beat claims the time up to the next beat of its view, if that is near enough. Claims
+/// are worked out when reports are made, because a late beat can take time away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeatRecord {
+    pub event: EventId,
+    pub playback: PlaybackId,
+    pub at: Timestamp,
+    /// Number of the beat within its playback, at least 0.
+    pub seq: Option<i64>,
+    pub playing: bool,
+    pub customer: Option<CustomerId>,
+    pub device: Option<DeviceId>,
+    /// Operating system of the device.
+    pub device_os: Option<String>,
+    /// ISO 3166-2 or 3166-1 code, upper case.
+    pub geo_region: Option<String>,
+    /// Name of the viewer.
+    pub name: Option<String>,
+}
+
+/// The longest time that a beat claims. Browsers wake the timers of hidden pages once a minute.
+pub const CLAIM_MS_MAX: i64 = 65_000;
 
 /// A version of a chat message.
 #[derive(Debug, Clone, PartialEq, Eq)]

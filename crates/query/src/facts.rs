@@ -105,7 +105,7 @@ impl Facts {
             .map_err(|source| Error::FindFacts { source })?;
         let schema = table_schema(table);
         let context = match table {
-            Table::Spans => &self.context,
+            Table::Spans | Table::Beats | Table::Coverage => &self.context,
             Table::Chat => &self.chat_context,
             Table::Votes => &self.wide_context,
             Table::Polls => &self.polls_context,

@@ -165,9 +165,25 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
+    /// A whole number from 0 on.
+    pub(crate) fn count(self) -> Result<i64, FieldError> {
+        match self.value {
+            Value::Integer(count) if *count >= 0 => Ok(*count),
+            Value::Integer(_) | Value::Unsigned(_) => Err(FieldError::new(
+                Reason::OutOfRange,
+                self.name,
+                format!(
+                    "is out of range; it must be an integer from 0 to {}",
+                    i64::MAX
+                ),
+            )),
+            _ => Err(self.wrong_type("an integer from 0, such as 1")),
+        }
+    }
+
     /// Milliseconds, 0 or more. Fractions are dropped: players send seconds with many decimals.
     pub(crate) fn millis(self) -> Result<i64, FieldError> {
-        self.check_not_negative()?;
+        self.not_negative()?;
         match self.value {
             Value::Integer(millis) => Ok(*millis),
             // Below 2^63 the conversion only drops the fraction.
@@ -181,22 +197,26 @@ impl<'f, 'a> Field<'f, 'a> {
         }
     }
 
-    /// Checks that a number is 0 or more.
-    pub(crate) fn check_not_negative(self) -> Result<(), FieldError> {
-        let is_negative = match self.value {
-            Value::Integer(number) => *number < 0,
-            Value::Unsigned(_) => false,
-            Value::Number(number) => *number < 0.0,
+    /// A number from 0 on. Integers of more than 53 bits are rounded.
+    pub(crate) fn not_negative(self) -> Result<f64, FieldError> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "no bound of a number is that large"
+        )]
+        let number = match self.value {
+            Value::Integer(number) => *number as f64,
+            Value::Unsigned(number) => *number as f64,
+            Value::Number(number) => *number,
             _ => return Err(self.wrong_type("a number from 0, such as 1 or 1.5")),
         };
-        if is_negative {
+        if number < 0.0 {
             return Err(FieldError::new(
                 Reason::OutOfRange,
                 self.name,
                 "is negative; it must be 0 or more",
             ));
         }
-        Ok(())
+        Ok(number)
     }
 
     /// A text with the form of an ISO 3166 code, in upper case.

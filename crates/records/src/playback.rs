@@ -13,7 +13,7 @@ use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId};
 
 use crate::context::Context;
 use crate::fields::{Field, TEXT_BYTES_MAX, is_region};
-use crate::rules::{check_number, span};
+use crate::rules::{covered, span};
 use crate::value::Value;
 
 static PLAYBACK_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"playback_id\""));
@@ -61,12 +61,14 @@ pub(crate) fn decode_playback<'a>(text: &'a str, context: &'a Context) -> Option
     let from = Field::new("from", &fields.from);
     let to = Field::new("to", &fields.to);
     let span = span(from, to, context.now).ok()?;
-    check_number(Field::new("position_ms", &fields.position_ms)).ok()?;
-    check_number(Field::new("rate", &fields.rate)).ok()?;
+    let position_ms = Field::new("position_ms", &fields.position_ms);
+    let rate = Field::new("rate", &fields.rate);
+    let coverage = covered(span, position_ms, rate).ok()?;
     let playback = PlaybackRef {
         event: fields.event_id,
         playback: fields.playback_id,
         span,
+        coverage,
         device: non_empty(fields.device_id),
         customer: non_empty(fields.customer_id),
         device_os: non_empty(fields.device_os),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use showreport_model::record::{
-    ChatDeletion, ChatRecord, Choice, EventKind, EventRecord, PlaybackRecord, PollOption,
-    PollRecord, PollStatus, Record, Role, VoteRecord, Voter,
+    BeatRecord, ChatDeletion, ChatRecord, Choice, EventKind, EventRecord, PlaybackRecord,
+    PollOption, PollRecord, PollStatus, Record, Role, VoteRecord, Voter,
 };
 use showreport_model::time::MILLIS_PER_DAY;
-use showreport_model::{OptionId, Span, Timestamp};
+use showreport_model::{OptionId, Span, Timestamp, coverage};
 
 use crate::context::Context;
 use crate::fields::{CHAT_TEXT_BYTES_MAX, Field, FieldError, TEXT_BYTES_MAX, shortened};
@@ -27,6 +27,7 @@ pub(crate) fn record(fields: &Fields<'_>, context: &Context) -> Result<Record, F
         Value::Text(name) => match name.as_ref() {
             "event" => event(fields).map(Record::Event),
             "playback" => playback(fields, context).map(Record::Playback),
+            "beat" => beat(fields, context).map(Record::Beat),
             "chat" => chat(fields, context.now),
             "poll" => poll(fields).map(Record::Poll),
             "vote" => vote(fields, context.now).map(Record::Vote),
@@ -45,7 +46,7 @@ pub(crate) fn record(fields: &Fields<'_>, context: &Context) -> Result<Record, F
     }
 }
 
-const TYPES: &str = "event, playback, chat, poll, vote";
+const TYPES: &str = "event, playback, beat, chat, poll, vote";
 
 fn event(fields: &Fields<'_>) -> Result<EventRecord, FieldError> {
     Ok(EventRecord {
@@ -66,22 +67,19 @@ fn playback(fields: &Fields<'_>, context: &Context) -> Result<PlaybackRecord, Fi
     let event = field!(fields.event_id).id()?;
     let playback = field!(fields.playback_id).id()?;
     let span = span(field!(fields.from), field!(fields.to), context.now)?;
+    let coverage = covered(span, field!(fields.position_ms), field!(fields.rate))?;
     // Reports do not use these yet. They are checked so that senders correct them, and dropped.
     optional_text(field!(fields.user_agent))?;
     optional_text(field!(fields.ip))?;
-    check_number(field!(fields.position_ms))?;
-    check_number(field!(fields.rate))?;
     Ok(PlaybackRecord {
         event,
         playback,
         span,
+        coverage,
         device: optional_id(field!(fields.device_id))?,
         customer: optional_id(field!(fields.customer_id))?,
         device_os: optional_text(field!(fields.device_os))?,
-        geo_region: field!(fields.geo_region)
-            .present()
-            .map(Field::region)
-            .transpose()?,
+        geo_region: optional_region(field!(fields.geo_region))?,
         name: optional_text(field!(fields.name))?,
     })
 }
@@ -110,10 +108,41 @@ pub(crate) fn span(
     Ok(span)
 }
 
-/// Checks a position or a rate. There is no upper bound: players of live streams send the wall
-/// clock as position.
-pub(crate) fn check_number(field: Field<'_, '_>) -> Result<(), FieldError> {
-    field.present().map_or(Ok(()), Field::check_not_negative)
+/// The part of the content that was played within the span. Without a position there is none.
+///
+/// Position and rate have no upper bound, beyond which a record would be rejected: players of live
+/// streams send the wall clock as position.
+pub(crate) fn covered(
+    span: Span,
+    position_ms: Field<'_, '_>,
+    rate: Field<'_, '_>,
+) -> Result<Option<Span>, FieldError> {
+    let position_ms = position_ms.present().map(Field::not_negative).transpose()?;
+    let rate = rate.present().map(Field::not_negative).transpose()?;
+    Ok(position_ms
+        .and_then(|position_ms| coverage::covered(span, position_ms, rate.unwrap_or(1.0))))
+}
+
+fn beat(fields: &Fields<'_>, context: &Context) -> Result<BeatRecord, FieldError> {
+    let event = field!(fields.event_id).id()?;
+    let playback = field!(fields.playback_id).id()?;
+    let at = field!(fields.at).time_until(context.now)?;
+    let playing = field!(fields.playing).flag()?;
+    let seq = field!(fields.seq).present().map(Field::count).transpose()?;
+    optional_text(field!(fields.user_agent))?;
+    optional_text(field!(fields.ip))?;
+    Ok(BeatRecord {
+        event,
+        playback,
+        at,
+        seq,
+        playing,
+        device: optional_id(field!(fields.device_id))?,
+        customer: optional_id(field!(fields.customer_id))?,
+        device_os: optional_text(field!(fields.device_os))?,
+        geo_region: optional_region(field!(fields.geo_region))?,
+        name: optional_text(field!(fields.name))?,
+    })
 }
 
 fn chat(fields: &Fields<'_>, now: Timestamp) -> Result<Record, FieldError> {
@@ -286,6 +315,10 @@ fn optional_text(field: Field<'_, '_>) -> Result<Option<String>, FieldError> {
         .present()
         .map(|field| field.text(TEXT_BYTES_MAX).map(str::to_owned))
         .transpose()
+}
+
+fn optional_region(field: Field<'_, '_>) -> Result<Option<String>, FieldError> {
+    field.present().map(Field::region).transpose()
 }
 
 fn optional_flag(field: Field<'_, '_>) -> Result<bool, FieldError> {

@@ -15,6 +15,7 @@ mod formats;
 mod plain;
 mod records;
 mod numbers;
+mod beats;
 mod repeated;
 
 const JSON: &dyn Format = &Json;
@@ -42,6 +43,7 @@ fn owned(parsed: Decoded<'_>) -> Record {
         event: playback.event.parse().expect(known),
         playback: playback.playback.parse().expect(known),
         span: playback.span,
+        coverage: playback.coverage,
         device: playback.device.map(|id| id.parse().expect(known)),
         customer: playback.customer.map(|id| id.parse().expect(known)),
         device_os: playback.device_os.map(str::to_owned),
@@ -64,6 +66,13 @@ fn playback() -> Value {
     json!({
         "type": "playback", "event_id": "e", "playback_id": "p",
         "from": "2026-11-22T10:00:00Z", "to": "2026-11-22T10:00:10Z",
+    })
+}
+
+fn beat() -> Value {
+    json!({
+        "type": "beat", "event_id": "e", "playback_id": "p", "at": "2026-11-22T10:00:00Z",
+        "playing": true,
     })
 }
 
@@ -101,6 +110,10 @@ fn no_text_holds_nul() {
         (playback(), "device_os"),
         (playback(), "user_agent"),
         (playback(), "ip"),
+        (beat(), "device_os"),
+        (beat(), "user_agent"),
+        (beat(), "ip"),
+        (beat(), "name"),
         (chat(), "text"),
         (chat(), "name"),
         (poll(), "question"),

@@ -14,6 +14,8 @@ use crate::tables::spans::{SpanRow, Spans};
 use crate::tables::with_fact;
 use crate::testing::{self, Viewing};
 
+mod merged;
+
 const MIDNIGHT: i64 = 20_000 * MILLIS_PER_DAY;
 
 /// Spans of a few views of two events around a midnight.
@@ -168,7 +170,13 @@ fn rows_of_every_table_survive_and_equal_ones_become_one() {
 fn versions_that_differ_anywhere_stay_apart() {
     let facts = testing::one_of_each("acme").finish().facts;
     let others = testing::one_of_each("other").finish().facts;
-    for table in [Table::Chat, Table::Polls, Table::Votes] {
+    for table in [
+        Table::Chat,
+        Table::Polls,
+        Table::Votes,
+        Table::Beats,
+        Table::Coverage,
+    ] {
         with_fact!(table, F => {
             let rows = file::<F>(&[facts.clone(), others.clone()]).num_rows();
             assert_eq!(rows, facts.batch(table).num_rows() + others.batch(table).num_rows());

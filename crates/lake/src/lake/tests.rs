@@ -7,6 +7,7 @@ mod unconfirmed;
 mod stopping;
 mod vacuuming;
 mod year;
+mod beats;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use arrow::array::types::{Date32Type, TimestampMicrosecondType};
+use arrow::array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow::array::{
-    Array, ArrayBuilder, AsArray, BooleanBuilder, Date32Builder, ListBuilder, StringBuilder,
-    StructArray, StructBuilder, TimestampMicrosecondBuilder,
+    Array, ArrayBuilder, AsArray, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder,
+    StringBuilder, StructArray, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, FieldRef, Fields};
-use showreport_model::facts::column_types::{Flag, OptionIds, Options, Text, Time};
+use showreport_model::facts::column_types::{Flag, Integer, OptionIds, Options, Text, Time};
 
 /// A type of column, as the files of the lake hold it.
 pub(crate) trait Cell {
@@ -154,6 +154,33 @@ impl Cell for Day {
 
     fn own(value: Self) -> Self {
         value
+    }
+}
+
+impl Cell for Integer {
+    type Builder = Int64Builder;
+    type Value<'a> = i64;
+
+    fn builder(_: &DataType) -> Self::Builder {
+        Int64Builder::new()
+    }
+
+    fn read(column: &dyn Array, row: usize) -> i64 {
+        column.as_primitive::<Int64Type>().value(row)
+    }
+
+    fn append(value: &i64, builder: &mut Self::Builder) {
+        builder.append_value(*value);
+    }
+
+    fn own(value: i64) -> i64 {
+        value
+    }
+}
+
+impl NullableCell for Integer {
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
     }
 }
 

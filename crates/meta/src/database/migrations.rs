@@ -7,7 +7,7 @@ use super::slot::WriterSlot;
 use crate::error::{Doing, Error};
 
 /// Number, name and statements of each. Missing numbers were never used.
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (
         1,
         "first",
@@ -72,6 +72,11 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
         15,
         "viewer names",
         include_str!("../../migrations/sqlite/0015_viewer_names.sql"),
+    ),
+    (
+        16,
+        "beats and coverage",
+        include_str!("../../migrations/sqlite/0016_beats_and_coverage.sql"),
     ),
 ];
 

@@ -167,6 +167,7 @@ pub(super) fn playback(event_id: &str, playback: &str) -> Record {
         event: event(event_id),
         playback: PlaybackId::new(playback).unwrap(),
         span: Span::new(1_000, 2_000).unwrap(),
+        coverage: None,
         device: None,
         customer: None,
         device_os: None,

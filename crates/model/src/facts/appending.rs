@@ -1,16 +1,16 @@
-//! Builders of the tables of chat, polls and votes: a row a record.
+//! Builders of the tables of chat, polls, votes and beats: a row a record.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
 use super::chat::ChatVersion;
-use super::column_types::{ColumnType, Flag, OptionIds, Options, Text, Time};
+use super::column_types::{ColumnType, Flag, Integer, OptionIds, Options, Text, Time};
 use super::columns::Table;
 use super::rows::Columns;
 use crate::columns_of;
 use crate::ids::{CustomerId, DeviceId, VoteId};
-use crate::record::{PollRecord, Role, VoteRecord};
+use crate::record::{BeatRecord, PollRecord, Role, VoteRecord};
 use crate::time::Timestamp;
 
 macro_rules! builder {
@@ -48,3 +48,4 @@ macro_rules! builder {
 columns_of!(Chat => builder {ChatBuilder of Chat from ChatVersion<'_>});
 columns_of!(Polls => builder {PollsBuilder of Polls from PollRecord});
 columns_of!(Votes => builder {VotesBuilder of Votes from VoteRecord});
+columns_of!(Beats => builder {BeatsBuilder of Beats from BeatRecord});

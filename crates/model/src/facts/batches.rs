@@ -119,6 +119,7 @@ mod tests {
             event: event(id),
             playback: PlaybackId::new("p").expect("an id"),
             span: Span::new(1, 2).expect("a span"),
+            coverage: None,
             device: None,
             customer: None,
             device_os: None,

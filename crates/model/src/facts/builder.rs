@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use arrow::array::RecordBatch;
 
 use super::Facts;
-use super::appending::{ChatBuilder, PollsBuilder, VotesBuilder};
+use super::appending::{BeatsBuilder, ChatBuilder, PollsBuilder, VotesBuilder};
 use super::chat::ChatVersion;
 use super::columns::{EMPTY, Table};
+use super::coverage::CoverageBuilder;
 use super::registrations::Registrations;
 use super::rows::Rows;
 use super::spans::SpansBuilder;
@@ -33,6 +34,8 @@ pub struct FactsBuilder {
     chat: Rows<ChatBuilder>,
     polls: Rows<PollsBuilder>,
     votes: Rows<VotesBuilder>,
+    beats: Rows<BeatsBuilder>,
+    coverage: CoverageBuilder,
     registrations: Registrations,
     touched: BTreeSet<EventId>,
     /// Memory of `touched`.
@@ -50,6 +53,8 @@ impl FactsBuilder {
             chat: Rows::default(),
             polls: Rows::default(),
             votes: Rows::default(),
+            beats: Rows::default(),
+            coverage: CoverageBuilder::default(),
             registrations: Registrations::default(),
             touched: BTreeSet::new(),
             touched_bytes: 0,
@@ -58,14 +63,20 @@ impl FactsBuilder {
         }
     }
 
-    /// Adds a playback. True if it became a new row; false if it lengthened a row of its view.
+    /// Adds a playback. True if it became a new row; false if it only lengthened rows of its view.
     pub fn push_playback(&mut self, playback: &PlaybackRef<'_>) -> bool {
         self.records += 1;
         self.touch(playback.event);
-        self.spans.push(playback)
+        self.push_intervals(playback)
     }
 
-    /// Adds a record. True unless it lengthened a row.
+    fn push_intervals(&mut self, playback: &PlaybackRef<'_>) -> bool {
+        let is_new_span = self.spans.push(playback);
+        let is_new_coverage = self.coverage.push(playback);
+        is_new_span || is_new_coverage
+    }
+
+    /// Adds a record. True unless it only lengthened rows.
     pub fn push(&mut self, record: Record) -> bool {
         self.records += 1;
         if !matches!(record, Record::Event(_)) {
@@ -74,13 +85,14 @@ impl FactsBuilder {
         let org = self.org.as_str();
         match record {
             Record::Event(record) => self.registrations.push(record),
-            Record::Playback(record) => return self.spans.push(&record.borrowed()),
+            Record::Playback(record) => return self.push_intervals(&record.borrowed()),
             Record::Chat(record) => self.chat.building().push(org, &ChatVersion::from(&record)),
             Record::ChatDeletion(record) => {
                 self.chat.building().push(org, &ChatVersion::from(&record));
             }
             Record::Poll(record) => self.polls.building().push(org, &record),
             Record::Vote(record) => self.votes.building().push(org, &record),
+            Record::Beat(record) => self.beats.building().push(org, &record),
         }
         true
     }
@@ -103,6 +115,8 @@ impl FactsBuilder {
             Table::Chat => self.chat.add(rows),
             Table::Polls => self.polls.add(rows),
             Table::Votes => self.votes.add(rows),
+            Table::Beats => self.beats.add(rows),
+            Table::Coverage => self.coverage.add(&rows),
         }
     }
 
@@ -113,6 +127,8 @@ impl FactsBuilder {
         self.chat.absorb(&mut other.chat);
         self.polls.absorb(&mut other.polls);
         self.votes.absorb(&mut other.votes);
+        self.beats.absorb(&mut other.beats);
+        self.coverage.absorb(&other.coverage);
         self.registrations.absorb(&other.registrations);
         self.touched.extend(other.touched.iter().cloned());
         self.touched_bytes += other.touched_bytes;
@@ -125,9 +141,11 @@ impl FactsBuilder {
 
     /// Approximate bytes in memory.
     pub fn memory_bytes(&mut self) -> usize {
-        let seldom = self.chat.memory_bytes() + self.polls.memory_bytes();
+        let merged = self.spans.memory_bytes() + self.coverage.memory_bytes();
+        let chat_and_polls = self.chat.memory_bytes() + self.polls.memory_bytes();
+        let votes_and_beats = self.votes.memory_bytes() + self.beats.memory_bytes();
         let events = self.registrations.memory_bytes() + self.touched_bytes;
-        self.spans.memory_bytes() + seldom + self.votes.memory_bytes() + events
+        merged + chat_and_polls + votes_and_beats + events
     }
 
     /// The number of events with a record, plus the number of events with rows.
@@ -149,13 +167,16 @@ impl FactsBuilder {
     pub fn finish(&mut self) -> Collected {
         self.last_touched = None;
         self.touched_bytes = 0;
-        let [no_spans, no_chat, no_polls, no_votes] = &*EMPTY;
+        let [no_spans, no_chat, no_polls, no_votes, no_beats, no_coverage] = &*EMPTY;
         let spans = self.spans.finish(&self.org);
+        let coverage = self.coverage.finish(&self.org);
         let batches = [
             spans.unwrap_or_else(|| no_spans.clone()),
             self.chat.finish(no_chat),
             self.polls.finish(no_polls),
             self.votes.finish(no_votes),
+            self.beats.finish(no_beats),
+            coverage.unwrap_or_else(|| no_coverage.clone()),
         ];
         Collected {
             facts: Facts { batches },

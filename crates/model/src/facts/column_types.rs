@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, BooleanBuilder, ListBuilder, StringBuilder, StructBuilder,
+    ArrayBuilder, BooleanBuilder, Int64Builder, ListBuilder, StringBuilder, StructBuilder,
     TimestampMillisecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
@@ -116,6 +116,33 @@ impl ColumnType for Time {
 }
 
 impl Nullable for Time {
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
+    }
+}
+
+/// A whole number of 64 bits.
+#[derive(Debug)]
+pub enum Integer {}
+
+impl ColumnType for Integer {
+    type Builder = Int64Builder;
+    type Value<'a> = i64;
+
+    fn data_type() -> DataType {
+        DataType::Int64
+    }
+
+    fn builder() -> Self::Builder {
+        Int64Builder::with_capacity(0)
+    }
+
+    fn append(builder: &mut Self::Builder, value: Self::Value<'_>) {
+        builder.append_value(value);
+    }
+}
+
+impl Nullable for Integer {
     fn append_null(builder: &mut Self::Builder) {
         builder.append_null();
     }

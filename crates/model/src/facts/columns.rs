@@ -9,14 +9,15 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::column_types::{ColumnType, Flag, OptionIds, Options, Text, Time};
+use super::column_types::{ColumnType, Flag, Integer, OptionIds, Options, Text, Time};
 use crate::record::named;
 
 /// Calls a macro with the columns of a kind of fact, each as `name: Type = value,`.
 ///
 /// `columns_of!(Chat => run { given })` becomes `run! { { given } (org, record) columns { … }
 /// attributes { … } }`. The values are expressions of `org`, a text, and `record`: a `PlaybackRef`
-/// for spans, a `ChatVersion` for chat, and the records themselves for polls and votes.
+/// for spans and coverage, a `ChatVersion` for chat, and the records themselves for polls, votes
+/// and beats. The ends of coverage are those of `interval`.
 #[macro_export]
 macro_rules! columns_of {
     (Spans => $macro:ident $given:tt) => {
@@ -91,6 +92,36 @@ macro_rules! columns_of {
             attributes {}
         }
     };
+    (Beats => $macro:ident $given:tt) => {
+        $macro! { $given (org, record)
+            columns {
+                org: Text = org,
+                event_id: Text = record.event.as_str(),
+                playback_id: Text = record.playback.as_str(),
+                seq: Option<Integer> = record.seq,
+                at: Time = record.at.as_millis(),
+                playing: Flag = record.playing,
+                customer_id: Option<Text> = record.customer.as_ref().map(CustomerId::as_str),
+                device_id: Option<Text> = record.device.as_ref().map(DeviceId::as_str),
+                device_os: Option<Text> = record.device_os.as_deref(),
+                geo_region: Option<Text> = record.geo_region.as_deref(),
+                name: Option<Text> = record.name.as_deref(),
+            }
+            attributes {}
+        }
+    };
+    (Coverage => $macro:ident $given:tt) => {
+        $macro! { $given (org, record)
+            columns {
+                org: Text = org,
+                event_id: Text = record.event,
+                playback_id: Text = record.playback,
+                from_ms: Integer = interval.from(),
+                to_ms: Integer = interval.to(),
+            }
+            attributes {}
+        }
+    };
 }
 
 named! {
@@ -104,22 +135,31 @@ named! {
         Polls = "polls",
         /// Votes.
         Votes = "votes",
+        /// What players report that send states: whether a view was playing at an instant.
+        Beats = "beats",
+        /// Which parts of the content a view has played: half-open intervals of the media axis.
+        Coverage = "coverage",
     }
 }
 
 impl Table {
+    /// The number of tables.
+    pub const COUNT: usize = Self::ALL.len();
+
     /// The columns, in order. Times are milliseconds UTC.
     pub fn schema(self) -> SchemaRef {
         SCHEMAS[self as usize].clone()
     }
 
-    /// The time of a fact; of a span its start. `None` for polls, which are about all of the event.
+    /// The time of a fact; of a span its start. `None` for polls and coverage, which are about all
+    /// of the event.
     pub const fn time_column(self) -> Option<&'static str> {
         match self {
             Self::Spans => Some("from_time"),
             Self::Chat => Some("sent_at"),
-            Self::Polls => None,
+            Self::Polls | Self::Coverage => None,
             Self::Votes => Some("voted_at"),
+            Self::Beats => Some("at"),
         }
     }
 }
@@ -141,18 +181,20 @@ fn field<T: ColumnType>(name: &str) -> Field {
     Field::new(name, T::data_type(), T::IS_OPTIONAL)
 }
 
-static SCHEMAS: LazyLock<[SchemaRef; 4]> = LazyLock::new(|| {
+static SCHEMAS: LazyLock<[SchemaRef; Table::COUNT]> = LazyLock::new(|| {
     [
         columns_of!(Spans => schema {}),
         columns_of!(Chat => schema {}),
         columns_of!(Polls => schema {}),
         columns_of!(Votes => schema {}),
+        columns_of!(Beats => schema {}),
+        columns_of!(Coverage => schema {}),
     ]
 });
 
 /// Each table without a row. What is collected at a time is mostly of one kind, and nothing of the
 /// others.
-pub(super) static EMPTY: LazyLock<[RecordBatch; 4]> =
+pub(super) static EMPTY: LazyLock<[RecordBatch; Table::COUNT]> =
     LazyLock::new(|| SCHEMAS.clone().map(RecordBatch::new_empty));
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::reading::{texts, times};
 use super::{Collected, Facts, Table};
 use crate::ids::EventId;
+use crate::record::CLAIM_MS_MAX;
 use crate::time::Timestamp;
 
 impl Collected {
-    /// The earliest instant for each event that its facts may change in a report.
+    /// The earliest instant for each event that its facts may change in a report. Coverage has
+    /// none; it comes with the span of its record.
     ///
     /// Of polls, and of deletions of a message by its id, this is [`Timestamp::MIN`]: a poll
     /// changes all of its votes, and the time of the message is not known.
@@ -21,9 +23,13 @@ impl Facts {
     fn earliest(&self) -> BTreeMap<EventId, Timestamp> {
         let mut earliest = BTreeMap::new();
         for &table in Table::ALL {
+            if table == Table::Coverage {
+                continue;
+            }
             for (event, millis) in self.least(table) {
                 let event = EventId::new(event).expect("the event of a record was checked");
-                let at = Timestamp::from_millis(millis).unwrap_or(Timestamp::MIN);
+                let at = Timestamp::from_millis(millis - reach_ms(table));
+                let at = at.unwrap_or(Timestamp::MIN);
                 let known = earliest.entry(event).or_insert(at);
                 *known = at.min(*known);
             }
@@ -55,6 +61,14 @@ impl Facts {
     }
 }
 
+/// How long before its time a fact changes reports: a late beat ends the claim of the one before.
+const fn reach_ms(table: Table) -> i64 {
+    match table {
+        Table::Beats => CLAIM_MS_MAX,
+        _ => 0,
+    }
+}
+
 fn note<'a>(least: &mut BTreeMap<&'a str, i64>, run: Option<(&'a str, i64)>) {
     if let Some((event, at)) = run {
         let known = least.entry(event).or_insert(at);
@@ -67,7 +81,9 @@ mod tests {
     use super::*;
     use crate::facts::FactsBuilder;
     use crate::ids::{MessageId, OrgId, PlaybackId, PollId};
-    use crate::record::{ChatDeletion, Choice, PlaybackRecord, PollRecord, PollStatus, Record};
+    use crate::record::{
+        BeatRecord, ChatDeletion, Choice, PlaybackRecord, PollRecord, PollStatus, Record,
+    };
     use crate::span::Span;
 
     fn event(id: &str) -> EventId {
@@ -79,8 +95,24 @@ mod tests {
             event: event(id),
             playback: PlaybackId::new(format!("p{from}")).expect("id"),
             span: Span::new(from, from + 1).expect("span"),
+            coverage: Span::new(0, 1),
             device: None,
             customer: None,
+            device_os: None,
+            geo_region: None,
+            name: None,
+        })
+    }
+
+    fn beat(id: &str, at: i64) -> Record {
+        Record::Beat(BeatRecord {
+            event: event(id),
+            playback: PlaybackId::new("p").expect("id"),
+            at: Timestamp::from_millis(at).expect("an instant"),
+            seq: None,
+            playing: true,
+            customer: None,
+            device: None,
             device_os: None,
             geo_region: None,
             name: None,
@@ -110,12 +142,16 @@ mod tests {
             message: MessageId::new("m").expect("id"),
             updated_at: None,
         }));
+        builder.push(beat("e", base + 100_000));
+        builder.push(beat("a", base + 65_004));
+        builder.push(beat("b", base + 65_004));
         let at = |millis| Timestamp::from_millis(millis).expect("an instant");
         let expected = BTreeMap::from([
             (event("a"), at(base + 3)),
-            (event("b"), at(base + 5)),
+            (event("b"), at(base + 4)),
             (event("c"), Timestamp::MIN),
             (event("d"), Timestamp::MIN),
+            (event("e"), at(base + 35_000)),
         ]);
         assert_eq!(builder.finish().earliest(), expected);
     }

@@ -80,6 +80,7 @@ mod tests {
             event: "keynote",
             playback,
             span: Span::new(from, to).expect("a span"),
+            coverage: None,
             device: Some("phone"),
             customer: None,
             device_os: None,

@@ -1,7 +1,7 @@
 //! Columns of batches that have the columns of their table.
 
-use arrow::array::{AsArray, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 
 const HAS_COLUMNS: &str = "the batch has the columns of its table";
 
@@ -12,4 +12,9 @@ pub(super) fn texts<'b>(batch: &'b RecordBatch, column: &str) -> &'b StringArray
 pub(super) fn times<'b>(batch: &'b RecordBatch, column: &str) -> &'b TimestampMillisecondArray {
     let times = batch.column_by_name(column).expect(HAS_COLUMNS);
     times.as_primitive::<TimestampMillisecondType>()
+}
+
+pub(super) fn integers<'b>(batch: &'b RecordBatch, column: &str) -> &'b Int64Array {
+    let integers = batch.column_by_name(column).expect(HAS_COLUMNS);
+    integers.as_primitive::<Int64Type>()
 }

@@ -13,7 +13,8 @@ pub(super) trait Columns: Default {
 pub(super) struct Rows<C> {
     before: Vec<RecordBatch>,
     before_bytes: usize,
-    building: Option<C>,
+    /// On the heap: it is large, and most requests have none.
+    building: Option<Box<C>>,
 }
 
 impl<C> Default for Rows<C> {
@@ -64,7 +65,7 @@ impl<C: Columns> Rows<C> {
     }
 
     fn end_batch(&mut self) {
-        if let Some(built) = self.building.take().map(C::finish) {
+        if let Some(built) = self.building.take().map(|built| built.finish()) {
             self.before_bytes += built.get_array_memory_size();
             self.before.push(built);
         }

@@ -1,36 +1,20 @@
-//! The builder of spans: spans of one view that overlap or touch become one row as they are added.
-//!
-//! A player sends a span every few seconds, and repeats it if there was no response. A thousand
-//! spans that follow each other are kept as one. A span that does not touch the last row of its
-//! view gets a row of its own.
+//! The builder of spans: spans of one view that overlap or touch become one row.
 
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, NullBufferBuilder, RecordBatch, StringArray, TimestampMillisecondArray,
-};
-use arrow::buffer::OffsetBuffer;
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 
 use super::Table;
+use super::intervals::{Intervals, IntervalsBuilder};
 use super::reading::{texts, times};
 use crate::columns_of;
 use crate::ids::OrgId;
 use crate::record::PlaybackRef;
-use crate::span::Span;
 
 /// Fills a batch of spans.
 #[derive(Debug, Default)]
 pub(super) struct SpansBuilder {
-    rows: Vec<Row>,
-    /// The texts of all rows, one after the other. A span is compared with a row in one place of
-    /// memory instead of a column for each text.
-    texts: Vec<u8>,
-    /// The last row of each view.
-    last_rows: HashTable<usize>,
-    hasher: DefaultHashBuilder,
+    intervals: IntervalsBuilder<TEXTS, 0>,
 }
 
 macro_rules! attributes {
@@ -39,10 +23,14 @@ macro_rules! attributes {
         columns $columns:tt
         attributes { $($attribute:ident: $type:ty = $value:expr,)* }
     ) => {
-        /// The columns of the attributes.
-        const ATTRIBUTES: &[&str] = &[$(stringify!($attribute)),*];
+        /// How many texts a row has.
+        const TEXTS: usize = COLUMNS.len();
 
-        /// The texts of a row, an absent one empty: event, playback and attributes.
+        /// The columns of the texts.
+        const COLUMNS: [&str; 2 + [$(stringify!($attribute)),*].len()] =
+            ["event_id", "playback_id", $(stringify!($attribute)),*];
+
+        /// The texts of a row, an absent one empty.
         fn texts_of<'a>($record: &PlaybackRef<'a>) -> [&'a str; TEXTS] {
             [$record.event, $record.playback, $($value.unwrap_or_default()),*]
         }
@@ -51,167 +39,53 @@ macro_rules! attributes {
 
 columns_of!(Spans => attributes {});
 
-/// How many texts a row has.
-const TEXTS: usize = 2 + ATTRIBUTES.len();
-
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    from: i64,
-    to: i64,
-    hash: u64,
-    /// Offset of its texts.
-    start: usize,
-    /// Their lengths. 0 is an absent attribute; texts that are present are never empty.
-    lengths: [u16; TEXTS],
-}
-
-impl Row {
-    fn texts<'a>(&self, texts: &'a [u8]) -> &'a [u8] {
-        let length: usize = self.lengths.iter().copied().map(usize::from).sum();
-        &texts[self.start..self.start + length]
-    }
-}
-
 impl SpansBuilder {
     /// True if a row was added.
     pub(super) fn push(&mut self, playback: &PlaybackRef<'_>) -> bool {
-        self.push_row(playback.span, texts_of(playback))
-    }
-
-    fn push_row(&mut self, span: Span, texts: [&str; TEXTS]) -> bool {
-        // The texts are appended before the search and removed if no row is added.
-        let row = self.row(span, texts);
-        let (rows, texts) = (&mut self.rows, &self.texts);
-        let is_same = |&other: &usize| {
-            let other: &Row = &rows[other];
-            other.hash == row.hash
-                && other.lengths == row.lengths
-                && other.texts(texts) == row.texts(texts)
-        };
-        match self
-            .last_rows
-            .entry(row.hash, is_same, |&row: &usize| rows[row].hash)
-        {
-            Entry::Occupied(mut last) => {
-                let same = &mut rows[*last.get()];
-                if row.from <= same.to && same.from <= row.to {
-                    same.from = same.from.min(row.from);
-                    same.to = same.to.max(row.to);
-                    self.texts.truncate(row.start);
-                    return false;
-                }
-                *last.get_mut() = rows.len();
-            }
-            Entry::Vacant(none) => {
-                none.insert(rows.len());
-            }
-        }
-        self.rows.push(row);
-        true
+        self.intervals.push(playback.span, texts_of(playback))
     }
 
     /// Adds the rows of a batch.
     pub(super) fn add(&mut self, spans: &RecordBatch) {
-        let (from, to) = (times(spans, "from_time"), times(spans, "to_time"));
-        let columns = ["event_id", "playback_id"].iter().chain(ATTRIBUTES);
-        let columns: Vec<&StringArray> = columns.map(|column| texts(spans, column)).collect();
-        for row in 0..spans.num_rows() {
-            let Some(span) = Span::new(from.value(row), to.value(row)) else {
-                continue;
-            };
-            self.push_row(
-                span,
-                std::array::from_fn(|at| text_or_empty(columns[at], row)),
-            );
-        }
+        let [from, to] = ["from_time", "to_time"].map(|column| times(spans, column).values());
+        let columns = COLUMNS.map(|column| texts(spans, column));
+        self.intervals.add(from, to, columns);
     }
 
     /// Copies the rows of another builder. Rows that overlap or touch are not merged: the flush
     /// does that.
     pub(super) fn absorb(&mut self, other: &Self) {
-        let before = self.texts.len();
-        self.texts.extend_from_slice(&other.texts);
-        let copied = other.rows.iter().map(|row| Row {
-            start: before + row.start,
-            ..*row
-        });
-        self.rows.extend(copied);
+        self.intervals.absorb(&other.intervals);
     }
 
     /// The rows. `None` if there are none.
     pub(super) fn finish(&mut self, org: &OrgId) -> Option<RecordBatch> {
-        let Self { rows, texts, .. } = std::mem::take(self);
-        if rows.is_empty() {
-            return None;
-        }
-        let times = |end: fn(&Row) -> i64| -> ArrayRef {
-            let millis = rows.iter().map(end);
-            Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone("UTC"))
+        let Intervals {
+            orgs,
+            from,
+            to,
+            texts,
+        } = self.intervals.finish(org)?;
+        let times = |millis: Vec<i64>| -> ArrayRef {
+            Arc::new(TimestampMillisecondArray::from(millis).with_timezone("UTC"))
         };
-        let orgs = std::iter::repeat_n(org.as_str(), rows.len());
-        let texts = text_columns(&rows, &texts).map(|column| Arc::new(column) as ArrayRef);
-        let (ids, attributes) = texts.split_at(TEXTS - ATTRIBUTES.len());
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(orgs))];
-        columns.extend_from_slice(ids);
-        columns.extend([times(|row| row.from), times(|row| row.to)]);
-        columns.extend_from_slice(attributes);
+        let [event, playback, attributes @ ..] = texts;
+        let columns = [orgs, event, playback, times(from), times(to)];
+        let columns = columns.into_iter().chain(attributes).collect();
         let spans = RecordBatch::try_new(Table::Spans.schema(), columns);
         Some(spans.expect("the columns follow the schema"))
     }
 
     /// Bytes of the rows in memory.
     pub(super) const fn memory_bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>() + self.texts.capacity()
+        self.intervals.memory_bytes()
     }
-
-    /// Makes a row and appends its texts.
-    fn row(&mut self, span: Span, texts: [&str; TEXTS]) -> Row {
-        let start = self.texts.len();
-        let lengths = texts.map(|text| {
-            self.texts.extend_from_slice(text.as_bytes());
-            u16::try_from(text.len()).expect("texts of records are short")
-        });
-        let mut hasher = self.hasher.build_hasher();
-        lengths.hash(&mut hasher);
-        hasher.write(&self.texts[start..]);
-        Row {
-            from: span.from(),
-            to: span.to(),
-            hash: hasher.finish(),
-            start,
-            lengths,
-        }
-    }
-}
-
-fn text_or_empty(column: &StringArray, row: usize) -> &str {
-    if column.is_valid(row) {
-        column.value(row)
-    } else {
-        ""
-    }
-}
-
-/// The texts of the rows as columns. An empty text is null.
-fn text_columns(rows: &[Row], texts: &[u8]) -> [StringArray; TEXTS] {
-    let mut starts: Vec<usize> = rows.iter().map(|row| row.start).collect();
-    std::array::from_fn(|column| {
-        let lengths = || rows.iter().map(|row| usize::from(row.lengths[column]));
-        let mut values = Vec::with_capacity(lengths().sum());
-        let mut present = NullBufferBuilder::new(rows.len());
-        for (start, length) in starts.iter_mut().zip(lengths()) {
-            values.extend_from_slice(&texts[*start..*start + length]);
-            present.append(length > 0);
-            *start += length;
-        }
-        let offsets = OffsetBuffer::from_lengths(lengths());
-        StringArray::try_new(offsets, values.into(), present.finish()).expect("they were texts")
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::Span;
 
     fn playback(
         playback: &'static str,
@@ -223,6 +97,7 @@ mod tests {
             event: "keynote",
             playback,
             span: Span::new(from, to).expect("a span"),
+            coverage: None,
             device: None,
             customer: None,
             device_os,

@@ -33,7 +33,7 @@ impl DirtyTimes {
     /// The times that decide the days of a report type.
     pub fn of(&self, report_type: ReportType) -> &[Interval] {
         match table_of(report_type) {
-            Table::Spans => &self.views,
+            Table::Spans | Table::Beats | Table::Coverage => &self.views,
             Table::Chat => &self.messages,
             Table::Polls | Table::Votes => &self.votes,
         }
@@ -53,7 +53,8 @@ pub(crate) const fn table_of(report_type: ReportType) -> Table {
 fn times(table: Table) -> (Expr, Expr) {
     let millis = |name: &str| cast(col(name), DataType::Int64);
     match table {
-        Table::Spans => (millis("from_time"), millis("to_time") - lit(1_i64)),
+        Table::Spans | Table::Coverage => (millis("from_time"), millis("to_time") - lit(1_i64)),
+        Table::Beats => (millis("at"), millis("at")),
         Table::Chat => (millis("sent_at"), millis("sent_at")),
         Table::Polls | Table::Votes => (millis("voted_at"), millis("voted_at")),
     }
@@ -63,7 +64,7 @@ fn times(table: Table) -> (Expr, Expr) {
 fn has_time(table: Table) -> Expr {
     match table {
         Table::Chat => was_sent(),
-        Table::Spans | Table::Polls | Table::Votes => lit(true),
+        _ => lit(true),
     }
 }
 
@@ -121,7 +122,7 @@ async fn intervals(
     let group_keys = match table {
         // A poll has many votes.
         Table::Polls | Table::Votes => keys.clone(),
-        Table::Spans | Table::Chat => facts.unique_keys(id),
+        _ => facts.unique_keys(id),
     };
     let ends = [from.alias("from"), to.alias("to")];
     let intervals = facts

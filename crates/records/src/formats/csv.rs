@@ -32,10 +32,11 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 /// Fields with cells that are JSON lists.
 const LISTS: [&str; 2] = ["options", "option_ids"];
-const NUMBERS: [&str; 3] = ["position_ms", "rate", "duration_ms"];
-const FLAGS: [&str; 1] = ["deleted"];
+const NUMBERS: [&str; 4] = ["seq", "position_ms", "rate", "duration_ms"];
+const FLAGS: [&str; 2] = ["playing", "deleted"];
 /// Times are texts, or integers of milliseconds.
-const TIMES: [&str; 9] = [
+const TIMES: [&str; 10] = [
+    "at",
     "from",
     "to",
     "sent_at",

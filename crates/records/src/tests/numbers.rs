@@ -23,6 +23,10 @@ fn an_integer_is_an_id_by_its_digits() {
                 &["event_id", "playback_id", "customer_id", "device_id"],
             ),
             (
+                beat(),
+                &["event_id", "playback_id", "customer_id", "device_id"],
+            ),
+            (
                 chat(),
                 &["event_id", "message_id", "customer_id", "device_id"],
             ),

@@ -123,6 +123,7 @@ fn a_time_may_be_an_hour_ahead() {
         with(chat(), "sent_at", json!(last)),
         with(vote(), "voted_at", json!(last)),
         with(playback(), "to", json!(last)),
+        with(beat(), "at", json!(last)),
         // Only these times must not be in the future.
         with(event(), "starts_at", json!("2030-01-01T00:00:00Z")),
         with(chat(), "updated_at", json!("2030-01-01T00:00:00Z")),
@@ -139,6 +140,7 @@ fn a_time_may_be_an_hour_ahead() {
             "voted_at",
         ),
         (with(playback(), "to", json!(late)), "TIME_IN_FUTURE", "to"),
+        (with(beat(), "at", json!(late)), "TIME_IN_FUTURE", "at"),
     ]);
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod reports;
 pub(crate) mod show;
 pub(crate) mod bulk;
 pub(crate) mod zip;
+pub(crate) mod stored;
 
 pub(crate) use app::{Org, TestApp};
 pub(crate) use clock::{BEGINNING, ManualClock};

@@ -40,6 +40,7 @@ mod maintaining;
 mod full_disk;
 mod wrong_clock;
 mod command_line;
+mod beats_and_coverage;
 mod first_hour;
 mod importing;
 mod command_flags;

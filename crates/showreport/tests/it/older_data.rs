@@ -12,6 +12,7 @@ use showreport_model::facts::Table;
 use showreport_model::{EventId, Window};
 
 use crate::harness::reports::{REPORTS, list, sha256};
+use crate::harness::stored::stored;
 use crate::harness::{ManualClock, Org, TestApp};
 
 /// 2026-11-29T14:00:00Z: within an hour after the directory was written.
@@ -203,4 +204,30 @@ async fn a_directory_of_0_1_0_takes_records_with_the_names_of_viewers() {
     assert_eq!(watch_time(&app, &org).await, expected);
     app.restart().await;
     assert_eq!(watch_time(&app, &org).await, expected);
+}
+
+#[tokio::test]
+async fn a_directory_of_0_1_0_takes_beats_and_positions() {
+    let (mut app, org) = open().await;
+    let before = watch_time(&app, &org).await;
+    let at = "2026-11-24T19:30:00Z";
+    let playback = json!({
+        "type": "playback", "event_id": "keynote", "playback_id": "view-01", "from": at,
+        "to": "2026-11-24T19:30:10Z", "position_ms": 5_000, "rate": 2,
+    });
+    let beat = json!({
+        "type": "beat", "event_id": "keynote", "playback_id": "view-60", "at": at, "seq": 1,
+        "playing": false,
+    });
+    app.accept(&org, &[playback, beat]).await;
+    app.parts.lake.flush().await.expect("flush");
+    app.maintain(true).await;
+    app.restart().await;
+    let beats = stored(&app, &org, Table::Beats, &["playback_id", "seq", "playing"]).await;
+    assert_eq!(beats, ["view-60 1 false"]);
+    let columns = ["playback_id", "from_ms", "to_ms"];
+    let coverage = stored(&app, &org, Table::Coverage, &columns).await;
+    assert_eq!(coverage, ["view-01 5000 25000"]);
+    let after = watch_time(&app, &org).await;
+    assert_eq!(after.lines().count(), before.lines().count());
 }

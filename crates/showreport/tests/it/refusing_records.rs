@@ -15,6 +15,10 @@ fn good(kind: &str) -> Value {
             "type": "playback", "event_id": "e", "playback_id": "p",
             "from": "2026-11-22T10:00:00Z", "to": "2026-11-22T10:00:10Z",
         }),
+        "beat" => json!({
+            "type": "beat", "event_id": "e", "playback_id": "p", "at": "2026-11-22T10:00:00Z",
+            "playing": false,
+        }),
         "chat" => json!({
             "type": "chat", "event_id": "e", "message_id": "m",
             "sent_at": "2026-11-22T10:00:00Z", "text": "hello",
@@ -67,6 +71,18 @@ fn odd_but_good() -> Vec<Value> {
         playback(json!({"position_ms": 12345.678, "rate": 0, "customer_id": 7, "playback_id": 8})),
         playback(json!({"position_ms": -0.0, "rate": 1e9})),
         playback(json!({"position_ms": from, "rate": 1e300})),
+        words(
+            "beat",
+            json!({"seq": 0, "playing": true, "at": BEGINNING + HOUR}),
+        ),
+        words(
+            "beat",
+            json!({"seq": i64::MAX, "geo_region": "us-ca", "playback_id": 8}),
+        ),
+        words(
+            "beat",
+            json!({"seq": null, "name": "", "user_agent": "x", "ip": "192.0.2.1"}),
+        ),
         words("poll", json!({"options": [{"id": 1, "text": "A"}]})),
         words(
             "vote",
@@ -103,7 +119,7 @@ fn odd_but_good() -> Vec<Value> {
 #[tokio::test]
 async fn valid_records_of_all_shapes_are_accepted() {
     let show = Show::new().await;
-    let mut records = ["event", "playback", "chat", "poll", "vote"]
+    let mut records = ["event", "playback", "beat", "chat", "poll", "vote"]
         .map(good)
         .to_vec();
     records.extend(odd_but_good());
@@ -157,6 +173,11 @@ fn wrong_values() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("playback", "position_ms", json!([-1, "far"])),
         ("playback", "rate", json!(["fast"])),
+        ("beat", "at", json!([too_late, null, "soon", 0])),
+        ("beat", "playing", json!([null, "", "true", 1])),
+        ("beat", "seq", json!([-1, 1.5, "1", u64::MAX])),
+        ("beat", "playback_id", json!([null, ""])),
+        ("beat", "geo_region", json!(["Taiwan"])),
         ("event", "kind", json!(["party", null, "LIVE"])),
         ("event", "title", json!([null, long(1025)])),
         ("event", "duration_ms", json!([-1, "long"])),

@@ -75,7 +75,7 @@ fn beats(day: i64, part: i64) -> impl Iterator<Item = Viewing> {
 }
 
 /// A number that looks like no other's neighbour.
-fn scattered(number: i64) -> u128 {
+pub(super) fn scattered(number: i64) -> u128 {
     let odd = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     (u128::from(number.unsigned_abs()) + 1).wrapping_mul(odd)
 }

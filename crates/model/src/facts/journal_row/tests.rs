@@ -4,8 +4,11 @@ use arrow::datatypes::Schema;
 use super::*;
 use crate::facts::FactsBuilder;
 use crate::ids::{EventId, OptionId, OrgId, PlaybackId, PollId};
-use crate::record::{Choice, PlaybackRecord, PollOption, PollRecord, PollStatus, Record};
+use crate::record::{
+    BeatRecord, Choice, PlaybackRecord, PollOption, PollRecord, PollStatus, Record,
+};
 use crate::span::Span;
+use crate::time::Timestamp;
 
 fn builder() -> FactsBuilder {
     let mut builder = FactsBuilder::new(OrgId::new("acme").expect("id"));
@@ -14,6 +17,7 @@ fn builder() -> FactsBuilder {
         event: event.clone(),
         playback: PlaybackId::new("p").expect("id"),
         span: Span::new(1, 2).expect("span"),
+        coverage: Span::new(5, 6),
         device: None,
         customer: None,
         device_os: Some("iOS".to_owned()),
@@ -21,7 +25,7 @@ fn builder() -> FactsBuilder {
         name: None,
     }));
     builder.push(Record::Poll(PollRecord {
-        event,
+        event: event.clone(),
         poll: PollId::new("q").expect("id"),
         question: "?".to_owned(),
         choice: Choice::Single,
@@ -37,13 +41,29 @@ fn builder() -> FactsBuilder {
         ended_at: None,
         updated_at: None,
     }));
+    for seq in [None, Some(0), Some(i64::MAX)] {
+        builder.push(Record::Beat(BeatRecord {
+            event: event.clone(),
+            playback: PlaybackId::new("p").expect("id"),
+            at: Timestamp::MIN,
+            seq,
+            playing: seq.is_none(),
+            customer: None,
+            device: None,
+            device_os: None,
+            geo_region: None,
+            name: Some("Ada".to_owned()),
+        }));
+    }
     builder
 }
 
 #[test]
 fn facts_survive_encoding() {
     let collected = builder().finish();
-    assert_eq!(collected.records, 2);
+    assert_eq!(collected.records, 5);
+    assert_eq!(collected.facts.batch(Table::Beats).num_rows(), 3);
+    assert_eq!(collected.facts.batch(Table::Coverage).num_rows(), 1);
     assert_eq!(collected.touched.len(), 1);
     let facts = Facts::concat(&[collected.facts.clone(), collected.facts]);
     assert_eq!(Facts::decode(&facts.encode()).expect("whole"), facts);
@@ -108,10 +128,10 @@ fn what_a_newer_version_wrote_is_refused_by_name() {
          that version"
     );
     let mut bytes = with_columns(spans, &FIRST, None);
-    bytes[0] = 4;
+    bytes[0] = 6;
     let error = Facts::decode(&bytes).expect_err("unknown");
     assert!(
-        matches!(error, DecodeError::UnknownTable { number: 4 }),
+        matches!(error, DecodeError::UnknownTable { number: 6 }),
         "{error}"
     );
 }

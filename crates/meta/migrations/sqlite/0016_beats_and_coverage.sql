@@ -1,0 +1,2 @@
+-- The journal and the lake have beats and the coverage of views, in tables of their own. No table of
+-- the database changes: this number keeps versions that would not find them away from them.
