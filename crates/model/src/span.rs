@@ -192,6 +192,20 @@ pub fn measure(disjoint: &[Span]) -> i64 {
     disjoint.iter().map(|span| span.millis()).sum()
 }
 
+/// Joins spans that are at most this far apart. They are ascending and disjoint.
+///
+/// Whether gaps are closed before or after a union does not matter, if they are closed at the end.
+pub fn close_gaps(disjoint: &[Span], gap_max: i64) -> Vec<Span> {
+    let mut closed: Vec<Span> = Vec::with_capacity(disjoint.len());
+    for span in disjoint {
+        match closed.last_mut() {
+            Some(last) if span.from - last.to <= gap_max => last.to = span.to,
+            _ => closed.push(*span),
+        }
+    }
+    closed
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     use proptest::prelude::*;
@@ -272,6 +286,35 @@ mod tests {
                 clipped.collect::<SpanSet>().measure()
             };
             prop_assert_eq!(sum(before) + sum(after), sum(Window::ALL));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn closing_gaps_commutes_with_union(
+            one in spans(),
+            other in spans(),
+            gap_max in 0i64..40,
+        ) {
+            let closed = |spans: &[Span]| {
+                close_gaps(spans.iter().copied().collect::<SpanSet>().settle(), gap_max)
+            };
+            let both: Vec<Span> = one.iter().chain(&other).copied().collect();
+            let first = [closed(&one), closed(&other)].concat();
+            prop_assert_eq!(closed(&first), closed(&both));
+        }
+
+        #[test]
+        fn closed_gaps_are_those_of_at_most_the_given_length(
+            spans in spans(),
+            gap_max in 0i64..40,
+        ) {
+            let mut set: SpanSet = spans.into_iter().collect();
+            let closed = close_gaps(set.settle(), gap_max);
+            prop_assert!(closed.windows(2).all(|pair| pair[1].from - pair[0].to > gap_max));
+            let gaps = set.settle().windows(2).map(|pair| pair[1].from - pair[0].to);
+            let filled: i64 = gaps.filter(|gap| *gap <= gap_max).sum();
+            prop_assert_eq!(measure(&closed), set.measure() + filled);
         }
     }
 
