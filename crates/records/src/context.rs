@@ -27,4 +27,8 @@ impl Context {
 pub struct GivenFields {
     /// The `type` of a `CloudEvent`, whose last part is the type of its record.
     pub cloud_event_type: Option<String>,
+    pub event_id: Option<String>,
+    pub customer_id: Option<String>,
+    pub device_id: Option<String>,
+    pub name: Option<String>,
 }

@@ -7,7 +7,8 @@ use crate::blocks::Block;
 use crate::charset::Charset;
 use crate::context::Context;
 use crate::reason::Reason;
-use crate::record::{Decoded, RecordError, Rejection, decode, decode_as, without_bom};
+use crate::record::{Decoded, RecordError, Rejection, check, decode, decode_as, without_bom};
+use crate::value::{Element, Fields};
 
 /// A format of request bodies.
 pub trait Format: Debug + Sync {
@@ -22,6 +23,11 @@ pub trait Format: Debug + Sync {
     /// A record that is wrong goes to the sink as a rejection. An error means that the body as a
     /// whole is wrong: then no record of it counts.
     fn decode(&self, body: &[u8], sink: &mut Sink<'_>) -> Result<(), DecodeError>;
+
+    /// Whether a body without a record is a valid one.
+    fn may_be_empty(&self) -> bool {
+        false
+    }
 }
 
 /// A format of files.
@@ -103,6 +109,17 @@ impl<'k> Sink<'k> {
         self.take(decode_as(record, record_type, self.context), index)
     }
 
+    /// Takes the fields of a record that is not written as the JSON of one.
+    pub(crate) fn fields(&mut self, fields: Fields<'_>, index: usize) -> Result<(), DecodeError> {
+        let record = check(Element::Object(fields), self.context);
+        self.take(record.map(Decoded::Record), index)
+    }
+
+    /// Takes what is no record and is not meant to be one.
+    pub(crate) fn ignore(&mut self) -> Result<(), DecodeError> {
+        self.count()
+    }
+
     /// Takes a record that is wrong.
     pub(crate) fn refuse(
         &mut self,
@@ -172,7 +189,11 @@ pub fn decode_body(
     }
     let body = without_bom(body);
     if body.trim_ascii().is_empty() {
-        return Err(DecodeError::Empty);
+        return if format.may_be_empty() {
+            Ok(Rejections::default())
+        } else {
+            Err(DecodeError::Empty)
+        };
     }
     let mut sink = Sink {
         context,

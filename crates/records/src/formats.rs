@@ -5,12 +5,17 @@ mod json;
 mod plain;
 mod csv;
 mod cloud_events;
+mod cmcd;
+mod segment;
 
 pub(crate) use cloud_events::{CloudEvent, CloudEventBatch, CloudEventData};
+pub(crate) use cmcd::Cmcd;
 pub(crate) use csv::Csv;
 pub(crate) use json::Json;
 pub use ndjson::{Ndjson, lines};
 pub(crate) use plain::Plain;
+pub(crate) use segment::Segment;
+pub use segment::segment_write_key;
 
 use crate::format::{FileFormat, Format};
 
@@ -19,6 +24,12 @@ pub const BODY_FORMATS: &[&dyn Format] = &[&Ndjson, &Json, &Plain, &CloudEvent, 
 
 /// The format of bodies with the attributes of a `CloudEvent` in their headers.
 pub const CLOUD_EVENT_DATA: &dyn Format = &CloudEventData;
+
+/// The format of reports of players.
+pub const CMCD: &dyn Format = &Cmcd;
+
+/// The format of calls of Segment's API.
+pub const SEGMENT: &dyn Format = &Segment;
 
 /// The formats of files.
 pub const FILE_FORMATS: &[&dyn FileFormat] = &[&Ndjson, &Csv];

@@ -9,7 +9,9 @@ use showreport_model::{OrgId, Timestamp};
 use crate::blocks::Content;
 use crate::context::Context;
 use crate::format::decode_body;
-use crate::formats::{BODY_FORMATS, CLOUD_EVENT_DATA, FILE_FORMATS, lines};
+use crate::formats::{
+    BODY_FORMATS, CLOUD_EVENT_DATA, CMCD, FILE_FORMATS, SEGMENT, lines, segment_write_key,
+};
 use crate::record::decode_record;
 
 /// Decodes the input as a body, as a file and as one record.
@@ -17,7 +19,8 @@ pub fn records(input: &[u8]) {
     let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
     let context = &Context::new(now);
     let facts = || FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
-    for format in BODY_FORMATS.iter().chain(&[CLOUD_EVENT_DATA]) {
+    let by_path = [CLOUD_EVENT_DATA, CMCD, SEGMENT];
+    for format in BODY_FORMATS.iter().chain(&by_path) {
         let mut facts = facts();
         let mut kept = 0;
         let decoded = decode_body(input, *format, context, |record| {
@@ -47,6 +50,7 @@ pub fn records(input: &[u8]) {
             }
         }
     }
+    drop(segment_write_key(input));
     if let Ok(record) = decode_record(input, 0, context) {
         record.push_to(&mut facts());
     }

@@ -40,8 +40,8 @@ pub use format::{
     Blocks, DecodeError, FileFormat, Format, REJECTIONS_LISTED_MAX, Rejections, Sink, decode_body,
 };
 pub use formats::{
-    BODY_FORMATS, CLOUD_EVENT_DATA, DEFAULT_BODY_FORMAT, FILE_FORMATS, Ndjson, body_format,
-    file_format, lines,
+    BODY_FORMATS, CLOUD_EVENT_DATA, CMCD, DEFAULT_BODY_FORMAT, FILE_FORMATS, Ndjson, SEGMENT,
+    body_format, file_format, lines, segment_write_key,
 };
 pub use reason::Reason;
 pub use record::{Decoded, Rejection, decode_record, without_bom};

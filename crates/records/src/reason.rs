@@ -29,6 +29,8 @@ reasons! {
     /// NUL, or half of a surrogate pair.
     InvalidText = "INVALID_TEXT",
     InvalidTime = "INVALID_TIME",
+    /// A line of CMCD is no dictionary of structured fields.
+    MalformedCmcd = "MALFORMED_CMCD",
     /// A row of a CSV file does not have the cells of the header.
     MalformedCsv = "MALFORMED_CSV",
     MalformedJson = "MALFORMED_JSON",
@@ -49,7 +51,7 @@ reasons! {
     TooLong = "TOO_LONG",
     UnknownType = "UNKNOWN_TYPE",
     UnknownValue = "UNKNOWN_VALUE",
-    /// Of a `CloudEvent`.
+    /// Of CMCD or `CloudEvents`.
     UnsupportedVersion = "UNSUPPORTED_VERSION",
     WrongType = "WRONG_TYPE",
 }

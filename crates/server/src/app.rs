@@ -31,6 +31,7 @@ struct Parts {
     registry: Registry,
     limits: RateLimits<OrgId>,
     bodies: MemoryQuota,
+    keyless_bodies: FairPermits<()>,
     small_bodies: FairPermits<OrgId>,
     large_bodies: MemoryQuota,
     unpacking: FairPermits<OrgId>,
@@ -45,6 +46,14 @@ struct Parts {
     records_of_token: RateLimits<TokenId>,
     fault_lines: RateLimits<Reason>,
 }
+
+/// Bytes of bodies that have their token inside, while it is searched. Their organisations are not
+/// known, so they cannot take turns.
+const KEYLESS_BODIES: Bounds = Bounds {
+    all_max: 8 << 20,
+    each_max: 8 << 20,
+    wait: Duration::ZERO,
+};
 
 /// Bodies of up to 256 KiB that are decompressed and decoded at one time, on threads of their own.
 /// Decompression may take a window of 4 MiB each.
@@ -156,6 +165,7 @@ impl App {
             registry,
             limits,
             bodies: MemoryQuota::new(bodies, "too many bodies arrive"),
+            keyless_bodies: FairPermits::new(KEYLESS_BODIES, "too many bodies arrive"),
             small_bodies: decoding(SMALL_BODIES_MAX, "too many bodies are read"),
             large_bodies: MemoryQuota::new(LARGE_BODIES, "too many large bodies are stored"),
             unpacking: decoding(UNPACKING_MAX, "too many large bodies are read"),
@@ -211,6 +221,11 @@ impl App {
     /// Bytes of bodies, and of their records until these are stored.
     pub(crate) fn bodies(&self) -> &MemoryQuota {
         &self.0.bodies
+    }
+
+    /// Bytes of bodies that have their token inside, until it is found.
+    pub(crate) fn keyless_bodies(&self) -> &FairPermits<()> {
+        &self.0.keyless_bodies
     }
 
     /// Permits to unpack and decode a small body on a thread for blocking work.

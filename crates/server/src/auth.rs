@@ -10,6 +10,8 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use showreport_meta::{Access, Scope};
 use showreport_model::{OrgId, TokenId};
@@ -31,6 +33,34 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
+    /// A client that sends its token as Segment's write key: as the user name of
+    /// `Authorization: Basic`, or as a bearer token.
+    pub(crate) async fn by_write_key(headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
+        match basic_user(headers) {
+            Some(secret) => Self::by_secret(&secret, headers, app).await,
+            None => Self::by_secret(bearer(headers)?, headers, app).await,
+        }
+    }
+
+    /// A client with the secret of a token.
+    pub(crate) async fn by_secret(
+        secret: &str,
+        headers: &HeaderMap,
+        app: &App,
+    ) -> Result<Self, ApiError> {
+        Self::admit(authenticate(app, secret).await?, headers, app)
+    }
+
+    fn admit(access: Access, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
+        check_org(headers, &access)?;
+        check_scope(&access, Scope::Collect)?;
+        check_records(app, &access)?;
+        Ok(Self {
+            org: access.org,
+            token: access.token,
+        })
+    }
+
     /// Counts decoded records, accepted or rejected, against the rates of organisation and token.
     pub(crate) fn charge(&self, app: &App, records: usize) {
         let now = app.now();
@@ -90,14 +120,20 @@ impl FromRequestParts<App> for Collector {
         } else {
             by_key(parts, app).await?
         };
-        check_org(&parts.headers, &access)?;
-        check_scope(&access, Scope::Collect)?;
-        check_records(app, &access)?;
-        Ok(Self {
-            org: access.org,
-            token: access.token,
-        })
+        Self::admit(access, &parts.headers, app)
     }
+}
+
+/// Whether the token of a request that was refused is one that was revoked.
+pub(crate) async fn is_revoked(app: &App, parts: &Parts) -> Result<bool, ApiError> {
+    let key;
+    let secret = if parts.headers.contains_key(AUTHORIZATION) {
+        bearer(&parts.headers)?
+    } else {
+        key = key_of(parts)?;
+        &key
+    };
+    Ok(app.meta().is_revoked_collector(secret).await?)
 }
 
 impl FromRequestParts<App> for Caller {
@@ -152,9 +188,7 @@ struct KeyQuery {
 /// Authenticates by `?key=`, since beacons cannot set headers. Addresses end up in logs and
 /// histories, so only tokens that can do nothing but collect are accepted there.
 async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
-    let query = Query::<KeyQuery>::try_from_uri(&parts.uri).map_err(|_| no_token())?;
-    let key = query.0.key.ok_or_else(no_token)?;
-    let access = authenticate(app, &key).await?;
+    let access = authenticate(app, &key_of(parts)?).await?;
     if access.scopes.is_only_collect() {
         Ok(access)
     } else {
@@ -164,6 +198,27 @@ async fn by_key(parts: &Parts, app: &App) -> Result<Access, ApiError> {
              `Authorization: Bearer <token>`",
         ))
     }
+}
+
+/// The token in `?key=`.
+fn key_of(parts: &Parts) -> Result<String, ApiError> {
+    let query = Query::<KeyQuery>::try_from_uri(&parts.uri).map_err(|_| no_token())?;
+    query.0.key.ok_or_else(no_token)
+}
+
+/// The user name of the one `Authorization: Basic` header.
+fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, credentials) = value.to_str().ok()?.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    Some(text.split_once(':')?.0.to_owned())
 }
 
 /// The token of the one `Authorization` header.
@@ -267,6 +322,23 @@ mod tests {
             headers.append(AUTHORIZATION, HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn a_write_key_is_the_user_name_of_one_basic_header() {
+        for good in ["Basic c3JfeDo=", "basic  c3JfeDo= ", "Basic c3JfeDpwYXNz"] {
+            assert_eq!(basic_user(&headers(&[good])).as_deref(), Some("sr_x"));
+        }
+        for wrong in [
+            &[][..],
+            &["Basic"],
+            &["Basic ~"],
+            &["Basic c3JfeA=="],
+            &["Bearer c3JfeDo="],
+            &["Basic c3JfeDo=", "Basic c3JfeDo="],
+        ] {
+            assert_eq!(basic_user(&headers(wrong)), None, "{wrong:?}");
+        }
     }
 
     #[test]

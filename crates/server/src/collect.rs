@@ -1,4 +1,4 @@
-//! `POST /collect`: read the body, take a permit, decode, append.
+//! `/collect`, what is below it, and Segment's paths: read the body, take a permit, decode, append.
 //!
 //! # Limits
 //!
@@ -11,6 +11,8 @@
 //!   opens connections and sends nothing takes all of them.
 //! - `App::bodies`, a permit a byte of a body that arrives, and then of its records; no wait.
 //!   Without it many bodies at once take all memory.
+//! - `App::keyless_bodies`, a permit a byte of a body that has its token inside, until it is found;
+//!   no wait. Without it clients without a token could take all memory.
 //! - `App::collecting`, a permit for each 4 KiB of a body up to 256 KiB; waits 100 ms. Without it
 //!   all that is accepted shares the threads, and every request waits for the others at each step.
 //! - `App::small_bodies`, a permit a thread that decodes a body up to 256 KiB; waits 5 s. Without
@@ -41,9 +43,18 @@ mod written;
 mod decode;
 mod store;
 mod handler;
+mod cmcd;
+mod segment;
 
 pub use decompress::unpack_file;
 
+pub(crate) use cmcd::{
+    __path_get_cmcd, __path_get_cmcd_of_event, __path_post_cmcd, __path_post_cmcd_of_event,
+    get_cmcd, get_cmcd_of_event, post_cmcd, post_cmcd_of_event,
+};
 #[cfg(any(test, fuzzing))]
 pub(crate) use decompress::{Encoding, Window, unpack};
 pub(crate) use handler::{__path_collect, collect};
+pub(crate) use segment::{
+    __path_segment_batch, __path_segment_track, segment_batch, segment_track,
+};

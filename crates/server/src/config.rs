@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+/// A second path for everything of `/collect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectPath(pub(crate) String);
+
 /// Settings of the server. The limits keep a single client from using all connections or memory.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address of the server for clients, such as `https://reports.example.com`. Links begin
     /// with it; without it they are paths.
     pub public_url: Option<String>,
+    /// A second path for everything of `/collect`, and for the script below it.
+    pub collect_path: Option<CollectPath>,
     /// How long a link opens.
     pub link_lifetime_ms: i64,
     /// How long a client may take for the head of a request, and how long a connection may be idle
@@ -88,6 +94,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
+            collect_path: None,
             link_lifetime_ms: showreport_meta::LINK_LIFETIME_MS,
             // Longer than the ten seconds between two requests of a player, so that it can reuse
             // its connection.

@@ -104,7 +104,6 @@ impl ApiError {
     }
 
     /// Why the request is refused.
-    #[cfg(test)]
     pub(crate) fn reason(&self) -> Reason {
         self.0.reason
     }

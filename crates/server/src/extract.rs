@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use showreport_records::repeated_field;
 
-pub(crate) use body::{BufferedBody, body_timeout, body_too_large, read_body};
+pub(crate) use body::{
+    BufferedBody, bodies_full, body_timeout, body_too_large, read_body, read_reserved,
+};
 pub(crate) use page::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
 };

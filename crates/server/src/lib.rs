@@ -25,7 +25,7 @@ pub mod fuzzing;
 
 pub use api::FiguresResponse;
 pub use app::App;
-pub use config::Config;
+pub use config::{CollectPath, Config};
 pub use listener::serve;
-pub use router::{metrics_router, openapi, router};
+pub use router::{collect_path, metrics_router, openapi, router};
 pub use youtube::PUBLIC_URL_BYTES_MAX;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use showreport_records::Rejections;
 
 /// Metrics of the server.
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub(crate) struct Metrics {
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     pub(crate) accepted: Counter,
     pub(crate) rejected: Counter,
+    dropped_lines: Family<ReasonLabels, Counter>,
     pub(crate) journal_rows: Gauge,
     pub(crate) journal_bytes: Gauge,
     /// Age of the oldest row of the journal.
@@ -25,6 +27,11 @@ pub(crate) struct Metrics {
     /// Jobs that are not finished.
     pub(crate) queue_depth: Gauge,
     damaged_files: Family<FileLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +62,7 @@ impl Metrics {
             }),
             accepted: Counter::default(),
             rejected: Counter::default(),
+            dropped_lines: Family::default(),
             journal_rows: Gauge::default(),
             journal_bytes: Gauge::default(),
             journal_oldest_ms: Gauge::default(),
@@ -86,6 +94,11 @@ impl Metrics {
             self.rejected.clone(),
         );
         registry.register(
+            "showreport_cmcd_lines_dropped",
+            "Lines of CMCD that became no record",
+            self.dropped_lines.clone(),
+        );
+        registry.register(
             "showreport_journal_waiting_rows",
             "Group commits that wait for the flush",
             self.journal_rows.clone(),
@@ -110,6 +123,23 @@ impl Metrics {
             "1 for each file that was found damaged and not put right since",
             self.damaged_files.clone(),
         );
+    }
+
+    /// Counts lines of CMCD that became no record. Beyond those that are listed, no reason is
+    /// known.
+    pub(crate) fn count_dropped_lines(&self, rejections: &Rejections) {
+        let count = |reason, lines: usize| {
+            let labels = ReasonLabels { reason };
+            let counter = self.dropped_lines.get_or_create_owned(&labels);
+            counter.inc_by(lines as u64);
+        };
+        for rejection in &rejections.listed {
+            count(rejection.reason.as_str(), 1);
+        }
+        let unlisted = rejections.total - rejections.listed.len();
+        if unlisted > 0 {
+            count("UNLISTED", unlisted);
+        }
     }
 
     /// Replaces the list of damaged files.

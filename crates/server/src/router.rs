@@ -9,6 +9,7 @@ mod document;
 mod host;
 mod cors;
 mod path;
+mod collect_path;
 mod middleware;
 mod unread;
 
@@ -32,6 +33,7 @@ use utoipa_axum::routes;
 
 use self::middleware::REQUEST_ID;
 use crate::app::App;
+use crate::config::CollectPath;
 use crate::error::ApiError;
 use crate::{api, blendvision, collect, downloads, operations, youtube};
 
@@ -91,11 +93,20 @@ fn with_middleware(app: App, described: OpenApiRouter<App>) -> Router {
         .layer(Extension(document))
         .layer(middleware)
         .with_state(app.clone());
+    let second_path = app.config().collect_path.clone();
     // In front of the router, since they change the path and the method.
     let rewriting = ServiceBuilder::new()
         .layer(from_fn(path::normalize))
+        .layer(from_fn_with_state(second_path, collect_path::rewrite))
         .layer(from_fn_with_state(app, google::override_method));
     Router::new().fallback_service(rewriting.service(router))
+}
+
+/// Reads the setting of a second path for everything of `/collect`. The error says what would be
+/// right.
+pub fn collect_path(text: &str) -> Result<CollectPath, String> {
+    let openapi = openapi();
+    collect_path::parse(text, openapi.paths.paths.keys().map(String::as_str))
 }
 
 /// The description of all routes.
@@ -119,6 +130,13 @@ fn public_routes() -> OpenApiRouter<App> {
         .layer(links_cors());
     OpenApiRouter::with_openapi(document::base())
         .routes(routes!(collect::collect))
+        .routes(routes!(collect::post_cmcd, collect::get_cmcd))
+        .routes(routes!(
+            collect::post_cmcd_of_event,
+            collect::get_cmcd_of_event
+        ))
+        .routes(routes!(collect::segment_batch))
+        .routes(routes!(collect::segment_track))
         .merge(links)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
@@ -193,17 +211,21 @@ mod tests {
                 "/bv/analytics/v1/reports/watch-time",
                 "/bv/cms/v1/lives/{id}/metrics/viewers",
                 "/collect",
+                "/collect/cmcd",
+                "/collect/cmcd/{event_id}",
                 "/downloads/{report}/{expires}/{signature}/{file_name}",
                 "/healthz",
                 "/metrics",
                 "/openapi.json",
                 "/readyz",
+                "/v1/batch",
                 "/v1/jobs",
                 "/v1/jobs/{jobId}",
                 "/v1/jobs/{jobId}/reports",
                 "/v1/jobs/{jobId}/reports/{reportId}",
                 "/v1/media/{resourceName}",
                 "/v1/reportTypes",
+                "/v1/track",
             ]
         );
     }

@@ -57,7 +57,8 @@ const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WH
 
 const DELETE_ENDED: &str = "DELETE FROM tokens WHERE revoked_at <= $1 OR expires_at <= $1";
 
-const SELECT_BY_HANDLE: &str = "SELECT id, org, hash FROM tokens WHERE hash BETWEEN $1 AND $2";
+const SELECT_BY_HANDLE: &str =
+    "SELECT id, org, hash, scopes, revoked_at FROM tokens WHERE hash BETWEEN $1 AND $2";
 
 const SELECT_VALID_BY_HANDLE: &str =
     "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
@@ -155,13 +156,20 @@ impl Meta {
         Ok(access)
     }
 
+    /// Whether a secret is that of a token that could collect and was revoked. Revoked tokens are
+    /// kept for as long as the history; of older ones nothing is known.
+    pub async fn is_revoked_collector(&self, secret: &str) -> Result<bool, Error> {
+        let found = find_even_invalid(self.readers(), secret).await?;
+        Ok(found.is_some_and(|token| token.is_revoked && token.scopes.allows(Scope::Collect)))
+    }
+
     /// Logs the id of a token that was revoked or has expired, so that the operator finds the
     /// client that still sends it.
     async fn log_invalid_token(&self, secret: &str) -> Result<(), Error> {
-        if let Some((token, org)) = find_even_invalid(self.readers(), secret).await? {
+        if let Some(token) = find_even_invalid(self.readers(), secret).await? {
             tracing::info!(
-                %org,
-                token.id = %token,
+                org = %token.org,
+                token.id = %token.id,
                 "refused a token that was revoked or has expired"
             );
         }
@@ -228,11 +236,19 @@ pub(super) async fn invalid(
     rows.iter().map(|row| Stored(row).parsed("id")).collect()
 }
 
-/// The token of a secret and its organisation, even if the token was revoked or has expired.
+/// A token that may be invalid.
+struct AnyToken {
+    id: TokenId,
+    org: OrgId,
+    scopes: Scopes,
+    is_revoked: bool,
+}
+
+/// The token of a secret, even if it was revoked or has expired.
 async fn find_even_invalid(
     read: impl SqliteExecutor<'_>,
     secret: &str,
-) -> Result<Option<(TokenId, OrgId)>, Error> {
+) -> Result<Option<AnyToken>, Error> {
     let Some(secret) = TokenSecret::parse(secret) else {
         return Ok(None);
     };
@@ -250,7 +266,12 @@ async fn find_even_invalid(
     if TokenHash::from_bytes(&kept) != Some(hash) {
         return Ok(None);
     }
-    Ok(Some((row.parsed("id")?, row.parsed("org")?)))
+    Ok(Some(AnyToken {
+        id: row.parsed("id")?,
+        org: row.parsed("org")?,
+        scopes: row.parsed("scopes")?,
+        is_revoked: row.time_if_any("revoked_at")?.is_some(),
+    }))
 }
 
 /// Reads a valid token from the database.

@@ -281,7 +281,7 @@ async fn on_blocking_thread<T: Send + 'static>(
     done.await.map_err(ApiError::internal)?
 }
 
-fn unpack_error(error: UnpackError) -> ApiError {
+pub(super) fn unpack_error(error: UnpackError) -> ApiError {
     match error {
         UnpackError::TooLarge => body_too_large(BODY_BYTES_MAX),
         UnpackError::Damaged => ApiError::new(

@@ -77,6 +77,7 @@ fn binary_cloud_event(
     let event_type = headers.get("ce-type").and_then(|value| value.to_str().ok());
     let given = GivenFields {
         cloud_event_type: event_type.map(str::to_owned),
+        ..GivenFields::default()
     };
     Ok((CLOUD_EVENT_DATA, given))
 }
@@ -95,6 +96,7 @@ fn format(media_type: &str) -> Result<&'static dyn Format, ApiError> {
             }
             "multipart/form-data" => ", which is what forms and `curl -F` send",
             "text/csv" => ", which `showreport import` takes",
+            "application/cmcd" | "text/cmcd" => ", which `/collect/cmcd/{event_id}` takes",
             "application/gzip" | "application/x-gzip" | "application/zstd" => {
                 " (of a packed body, send the type of what it holds, and `Content-Encoding`)"
             }
@@ -197,6 +199,7 @@ mod tests {
                 "x-ndjson",
             ),
             (of_type(&["text/csv"]), "text/csv", "showreport import"),
+            (of_type(&["text/cmcd"]), "text/cmcd", "/collect/cmcd"),
             (
                 of_type(&["application/gzip"]),
                 "application/gzip",

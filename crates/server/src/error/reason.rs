@@ -140,6 +140,8 @@ reasons! {
         "The response took too long.";
     TokenMissing = UNAUTHORIZED, "TOKEN_MISSING",
         "The request has no token, or its `Authorization` header cannot be read.";
+    TokenRevoked = GONE, "TOKEN_REVOKED",
+        "The token was revoked. Paths of CMCD alone say so, since it ends the reports of a player.";
     TooManyRecords = BAD_REQUEST, "TOO_MANY_RECORDS",
         "The body of `/collect` has more records than a body may have.";
     Unavailable = SERVICE_UNAVAILABLE, "UNAVAILABLE",

@@ -12,16 +12,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::error::{ApiError, Reason};
-use crate::permits::Reservation;
+use crate::permits::{Key, Permit, Reservation};
 
 /// The body of a request, read whole into memory.
 #[derive(Debug)]
-pub(crate) struct BufferedBody {
+pub(crate) struct BufferedBody<K: Key = OrgId> {
     bytes: Vec<u8>,
-    reservation: Reservation,
+    reservation: Permit<K>,
 }
 
-impl Deref for BufferedBody {
+impl<K: Key> Deref for BufferedBody<K> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -36,6 +36,13 @@ impl BufferedBody {
     }
 }
 
+impl<K: Key> BufferedBody<K> {
+    /// The body alone. Its memory is no longer reserved.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
 /// The lowest average speed of a body, after a first wait. A client that sends a byte in each wait
 /// would otherwise hold its connection and its memory for days.
 const BYTES_PER_MS_MIN: u64 = 1;
@@ -44,9 +51,19 @@ const BYTES_PER_MS_MIN: u64 = 1;
 pub(crate) async fn read_body(
     app: &App,
     org: &OrgId,
-    mut body: Body,
+    body: Body,
     bytes_max: usize,
 ) -> Result<BufferedBody, ApiError> {
+    read_reserved(app, app.bodies().none(org), body, bytes_max).await
+}
+
+/// The same, with the memory of another quota.
+pub(crate) async fn read_reserved<K: Key>(
+    app: &App,
+    reservation: Permit<K>,
+    mut body: Body,
+    bytes_max: usize,
+) -> Result<BufferedBody<K>, ApiError> {
     let wait = app.config().body_timeout();
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(body_too_large(bytes_max));
@@ -55,7 +72,7 @@ pub(crate) async fn read_body(
         // Not reserved by `Content-Length`: thousands of clients may announce a length and send
         // nothing.
         bytes: Vec::new(),
-        reservation: app.bodies().none(org),
+        reservation,
     };
     let begun = Instant::now();
     loop {
@@ -69,10 +86,7 @@ pub(crate) async fn read_body(
             return Err(body_too_large(bytes_max));
         }
         if !buffered.reservation.grow(chunk.len()) {
-            return Err(ApiError::new(
-                Reason::BodiesFull,
-                "too many bodies are being received; send this one again later",
-            ));
+            return Err(bodies_full());
         }
         buffered.bytes.extend_from_slice(&chunk);
     }
@@ -96,6 +110,14 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
             }
         }
     }
+}
+
+/// The error for a body for which there is no memory at the moment.
+pub(crate) fn bodies_full() -> ApiError {
+    ApiError::new(
+        Reason::BodiesFull,
+        "too many bodies are being received; send this one again later",
+    )
 }
 
 /// The error for a body that stops or is too slow.

@@ -22,6 +22,9 @@ const COLLECT: &str = "/collect";
 /// The server's time in milliseconds since 1970, with which a page can correct its clock.
 const TIME: HeaderName = HeaderName::from_static("x-showreport-time");
 
+/// The prefix of the paths of CMCD.
+const CMCD: &str = "/collect/cmcd";
+
 /// Headers of the response to a preflight. Browsers cache it for two hours at most.
 const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     (
@@ -37,6 +40,23 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200")),
 ];
 
+/// The same on the paths of CMCD. Players send each report with a media type that needs a preflight,
+/// so it is cached for as long as any browser does: Firefox for a day.
+const CMCD_PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
+    (
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET,HEAD,POST"),
+    ),
+    (
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(
+            "authorization,content-type,content-encoding,x-bv-org-id,x-request-id,\
+             cmcd-object,cmcd-request,cmcd-session,cmcd-status",
+        ),
+    ),
+    (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
+];
+
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id,retry-after,x-showreport-time");
 
 /// Adds the headers of CORS on `/collect` paths, and answers preflights.
@@ -45,16 +65,22 @@ pub(super) async fn allow_collect(
     request: Request,
     next: Next,
 ) -> Response {
-    if !is_collecting(request.uri().path()) {
+    let path = request.uri().path();
+    if !is_at_or_below(COLLECT, path) {
         return next.run(request).await;
     }
+    let preflight = if is_at_or_below(CMCD, path) {
+        CMCD_PREFLIGHT
+    } else {
+        PREFLIGHT
+    };
     let origin = request.headers().get(ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if is_preflight {
-        (StatusCode::NO_CONTENT, PREFLIGHT).into_response()
+        (StatusCode::NO_CONTENT, preflight).into_response()
     } else {
         next.run(request).await
     };
@@ -71,7 +97,7 @@ pub(super) async fn allow_collect(
     response
 }
 
-fn is_collecting(path: &str) -> bool {
-    path.strip_prefix(COLLECT)
+fn is_at_or_below(top: &str, path: &str) -> bool {
+    path.strip_prefix(top)
         .is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }

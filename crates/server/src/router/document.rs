@@ -5,7 +5,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema};
 
-use super::google::YOUTUBE;
+use super::google::is_youtube;
 use super::parameters::refuses_unknown;
 
 /// An error, in the format of google.rpc.Status.
@@ -87,7 +87,7 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         .map(|(path, item)| (path.replace("{*", "{"), item));
     openapi.paths.paths = plain.collect();
     for (path, item) in &mut openapi.paths.paths {
-        let schema = if path.starts_with(YOUTUBE) {
+        let schema = if is_youtube(path) {
             "GoogleError"
         } else {
             "Status"
@@ -99,8 +99,9 @@ pub(super) fn complete(openapi: &mut OpenApi) {
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
-            // Requests other than those to `/collect` have a rate for each organisation.
-            if operation.security.is_some() && path != "/collect" {
+            // Requests other than those that collect have a rate for each organisation.
+            let collects = operation.tags.iter().flatten().any(|tag| tag == "collect");
+            if operation.security.is_some() && !collects {
                 let busy = "too many requests; try again after `Retry-After`";
                 let responses = &mut operation.responses.responses;
                 let limit = responses.entry("429".to_owned());

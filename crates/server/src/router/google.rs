@@ -17,8 +17,10 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorBody, Reason};
 use crate::extract::body_timeout;
 
-/// The prefix of the `YouTube` paths.
-pub(super) const YOUTUBE: &str = "/v1/";
+/// Whether a path is one of `YouTube`'s. Segment's have the same prefix.
+pub(super) fn is_youtube(path: &str) -> bool {
+    path.starts_with("/v1/") && !matches!(path, "/v1/batch" | "/v1/track")
+}
 
 const METHOD_OVERRIDE: &str = "x-http-method-override";
 
@@ -27,7 +29,7 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 
 /// Writes error responses on `YouTube` paths in Google's format.
 pub(super) async fn write_google_errors(request: Request, next: Next) -> Response {
-    let is_youtube = request.uri().path().starts_with(YOUTUBE);
+    let is_youtube = is_youtube(request.uri().path());
     let response = next.run(request).await;
     if is_youtube {
         to_google_error(response)
@@ -106,7 +108,7 @@ pub(super) async fn override_method(
     next: Next,
 ) -> Response {
     let is_overridden = request.method() == Method::POST
-        && request.uri().path().starts_with(YOUTUBE)
+        && is_youtube(request.uri().path())
         && request.headers().contains_key(METHOD_OVERRIDE);
     if !is_overridden {
         return next.run(request).await;

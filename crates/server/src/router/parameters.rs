@@ -14,7 +14,7 @@ use axum::response::Response;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::{OpenApi, RefOr};
 
-use super::google::YOUTUBE;
+use super::google::is_youtube;
 use crate::extract::{UnknownParameters, lower_camel_case};
 use crate::youtube::STANDARD_PARAMETERS;
 
@@ -47,7 +47,7 @@ impl RouteParameters {
         if !refuses_unknown(path) {
             return None;
         }
-        let is_google = path.starts_with(YOUTUBE);
+        let is_google = is_youtube(path);
         // The router marks a parameter that may have slashes with a star, the description does not.
         let key = (path.replace("{*", "{"), method(request));
         let known = self.0.get(&key)?;
@@ -73,7 +73,7 @@ impl RouteParameters {
 
 /// Whether requests to a path are refused if they have unknown parameters.
 pub(super) fn refuses_unknown(path: &str) -> bool {
-    path.starts_with(OWN) || path.starts_with(YOUTUBE)
+    path.starts_with(OWN) || is_youtube(path)
 }
 
 /// Adds unknown parameters to the request. It is refused after its token is checked (`auth`).

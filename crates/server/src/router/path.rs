@@ -22,7 +22,11 @@ pub(super) async fn normalize(mut request: Request, next: Next) -> Response {
 
 /// The address with a normalized path; `None` if it is normalized already.
 fn normalized(uri: &Uri) -> Option<Uri> {
-    let path = normalized_path(uri.path())?;
+    with_path(uri, normalized_path(uri.path())?)
+}
+
+/// The address with another path.
+pub(super) fn with_path(uri: &Uri, path: String) -> Option<Uri> {
     let path_and_query = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path,

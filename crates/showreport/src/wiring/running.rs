@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
-use showreport_server::App;
+use showreport_server::{App, CollectPath, collect_path};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 
@@ -25,6 +25,11 @@ pub struct ServerArgs {
     /// Address that serves only `/metrics`; the main address then does not serve it
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// Second path for everything of /collect and for the script, such as /v; ad blockers know the name
+    /// of the first
+    #[arg(long, value_name = "PATH", value_parser = collect_path)]
+    pub collect_path: Option<CollectPath>,
 
     /// Rate: requests of one organisation per minute, except /collect
     #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
@@ -174,6 +179,7 @@ fn config(args: &ServerArgs, public_url: String) -> showreport_server::Config {
         token_records_per_minute: args.token_records_per_minute,
         metrics_apart: args.metrics_listen.is_some(),
         public_url: Some(public_url),
+        collect_path: args.collect_path.clone(),
         ..showreport_server::Config::default()
     };
     match open_files::max() {

@@ -15,7 +15,8 @@ async fn operations(show: &Show) -> Vec<(Method, String)> {
     let description = show.app.get(&show.org, "/openapi.json").await.ok();
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().expect("paths") {
-        if !path.starts_with("/api/v1/") && !path.starts_with("/v1/") {
+        let is_segment = matches!(path.as_str(), "/v1/batch" | "/v1/track");
+        if is_segment || !path.starts_with("/api/v1/") && !path.starts_with("/v1/") {
             continue;
         }
         let parts = path.split('/');

@@ -8,6 +8,8 @@ mod laws;
 mod stories;
 mod collecting;
 mod cloud_events;
+mod cmcd;
+mod segment;
 mod refusing_records;
 mod deleting_messages;
 mod signing_in;

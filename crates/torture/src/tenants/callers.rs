@@ -93,6 +93,8 @@ fn is_link(request: &Request) -> bool {
 fn check(operation: &Operation, caller: Caller, response: &Response) -> anyhow::Result<()> {
     let expected = match (operation.access, caller) {
         (Access::Open, _) | (_, Caller::Right) => operation.right,
+        // It ends the reports of a player.
+        (_, Caller::Revoked) if operation.path.starts_with("/collect/cmcd") => 410,
         (_, Caller::Anonymous | Caller::Garbage | Caller::Revoked) => 401,
         (_, Caller::WrongScope | Caller::WrongName) => 403,
         (_, Caller::Other) => operation.foreign,
@@ -116,10 +118,11 @@ fn check_form(operation: &Operation, status: u16, refusal: &Value) -> anyhow::Re
     let (rpc, name) = match status {
         401 => (16, "UNAUTHENTICATED"),
         403 => (7, "PERMISSION_DENIED"),
-        404 => (5, "NOT_FOUND"),
+        404 | 410 => (5, "NOT_FOUND"),
         _ => bail!("no caller should be refused with {status}"),
     };
-    let details = if operation.path.starts_with("/v1/") {
+    let is_youtube = operation.path.starts_with("/v1/") && operation.access != Access::Collect;
+    let details = if is_youtube {
         let error = &refusal["error"];
         ensure!(error["code"] == status, "the code is not that of HTTP");
         ensure!(error["status"] == name, "the status is not {name}");

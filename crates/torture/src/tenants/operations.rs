@@ -77,7 +77,7 @@ const fn by_id(
 }
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 28] = [
+pub(super) const OPERATIONS: [Operation; 34] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -91,6 +91,12 @@ pub(super) const OPERATIONS: [Operation; 28] = [
         build: collect,
         ..open("/collect")
     },
+    cmcd("POST", "/collect/cmcd"),
+    cmcd("GET", "/collect/cmcd"),
+    cmcd("POST", "/collect/cmcd/{event_id}"),
+    cmcd("GET", "/collect/cmcd/{event_id}"),
+    segment("/v1/batch"),
+    segment("/v1/track"),
     own("/api/v1/events"),
     own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
@@ -132,6 +138,42 @@ pub(super) const OPERATIONS: [Operation; 28] = [
     },
     by_id("DELETE", "/v1/jobs/{jobId}", job),
 ];
+
+/// An operation that takes a report of a player, in the body or in a header.
+const fn cmcd(method: &'static str, path: &'static str) -> Operation {
+    Operation {
+        method,
+        access: Access::Collect,
+        right: 204,
+        foreign: 204,
+        build: |it, ids, _| {
+            let path = it.path.replace("{event_id}", &ids.event);
+            let report = "cid=\"keynote\",sid=\"player\",sn=0,sta=p,ts=1795305426732,v=2";
+            match it.method {
+                "POST" => Request::post(&path, report.to_owned()).with("content-type", "text/cmcd"),
+                _ => Request::get(&path).with("cmcd-request", report),
+            }
+        },
+        ..open(path)
+    }
+}
+
+/// An operation that takes a call of Segment's libraries.
+const fn segment(path: &'static str) -> Operation {
+    Operation {
+        method: "POST",
+        access: Access::Collect,
+        build: |it, _, _| {
+            let call = json!({
+                "type": "track", "event": "Video Playback Started",
+                "timestamp": "2026-11-22T10:00:00Z",
+                "properties": {"session_id": "player", "content_asset_id": "keynote"},
+            });
+            Request::post(it.path, call.to_string())
+        },
+        ..open(path)
+    }
+}
 
 /// A link is the right to open its file, without a token.
 const fn link(method: &'static str) -> Operation {

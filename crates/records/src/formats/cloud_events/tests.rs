@@ -190,6 +190,7 @@ fn in_binary_mode_the_request_has_the_type() {
     let context = |event_type: Option<&str>| Context {
         given: GivenFields {
             cloud_event_type: event_type.map(str::to_owned),
+            ..GivenFields::default()
         },
         ..context()
     };

@@ -312,6 +312,7 @@ impl Parts {
         );
         let config = showreport_server::Config {
             public_url: Some(PUBLIC_URL.to_owned()),
+            collect_path: showreport_server::collect_path("/v").ok(),
             // Few enough that a story can make too many.
             requests_per_minute: 6_000,
             records_per_minute: 500_000,
