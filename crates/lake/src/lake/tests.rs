@@ -379,7 +379,7 @@ async fn a_load_appears_whole_and_twice_is_once() {
         assert_eq!(present, spans);
     }
     let heads = world.meta.heads().await.unwrap();
-    assert_eq!(heads.len(), 4);
+    assert_eq!(heads.len(), Table::COUNT);
     assert_eq!(
         world.meta.event(&org(), &event()).await.unwrap().id,
         event()
