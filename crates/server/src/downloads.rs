@@ -18,6 +18,7 @@ pub(crate) use link::Link;
 #[cfg(any(test, fuzzing))]
 pub(crate) use link::LinkParts;
 pub(crate) use name::{FileName, title};
+pub(crate) use negotiate::{Coding, acceptable, has_already};
 #[cfg(any(test, fuzzing))]
 pub(crate) use range::{RequestedRange, parse_range};
 pub(crate) use serve::{__path_download, StoredFile, download, send_file};

@@ -17,6 +17,7 @@ mod downloads;
 mod blendvision;
 mod youtube;
 mod api;
+mod script;
 mod operations;
 mod router;
 mod listener;

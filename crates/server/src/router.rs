@@ -35,7 +35,7 @@ use self::middleware::REQUEST_ID;
 use crate::app::App;
 use crate::config::CollectPath;
 use crate::error::ApiError;
-use crate::{api, blendvision, collect, downloads, operations, youtube};
+use crate::{api, blendvision, collect, downloads, operations, script, youtube};
 
 /// The whole server, without `/metrics` if that has an address of its own.
 pub fn router(app: App) -> Router {
@@ -128,6 +128,10 @@ fn public_routes() -> OpenApiRouter<App> {
     let links = OpenApiRouter::new()
         .routes(routes!(downloads::download))
         .layer(links_cors());
+    let scripts = OpenApiRouter::new()
+        .routes(routes!(script::get_script))
+        .routes(routes!(script::get_hashed_script))
+        .layer(links_cors());
     OpenApiRouter::with_openapi(document::base())
         .routes(routes!(collect::collect))
         .routes(routes!(collect::post_cmcd, collect::get_cmcd))
@@ -138,6 +142,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(collect::segment_batch))
         .routes(routes!(collect::segment_track))
         .merge(links)
+        .merge(scripts)
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
         .routes(routes!(blendvision::get_watch_time))
@@ -160,8 +165,8 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::home))
 }
 
-/// Web pages of any origin may download the file of a link. That is safe, since a link needs no
-/// cookie or other credentials that a browser adds by itself.
+/// Web pages of any origin may download the file of a link, and the script. That is safe, since
+/// neither needs a cookie or other credentials that a browser adds by itself.
 fn links_cors() -> CorsLayer {
     let exposed = [
         ACCEPT_RANGES,
@@ -218,6 +223,8 @@ mod tests {
                 "/metrics",
                 "/openapi.json",
                 "/readyz",
+                script::HASHED_PATH,
+                "/showreport.js",
                 "/v1/batch",
                 "/v1/jobs",
                 "/v1/jobs/{jobId}",

@@ -4,6 +4,7 @@ use crate::clients;
 use crate::defects;
 use crate::first_hour;
 use crate::office;
+use crate::players;
 use crate::supply;
 use crate::tools;
 use showreport_testkit::{cargo, execute, step};
@@ -22,6 +23,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         execute(cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "no"))
     })?;
     clients::run()?;
+    players::check()?;
     office::run()?;
     first_hour::run()?;
     tools::check()

@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use crate::clients::{NO_BROWSER, browser};
 use showreport_testkit::python::{MISSING, can_make_environments, environment};
 use showreport_testkit::{built_beside, execute, leave_out, root, step};
 
@@ -29,7 +28,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let terminal = script("terminal.py");
         execute(Command::new("python3").arg(terminal).arg(built_beside()?))
     })?;
-    playback_of_a_page()?;
     behind_nginx()?;
     nightly_load()
 }
@@ -40,16 +38,6 @@ fn behind_nginx() -> anyhow::Result<()> {
     }
     step("first hour: behind nginx", || {
         execute(&mut python("nginx.py", Path::new("python3"))?)
-    })
-}
-
-fn playback_of_a_page() -> anyhow::Result<()> {
-    let Some(browser) = browser() else {
-        return leave_out("first hour: playback of a page", NO_BROWSER);
-    };
-    step("first hour: playback of a page", || {
-        let mut python = python("playback.py", Path::new("python3"))?;
-        execute(python.arg(browser))
     })
 }
 

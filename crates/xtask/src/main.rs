@@ -3,6 +3,7 @@
 mod supply;
 mod tools;
 mod clients;
+mod players;
 mod office;
 mod first_hour;
 mod defects;
@@ -21,11 +22,13 @@ cargo xtask COMMAND
             fetches RustSec's database and looks up known holes in the dependencies
   clients   real clients: readers of other makes open the lake and the reports' files, Google's
             clients have bulk reports made and fetch them, and a browser sends from a page
+  players   plays in Chromium with five players, with showreport.js in the page, and writes the
+            table of docs/players.md
   spreadsheets
             LibreOffice opens the spreadsheets of reports
   first-hour
-            what a new user does first, as the documentation says: the demo on terminals, a page
-            that sends playback, nginx, and a nightly load into PostgreSQL and DuckDB
+            what a new user does first, as the documentation says: the demo on terminals, nginx,
+            and a nightly load into PostgreSQL and DuckDB
   bench [ARGUMENT…]
             measures the product beside DuckDB and PostgreSQL; `bench --help` lists arguments
   torture [ARGUMENT…]
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["check", "--quick"] => check::quick(),
         ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
+        ["players"] => players::run(),
         ["spreadsheets"] => office::run(),
         ["first-hour"] => first_hour::run(),
         ["bench", arguments @ ..] => tools::bench(arguments),

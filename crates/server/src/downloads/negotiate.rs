@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 
 /// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     /// Not compressed: `identity` in `Accept-Encoding`.
     Plain,
     Gzip,
@@ -19,7 +19,7 @@ pub(super) enum Coding {
 /// A file that gzip does not make smaller is compressed only for a client that excludes plain
 /// bytes. A client that excludes both codings gets plain bytes, since it can use these rather than
 /// a 406.
-pub(super) fn acceptable(headers: &HeaderMap, is_compressible: bool) -> &'static [Coding] {
+pub(crate) fn acceptable(headers: &HeaderMap, is_compressible: bool) -> &'static [Coding] {
     let mut gzip = None;
     let mut plain = None;
     let mut any = None;
@@ -80,7 +80,7 @@ pub(super) fn is_expected(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// Whether `If-None-Match` has the tag. Tags are compared weakly.
-pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     tags(headers, &IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -47,6 +47,7 @@ mod first_hour;
 mod importing;
 mod command_flags;
 mod hardening;
+mod script;
 mod damaged_files;
 mod killing;
 mod stopping;

@@ -180,7 +180,14 @@ async fn a_named_organisation_must_be_that_of_the_token() {
 #[tokio::test]
 async fn some_routes_need_no_token() {
     let show = Show::new().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/showreport.js",
+        "/",
+    ] {
         let response = get_with(&show.app, path, &[]).await;
         assert_eq!(response.status, 200, "{path}: {}", response.text());
     }

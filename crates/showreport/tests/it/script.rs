@@ -1,0 +1,79 @@
+//! `GET /showreport.js`: how the script for pages is served.
+
+use std::io::Read;
+
+use axum::body::Body;
+use axum::http::Request;
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Response, Show};
+
+async fn get(show: &Show, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::empty()).expect("a request");
+    show.app.send(request).await
+}
+
+/// The path with the hash of these bytes.
+fn hashed_path(script: &[u8]) -> String {
+    let hash = Sha256::digest(script);
+    let first = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
+    format!("/showreport.{first:016x}.js")
+}
+
+#[tokio::test]
+async fn any_page_may_load_the_script_and_cache_it() {
+    let show = Show::new().await;
+    let script = get(&show, "/showreport.js", &[("origin", "https://a.example")]).await;
+    script.is(200);
+    for (name, value) in [
+        ("content-type", "text/javascript; charset=utf-8"),
+        ("access-control-allow-origin", "*"),
+        ("cross-origin-resource-policy", "cross-origin"),
+        ("cache-control", "public, max-age=3600"),
+        ("vary", "accept-encoding"),
+    ] {
+        assert_eq!(script.header(name), value, "{name}");
+    }
+    let tag = script.header("etag");
+    let again = get(&show, "/showreport.js", &[("if-none-match", tag)]).await;
+    assert!(again.is(304).body.is_empty());
+    assert_eq!(again.header("etag"), tag);
+}
+
+#[tokio::test]
+async fn the_script_is_small_with_gzip_and_without() {
+    let show = Show::new().await;
+    let plain = get(&show, "/showreport.js", &[]).await;
+    assert!(plain.header("content-encoding").is_empty());
+    assert!(plain.body.len() <= 5_000, "{} bytes", plain.body.len());
+    let gzip = get(&show, "/showreport.js", &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    assert!(gzip.body.len() <= 2_000, "{} bytes", gzip.body.len());
+    assert_ne!(gzip.header("etag"), plain.header("etag"));
+    let mut unpacked = Vec::new();
+    let mut decoder = GzDecoder::new(gzip.body.as_ref());
+    decoder.read_to_end(&mut unpacked).expect("gzip");
+    assert_eq!(unpacked, plain.body);
+    let comments = ["/*", "//", "\n ", "\n\n"];
+    assert!(!comments.iter().any(|it| plain.text().contains(it)));
+}
+
+#[tokio::test]
+async fn the_name_with_the_hash_never_gives_another_script() {
+    let show = Show::new().await;
+    let script = get(&show, "/showreport.js", &[]).await;
+    let path = hashed_path(&script.body);
+    let hashed = get(&show, &path, &[]).await;
+    assert_eq!(hashed.is(200).body, script.body);
+    assert_eq!(
+        hashed.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
+    let other = get(&show, &hashed_path(b"another version"), &[]).await;
+    other.refused(404);
+}
