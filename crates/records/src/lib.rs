@@ -8,8 +8,10 @@
 //!
 //! 1. Write `formats/<name>.rs` with a unit struct.
 //! 2. Implement [`Format`] for request bodies, [`FileFormat`] for files, or both. Each record is
-//!    given on as the JSON that `docs/records.md` describes, so no rule of a field is repeated.
-//! 3. Add the struct to [`BODY_FORMATS`] or [`FILE_FORMATS`].
+//!    given on as the JSON that `docs/records.md` describes, or as its fields, so no rule of a field
+//!    is repeated.
+//! 3. Add the struct to [`BODY_FORMATS`] or [`FILE_FORMATS`]. A format with a path of its own is a
+//!    constant, as [`CMCD`].
 
 mod reason;
 mod charset;

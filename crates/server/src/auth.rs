@@ -1,7 +1,7 @@
 //! Authentication: extractors that check the token of a request, its scope and its rate.
 //!
 //! A handler gets its organisation from a [`Collector`], [`Reader`], [`QueryReader`] or [`Caller`].
-//! So it runs only for a valid token, and only with the data of the token's organisation.
+//! So it works only for a valid token, and only with the data of the token's organisation.
 
 use std::hash::Hash;
 
