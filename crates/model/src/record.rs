@@ -261,9 +261,6 @@ pub struct BeatRecord {
     pub name: Option<String>,
 }
 
-/// The longest time that a beat claims. Browsers wake the timers of hidden pages once a minute.
-pub const CLAIM_MS_MAX: i64 = 65_000;
-
 /// A version of a chat message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatRecord {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::reading::{texts, times};
 use super::{Collected, Facts, Table};
+use crate::claims::CLAIM_MS_MAX;
 use crate::ids::EventId;
-use crate::record::CLAIM_MS_MAX;
 use crate::time::Timestamp;
 
 impl Collected {

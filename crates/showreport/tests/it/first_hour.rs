@@ -169,7 +169,7 @@ fn every_record_of_the_page_about_records_is_accepted() {
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();
     printed(directory, "org create acme --data-dir show");
-    for (language, name, count) in [("json", "page.ndjson", 6), ("csv", "page.csv", 1)] {
+    for (language, name, count) in [("json", "page.ndjson", 7), ("csv", "page.csv", 1)] {
         fs::write(directory.join(name), fenced(page, language).concat()).expect("write");
         let text = printed(
             directory,
