@@ -9,6 +9,11 @@ use sha2::{Digest, Sha256};
 
 const SOURCE: &str = "src/script/showreport.js";
 
+/// Where the script sends to, seen from its own address.
+const BESIDE: &str = "\"collect?key=\"";
+/// The same for the script below `/collect`, and so below `--collect-path`.
+const ABOVE: &str = "\"./?key=\"";
+
 /// A page that includes the script waits for so many bytes at most.
 const PLAIN_BYTES_MAX: usize = 5_000;
 const GZIP_BYTES_MAX: usize = 2_000;
@@ -20,7 +25,14 @@ fn main() {
     println!("cargo::rerun-if-changed={SOURCE}");
     let source = fs::read_to_string(SOURCE).expect("the source of the script");
     let script = stripped(&source);
-    let compressed = compressed(&script);
+    assert_eq!(script.matches(BESIDE).count(), 1, "{SOURCE}: {BESIDE}");
+    write("", &script);
+    write("_BELOW", &script.replace(BESIDE, ABOVE));
+}
+
+/// Writes a variant of the script, plain and compressed, and gives its hash to the crate.
+fn write(variant: &str, script: &str) {
+    let compressed = compressed(script);
     let sizes = [
         (script.len(), PLAIN_BYTES_MAX, "as text"),
         (compressed.len(), GZIP_BYTES_MAX, "with gzip"),
@@ -33,9 +45,13 @@ fn main() {
     }
     let directory = env::var_os("OUT_DIR").expect("cargo sets it");
     let directory = Path::new(&directory);
-    fs::write(directory.join("showreport.js"), &script).expect("write the script");
-    fs::write(directory.join("showreport.js.gz"), compressed).expect("write the script");
-    println!("cargo::rustc-env=SHOWREPORT_SCRIPT_HASH={}", hash(&script));
+    let file = |ending| directory.join(format!("showreport{variant}.{ending}"));
+    fs::write(file("js"), script).expect("write the script");
+    fs::write(file("js.gz"), compressed).expect("write the script");
+    println!(
+        "cargo::rustc-env=SHOWREPORT_SCRIPT{variant}_HASH={}",
+        hash(script)
+    );
 }
 
 /// The script without comments, indentation and empty lines.

@@ -87,6 +87,17 @@ export const BEHAVIOUR = {
     holds(relay.requests.length == before, "nothing is sent after detach");
   },
 
+  async "below another path the script sends to that path"({open, relay, recordsOf}) {
+    const page = await open({script: `${relay.url}/v/showreport.js`});
+    await page.evaluate(async () => (await ready).play());
+    await wait(1_300);
+    await page.close();
+    await wait(300);
+    const paths = new Set(relay.requests.slice(-3).map(({url}) => url.split("?")[0]));
+    holds([...paths].join() == "/v/", `it sent to ${[...paths]}`);
+    holds(recordsOf().length > 0, "records arrive");
+  },
+
   async "what a closed page could not send is kept, but not where the page forbids it"({page, open, relay, recordsOf}) {
     for (const [store, kept] of [["yes", 1], ["no", 0]]) {
       const closed = await open({store});

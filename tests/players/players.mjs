@@ -2,8 +2,8 @@
 //
 //     node players.mjs PRODUCT KEY READER FOLDER CHROMIUM [--short | TABLE]
 //
-// PRODUCT is the address of a server, KEY a token that collects, READER one that reads reports.
-// FOLDER has `node_modules`. TABLE is a file for the table of docs/players.md.
+// PRODUCT is the address of a server with `--collect-path /v`, KEY a token that collects, READER one
+// that reads reports. FOLDER has `node_modules`. TABLE is a file for the table of docs/players.md.
 
 import {mkdtempSync, rmSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";

@@ -85,7 +85,7 @@ export async function startRelay(product) {
     asked.on("end", () => {
       const body = Buffer.concat(parts);
       const {method, headers, url} = asked;
-      if (method == "POST") relay.requests.push({at: Date.now(), sent: JSON.parse(body)});
+      if (method == "POST") relay.requests.push({at: Date.now(), url});
       if (method == "POST" && relay.refusal) {
         const cors = {"access-control-allow-origin": "*", "access-control-expose-headers": "retry-after"};
         response.writeHead(relay.refusal.status, {...cors, ...relay.refusal.headers});

@@ -131,6 +131,8 @@ fn public_routes() -> OpenApiRouter<App> {
     let scripts = OpenApiRouter::new()
         .routes(routes!(script::get_script))
         .routes(routes!(script::get_hashed_script))
+        .routes(routes!(script::get_script_below))
+        .routes(routes!(script::get_hashed_script_below))
         .layer(links_cors());
     OpenApiRouter::with_openapi(document::base())
         .routes(routes!(collect::collect))
@@ -218,6 +220,8 @@ mod tests {
                 "/collect",
                 "/collect/cmcd",
                 "/collect/cmcd/{event_id}",
+                script::HASHED_PATH_BELOW,
+                "/collect/showreport.js",
                 "/downloads/{report}/{expires}/{signature}/{file_name}",
                 "/healthz",
                 "/metrics",

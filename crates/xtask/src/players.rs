@@ -101,7 +101,8 @@ fn install() -> anyhow::Result<PathBuf> {
 /// Runs `players.mjs` with a fresh server; `mode` is its last argument.
 fn play(folder: &Path, browser: &Path, mode: &Path) -> anyhow::Result<()> {
     let product = Product::fresh(&built_beside()?, folder.join("data"))?;
-    let server = Server::start(&product, &["--log-level", "warn"])?;
+    let flags = ["--log-level", "warn", "--collect-path", "/v"];
+    let server = Server::start(&product, &flags)?;
     let address = format!("http://{}", server.client.address);
     let tokens = [
         product.token_of(ORG, "collect")?,

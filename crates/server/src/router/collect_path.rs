@@ -48,10 +48,18 @@ pub(super) async fn rewrite(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(uri) = path.and_then(|path| path.rewritten(request.uri())) {
+    let uri = request.uri();
+    let rewritten = path.and_then(|path| path.rewritten(uri));
+    if let Some(uri) = rewritten.or_else(|| without_slash(uri)) {
         *request.uri_mut() = uri;
     }
     next.run(request).await
+}
+
+/// The script below `/collect` sends to its own folder, which ends with a slash.
+fn without_slash(uri: &Uri) -> Option<Uri> {
+    let is_folder = uri.path().strip_suffix('/') == Some(COLLECT);
+    is_folder.then(|| with_path(uri, COLLECT.to_owned()))?
 }
 
 impl CollectPath {

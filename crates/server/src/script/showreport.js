@@ -42,8 +42,10 @@
   // `base` is the instant of `now() == 0`. The system's clock is read once: it can be set while
   // something plays.
   let clock = {base: Date.now() - now()};
+  // Whether the server was asked for its time, and whether the clock was corrected by it.
   let isAsked = false;
   let isExact = false;
+  // Whether this page has made a record.
   let hasSaid = false;
   let isLeaving = false;
 

@@ -45,6 +45,26 @@ async fn any_page_may_load_the_script_and_cache_it() {
     assert_eq!(again.header("etag"), tag);
 }
 
+/// Where a script sends to, seen from its own address.
+fn target(script: &Response) -> &str {
+    let (_, rest) = script.text().split_once("new URL(\"").expect("an address");
+    rest.split('"').next().expect("its end")
+}
+
+#[tokio::test]
+async fn below_the_path_of_collecting_the_script_sends_to_that_path() {
+    let show = Show::new().await;
+    let script = get(&show, "/showreport.js", &[]).await;
+    assert_eq!(target(script.is(200)), "collect?key=");
+    let below = get(&show, "/collect/showreport.js", &[]).await;
+    assert_eq!(target(below.is(200)), "./?key=");
+    let same = below.text().replace("./?key=", "collect?key=");
+    assert_eq!(same, script.text());
+    let records = Request::post("/collect/").body(Body::from("[]"));
+    let response = show.app.send(records.expect("a request")).await;
+    response.refused(401);
+}
+
 #[tokio::test]
 async fn the_script_is_small_with_gzip_and_without() {
     let show = Show::new().await;
@@ -74,6 +94,9 @@ async fn the_name_with_the_hash_never_gives_another_script() {
         hashed.header("cache-control"),
         "public, max-age=31536000, immutable"
     );
+    let below = get(&show, "/collect/showreport.js", &[]).await;
+    let below_path = format!("/collect{}", hashed_path(&below.body));
+    assert_eq!(get(&show, &below_path, &[]).await.is(200).body, below.body);
     let other = get(&show, &hashed_path(b"another version"), &[]).await;
     other.refused(404);
 }

@@ -76,17 +76,19 @@ const fn by_id(
     }
 }
 
-/// The script for pages. The description has it also under a name with its hash.
+/// The script for pages. The description has it also under names with a hash.
 const SCRIPT: &str = "/showreport.js";
+const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 35] = [
+pub(super) const OPERATIONS: [Operation; 36] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
     open("/metrics"),
     open("/openapi.json"),
     open(SCRIPT),
+    open(SCRIPT_BELOW),
     Operation {
         method: "POST",
         access: Access::Collect,
@@ -258,7 +260,8 @@ pub(super) fn check_complete(site: &Site) -> anyhow::Result<Control> {
 fn missing(document: &Value) -> anyhow::Result<Vec<(String, String)>> {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().context("paths")? {
-        if path.starts_with("/showreport.") && path != SCRIPT {
+        let is_script = path.contains("/showreport.");
+        if is_script && path != SCRIPT && path != SCRIPT_BELOW {
             continue;
         }
         for method in [
