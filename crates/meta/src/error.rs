@@ -45,6 +45,17 @@ pub enum Error {
     /// The message does not say which of the three it is, so that a guess learns nothing.
     #[error("the token is unknown, expired or revoked")]
     UnknownToken,
+    /// The client has the secret, so it learns nothing.
+    #[error(
+        "the token has the scope viewer: it signs viewer tokens and opens nothing; send one with \
+         the scope collect, report or admin"
+    )]
+    SigningToken,
+    #[error(
+        "the organisation has {max} valid tokens with the scope viewer, which is the most; revoke \
+         one that signs nothing"
+    )]
+    ViewerSecretsFull { max: usize },
     #[error("the idempotency key was used with another body; take a new key for a new request")]
     IdempotencyMismatch,
     #[error(
@@ -271,14 +282,16 @@ fn end_process(doing: &'static str, error: &sqlx::Error) -> ! {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::OrgExists { .. } | Self::ReportJobExists { .. } => ErrorKind::Conflict,
+            Self::OrgExists { .. }
+            | Self::ReportJobExists { .. }
+            | Self::ViewerSecretsFull { .. } => ErrorKind::Conflict,
             Self::UnknownOrg { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownReport { .. }
             | Self::UnknownReportJob { .. }
             | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
-            Self::UnknownToken => ErrorKind::Unauthenticated,
+            Self::UnknownToken | Self::SigningToken => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
             Self::JournalFull { .. }
             | Self::JournalShareFull { .. }

@@ -19,7 +19,7 @@ pub use meta::{
     EntryDigest, Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake,
     LINK_LIFETIME_MS, MAKE_BULK_REPORT, MAKE_REPORT, Meta, NewBulkReport, NewHead, NewHeads, Offer,
     Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Scope, ScopeError, Scopes,
-    SigningKey, SigningKeys, Token, TokenSecret, ZoneChange,
+    SigningKey, SigningKeys, Token, TokenSecret, ViewerKeys, ViewerTokens, ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

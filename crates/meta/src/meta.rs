@@ -9,6 +9,7 @@
 
 mod orgs;
 mod tokens;
+mod viewer_keys;
 mod signing_keys;
 mod clock;
 mod jobs;
@@ -44,11 +45,12 @@ pub use dirty_events::{DirtyEvent, DirtyOrg};
 pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
 pub use jobs::{Claim, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
 pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, PendingRows};
-pub use orgs::{Org, ZoneChange};
+pub use orgs::{Org, ViewerTokens, ZoneChange};
 pub use report_jobs::ReportJobUpdate;
 pub use reports::{Idempotency, ReportEnd, ReportTask};
 pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
+pub use viewer_keys::ViewerKeys;
 
 use crate::config::Config;
 use crate::database::{Database, Ledger, to_json};
@@ -59,6 +61,7 @@ use jobs::{Claimant, IdleWorkers};
 use journal::JournalReceiver;
 use signing_keys::SigningKeyCache;
 use tokens::TokenCache;
+use viewer_keys::ViewerKeyCache;
 
 /// The metadata database. Clones are the same database.
 #[derive(Debug, Clone)]
@@ -72,6 +75,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     tokens: TokenCache,
+    viewer_keys: ViewerKeyCache,
     signing_keys: SigningKeyCache,
     journal: Journal,
     journal_bytes_max: u64,
@@ -96,6 +100,7 @@ impl Meta {
                 clock,
                 metrics: Metrics::new(),
                 tokens: TokenCache::default(),
+                viewer_keys: ViewerKeyCache::default(),
                 signing_keys: SigningKeyCache::default(),
                 journal,
                 journal_bytes_max: config.journal_bytes_max,

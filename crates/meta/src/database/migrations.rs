@@ -7,7 +7,7 @@ use super::slot::WriterSlot;
 use crate::error::{Doing, Error};
 
 /// Number, name and statements of each. Missing numbers were never used.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (
         1,
         "first",
@@ -77,6 +77,11 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         16,
         "beats and coverage",
         include_str!("../../migrations/sqlite/0016_beats_and_coverage.sql"),
+    ),
+    (
+        17,
+        "viewer tokens",
+        include_str!("../../migrations/sqlite/0017_viewer_tokens.sql"),
     ),
 ];
 

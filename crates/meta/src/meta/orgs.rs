@@ -14,7 +14,16 @@ pub struct Org {
     pub id: OrgId,
     /// The zone in which its days begin and end.
     pub zone: Zone,
+    pub viewer_tokens: ViewerTokens,
     pub created_at: Timestamp,
+}
+
+/// Whether records of viewers need a viewer token, if they come with a token whose only scope is
+/// `collect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewerTokens {
+    Optional,
+    Required,
 }
 
 /// What [`Meta::set_zone`] did.
@@ -29,18 +38,26 @@ pub enum ZoneChange {
 const INSERT: &str = "INSERT INTO orgs (org, zone, created_at, sum) VALUES ($1, $2, $3, $4)
     ON CONFLICT (org) DO NOTHING";
 
-const SELECT: &str = "SELECT org, zone, created_at, sum FROM orgs WHERE org = $1";
+const SELECT: &str = "SELECT org, zone, require_viewer_tokens, created_at, sum FROM orgs
+    WHERE org = $1";
 
-const SELECT_ALL: &str = "SELECT org, zone, created_at, sum FROM orgs ORDER BY created_at, org";
+const SELECT_ALL: &str = "SELECT org, zone, require_viewer_tokens, created_at, sum FROM orgs
+    ORDER BY created_at, org";
 
-const SET_ZONE: &str = "UPDATE orgs SET zone = $2, sum = $3 WHERE org = $1";
+const UPDATE: &str = "UPDATE orgs SET zone = $2, require_viewer_tokens = $3, sum = $4
+    WHERE org = $1";
 
 impl Meta {
     /// Creates an organisation.
     pub async fn create_org(&self, org: &OrgId, zone: &Zone) -> Result<(), Error> {
-        let created_at = self.now();
+        let org = Org {
+            id: org.clone(),
+            zone: zone.clone(),
+            viewer_tokens: ViewerTokens::Optional,
+            created_at: self.now(),
+        };
         self.database()
-            .write(async |tx| insert(tx, org, zone, created_at).await)
+            .write(async |tx| insert(tx, &org).await)
             .await
     }
 
@@ -57,22 +74,19 @@ impl Meta {
     }
 }
 
-async fn insert(
-    tx: &mut SqliteConnection,
-    org: &OrgId,
-    zone: &Zone,
-    created_at: Timestamp,
-) -> Result<(), Error> {
+async fn insert(tx: &mut SqliteConnection, org: &Org) -> Result<(), Error> {
     let done = sqlx::query(INSERT)
-        .bind(org.as_str())
-        .bind(zone.name())
-        .bind(created_at.as_millis())
-        .bind(sum(org.as_str(), zone.name(), created_at.as_millis()))
+        .bind(org.id.as_str())
+        .bind(org.zone.name())
+        .bind(org.created_at.as_millis())
+        .bind(sum_of(org))
         .execute(tx)
         .await
         .doing("create an organisation")?;
     if done.rows_affected() == 0 {
-        return Err(Error::OrgExists { org: org.clone() });
+        return Err(Error::OrgExists {
+            org: org.id.clone(),
+        });
     }
     Ok(())
 }
@@ -82,7 +96,8 @@ pub(super) async fn zone(read: impl SqliteExecutor<'_>, org: &OrgId) -> Result<Z
     Ok(find(read, org).await?.zone)
 }
 
-async fn find(read: impl SqliteExecutor<'_>, org: &OrgId) -> Result<Org, Error> {
+/// An organisation. Fails if there is no such one.
+pub(super) async fn find(read: impl SqliteExecutor<'_>, org: &OrgId) -> Result<Org, Error> {
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .fetch_optional(read)
@@ -98,18 +113,39 @@ pub(super) async fn set_zone(
     org: &OrgId,
     zone: &Zone,
 ) -> Result<ZoneChange, Error> {
-    let found = find(&mut *tx, org).await?;
+    let mut found = find(&mut *tx, org).await?;
     if found.zone == *zone {
         return Ok(ZoneChange::Unchanged);
     }
-    sqlx::query(SET_ZONE)
-        .bind(org.as_str())
-        .bind(zone.name())
-        .bind(sum(org.as_str(), zone.name(), found.created_at.as_millis()))
+    found.zone = zone.clone();
+    update(tx, &found).await?;
+    Ok(ZoneChange::Changed)
+}
+
+/// Says whether records of viewers need a viewer token.
+pub(super) async fn set_viewer_tokens(
+    tx: &mut SqliteConnection,
+    org: &OrgId,
+    viewer_tokens: ViewerTokens,
+) -> Result<(), Error> {
+    let found = find(&mut *tx, org).await?;
+    let changed = Org {
+        viewer_tokens,
+        ..found
+    };
+    update(tx, &changed).await
+}
+
+async fn update(tx: &mut SqliteConnection, org: &Org) -> Result<(), Error> {
+    sqlx::query(UPDATE)
+        .bind(org.id.as_str())
+        .bind(org.zone.name())
+        .bind(number_of(org.viewer_tokens))
+        .bind(sum_of(org))
         .execute(tx)
         .await
-        .doing("change the zone of an organisation")?;
-    Ok(ZoneChange::Changed)
+        .doing("change an organisation")?;
+    Ok(())
 }
 
 /// Checks every row of the table.
@@ -120,20 +156,39 @@ pub(super) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> 
 fn org_of(row: &SqliteRow) -> Result<Org, Error> {
     let row = Stored(row);
     let (org, zone): (String, String) = (row.plain("org")?, row.plain("zone")?);
-    row.check("orgs", sum(&org, &zone, row.plain("created_at")?))?;
+    let required: i64 = row.plain("require_viewer_tokens")?;
+    row.check("orgs", sum(&org, &zone, row.plain("created_at")?, required))?;
     Ok(Org {
         id: row.parsed("org")?,
         zone: checked("zone", Zone::stored(&zone))?,
+        viewer_tokens: match required {
+            0 => ViewerTokens::Optional,
+            _ => ViewerTokens::Required,
+        },
         created_at: row.time("created_at")?,
     })
 }
 
-fn sum(org: &str, zone: &str, created_at: i64) -> i64 {
-    Sum::of("orgs")
-        .text(org)
-        .text(zone)
-        .number(created_at)
-        .finish()
+const fn number_of(viewer_tokens: ViewerTokens) -> i64 {
+    match viewer_tokens {
+        ViewerTokens::Optional => 0,
+        ViewerTokens::Required => 1,
+    }
+}
+
+fn sum_of(org: &Org) -> i64 {
+    let required = number_of(org.viewer_tokens);
+    let created_at = org.created_at.as_millis();
+    sum(org.id.as_str(), org.zone.name(), created_at, required)
+}
+
+/// `required` is left out where it is 0: rows that are older than the column have it so.
+fn sum(org: &str, zone: &str, created_at: i64, required: i64) -> i64 {
+    let sum = Sum::of("orgs").text(org).text(zone).number(created_at);
+    match required {
+        0 => sum.finish(),
+        _ => sum.number(required).finish(),
+    }
 }
 
 #[cfg(test)]

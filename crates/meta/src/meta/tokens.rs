@@ -3,6 +3,8 @@
 //! A token belongs to one organisation. Its secret is shown once and not stored. The database has
 //! the SHA-256 of the secret, which is enough because secrets are random. Half of the hash finds a
 //! token, and the whole is compared in constant time.
+//!
+//! A secret of the scope `viewer` is stored itself too: signatures can only be verified with it.
 
 mod scopes;
 mod secret;
@@ -46,8 +48,20 @@ pub struct Access {
     pub scopes: Scopes,
 }
 
-const INSERT: &str = "INSERT INTO tokens (id, org, hash, scopes, created_at, expires_at, sum)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// A secret that viewer tokens are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ViewerSecret {
+    pub(super) secret: TokenSecret,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+/// The most valid secrets of an organisation that sign viewer tokens. A viewer token that none of
+/// them signed is compared with each, so their number bounds the work of a hostile body.
+const VIEWER_SECRETS_MAX: usize = 16;
+
+const INSERT: &str = "INSERT INTO tokens
+    (id, org, hash, scopes, created_at, expires_at, secret, sum)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
     WHERE org = $1 OR $1 IS NULL ORDER BY org, id";
@@ -65,6 +79,12 @@ const SELECT_VALID_BY_HANDLE: &str =
     WHERE hash BETWEEN $1 AND $2
         AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
 
+const SELECT_VIEWER_SECRETS: &str =
+    "SELECT id, org, scopes, created_at, expires_at, revoked_at, secret, sum FROM tokens
+    WHERE org = $1 AND secret IS NOT NULL
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+    ORDER BY id";
+
 /// The tokens come as a JSON array of their ids.
 const SELECT_INVALID: &str = concat!(
     "SELECT value AS id FROM ",
@@ -74,7 +94,8 @@ const SELECT_INVALID: &str = concat!(
 );
 
 impl Meta {
-    /// Creates a token. Its secret is in the result and is not stored.
+    /// Creates a token. Its secret is in the result and is not stored, except that of the scope
+    /// `viewer`.
     pub async fn create_token(
         &self,
         org: &OrgId,
@@ -90,9 +111,14 @@ impl Meta {
             revoked_at: None,
         };
         let secret = TokenSecret::generate()?;
+        let meta = self.clone();
         self.database()
             .write(async |tx| {
                 orgs::zone(&mut **tx, org).await?;
+                if token.scopes.is_viewer() {
+                    ensure_room_for_viewer_secret(tx, &token).await?;
+                    tx.after_commit(move || meta.shared.viewer_keys.clear());
+                }
                 insert(tx, &token, &secret).await
             })
             .await?;
@@ -116,7 +142,10 @@ impl Meta {
         self.database()
             .write_protected(async |tx| {
                 let org = revoke(tx, id, self.now()).await?;
-                tx.after_commit(move || meta.shared.tokens.clear());
+                tx.after_commit(move || {
+                    meta.shared.tokens.clear();
+                    meta.shared.viewer_keys.clear();
+                });
                 Ok(org)
             })
             .await
@@ -189,10 +218,30 @@ async fn insert(
         .bind(token.scopes.to_string())
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(Timestamp::as_millis))
-        .bind(sum(token, &secret.hash()))
+        .bind(stored_secret(token, secret))
+        .bind(sum(token, &secret.hash(), stored_secret(token, secret)))
         .execute(tx)
         .await
         .doing("create a token")?;
+    Ok(())
+}
+
+/// The secret, if it is stored itself.
+fn stored_secret<'s>(token: &Token, secret: &'s TokenSecret) -> Option<&'s str> {
+    token.scopes.is_viewer().then(|| secret.expose())
+}
+
+/// Fails if the organisation of a new token has as many viewer secrets as it may have.
+async fn ensure_room_for_viewer_secret(
+    tx: &mut SqliteConnection,
+    token: &Token,
+) -> Result<(), Error> {
+    let secrets = viewer_secrets(tx, &token.org, token.created_at).await?;
+    if secrets.len() >= VIEWER_SECRETS_MAX {
+        return Err(Error::ViewerSecretsFull {
+            max: VIEWER_SECRETS_MAX,
+        });
+    }
     Ok(())
 }
 
@@ -303,7 +352,10 @@ async fn look_up(
         expires_at: row.time_if_any("expires_at")?,
         revoked_at: None,
     };
-    row.check("tokens", sum(&token, &hash))?;
+    if token.scopes.is_viewer() {
+        return Err(Error::SigningToken);
+    }
+    row.check("tokens", sum(&token, &hash, None))?;
     Ok(FoundToken {
         hash,
         access: Access {
@@ -316,18 +368,50 @@ async fn look_up(
     })
 }
 
-/// Covers all columns but `revoked_at`, which is written later.
-fn sum(token: &Token, hash: &TokenHash) -> i64 {
+/// The valid secrets of an organisation that sign viewer tokens, oldest first.
+pub(super) async fn viewer_secrets(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    now: Timestamp,
+) -> Result<Vec<ViewerSecret>, Error> {
+    let rows = sqlx::query(SELECT_VIEWER_SECRETS)
+        .bind(org.as_str())
+        .bind(now.as_millis())
+        .fetch_all(read)
+        .await
+        .doing("read the secrets of viewer tokens")?;
+    let secret = |row: &SqliteRow| {
+        let token = token(row)?;
+        let row = Stored(row);
+        let text: String = row.plain("secret")?;
+        let secret = TokenSecret::parse(&text)
+            .ok_or_else(|| Error::damaged("a secret of viewer tokens has not its form"))?;
+        row.check("tokens", sum(&token, &secret.hash(), Some(&text)))?;
+        Ok(ViewerSecret {
+            secret,
+            expires_at: token.expires_at,
+        })
+    };
+    rows.iter().map(secret).collect()
+}
+
+/// Covers all columns but `revoked_at`, which is written later. `secret` is left out where it is
+/// null: rows that are older than the column have it so.
+fn sum(token: &Token, hash: &TokenHash, secret: Option<&str>) -> i64 {
     let hash = hash
         .as_bytes()
         .iter()
         .fold(Sum::of("tokens"), |sum, &byte| sum.number(byte.into()));
-    hash.text(&token.id.to_string())
+    let sum = hash
+        .text(&token.id.to_string())
         .text(token.org.as_str())
         .text(&token.scopes.to_string())
         .number(token.created_at.as_millis())
-        .number_if_any(token.expires_at.map(Timestamp::as_millis))
-        .finish()
+        .number_if_any(token.expires_at.map(Timestamp::as_millis));
+    match secret {
+        None => sum.finish(),
+        Some(secret) => sum.text(secret).finish(),
+    }
 }
 
 fn token(row: &SqliteRow) -> Result<Token, Error> {

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Subcommand;
-use showreport_meta::{Meta, ZoneChange};
+use clap::{ArgGroup, Subcommand, ValueEnum};
+use showreport_meta::{Meta, ViewerTokens, ZoneChange};
 use showreport_model::{OrgId, Zone};
 
 use super::lookup::zone_of;
@@ -33,16 +33,32 @@ enum Action {
     /// Lists the organisations, oldest first
     #[command(after_long_help = LIST)]
     List,
-    /// Changes the time zone of an organisation
+    /// Changes the time zone of an organisation, or whether its viewers need viewer tokens
     #[command(after_long_help = SET)]
+    #[command(group = ArgGroup::new("change").required(true).multiple(true))]
     Set {
         /// Name of the organisation
         org: OrgId,
 
         /// New time zone of its days, an IANA name such as Europe/Berlin
-        #[arg(long, value_name = "ZONE")]
-        time_zone: Zone,
+        #[arg(long, value_name = "ZONE", group = "change")]
+        time_zone: Option<Zone>,
+
+        /// Whether records of viewers that come with a collect token need a viewer token
+        #[arg(
+            long,
+            value_name = "on|off",
+            group = "change",
+            hide_possible_values = true
+        )]
+        require_viewer_tokens: Option<Switch>,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 const CREATE: &str = "\
@@ -57,14 +73,20 @@ const LIST: &str = "\
 Examples:
   showreport org list
 
-Columns: name, time zone, creation time.";
+Columns: name, time zone, creation time, and whether viewer tokens are required or optional.";
 
 const SET: &str = "\
 Examples:
   showreport org set acme --time-zone Europe/Berlin
+  showreport org set acme --require-viewer-tokens on
 
 Reports that are requested later use the new time zone; existing event reports do not change. A
-running server makes the bulk reports of all days that it keeps again, in the new time zone.";
+running server makes the bulk reports of all days that it keeps again, in the new time zone.
+
+With --require-viewer-tokens on, servers reject playbacks, beats, chat messages and votes without a
+valid viewer token within a second, if they come with a token whose only scope is collect. Create
+the secret of viewer tokens first, with `showreport token create --scope viewer`. Requests with an
+admin token and `showreport import` need none.";
 
 impl Org {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -76,7 +98,11 @@ impl Org {
         let outcome = match self.action {
             Action::Create { org, time_zone } => create(&meta, &org, &time_zone).await,
             Action::List => list(&meta).await,
-            Action::Set { org, time_zone } => set(&meta, &org, &time_zone).await,
+            Action::Set {
+                org,
+                time_zone,
+                require_viewer_tokens,
+            } => set(&meta, &org, time_zone, require_viewer_tokens).await,
         };
         meta.close().await;
         outcome.map(|()| ExitCode::SUCCESS)
@@ -94,13 +120,31 @@ async fn create(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
 async fn list(meta: &Meta) -> anyhow::Result<()> {
     for org in meta.orgs().await? {
         let (id, zone, made) = (&org.id, org.zone.name(), org.created_at);
-        print_line(format_args!("{id}  {zone}  made {made}"))?;
+        let viewer_tokens = word(org.viewer_tokens);
+        print_line(format_args!(
+            "{id}  {zone}  made {made}  viewer tokens {viewer_tokens}"
+        ))?;
     }
     Ok(())
 }
 
-async fn set(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
+async fn set(
+    meta: &Meta,
+    org: &OrgId,
+    zone: Option<Zone>,
+    require_viewer_tokens: Option<Switch>,
+) -> anyhow::Result<()> {
     zone_of(meta, org).await?;
+    if let Some(zone) = zone {
+        set_zone(meta, org, &zone).await?;
+    }
+    if let Some(switch) = require_viewer_tokens {
+        set_viewer_tokens(meta, org, switch).await?;
+    }
+    Ok(())
+}
+
+async fn set_zone(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
     let change = meta.set_zone(org, zone).await?;
     let zone = zone.name();
     if change == ZoneChange::Changed {
@@ -108,4 +152,23 @@ async fn set(meta: &Meta, org: &OrgId, zone: &Zone) -> anyhow::Result<()> {
     }
     print_line(format_args!("the days of {org} are those of {zone}"))?;
     Ok(())
+}
+
+async fn set_viewer_tokens(meta: &Meta, org: &OrgId, switch: Switch) -> anyhow::Result<()> {
+    let viewer_tokens = match switch {
+        Switch::On => ViewerTokens::Required,
+        Switch::Off => ViewerTokens::Optional,
+    };
+    meta.set_viewer_tokens(org, viewer_tokens).await?;
+    let viewer_tokens = word(viewer_tokens);
+    tracing::info!(%org, viewer_tokens, "changed whether viewer tokens are required");
+    print_line(format_args!("viewer tokens of {org} are {viewer_tokens}"))?;
+    Ok(())
+}
+
+const fn word(viewer_tokens: ViewerTokens) -> &'static str {
+    match viewer_tokens {
+        ViewerTokens::Optional => "optional",
+        ViewerTokens::Required => "required",
+    }
 }

@@ -9,7 +9,7 @@ use showreport_meta::{Meta, Scopes, Token as Listed};
 use showreport_model::{OrgId, Timestamp, TokenId};
 
 use super::lookup::zone_of;
-use super::output::print_line;
+use super::output::{Usage, print_line};
 use crate::settings::values::duration_millis;
 use crate::wiring::{DataDir, open_meta};
 
@@ -48,7 +48,7 @@ struct Create {
     #[arg(long, value_name = "ORG")]
     org: OrgId,
 
-    /// Scope: collect, report, admin. Repeat the flag or separate scopes by commas
+    /// Scope: collect, report, admin, viewer. Repeat the flag or separate scopes by commas
     #[arg(long, value_name = "SCOPE", required = true, value_parser = Scopes::parse)]
     scope: Vec<Scopes>,
 
@@ -61,14 +61,17 @@ const CREATE: &str = "\
 Examples:
   showreport token create --org acme --scope collect
   TOKEN=$(showreport token create --org acme --scope report,collect --expires 90d)
+  showreport token create --org acme --scope viewer
 
 Scopes:
   collect   send records and nothing else; safe inside a page or an app
   report    read events, make and read reports
   admin     everything in the organisation, including the other two scopes
+  viewer    the secret of viewer tokens, with which your back end says who a viewer is; it opens
+            nothing, and has no other scope beside it
 
-Only a hash of the token is stored. A lost token cannot be printed again: revoke it and create
-another.";
+Only a hash of the token is stored, of one with the scope viewer the token itself: signatures are
+verified with it. A lost token cannot be printed again: revoke it and create another.";
 
 const LIST: &str = "\
 Examples:
@@ -84,6 +87,9 @@ Examples:
 
 impl Token {
     pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<ExitCode> {
+        if let Action::Create(order) = &self.action {
+            order.scopes()?;
+        }
         let meta = open_meta(&DataDir::existing(data_dir)?).await?;
         let outcome = match self.action {
             Action::Create(order) => create(&meta, order).await,
@@ -95,12 +101,17 @@ impl Token {
     }
 }
 
+impl Create {
+    /// The scopes of all flags together.
+    fn scopes(&self) -> anyhow::Result<Scopes> {
+        let (first, rest) = self.scope.split_first().context("a token needs a scope")?;
+        let all = rest.iter().try_fold(first.clone(), Scopes::union);
+        Ok(all.map_err(|error| Usage(format!("--scope: {error}")))?)
+    }
+}
+
 async fn create(meta: &Meta, order: Create) -> anyhow::Result<()> {
-    let scopes = order
-        .scope
-        .into_iter()
-        .reduce(|all, more| all.union(&more))
-        .context("a token needs a scope")?;
+    let scopes = order.scopes()?;
     let ends_at = order
         .expires
         .map(|millis| meta.clock().now().saturating_add_millis(millis));

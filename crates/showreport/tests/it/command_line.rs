@@ -288,6 +288,56 @@ fn organisations_are_listed_and_change_their_zone() {
 }
 
 #[test]
+fn an_organisation_requires_viewer_tokens_until_it_says_otherwise() {
+    let data = acme();
+    let data = data.path();
+    let listed = || printed(data, "org list");
+    assert!(
+        listed().ends_with("  viewer tokens optional\n"),
+        "{}",
+        listed()
+    );
+    let said = printed(data, "org set acme --require-viewer-tokens on");
+    assert_eq!(said, "viewer tokens of acme are required\n");
+    // Another change leaves it as it is.
+    printed(data, "org set acme --time-zone UTC");
+    assert!(
+        listed().ends_with("  viewer tokens required\n"),
+        "{}",
+        listed()
+    );
+    printed(
+        data,
+        "org set acme --time-zone Asia/Taipei --require-viewer-tokens off",
+    );
+    assert!(listed().contains("  Asia/Taipei  "), "{}", listed());
+    assert!(
+        listed().ends_with("  viewer tokens optional\n"),
+        "{}",
+        listed()
+    );
+}
+
+#[test]
+fn the_secret_of_viewer_tokens_is_listed_without_the_secret() {
+    let data = acme();
+    let data = data.path();
+    let secret = printed(data, "token create --org acme --scope viewer");
+    assert!(
+        secret.starts_with("sr_") && secret.lines().count() == 1,
+        "{secret}"
+    );
+    let list = printed(data, "token list --org acme");
+    assert!(list.contains("  acme  viewer  ") && !list.contains(secret.trim_end()));
+    let why = fails(
+        data,
+        "token create --org acme --scope viewer --scope collect",
+        2,
+    );
+    assert!(why.contains("no other scope"), "{why}");
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let data = acme();
     for typed in [
@@ -301,8 +351,11 @@ fn wrong_usage_exits_with_2() {
         "org create globex --time-zone asia/taipei",
         "org set acme",
         "org set acme --time-zone Etc/Unknown",
+        "org set acme --require-viewer-tokens maybe",
         "token create --org acme",
         "token create --org acme --scope everything",
+        "token create --org acme --scope viewer,collect",
+        "token create --org acme --scope admin --scope viewer",
         "report --org acme --event keynote",
         "report --org acme --event keynote --dimension mood",
         "report --org acme --event keynote --dimension watch-time --group-by mood",

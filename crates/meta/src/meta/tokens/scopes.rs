@@ -13,10 +13,12 @@ pub enum Scope {
     Report,
     /// Everything in the organisation.
     Admin,
+    /// To sign viewer tokens, and nothing else. Its secret opens no request.
+    Viewer,
 }
 
 impl Scope {
-    const ALL: [Self; 3] = [Self::Collect, Self::Report, Self::Admin];
+    const ALL: [Self; 4] = [Self::Collect, Self::Report, Self::Admin, Self::Viewer];
 
     /// The name on the command line and in the database.
     pub const fn name(self) -> &'static str {
@@ -24,44 +26,61 @@ impl Scope {
             Self::Collect => "collect",
             Self::Report => "report",
             Self::Admin => "admin",
+            Self::Viewer => "viewer",
         }
     }
 }
 
-/// A text that names no scope.
+/// Why a text is no list of scopes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no scope; the scopes are collect, report and admin")]
-pub struct ScopeError(String);
+pub enum ScopeError {
+    #[error("{0:?} is no scope; the scopes are collect, report, admin and viewer")]
+    Unknown(String),
+    #[error(
+        "a token with the scope viewer has no other scope: it signs viewer tokens and opens \
+         nothing; create two tokens"
+    )]
+    ViewerWithOthers,
+}
 
-/// The rights of a token, at least one.
+/// The rights of a token, at least one. [`Scope::Viewer`] is there alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(BTreeSet<Scope>);
 
 impl Scopes {
     /// Reads a comma list such as `collect,report`.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        text.split(',')
-            .map(|name| {
-                let name = name.trim();
-                Scope::ALL
-                    .into_iter()
-                    .find(|scope| scope.name() == name)
-                    .ok_or_else(|| ScopeError(name.to_owned()))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let scopes = text.split(',').map(|name| {
+            let name = name.trim();
+            Scope::ALL
+                .into_iter()
+                .find(|scope| scope.name() == name)
+                .ok_or_else(|| ScopeError::Unknown(name.to_owned()))
+        });
+        Self::checked(scopes.collect::<Result<_, _>>()?)
     }
 
     /// The rights of both.
-    #[must_use]
-    pub fn union(mut self, other: &Self) -> Self {
+    pub fn union(mut self, other: &Self) -> Result<Self, ScopeError> {
         self.0.extend(&other.0);
-        self
+        Self::checked(self.0)
+    }
+
+    fn checked(scopes: BTreeSet<Scope>) -> Result<Self, ScopeError> {
+        if scopes.contains(&Scope::Viewer) && scopes.len() > 1 {
+            return Err(ScopeError::ViewerWithOthers);
+        }
+        Ok(Self(scopes))
     }
 
     /// [`Scope::Admin`] allows everything.
     pub fn allows(&self, scope: Scope) -> bool {
         self.0.contains(&scope) || self.0.contains(&Scope::Admin)
+    }
+
+    /// Whether the token signs viewer tokens, and opens nothing.
+    pub fn is_viewer(&self) -> bool {
+        self.0.contains(&Scope::Viewer)
     }
 
     /// Whether the token may be published in a web page.
@@ -116,6 +135,24 @@ mod tests {
         let collect = Scopes::from(Scope::Collect);
         assert!(!collect.allows(Scope::Report) && !collect.allows(Scope::Admin));
         assert!(collect.is_only_collect());
-        assert!(!collect.union(&admin).is_only_collect());
+        assert!(!collect.union(&admin).unwrap().is_only_collect());
+    }
+
+    #[test]
+    fn the_scope_viewer_is_alone() {
+        let viewer = Scopes::parse("viewer, viewer").unwrap();
+        assert_eq!(viewer.to_string(), "viewer");
+        assert!(viewer.is_viewer() && !viewer.is_only_collect());
+        assert!(!viewer.allows(Scope::Collect) && !viewer.allows(Scope::Report));
+        assert!(!Scopes::from(Scope::Admin).is_viewer());
+        let collect = Scopes::from(Scope::Collect);
+        for wrong in [
+            Scopes::parse("viewer,admin"),
+            Scopes::parse("collect,viewer"),
+            viewer.union(&collect),
+            collect.union(&Scope::Viewer.into()),
+        ] {
+            assert_eq!(wrong, Err(ScopeError::ViewerWithOthers));
+        }
     }
 }

@@ -114,3 +114,33 @@ async fn no_secret_is_in_the_file() {
     let random = &secret.expose().as_bytes()[3..33];
     assert!(!file.windows(random.len()).any(|window| window == random));
 }
+
+#[tokio::test]
+async fn the_secret_of_viewer_tokens_opens_nothing_and_is_listed_as_others() {
+    let show = Fixture::new().await;
+    let viewer = Scopes::from(Scope::Viewer);
+    let created = show.meta.create_token(&show.org, viewer.clone(), None);
+    let (id, secret) = created.await.unwrap();
+    let access = show.meta.authenticate(secret.expose()).await;
+    let error = access.unwrap_err();
+    assert!(matches!(error, Error::SigningToken), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    let listed = show.meta.tokens(Some(&show.org)).await.unwrap();
+    assert_eq!((listed[0].id, &listed[0].scopes), (id, &viewer));
+    assert!(!format!("{listed:?}").contains(secret.expose()));
+}
+
+#[tokio::test]
+async fn an_organisation_has_a_bounded_number_of_viewer_secrets() {
+    let show = Fixture::new().await;
+    let create = |scope: Scope| show.meta.create_token(&show.org, scope.into(), None);
+    let (first, _) = create(Scope::Viewer).await.unwrap();
+    for _ in 1..VIEWER_SECRETS_MAX {
+        create(Scope::Viewer).await.unwrap();
+    }
+    let error = create(Scope::Viewer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    create(Scope::Collect).await.unwrap();
+    show.meta.revoke_token(first).await.unwrap();
+    create(Scope::Viewer).await.unwrap();
+}

@@ -53,6 +53,7 @@ async fn ordered(show: &Fixture) -> showreport_model::ReportId {
 async fn a_changed_value_is_found_at_the_start_and_when_its_row_is_read() {
     for statement in [
         "UPDATE orgs SET zone = 'Asia/Tokyo'",
+        "UPDATE orgs SET require_viewer_tokens = 1",
         "UPDATE events SET title = 'The keynose'",
         "UPDATE events SET kind = 'vod'",
         "UPDATE journal SET events = '[[\"acme\",\"keynose\"]]'",

@@ -43,7 +43,9 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
             return Ok(kept.to_owned());
         }
     }
-    let scopes = Scopes::from(Scope::Collect).union(&Scope::Report.into());
+    let scopes = Scopes::from(Scope::Collect)
+        .union(&Scope::Report.into())
+        .context("join the scopes of the demo's token")?;
     let (_, secret) = meta
         .create_token(&org, scopes, None)
         .await
