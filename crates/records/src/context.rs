@@ -1,6 +1,10 @@
 //! What decoding needs beside the text of a record.
 
+use std::sync::Arc;
+
 use showreport_model::Timestamp;
+
+use crate::viewer_tokens::Verifier;
 
 /// What is known of a request or a file beside the text of its records.
 #[derive(Debug, Clone)]
@@ -9,6 +13,8 @@ pub struct Context {
     pub now: Timestamp,
     /// What the request says once for all its records.
     pub given: GivenFields,
+    /// Verifies the tokens that say who a viewer is.
+    pub viewer_tokens: Arc<Verifier>,
 }
 
 impl Context {
@@ -17,6 +23,7 @@ impl Context {
         Self {
             now,
             given: GivenFields::default(),
+            viewer_tokens: Arc::default(),
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::formats::{
     BODY_FORMATS, CLOUD_EVENT_DATA, CMCD, FILE_FORMATS, SEGMENT, lines, segment_write_key,
 };
 use crate::record::decode_record;
+use crate::viewer_tokens::read_payload;
 
-/// Decodes the input as a body, as a file and as one record.
+/// Decodes the input as a body, as a file, as one record and as the payload of a viewer token.
 pub fn records(input: &[u8]) {
     let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
     let context = &Context::new(now);
@@ -54,6 +55,7 @@ pub fn records(input: &[u8]) {
     if let Ok(record) = decode_record(input, 0, context) {
         record.push_to(&mut facts());
     }
+    read_payload(input);
 }
 
 #[cfg(test)]

@@ -15,12 +15,13 @@
 
 mod reason;
 mod charset;
-mod context;
 mod scan;
 mod depth;
 mod repeated;
 mod value;
 mod fields;
+mod viewer_tokens;
+mod context;
 mod rules;
 mod long_ids;
 mod diagnosis;
@@ -48,3 +49,4 @@ pub use formats::{
 pub use reason::Reason;
 pub use record::{Decoded, Rejection, decode_record, without_bom};
 pub use repeated::repeated_field;
+pub use viewer_tokens::Verifier;

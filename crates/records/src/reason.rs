@@ -29,12 +29,16 @@ reasons! {
     /// NUL, or half of a surrogate pair.
     InvalidText = "INVALID_TEXT",
     InvalidTime = "INVALID_TIME",
+    /// A viewer token that is malformed, not signed, expired, or for another event or customer.
+    InvalidViewerToken = "INVALID_VIEWER_TOKEN",
     /// A line of CMCD is no dictionary of structured fields.
     MalformedCmcd = "MALFORMED_CMCD",
     /// A row of a CSV file does not have the cells of the header.
     MalformedCsv = "MALFORMED_CSV",
     MalformedJson = "MALFORMED_JSON",
     MissingField = "MISSING_FIELD",
+    /// The organisation requires a viewer token.
+    MissingViewerToken = "MISSING_VIEWER_TOKEN",
     /// A vote without customer and device.
     MissingVoter = "MISSING_VOTER",
     NotAnObject = "NOT_AN_OBJECT",

@@ -128,7 +128,10 @@ pub(crate) fn decode_as<'a>(
     }
     // The parser does not check the strings of unknown fields.
     let text = str::from_utf8(record).map_err(|_| RecordError::Malformed(record, None))?;
-    if let Some(playback) = decode_playback(text, context) {
+    // The fast decoder knows no viewer tokens. It leaves records that have one to the general one.
+    if !context.viewer_tokens.concerns_all()
+        && let Some(playback) = decode_playback(text, context)
+    {
         return Ok(Decoded::Playback(playback));
     }
     let malformed = |error| RecordError::Malformed(record, Some(error));
@@ -186,7 +189,13 @@ pub(crate) fn check(
     context: &Context,
 ) -> Result<Record, RecordError<'static>> {
     match element {
-        Element::Object(fields) => rules::record(&fields, context).map_err(RecordError::Field),
+        Element::Object(mut fields) => {
+            let viewer_tokens = &context.viewer_tokens;
+            viewer_tokens
+                .apply(&mut fields, context.now)
+                .and_then(|()| rules::record(&fields, context))
+                .map_err(RecordError::Field)
+        }
         Element::Other(is) => Err(RecordError::NotAnObject(is)),
     }
 }

@@ -17,6 +17,7 @@ mod records;
 mod numbers;
 mod beats;
 mod repeated;
+mod viewer_tokens;
 
 const JSON: &dyn Format = &Json;
 const NDJSON: &dyn Format = &Ndjson;
@@ -53,8 +54,8 @@ fn owned(parsed: Decoded<'_>) -> Record {
 }
 
 /// The record with one field changed; `null` removes it.
-fn with(mut record: Value, field: &str, value: Value) -> Value {
-    record[field] = value;
+fn with(mut record: Value, field: &str, value: impl Into<Value>) -> Value {
+    record[field] = value.into();
     record
 }
 

@@ -328,6 +328,7 @@ named_object! {
         ended_at: Value<'a> = "ended_at",
         option_ids: Value<'a, Elements<Value<'a>>> = "option_ids",
         voted_at: Value<'a> = "voted_at",
+        viewer_token: Value<'a> = "viewer_token",
     }
 }
 

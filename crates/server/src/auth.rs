@@ -20,44 +20,50 @@ use tracing::field::display;
 
 use crate::app::App;
 use crate::error::{ApiError, Reason};
-use crate::extract::{BufferedBody, UnknownParameters, read_body};
+use crate::extract::{BufferedBody, Parameters, UnknownParameters, read_body};
 use crate::permits::Permit;
 use crate::rates::RateLimits;
 
-/// A client with the scope `collect`.
-#[derive(Debug)]
+/// A client with the scope `collect`. It has no `Debug`, since a viewer token is a secret.
 pub(crate) struct Collector {
     pub(crate) org: OrgId,
     /// Looked up again when the records are stored: it may be revoked before.
     pub(crate) token: TokenId,
+    /// Whether the token has no other scope, so that it may be in a page.
+    pub(crate) is_only_collect: bool,
+    /// The viewer token in `?viewer=`, not verified.
+    pub(crate) viewer_token: Option<String>,
 }
 
 impl Collector {
     /// A client that sends its token as Segment's write key: as the user name of
     /// `Authorization: Basic`, or as a bearer token.
-    pub(crate) async fn by_write_key(headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
-        match basic_user(headers) {
-            Some(secret) => Self::by_secret(&secret, headers, app).await,
-            None => Self::by_secret(bearer(headers)?, headers, app).await,
+    pub(crate) async fn by_write_key(parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        match basic_user(&parts.headers) {
+            Some(secret) => Self::by_secret(&secret, parts, app).await,
+            None => Self::by_secret(bearer(&parts.headers)?, parts, app).await,
         }
     }
 
     /// A client with the secret of a token.
     pub(crate) async fn by_secret(
         secret: &str,
-        headers: &HeaderMap,
+        parts: &Parts,
         app: &App,
     ) -> Result<Self, ApiError> {
-        Self::admit(authenticate(app, secret).await?, headers, app)
+        Self::admit(authenticate(app, secret).await?, parts, app)
     }
 
-    fn admit(access: Access, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
-        check_org(headers, &access)?;
+    fn admit(access: Access, parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Collect)?;
         check_records(app, &access)?;
+        let Parameters(ViewerQuery { viewer }) = Parameters::read(&parts.uri)?;
         Ok(Self {
+            is_only_collect: access.scopes.is_only_collect(),
             org: access.org,
             token: access.token,
+            viewer_token: viewer,
         })
     }
 
@@ -120,7 +126,7 @@ impl FromRequestParts<App> for Collector {
         } else {
             by_key(parts, app).await?
         };
-        Self::admit(access, &parts.headers, app)
+        Self::admit(access, parts, app)
     }
 }
 
@@ -183,6 +189,11 @@ async fn authenticate(app: &App, secret: &str) -> Result<Access, ApiError> {
 #[derive(Deserialize)]
 struct KeyQuery {
     key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ViewerQuery {
+    viewer: Option<String>,
 }
 
 /// Authenticates by `?key=`, since beacons cannot set headers. Addresses end up in logs and

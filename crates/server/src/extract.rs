@@ -8,6 +8,7 @@ mod page;
 use std::fmt::Display;
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,12 +28,11 @@ use crate::error::{ApiError, Reason};
 #[derive(Debug)]
 pub(crate) struct Parameters<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+impl<T: DeserializeOwned> Parameters<T> {
+    /// The parameters of an address.
+    pub(crate) fn read(address: &Uri) -> Result<Self, ApiError> {
         // The message of the library may quote a value, which can be a token.
-        Query::try_from_uri(&parts.uri)
+        Query::try_from_uri(address)
             .map(|Query(parameters)| Self(parameters))
             .map_err(|_| {
                 ApiError::new(
@@ -40,6 +40,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
                     "the parameters after `?` cannot be read; each may be given once",
                 )
             })
+    }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::read(&parts.uri)
     }
 }
 

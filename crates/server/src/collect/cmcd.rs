@@ -57,6 +57,7 @@ struct CmcdQuery {
         ("customer" = Option<String>, Query, description = "the customer who watches"),
         ("device" = Option<String>, Query, description = "the device"),
         ("name" = Option<String>, Query, description = "the name of the viewer"),
+        ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
     ),
     request_body(
         content = String,
@@ -100,6 +101,7 @@ pub(crate) async fn post_cmcd_of_event(
         ("customer" = Option<String>, Query, description = "the customer who watches"),
         ("device" = Option<String>, Query, description = "the device"),
         ("name" = Option<String>, Query, description = "the name of the viewer"),
+        ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
         ("CMCD" = Option<String>, Query, description = "the report"),
     ),
     responses(
@@ -135,6 +137,7 @@ pub(crate) async fn get_cmcd_of_event(
         ("customer" = Option<String>, Query, description = "the customer who watches"),
         ("device" = Option<String>, Query, description = "the device"),
         ("name" = Option<String>, Query, description = "the name of the viewer"),
+        ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
     ),
     request_body(
         content = String,
@@ -175,6 +178,7 @@ pub(crate) async fn post_cmcd(
         ("customer" = Option<String>, Query, description = "the customer who watches"),
         ("device" = Option<String>, Query, description = "the device"),
         ("name" = Option<String>, Query, description = "the name of the viewer"),
+        ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
         ("CMCD" = Option<String>, Query, description = "the report"),
     ),
     responses(

@@ -4,16 +4,20 @@
 //! A small plain body is decoded on the thread of its request; others go to threads for blocking
 //! work. The module above says what each limit is for.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use hyper::body::Body as _;
+use showreport_meta::{TokenSecret, ViewerTokens};
 use showreport_model::OrgId;
 use showreport_model::facts::Batches;
-use showreport_records::{Context, DecodeError, GivenFields, Rejections, decode_body};
+use showreport_records::{Context, DecodeError, GivenFields, Rejections, Verifier, decode_body};
 use tokio::task::spawn_blocking;
 
 use super::decompress::{Encoding, UnpackError, Window, unpack, unpacked_bytes};
 use super::written::BodyFormat;
 use crate::app::App;
+use crate::auth::Collector;
 use crate::error::{ApiError, Reason};
 use crate::extract::{BufferedBody, body_too_large, read_body};
 use crate::permits::{Permit, Reservation, read_with_permit};
@@ -59,17 +63,18 @@ pub(super) struct Permits {
 /// Reads and decodes a body, once there is a permit for it.
 pub(super) async fn decode(
     app: &App,
-    org: OrgId,
+    collector: &Collector,
     body: Body,
     written: BodyFormat,
     given: GivenFields,
 ) -> Result<DecodedBody, ApiError> {
-    let (body, permit) = read(app, &org, body, written).await?;
+    let (body, permit) = read(app, &collector.org, body, written).await?;
     let work = Work {
-        org,
+        org: collector.org.clone(),
         written,
         context: Context {
             given,
+            viewer_tokens: Arc::new(verifier(app, collector).await?),
             ..Context::new(app.now())
         },
     };
@@ -93,6 +98,18 @@ pub(super) async fn decode(
     };
     let decoded = work.decode(&body)?;
     Ok(Records::new(decoded, body).with(permit))
+}
+
+/// Verifies the viewer tokens of a request. The secrets are read after the body, which may take
+/// minutes to arrive: a secret that was revoked since must verify nothing.
+async fn verifier(app: &App, collector: &Collector) -> Result<Verifier, ApiError> {
+    let keys = app.meta().viewer_keys(&collector.org).await?;
+    let secrets = keys.secrets(app.now()).map(TokenSecret::expose);
+    let verifier = Verifier::new(secrets).of_request(collector.viewer_token.clone());
+    match keys.viewer_tokens() {
+        ViewerTokens::Required if collector.is_only_collect => Ok(verifier.requiring_tokens()),
+        _ => Ok(verifier),
+    }
 }
 
 /// Reads a body. One that is decoded in place is read with its permit, so that a request is refused

@@ -65,7 +65,10 @@ const VIOLATIONS_MAX: usize = 100;
     post,
     path = "/collect",
     tag = "collect",
-    params(("key" = Option<String>, Query, description = "a token whose one scope is `collect`, where headers cannot be set")),
+    params(
+        ("key" = Option<String>, Query, description = "a token whose one scope is `collect`, where headers cannot be set"),
+        ("viewer" = Option<String>, Query, description = "the viewer token of the records that have none of their own"),
+    ),
     request_body(
         content = String,
         content_type = "application/x-ndjson",

@@ -38,6 +38,7 @@ pub(crate) struct Success {
     post,
     path = "/v1/batch",
     tag = "collect",
+    params(("viewer" = Option<String>, Query, description = "the viewer token of the beats")),
     request_body(
         content = String,
         content_type = "application/json",
@@ -71,6 +72,7 @@ pub(crate) async fn segment_batch(
     post,
     path = "/v1/track",
     tag = "collect",
+    params(("viewer" = Option<String>, Query, description = "the viewer token of the beats")),
     request_body(
         content = String,
         content_type = "application/json",
@@ -101,10 +103,10 @@ async fn collect(app: &App, request: Request) -> Result<Json<Success>, ApiError>
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     let (collector, body) = if headers.contains_key(AUTHORIZATION) {
-        (Collector::by_write_key(headers, app).await?, body)
+        (Collector::by_write_key(&parts, app).await?, body)
     } else {
         let (key, body) = write_key(app, body, encoding(headers)?).await?;
-        (Collector::by_secret(&key, headers, app).await?, body)
+        (Collector::by_secret(&key, &parts, app).await?, body)
     };
     let written = BodyFormat {
         format: SEGMENT,

@@ -29,7 +29,7 @@ pub(super) async fn store(
         good,
         rejections,
         permits: _permits,
-    } = decode(app, collector.org.clone(), body, written, given).await?;
+    } = decode(app, collector, body, written, given).await?;
     collector.charge(app, good.records() + rejections.total);
     app.metrics().rejected.inc_by(rejections.total as u64);
     let accepted = good.records();

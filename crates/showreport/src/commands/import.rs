@@ -9,14 +9,16 @@ mod reader;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use showreport_lake::Lake;
-use showreport_meta::Meta;
+use showreport_meta::{Meta, TokenSecret};
 use showreport_model::facts::Collected;
 use showreport_model::{EventId, OrgId};
+use showreport_records::Verifier;
 use tokio::sync::mpsc;
 
 use super::lookup::zone_of;
@@ -70,7 +72,7 @@ impl Import {
         let names: Vec<PathBuf> = sources.iter().map(|it| it.name().to_owned()).collect();
         let directory = DataDir::existing(data_dir)?;
         let meta = open_meta(&directory).await?;
-        let outcome = self.load(&directory, &meta, sources).await;
+        let outcome = Box::pin(self.load(&directory, &meta, sources)).await;
         meta.close().await;
         let outcome = outcome?;
         outcome.report(&names);
@@ -100,6 +102,7 @@ impl Import {
         let gatherer = Gatherer::new(&self.org, groups);
         let reader = Reader {
             event: self.event,
+            viewer_tokens: Arc::new(verifier(meta, &self.org).await?),
             clock: meta.clock().clone(),
         };
         let bar = progress.clone();
@@ -116,6 +119,14 @@ impl Import {
             )
         })
     }
+}
+
+/// Verifies the viewer tokens of records that have one. A file needs none.
+async fn verifier(meta: &Meta, org: &OrgId) -> anyhow::Result<Verifier> {
+    let keys = meta.viewer_keys(org).await;
+    let keys = keys.context("read the secrets of viewer tokens")?;
+    let secrets = keys.secrets(meta.clock().now()).map(TokenSecret::expose);
+    Ok(Verifier::new(secrets))
 }
 
 async fn load_groups(

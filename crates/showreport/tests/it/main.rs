@@ -13,6 +13,7 @@ mod segment;
 mod refusing_records;
 mod deleting_messages;
 mod signing_in;
+mod viewer_tokens;
 mod isolation;
 mod ordering;
 mod listing;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use serde_json::Value;
 use showreport_model::{Clock, EventId};
-use showreport_records::{Block, Content, Context, decode_record, lines, without_bom};
+use showreport_records::{Block, Content, Context, Verifier, decode_record, lines, without_bom};
 
 use super::content::open;
 use super::gather::{Closed, Gatherer, Sorted};
@@ -23,6 +23,7 @@ use super::source::Source;
 pub(super) struct Reader {
     /// The event of records without `event_id`.
     pub(super) event: Option<EventId>,
+    pub(super) viewer_tokens: Arc<Verifier>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -92,7 +93,10 @@ impl Reader {
                 return Ok(outcome);
             }
         };
-        let context = Context::new(self.clock.now());
+        let context = Context {
+            viewer_tokens: self.viewer_tokens.clone(),
+            ..Context::new(self.clock.now())
+        };
         let mut sorted = Sorted::of_block(work.number);
         // Records borrow from this text.
         let completed = self.completed(text);
