@@ -19,6 +19,7 @@ const PACKAGES: [&str; 2] = ["psycopg[binary]", "duckdb"];
 const POSTGRES: &str = "/usr/lib/postgresql";
 
 const NO_POSTGRES: &str = "PostgreSQL is not installed; on Debian, `apt-get install postgresql`";
+const NO_NODE: &str = "Node.js is not installed; on Debian, `apt-get install nodejs`";
 const NO_NGINX: &str = "nginx is not installed; on Debian, `apt-get install nginx-light`";
 
 /// Runs each; what cannot run here is left out, but not on CI.
@@ -28,8 +29,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let terminal = script("terminal.py");
         execute(Command::new("python3").arg(terminal).arg(built_beside()?))
     })?;
+    viewer_tokens()?;
     behind_nginx()?;
     nightly_load()
+}
+
+fn viewer_tokens() -> anyhow::Result<()> {
+    if !is_there("node")? {
+        return leave_out("first hour: viewer tokens", NO_NODE);
+    }
+    step("first hour: viewer tokens", || {
+        execute(&mut python("viewer_tokens.py", Path::new("python3"))?)
+    })
 }
 
 fn behind_nginx() -> anyhow::Result<()> {

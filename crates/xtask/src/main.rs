@@ -27,8 +27,8 @@ cargo xtask COMMAND
   spreadsheets
             LibreOffice opens the spreadsheets of reports
   first-hour
-            what a new user does first, as the documentation says: the demo on terminals, nginx,
-            and a nightly load into PostgreSQL and DuckDB
+            what a new user does first, as the documentation says: the demo on terminals, viewer
+            tokens of back ends, nginx, and a nightly load into PostgreSQL and DuckDB
   bench [ARGUMENT…]
             measures the product beside DuckDB and PostgreSQL; `bench --help` lists arguments
   torture [ARGUMENT…]
