@@ -12,6 +12,7 @@ mod callers;
 mod foreign;
 mod mutants;
 mod revoked;
+mod viewers;
 mod canaries;
 
 use self::operations::check_complete;
@@ -52,14 +53,20 @@ fn run(setting: &Setting) -> anyhow::Result<Outcome> {
     let links = mutants::links(&site, &mut random, setting.rounds)?;
     let tokens = mutants::tokens(&site, &mut random, setting.rounds)?;
     let slowest = revoked::time(&mut site, REVOCATIONS)?;
+    let viewers = viewers::attempt(&mut site, &mut random, setting.rounds)?;
     // Last, since the right caller deletes things.
     let calls = callers::call(&mut site)?;
     let (places, canaries) = canaries::search(site)?;
     let held = format!(
         "{calls} calls by seven kinds of callers were answered as the contract says; {foreign} foreign ids \
          were answered as unknown ids; of {links} bent links and {tokens} bent tokens none opened; a revoked \
-         token opened for {} ms at most; {places} responses, files and logs held nothing of another",
-        slowest.as_millis()
+         token opened for {} ms at most; of {} viewer tokens that were changed, foreign, expired or revoked none \
+         was accepted, and a change of their rules was in force after {} ms at most; {places} responses, files \
+         and logs held nothing of another",
+        slowest.as_millis(),
+        viewers.tokens,
+        viewers.slowest.as_millis()
     );
-    Ok(Outcome::Held(held, complete.and(owners).and(canaries)))
+    let controls = complete.and(owners).and(viewers.control).and(canaries);
+    Ok(Outcome::Held(held, controls))
 }

@@ -51,6 +51,7 @@ fn record(record_type: &str) -> Value {
         "playback" => {
             json!({"playback_id": "p", "from": (EXP - 20) * 1000, "to": (EXP - 10) * 1000})
         }
+        "beat" => json!({"playback_id": "p", "at": (EXP - 10) * 1000, "playing": true}),
         "chat" => json!({"message_id": "m", "sent_at": (EXP - 10) * 1000, "text": "hello"}),
         "vote" => json!({"poll_id": "q", "option_ids": ["a"], "voted_at": (EXP - 10) * 1000}),
         other => panic!("{other}"),
@@ -81,6 +82,7 @@ fn decoded(
     let owned = |id: &CustomerId| id.as_str().to_owned();
     Ok(match record {
         Record::Playback(it) => (it.customer.as_ref().map(owned), it.name),
+        Record::Beat(it) => (it.customer.as_ref().map(owned), it.name),
         Record::Chat(it) => (it.customer.as_ref().map(owned), it.name),
         Record::Vote(it) => (it.voter.customer().map(owned), it.name),
         _ => (None, None),
@@ -104,7 +106,7 @@ fn texts(customer: &str, name: &str) -> (Option<String>, Option<String>) {
 
 #[test]
 fn a_record_without_a_customer_gets_that_of_its_token() {
-    for record_type in ["playback", "chat", "vote"] {
+    for record_type in ["playback", "beat", "chat", "vote"] {
         let record = with(record(record_type), FIELD, token(&claims()));
         let got = decoded(&record, ours(), at(EXP));
         assert_eq!(got, Ok(texts("ada", "Ada")), "{record_type}");
@@ -313,7 +315,7 @@ fn a_token_of_the_longest_ids_and_name_is_taken() {
 #[test]
 fn the_token_of_the_request_is_for_records_without_one() {
     let of_request = || ours().of_request(Some(token(&claims())));
-    for record_type in ["playback", "chat", "vote"] {
+    for record_type in ["playback", "beat", "chat", "vote"] {
         for record in [
             record(record_type),
             with(record(record_type), FIELD, Value::Null),
@@ -346,7 +348,7 @@ fn the_token_of_the_request_is_for_records_without_one() {
 #[test]
 fn only_records_of_viewers_need_a_token_where_it_is_required() {
     let required = || ours().requiring_tokens();
-    for record_type in ["playback", "chat", "vote"] {
+    for record_type in ["playback", "beat", "chat", "vote"] {
         let named = with(record(record_type), "customer_id", "ada");
         let error = decoded(&named, required(), at(EXP)).unwrap_err();
         assert_eq!(error.reason, Reason::MissingViewerToken, "{record_type}");

@@ -19,6 +19,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         server,
         tenants,
         exchanges,
+        viewer_tokens,
         ..
     } = site;
     server.stop()?;
@@ -75,6 +76,9 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         "an organisation's own texts, and its requests in the log",
     )?;
     check_secrets(&files, tenants.iter().flat_map(Tenant::secrets))?;
+    let written: [&[u8]; 2] = [&metrics, &log];
+    check_viewer_tokens(&files, &exchanges, &written, &viewer_tokens)?;
+    check_viewer_secrets(&files, &written, &tenants)?;
     Ok((exchanges.len() + files.len() + 2, control))
 }
 
@@ -122,6 +126,53 @@ fn check_secrets<'a>(
         holds(database, b"collect"),
         "the search does not find the scopes of tokens in the database"
     );
+    Ok(())
+}
+
+/// No file, response, log or metric holds the payload or the signature of a viewer token.
+fn check_viewer_tokens(
+    files: &[(PathBuf, Vec<u8>)],
+    exchanges: &[Exchange],
+    written: &[&[u8]],
+    tokens: &[String],
+) -> anyhow::Result<()> {
+    ensure!(!tokens.is_empty(), "no viewer token was sent");
+    let texts = files
+        .iter()
+        .map(|(_, bytes)| bytes.as_slice())
+        .chain(exchanges.iter().map(|it| it.response.as_slice()))
+        .chain(written.iter().copied());
+    for text in texts {
+        for part in tokens.iter().flat_map(|token| token.split('.').skip(1)) {
+            ensure!(
+                !holds(text, part.as_bytes()),
+                "a part of a viewer token was kept: {}",
+                String::from_utf8_lossy(&text[..text.len().min(300)])
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Only the database holds the secrets of viewer tokens.
+fn check_viewer_secrets(
+    files: &[(PathBuf, Vec<u8>)],
+    written: &[&[u8]],
+    tenants: &[Tenant],
+) -> anyhow::Result<()> {
+    for tenant in tenants {
+        let secret = tenant.viewer_secret.as_bytes();
+        let holders = files.iter().filter(|(_, bytes)| holds(bytes, secret));
+        let holders: Vec<_> = holders.map(|(path, _)| path.as_path()).collect();
+        ensure!(
+            holders == [Path::new("meta.sqlite")],
+            "{holders:?} hold a viewer secret"
+        );
+        ensure!(
+            !written.iter().any(|text| holds(text, secret)),
+            "the log or the metrics hold a viewer secret"
+        );
+    }
     Ok(())
 }
 

@@ -84,7 +84,7 @@ const LINK_CHARACTERS: &[u8] =
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~!$&'()*+,;=:@%/";
 
 /// A text with one to three changes.
-fn bent(random: &mut Random, text: &str, characters: &[u8]) -> String {
+pub(super) fn bent(random: &mut Random, text: &str, characters: &[u8]) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for _ in 0..=random.u32(..3) {
         let place = random.usize(..bytes.len());
@@ -120,7 +120,7 @@ fn crossed(random: &mut Random, link: &str, other: &str) -> String {
 }
 
 /// The beginning of one token and the end of another.
-fn spliced(random: &mut Random, token: &str, other: &str) -> String {
+pub(super) fn spliced(random: &mut Random, token: &str, other: &str) -> String {
     let place = random.usize(..token.len());
     format!("{}{}", &token[..place], &other[place..])
 }

@@ -44,6 +44,8 @@ pub(super) struct Tenant {
     pub(super) collector: String,
     pub(super) reader: String,
     pub(super) admin: String,
+    /// The key of its viewer tokens.
+    pub(super) viewer_secret: String,
     /// A token with every scope that was revoked before the server started.
     pub(super) revoked: String,
 }
@@ -65,6 +67,8 @@ pub(super) struct Site {
     /// The date of both shows.
     pub(super) day: String,
     pub(super) exchanges: Vec<Exchange>,
+    /// Valid viewer tokens that were sent.
+    pub(super) viewer_tokens: Vec<String>,
     log: PathBuf,
 }
 
@@ -89,6 +93,7 @@ impl Site {
             tenants,
             day: String::new(),
             exchanges: Vec::new(),
+            viewer_tokens: Vec::new(),
         };
         for side in [Side::Acme, Side::Globex] {
             site.prepare(side, noon_ms)?;
@@ -255,12 +260,13 @@ impl Tenant {
             collector: token("collect")?,
             reader: token("report")?,
             admin: token("admin")?,
+            viewer_secret: token("viewer")?,
             revoked,
             canary,
         })
     }
 
-    /// All its tokens.
+    /// All its tokens that are stored as hashes only.
     pub(super) fn secrets(&self) -> [&str; 4] {
         [&self.collector, &self.reader, &self.admin, &self.revoked]
     }
