@@ -225,12 +225,14 @@ fn verify(token: &str, keys: &[Hmac<Sha256>]) -> Result<Viewer, Problem> {
     // The decoder takes one text for each value: no padding, and no bits beyond the last byte.
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| Problem::Form);
     let (payload, signature) = (decode(payload)?, decode(signature)?);
-    let is_signed_with = |key: &&Hmac<Sha256>| {
+    let is_signed_with = |key: &Hmac<Sha256>| {
         // Compares in constant time.
-        let code = (*key).clone().chain_update(signed);
+        let code = key.clone().chain_update(signed);
         code.verify_slice(&signature).is_ok()
     };
-    keys.iter().find(is_signed_with).ok_or(Problem::Signature)?;
+    if !keys.iter().any(is_signed_with) {
+        return Err(Problem::Signature);
+    }
     viewer(&payload).map_err(Problem::Payload)
 }
 
