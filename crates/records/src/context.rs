@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use showreport_model::Timestamp;
+use showreport_origins::{Origin, Origins, Region, address};
 
 use crate::viewer_tokens::Verifier;
 
@@ -15,15 +16,37 @@ pub struct Context {
     pub given: GivenFields,
     /// Verifies the tokens that say who a viewer is.
     pub viewer_tokens: Arc<Verifier>,
+    /// Looks up what records say of their players.
+    pub origins: Origins,
+    /// Where the request comes from, if it comes from the player itself. It counts for records that
+    /// say nothing of theirs.
+    pub origin: Origin,
 }
 
 impl Context {
-    /// A context in which nothing but the time is known.
-    pub fn new(now: Timestamp) -> Self {
+    /// A context in which nothing is known of the request but the time.
+    pub fn new(now: Timestamp, origins: Origins) -> Self {
         Self {
             now,
             given: GivenFields::default(),
             viewer_tokens: Arc::default(),
+            origins,
+            origin: Origin::default(),
+        }
+    }
+
+    /// The system of a record without one: that of the request, unless the record is of another user
+    /// agent.
+    pub(crate) fn system(&self, user_agent: Option<&str>) -> Option<&'static str> {
+        self.origin.system.filter(|_| user_agent.is_none())
+    }
+
+    /// The region of a record without one, by its address if it has one. A text that is no address
+    /// has no region: a record is not lost for it.
+    pub(crate) fn region(&self, ip: Option<&str>) -> Option<Region> {
+        match ip {
+            Some(ip) => self.origins.region(address(ip)?),
+            None => self.origin.region,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Cursor;
 
 use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
+use showreport_origins::Origins;
 
 use crate::blocks::Content;
 use crate::context::Context;
@@ -18,7 +19,8 @@ use crate::viewer_tokens::read_payload;
 /// Decodes the input as a body, as a file, as one record and as the payload of a viewer token.
 pub fn records(input: &[u8]) {
     let now = Timestamp::MIN.saturating_add_millis(1_800_000_000_000);
-    let context = &Context::new(now);
+    let origins = Origins::open(None).expect("no file");
+    let context = &Context::new(now, origins);
     let facts = || FactsBuilder::new(OrgId::new("acme").expect("a plain name"));
     let by_path = [CLOUD_EVENT_DATA, CMCD, SEGMENT];
     for format in BODY_FORMATS.iter().chain(&by_path) {

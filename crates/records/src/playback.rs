@@ -10,6 +10,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use showreport_model::record::PlaybackRef;
 use showreport_model::{CustomerId, DeviceId, EventId, PlaybackId};
+use showreport_origins::Region;
 
 use crate::context::Context;
 use crate::fields::{Field, TEXT_BYTES_MAX, is_region};
@@ -64,6 +65,11 @@ pub(crate) fn decode_playback<'a>(text: &'a str, context: &'a Context) -> Option
     let position_ms = Field::new("position_ms", &fields.position_ms);
     let rate = Field::new("rate", &fields.rate);
     let coverage = covered(span, position_ms, rate).ok()?;
+    let geo_region = non_empty(fields.geo_region);
+    if geo_region.is_none() && non_empty(fields.ip).is_some() {
+        // The region of an address is a text of its own, which this decoder cannot borrow.
+        return None;
+    }
     let playback = PlaybackRef {
         event: fields.event_id,
         playback: fields.playback_id,
@@ -72,7 +78,7 @@ pub(crate) fn decode_playback<'a>(text: &'a str, context: &'a Context) -> Option
         device: non_empty(fields.device_id),
         customer: non_empty(fields.customer_id),
         device_os: non_empty(fields.device_os),
-        geo_region: non_empty(fields.geo_region),
+        geo_region,
         name: non_empty(fields.name),
     };
     let is_good = playback.device.is_none_or(|id| DeviceId::check(id).is_ok())
@@ -91,7 +97,15 @@ pub(crate) fn decode_playback<'a>(text: &'a str, context: &'a Context) -> Option
         .iter()
         .flatten()
         .all(|text| text.len() <= TEXT_BYTES_MAX);
-    is_good.then_some(playback)
+    is_good.then(|| PlaybackRef {
+        device_os: playback
+            .device_os
+            .or_else(|| context.system(non_empty(fields.user_agent))),
+        geo_region: playback
+            .geo_region
+            .or(context.origin.region.as_ref().map(Region::as_str)),
+        ..playback
+    })
 }
 
 /// In an optional field `""` is the same as absent.

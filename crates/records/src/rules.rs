@@ -68,9 +68,6 @@ fn playback(fields: &Fields<'_>, context: &Context) -> Result<PlaybackRecord, Fi
     let playback = field!(fields.playback_id).id()?;
     let span = span(field!(fields.from), field!(fields.to), context.now)?;
     let coverage = covered(span, field!(fields.position_ms), field!(fields.rate))?;
-    // Reports do not use these yet. They are checked so that senders correct them, and dropped.
-    optional_text(field!(fields.user_agent))?;
-    optional_text(field!(fields.ip))?;
     Ok(PlaybackRecord {
         event,
         playback,
@@ -78,10 +75,29 @@ fn playback(fields: &Fields<'_>, context: &Context) -> Result<PlaybackRecord, Fi
         coverage,
         device: optional_id(field!(fields.device_id))?,
         customer: optional_id(field!(fields.customer_id))?,
-        device_os: optional_text(field!(fields.device_os))?,
-        geo_region: optional_region(field!(fields.geo_region))?,
+        device_os: device_os(fields, context)?,
+        geo_region: geo_region(fields, context)?,
         name: optional_text(field!(fields.name))?,
     })
+}
+
+/// The system of a view: its own, else by its user agent, else that of the request. The user
+/// agent is dropped.
+fn device_os(fields: &Fields<'_>, context: &Context) -> Result<Option<String>, FieldError> {
+    let user_agent = optional_text(field!(fields.user_agent))?;
+    let own = optional_text(field!(fields.device_os))?;
+    let derived = || context.system(user_agent.as_deref()).map(str::to_owned);
+    Ok(own.or_else(derived))
+}
+
+/// The region of a view: its own, else by its address, else that of the request. The address is
+/// dropped.
+fn geo_region(fields: &Fields<'_>, context: &Context) -> Result<Option<String>, FieldError> {
+    let ip = optional_text(field!(fields.ip))?;
+    let own = field!(fields.geo_region).present();
+    let own = own.map(Field::region).transpose()?;
+    let derived = || Some(context.region(ip.as_deref())?.as_str().to_owned());
+    Ok(own.or_else(derived))
 }
 
 pub(crate) fn span(
@@ -129,8 +145,6 @@ fn beat(fields: &Fields<'_>, context: &Context) -> Result<BeatRecord, FieldError
     let at = field!(fields.at).time_until(context.now)?;
     let playing = field!(fields.playing).flag()?;
     let seq = field!(fields.seq).present().map(Field::count).transpose()?;
-    optional_text(field!(fields.user_agent))?;
-    optional_text(field!(fields.ip))?;
     Ok(BeatRecord {
         event,
         playback,
@@ -139,8 +153,8 @@ fn beat(fields: &Fields<'_>, context: &Context) -> Result<BeatRecord, FieldError
         playing,
         device: optional_id(field!(fields.device_id))?,
         customer: optional_id(field!(fields.customer_id))?,
-        device_os: optional_text(field!(fields.device_os))?,
-        geo_region: optional_region(field!(fields.geo_region))?,
+        device_os: device_os(fields, context)?,
+        geo_region: geo_region(fields, context)?,
         name: optional_text(field!(fields.name))?,
     })
 }
@@ -315,10 +329,6 @@ fn optional_text(field: Field<'_, '_>) -> Result<Option<String>, FieldError> {
         .present()
         .map(|field| field.text(TEXT_BYTES_MAX).map(str::to_owned))
         .transpose()
-}
-
-fn optional_region(field: Field<'_, '_>) -> Result<Option<String>, FieldError> {
-    field.present().map(Field::region).transpose()
 }
 
 fn optional_flag(field: Field<'_, '_>) -> Result<bool, FieldError> {

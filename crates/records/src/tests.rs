@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use showreport_model::record::{PlaybackRecord, Record};
+use showreport_origins::Origins;
 
 use crate::context::Context;
 use crate::format::{DecodeError, Format, RECORDS_MAX, REJECTIONS_LISTED_MAX, decode_body};
@@ -16,6 +17,7 @@ mod plain;
 mod records;
 mod numbers;
 mod beats;
+mod origins;
 mod repeated;
 mod viewer_tokens;
 
@@ -25,8 +27,10 @@ const PLAIN: &dyn Format = &Plain;
 
 /// At noon of one day.
 fn context() -> &'static Context {
-    static CONTEXT: LazyLock<Context> =
-        LazyLock::new(|| Context::new("2026-11-22T12:00:00Z".parse().unwrap()));
+    static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        Context::new(now, Origins::open(None).unwrap())
+    });
     &CONTEXT
 }
 

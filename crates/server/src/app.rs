@@ -9,6 +9,7 @@ use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::Meta;
 use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
+use showreport_origins::Origins;
 use showreport_query::Query;
 
 use crate::config::Config;
@@ -27,6 +28,7 @@ struct Parts {
     lake: Lake,
     query: Query,
     jobs: Jobs,
+    origins: Origins,
     metrics: Metrics,
     registry: Registry,
     limits: RateLimits<OrgId>,
@@ -126,7 +128,14 @@ const FAULT_LINES_PER_MINUTE: u32 = 6;
 
 impl App {
     /// Registers all metrics and creates the limits.
-    pub fn new(config: Config, meta: Meta, lake: Lake, query: Query, jobs: Jobs) -> Self {
+    pub fn new(
+        config: Config,
+        meta: Meta,
+        lake: Lake,
+        query: Query,
+        jobs: Jobs,
+        origins: Origins,
+    ) -> Self {
         let metrics = Metrics::new();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -161,6 +170,7 @@ impl App {
             lake,
             query,
             jobs,
+            origins,
             metrics,
             registry,
             limits,
@@ -203,6 +213,10 @@ impl App {
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

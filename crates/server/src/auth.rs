@@ -8,19 +8,21 @@ use std::hash::Hash;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, ORIGIN, RETRY_AFTER};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use showreport_meta::{Access, Scope};
 use showreport_model::{OrgId, TokenId};
+use showreport_origins::Origin;
 use tracing::Span;
 use tracing::field::display;
 
 use crate::app::App;
 use crate::error::{ApiError, Reason};
 use crate::extract::{BufferedBody, Parameters, UnknownParameters, read_body};
+use crate::origin::origin_of;
 use crate::permits::Permit;
 use crate::rates::RateLimits;
 
@@ -33,6 +35,8 @@ pub(crate) struct Collector {
     pub(crate) is_only_collect: bool,
     /// The viewer token in `?viewer=`, not verified.
     pub(crate) viewer_token: Option<String>,
+    /// Where the player is, if the request comes from the player itself.
+    pub(crate) origin: Origin,
 }
 
 impl Collector {
@@ -59,11 +63,13 @@ impl Collector {
         check_scope(&access, Scope::Collect)?;
         check_records(app, &access)?;
         let Parameters(ViewerQuery { viewer }) = Parameters::read(&parts.uri)?;
+        let origin = is_of_player(&access, parts).then(|| origin_of(parts, app));
         Ok(Self {
             is_only_collect: access.scopes.is_only_collect(),
             org: access.org,
             token: access.token,
             viewer_token: viewer,
+            origin: origin.unwrap_or_default(),
         })
     }
 
@@ -230,6 +236,14 @@ fn basic_user(headers: &HeaderMap) -> Option<String> {
     let decoded = STANDARD.decode(credentials.trim()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     Some(text.split_once(':')?.0.to_owned())
+}
+
+/// Whether the player itself sends a request. Back ends send for others: they set no `Origin`, and
+/// need not put the token into the address.
+fn is_of_player(access: &Access, parts: &Parts) -> bool {
+    let mut parameters = parts.uri.query().unwrap_or_default().split('&');
+    access.scopes.is_only_collect()
+        && (parts.headers.contains_key(ORIGIN) || parameters.any(|it| it.starts_with("key=")))
 }
 
 /// The token of the one `Authorization` header.

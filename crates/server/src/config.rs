@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::origin::Network;
+
 /// A second path for everything of `/collect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectPath(pub(crate) String);
@@ -41,6 +43,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Open connections of one IPv4 address or IPv6 network (/64). A whole office may share one.
     pub connections_each_max: usize,
+    /// Proxies whose word on the address of a client counts.
+    pub trusted_proxies: Vec<Network>,
     /// Memory for bodies of all requests, and for records from them that are not durable yet.
     pub bodies_bytes_max: usize,
 }
@@ -110,6 +114,7 @@ impl Default for Config {
             metrics_apart: false,
             connections_max: 10_000,
             connections_each_max: 4_000,
+            trusted_proxies: Vec::new(),
             // Eight bodies of the largest kind, or thousands of the usual one.
             bodies_bytes_max: 128 << 20,
         }

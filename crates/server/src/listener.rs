@@ -9,11 +9,14 @@ mod refusals;
 mod requests;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -58,7 +61,8 @@ pub async fn serve(
         match accepted {
             Ok((stream, address)) => match permits.try_acquire(address.ip()) {
                 Some(permit) => {
-                    connections.spawn(server.clone().serve(stream, permit, shutdown.clone()));
+                    let server = server.clone();
+                    connections.spawn(server.serve(stream, address, permit, shutdown.clone()));
                 }
                 // Accepted all the same: in the queue of the system a client would get no reason.
                 None => {
@@ -87,7 +91,13 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(self, stream: TcpStream, permit: Permit<IpAddr>, shutdown: CancellationToken) {
+    async fn serve(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: Permit<IpAddr>,
+        shutdown: CancellationToken,
+    ) {
         // Responses are written whole, so waiting to fill a packet would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "set a connection to send at once");
@@ -97,8 +107,9 @@ impl Server {
         let requests = Requests::default();
         let begun = requests.clone();
         let router = self.router;
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let open = begun.begin();
+            request.extensions_mut().insert(ConnectInfo(peer));
             let response = router.clone().oneshot(request);
             async move {
                 Ok::<_, std::convert::Infallible>(response.await?.map(|body| open.until_sent(body)))

@@ -174,8 +174,8 @@ Examples:
     showreport bulk --org acme --type event_watch_time_a1 --day 2026-11-22
 
 Settings:
-  The flags under `Server`, `Limits` and `Global options` are settings. Each can also be given as
-  an environment variable (--data-dir is SHOWREPORT_DATA_DIR) or as a key of showreport.toml
+  The flags under `Server`, `Regions`, `Limits` and `Global options` are settings. Each can also be
+  given as an environment variable (--data-dir is SHOWREPORT_DATA_DIR) or a key of showreport.toml
   (data_dir). A flag overrides the variable, the variable overrides the file, and the file
   overrides the default. All other flags, such as --org, --day and --out, exist as flags only.
 

@@ -1,6 +1,6 @@
 //! Settings from flags, the environment, `showreport.toml` and defaults, in this order.
 //!
-//! A flag is a setting if its help has a heading (Server, Limits, Global options). The other flags
+//! A flag is a setting if its help has a heading (Server, Regions, Limits, Global options). The other flags
 //! belong to one call and have neither a variable nor a key: a variable that is still set would
 //! change every later command. This module adds the variables and the keys to all commands.
 

@@ -8,9 +8,11 @@ mod threads;
 mod check;
 mod parts;
 mod open_files;
+mod regions;
 mod running;
 
 pub use data_dir::DataDir;
 pub use limits::{Limits, ServerLimits};
 pub use parts::{Parts, open_lake, open_meta};
+pub use regions::RegionArgs;
 pub use running::{Running, ServerArgs};

@@ -5,6 +5,7 @@
 
 mod clock;
 mod files;
+mod mmdb;
 mod process;
 mod step;
 pub mod python;
@@ -21,6 +22,7 @@ pub use fastrand::Rng as Random;
 pub use files::{files_below, size_bytes};
 #[cfg(feature = "http")]
 pub use http::{Connection, Response, path_of, request};
+pub use mmdb::mmdb;
 pub use process::{finish_watched, output};
 pub use processors::{Apart, MISSING as NO_PROCESSOR};
 pub use product::{ORG, Product};

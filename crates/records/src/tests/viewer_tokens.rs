@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use showreport_model::record::Record;
 use showreport_model::{CustomerId, Timestamp};
+use showreport_origins::Origins;
 
 use super::with;
 use crate::context::Context;
@@ -69,7 +70,7 @@ fn decoded(
 ) -> Result<(Option<String>, Option<String>), Rejection> {
     let context = Context {
         viewer_tokens: Arc::new(verifier),
-        ..Context::new(now)
+        ..Context::new(now, Origins::open(None).unwrap())
     };
     let text = record.to_string();
     let record = match decode_record(text.as_bytes(), 0, &context)? {

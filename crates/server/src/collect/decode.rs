@@ -75,7 +75,8 @@ pub(super) async fn decode(
         context: Context {
             given,
             viewer_tokens: Arc::new(verifier(app, collector).await?),
-            ..Context::new(app.now())
+            origin: collector.origin,
+            ..Context::new(app.now(), app.origins().clone())
         },
     };
     if !is_decoded_in_place(body.len(), written) {

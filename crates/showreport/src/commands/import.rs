@@ -18,12 +18,13 @@ use showreport_lake::Lake;
 use showreport_meta::{Meta, TokenSecret};
 use showreport_model::facts::Collected;
 use showreport_model::{EventId, OrgId};
+use showreport_origins::Origins;
 use showreport_records::Verifier;
 use tokio::sync::mpsc;
 
 use super::lookup::zone_of;
 use super::output::{Usage, counted, print_line};
-use crate::wiring::{DataDir, open_lake, open_meta};
+use crate::wiring::{DataDir, RegionArgs, open_lake, open_meta};
 use gather::Gatherer;
 use outcome::Outcome;
 use reader::Reader;
@@ -47,6 +48,9 @@ pub(super) struct Import {
     /// Event of records without `event_id`
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
+
+    #[command(flatten)]
+    regions: RegionArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -70,9 +74,10 @@ impl Import {
             .map(|path| source(path))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let names: Vec<PathBuf> = sources.iter().map(|it| it.name().to_owned()).collect();
+        let origins = self.regions.open()?;
         let directory = DataDir::existing(data_dir)?;
         let meta = open_meta(&directory).await?;
-        let outcome = Box::pin(self.load(&directory, &meta, sources)).await;
+        let outcome = Box::pin(self.load(&directory, &meta, origins, sources)).await;
         meta.close().await;
         let outcome = outcome?;
         outcome.report(&names);
@@ -93,6 +98,7 @@ impl Import {
         self,
         directory: &DataDir,
         meta: &Meta,
+        origins: Origins,
         sources: Vec<Source>,
     ) -> anyhow::Result<Outcome> {
         zone_of(meta, &self.org).await?;
@@ -104,6 +110,7 @@ impl Import {
             event: self.event,
             viewer_tokens: Arc::new(verifier(meta, &self.org).await?),
             clock: meta.clock().clone(),
+            origins,
         };
         let bar = progress.clone();
         let reading = tokio::task::spawn_blocking(move || reader.read_all(sources, gatherer, &bar));

@@ -4,12 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
-use showreport_server::{App, CollectPath, collect_path};
+use showreport_server::{App, CollectPath, Network, collect_path};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 
 use super::open_files;
 use super::parts::Parts;
+use super::regions::{RegionArgs, tend_origins};
 use super::tasks::Tasks;
 use super::threads::Threads;
 
@@ -31,6 +32,11 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PATH", value_parser = collect_path)]
     pub collect_path: Option<CollectPath>,
 
+    /// Proxies in front of the server, as networks or addresses: `Forwarded` and `X-Forwarded-For`
+    /// count from these alone
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxy: Vec<Network>,
+
     /// Rate: requests of one organisation per minute, except /collect
     #[arg(long, value_name = "COUNT", default_value = "60000", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
@@ -42,6 +48,9 @@ pub struct ServerArgs {
     /// Rate: records sent with one token per minute
     #[arg(long, value_name = "COUNT", default_value = "3000000", value_parser = clap::value_parser!(u32).range(1..))]
     pub token_records_per_minute: u32,
+
+    #[command(flatten)]
+    pub regions: RegionArgs,
 }
 
 impl ServerArgs {
@@ -76,6 +85,7 @@ impl Running {
         args: &ServerArgs,
         public_url: Option<String>,
     ) -> anyhow::Result<Self> {
+        let origins = args.regions.open()?;
         let listener = listen(args.listen(), "--listen")?;
         let metrics_listener = args
             .metrics_listen
@@ -92,6 +102,7 @@ impl Running {
             parts.lake.clone(),
             parts.query.clone(),
             parts.jobs.clone(),
+            origins.clone(),
         );
         let router = showreport_server::router(app.clone());
         let background = Threads::start("background", BACKGROUND_THREADS)
@@ -129,6 +140,7 @@ impl Running {
         tasks.start("maintenance", &back, maintenance);
         let flusher = |stop| endless(jobs.clone().run_flusher(stop));
         tasks.start("flusher", &back, flusher);
+        tasks.start("origins", &back, |stop| tend_origins(origins, stop));
         if let Some(check) = parts.check.take() {
             tasks.start("check of the database", &back, |stop| check.run(stop));
         }
@@ -178,6 +190,7 @@ fn config(args: &ServerArgs, public_url: String) -> showreport_server::Config {
         records_per_minute: args.records_per_minute,
         token_records_per_minute: args.token_records_per_minute,
         metrics_apart: args.metrics_listen.is_some(),
+        trusted_proxies: args.trusted_proxy.clone(),
         public_url: Some(public_url),
         collect_path: args.collect_path.clone(),
         ..showreport_server::Config::default()

@@ -46,6 +46,7 @@ mod command_line;
 mod beats_and_coverage;
 mod first_hour;
 mod importing;
+mod origins;
 mod command_flags;
 mod hardening;
 mod script;

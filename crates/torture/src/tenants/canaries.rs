@@ -1,6 +1,7 @@
-//! Searches all responses, files, logs and metrics for texts of the other organisation, and for
-//! secrets.
+//! Searches all responses, files, logs and metrics for texts of the other organisation, for secrets,
+//! and for addresses and user agents of viewers.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         let bytes = fs::read(product.data_dir.join(&path))?;
         files.push((path, bytes));
     }
-    let mut controls = 0;
+    let (mut controls, mut origins) = (0, 0);
     for side in [Side::Acme, Side::Globex] {
         let tenant = &tenants[side as usize];
         let canary = tenant.canary.as_bytes();
@@ -40,6 +41,8 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         {
             let is_here = holds(response, canary);
             controls += usize::from(is_here);
+            origins += usize::from(is_here && holds(response, b",ChromeOS,"));
+            check_traces(tenant, response, &"a response")?;
             // A refusal may name the id that was in the request.
             let event = &tenant.ids.event;
             let is_named = request.path.contains(event) || request.body.contains(event);
@@ -51,7 +54,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
                 String::from_utf8_lossy(response)
             );
         }
-        check_files(&files, side, tenant.name, canary)?;
+        check_files(&files, side, tenant)?;
         for (what, text) in [
             ("the metrics", metrics.as_ref()),
             ("the log", log.as_slice()),
@@ -61,6 +64,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
                 "{what} hold a text of {}",
                 tenant.name
             );
+            check_traces(tenant, text, &what)?;
             for secret in tenant.secrets() {
                 ensure!(!holds(text, secret.as_bytes()), "{what} hold a token");
             }
@@ -75,6 +79,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         control,
         "an organisation's own texts, and its requests in the log",
     )?;
+    let control = control.and(Control::noticed(origins >= 2, "systems in reports")?);
     check_secrets(&files, tenants.iter().flat_map(Tenant::secrets))?;
     let written: [&[u8]; 2] = [&metrics, &log];
     check_viewer_tokens(&files, &exchanges, &written, &viewer_tokens)?;
@@ -82,14 +87,23 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
     Ok((exchanges.len() + files.len() + 2, control))
 }
 
-/// The report files of an organisation hold its own texts and none of the other's.
-fn check_files(
-    files: &[(PathBuf, Vec<u8>)],
-    side: Side,
-    name: &str,
-    canary: &[u8],
-) -> anyhow::Result<()> {
-    let folder = Path::new("store/reports").join(name);
+/// No address and no user agent of a viewer is kept or told.
+fn check_traces(tenant: &Tenant, bytes: &[u8], place: &dyn Display) -> anyhow::Result<()> {
+    for trace in tenant.traces() {
+        let trace_text = String::from_utf8_lossy(trace);
+        ensure!(!holds(bytes, trace), "{place} holds {trace_text}");
+    }
+    Ok(())
+}
+
+/// The report files of an organisation hold its own texts and none of the other's. No file holds an
+/// address or a user agent.
+fn check_files(files: &[(PathBuf, Vec<u8>)], side: Side, tenant: &Tenant) -> anyhow::Result<()> {
+    for (path, bytes) in files {
+        check_traces(tenant, bytes, &path.display())?;
+    }
+    let canary = tenant.canary.as_bytes();
+    let folder = Path::new("store/reports").join(tenant.name);
     let mut own = 0;
     for (path, bytes) in files
         .iter()

@@ -15,8 +15,8 @@ pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) body: String,
-    /// Name and value of another header.
-    pub(super) header: Option<(&'static str, String)>,
+    /// Names and values of other headers.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
@@ -25,7 +25,7 @@ impl Request {
             method,
             path: path.to_owned(),
             body: String::new(),
-            header: None,
+            headers: Vec::new(),
         }
     }
 
@@ -41,7 +41,7 @@ impl Request {
     }
 
     pub(super) fn with(mut self, header: &'static str, value: &str) -> Self {
-        self.header = Some((header, value.to_owned()));
+        self.headers.push((header, value.to_owned()));
         self
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn send(
     if let Some(token) = token {
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?);
     }
-    if let Some((name, value)) = &question.header {
+    for (name, value) in &question.headers {
         headers.insert(
             HeaderName::from_bytes(name.as_bytes())?,
             HeaderValue::from_str(value)?,

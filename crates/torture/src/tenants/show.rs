@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::site::Tenant;
+
 /// A show about two events: one with an id that both organisations have, and one of its own.
 pub(super) fn records(canary: &str, own: &str, noon: u64) -> String {
     let later = noon + 1_800_000;
@@ -26,6 +28,22 @@ pub(super) fn records(canary: &str, own: &str, noon: u64) -> String {
         }
     }
     lines
+}
+
+/// Playbacks without system and region: one with what a back end says of its viewer, one of the
+/// player itself, and one that is rejected.
+pub(super) fn traced(tenant: &Tenant, noon: u64) -> [String; 3] {
+    let mut record = json!({
+        "type": "playback", "event_id": tenant.ids.event, "playback_id": "by-player", "from": noon, "to": noon + 60_000,
+        "customer_id": format!("customer-{}", tenant.canary),
+    });
+    let of_player = record.to_string();
+    record["playback_id"] = json!("by-back-end");
+    record["user_agent"] = json!(tenant.agent);
+    record["ip"] = json!(tenant.address);
+    let of_back_end = record.to_string();
+    record["geo_region"] = json!("nowhere");
+    [of_back_end, of_player, record.to_string()]
 }
 
 /// Every dimension, whole and grouped, as CSV and as NDJSON.

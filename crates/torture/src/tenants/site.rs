@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::request::{REPORTS, Request, list, send, text};
-use super::show::{orders, records};
+use super::show::{orders, records, traced};
 use crate::scenario::Setting;
 use showreport_testkit::{DAY_MS, ORG, Product, Random, Response, Server, now_ms, output, path_of};
 
@@ -40,6 +40,10 @@ pub(super) struct Tenant {
     pub(super) name: &'static str,
     /// Part of every text that it sends.
     pub(super) canary: String,
+    /// The user agent of its viewers, which no response, file or log may hold.
+    pub(super) agent: String,
+    /// Their address; the same.
+    pub(super) address: String,
     pub(super) ids: Ids,
     pub(super) collector: String,
     pub(super) reader: String,
@@ -84,7 +88,10 @@ impl Site {
             Tenant::new(&product, ORG, random)?,
             Tenant::new(&product, OTHER, random)?,
         ];
-        let server = Server::start(&product, &["--log-level", "debug"])?;
+        let server = Server::start(
+            &product,
+            &["--log-level", "debug", "--trusted-proxy", "127.0.0.1"],
+        )?;
         let noon_ms = (now_ms() / DAY_MS - 3) * DAY_MS + DAY_MS / 2;
         let mut site = Self {
             log: product.log(),
@@ -150,10 +157,33 @@ impl Site {
         let collect = Request::post("/collect", records);
         let response = self.send(Some(side), Some(&collector), &collect)?;
         ensure!(response.status == 202, "records: {}", response.text());
+        self.send_traces(side, noon_ms)?;
         for event in [self.tenant(side).ids.event.clone(), "keynote".to_owned()] {
             self.make_reports(side, &event)?;
         }
         self.make_bulk_reports(side)
+    }
+
+    /// Sends playbacks from which system and region are worked out.
+    fn send_traces(&mut self, side: Side, noon_ms: u64) -> anyhow::Result<()> {
+        let tenant = self.tenant(side);
+        let collector = tenant.collector.clone();
+        let [of_back_end, of_player, wrong] = traced(tenant, noon_ms);
+        let by_key = format!("/collect?key={collector}");
+        let by_key = Request::post(&by_key, of_player)
+            .with("user-agent", &tenant.agent)
+            .with("sec-ch-ua-platform", "\"Chrome OS\"")
+            .with("x-forwarded-for", &tenant.address);
+        let by_header = |body| Request::post("/collect", body);
+        for (token, request, status) in [
+            (Some(collector.as_str()), by_header(of_back_end), 202),
+            (None, by_key, 202),
+            (Some(collector.as_str()), by_header(wrong), 400),
+        ] {
+            let response = self.send(Some(side), token, &request)?;
+            ensure!(response.status == status, "a trace: {}", response.text());
+        }
+        Ok(())
     }
 
     /// Every dimension in two output formats, and the files.
@@ -247,6 +277,8 @@ impl Tenant {
         let id = listed.split_whitespace().next().context("a token's id")?;
         output(&mut product.command(&["token", "revoke", id]))?;
         let canary = format!("canary{:016x}", random.u64(..));
+        // Without zeros in front, which an address is written without.
+        let [a, b, c] = std::array::from_fn(|_| random.u16(0x1000..));
         Ok(Self {
             name,
             ids: Ids {
@@ -263,7 +295,19 @@ impl Tenant {
             viewer_secret: token("viewer")?,
             revoked,
             canary,
+            agent: format!(
+                "Mozilla/5.0 (X11; CrOS x86_64) agent{:016x}",
+                random.u64(..)
+            ),
+            // A network that has been in China for decades.
+            address: format!("2001:da8:1:2:{a:x}:{b:x}:{c:x}:1"),
         })
+    }
+
+    /// What its viewers are known by and must be forgotten.
+    pub(super) fn traces(&self) -> [&[u8]; 2] {
+        let (_, agent) = self.agent.split_once(") ").unwrap_or(("", &self.agent));
+        [agent.as_bytes(), self.address.as_bytes()]
     }
 
     /// All its tokens that are stored as hashes only.

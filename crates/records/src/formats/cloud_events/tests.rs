@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 use showreport_model::record::Record;
+use showreport_origins::Origins;
 
 use crate::context::{Context, GivenFields};
 use crate::format::{DecodeError, Format, decode_body};
@@ -11,7 +12,8 @@ use crate::formats::{CLOUD_EVENT_DATA, CloudEvent, CloudEventBatch};
 use crate::record::Decoded;
 
 fn context() -> Context {
-    Context::new("2026-11-22T12:00:00Z".parse().unwrap())
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    Context::new(now, Origins::open(None).unwrap())
 }
 
 /// The reasons of rejections with their indexes and fields.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 use showreport_model::record::{BeatRecord, Record};
+use showreport_origins::Origins;
 
 use crate::context::{Context, GivenFields};
 use crate::format::{Rejections, decode_body};
@@ -12,12 +13,13 @@ use crate::formats::CMCD;
 use crate::record::Decoded;
 
 fn context(event: Option<&str>) -> Context {
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
     Context {
         given: GivenFields {
             event_id: event.map(str::to_owned),
             ..GivenFields::default()
         },
-        ..Context::new("2026-11-25T12:00:00Z".parse().unwrap())
+        ..Context::new(now, Origins::open(None).unwrap())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use showreport_model::record::{BeatRecord, Record};
+use showreport_origins::Origins;
 
 use super::segment_write_key;
 use crate::context::Context;
@@ -14,7 +15,8 @@ type Named = Vec<(usize, &'static str)>;
 
 /// The beats of a body, and what is rejected.
 fn decode(body: &str) -> Result<(Vec<BeatRecord>, Named), DecodeError> {
-    let context = Context::new("2026-11-22T12:00:00Z".parse().unwrap());
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let context = Context::new(now, Origins::open(None).unwrap());
     let mut beats = Vec::new();
     let rejections = decode_body(body.as_bytes(), SEGMENT, &context, |record| match record {
         Decoded::Record(Record::Beat(beat)) => beats.push(beat),

@@ -12,6 +12,7 @@ use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use serde_json::Value;
 use showreport_model::{Clock, EventId};
+use showreport_origins::Origins;
 use showreport_records::{Block, Content, Context, Verifier, decode_record, lines, without_bom};
 
 use super::content::open;
@@ -25,6 +26,7 @@ pub(super) struct Reader {
     pub(super) event: Option<EventId>,
     pub(super) viewer_tokens: Arc<Verifier>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) origins: Origins,
 }
 
 /// A block on its way to a thread.
@@ -95,7 +97,7 @@ impl Reader {
         };
         let context = Context {
             viewer_tokens: self.viewer_tokens.clone(),
-            ..Context::new(self.clock.now())
+            ..Context::new(self.clock.now(), self.origins.clone())
         };
         let mut sorted = Sorted::of_block(work.number);
         // Records borrow from this text.

@@ -12,6 +12,7 @@ use showreport_jobs::Jobs;
 use showreport_lake::Lake;
 use showreport_meta::{Meta, Scopes};
 use showreport_model::{Clock, OrgId, Timestamp};
+use showreport_origins::Origins;
 use showreport_query::Query;
 use showreport_server::App;
 use tempfile::TempDir;
@@ -310,16 +311,15 @@ impl Parts {
             lake.clone(),
             query.clone(),
         );
-        let config = showreport_server::Config {
-            public_url: Some(PUBLIC_URL.to_owned()),
-            collect_path: showreport_server::collect_path("/v").ok(),
-            // Few enough that a story can make too many.
-            requests_per_minute: 6_000,
-            records_per_minute: 500_000,
-            token_records_per_minute: 250_000,
-            ..showreport_server::Config::default()
-        };
-        let app = App::new(config, meta.clone(), lake.clone(), query, jobs.clone());
+        let origins = Origins::open(None).expect("no file");
+        let app = App::new(
+            server_config(),
+            meta.clone(),
+            lake.clone(),
+            query,
+            jobs.clone(),
+            origins,
+        );
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let writer = meta.journal_writer().run(shutdown.clone());
@@ -336,5 +336,17 @@ impl Parts {
             tasks,
             shutdown,
         }
+    }
+}
+
+fn server_config() -> showreport_server::Config {
+    showreport_server::Config {
+        public_url: Some(PUBLIC_URL.to_owned()),
+        collect_path: showreport_server::collect_path("/v").ok(),
+        // Few enough that a story can make too many.
+        requests_per_minute: 6_000,
+        records_per_minute: 500_000,
+        token_records_per_minute: 250_000,
+        ..showreport_server::Config::default()
     }
 }

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::{OrgId, Timestamp};
+use showreport_origins::Origins;
 use showreport_records::{Context, decode_record};
 
 use super::case::{Case, Step};
@@ -65,7 +66,8 @@ async fn flush_ahead(parts: &Parts, every: usize) {
 
 /// What `showreport import` does with a file.
 pub(crate) async fn load(parts: &Parts, org: &OrgId, now: Timestamp, records: &[Value]) {
-    let context = Context::new(now);
+    let origins = Origins::open(None).expect("no file");
+    let context = Context::new(now, origins);
     let mut builder = FactsBuilder::new(org.clone());
     for (index, record) in records.iter().enumerate() {
         let line = record.to_string();

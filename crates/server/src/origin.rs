@@ -1,0 +1,38 @@
+//! Where a request of a player comes from: its system and its region.
+//!
+//! The address is looked up and forgotten: nothing here keeps or logs it.
+
+mod forwarded;
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
+use showreport_origins::Origin;
+
+use crate::app::App;
+use forwarded::client_address;
+
+pub use forwarded::Network;
+
+/// The system of a browser, as a text in quotes. Browsers send it without being asked, on https.
+const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
+
+/// The system and the region of a request that its player sends itself.
+pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
+    let headers = &parts.headers;
+    let origins = app.origins();
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let address = peer.and_then(|ConnectInfo(peer)| {
+        client_address(peer.ip(), headers, &app.config().trusted_proxies)
+    });
+    Origin {
+        system: origins.system_of_player(text(headers, &PLATFORM)),
+        region: address.and_then(|address| origins.region(address)),
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
