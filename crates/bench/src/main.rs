@@ -25,6 +25,7 @@ mod collect;
 mod flat;
 mod start;
 mod size;
+mod beats;
 mod page;
 
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ const RECORDS_SMALL: u64 = 100_000;
 const RECORDS_MIN: u64 = 10_000;
 
 /// The order in which they run: later parts use the data directories of earlier ones.
-const PARTS: [&dyn Part; 7] = [
+const PARTS: [&dyn Part; 8] = [
     &load::BulkLoad,
     &compacted::Compacted,
     &fresh::Fresh,
@@ -55,6 +56,7 @@ const PARTS: [&dyn Part; 7] = [
     &flat::Flat,
     &start::Start,
     &size::SizeOnDisk,
+    &beats::Beats,
 ];
 
 /// Measures the running product beside `DuckDB` and `PostgreSQL`, on the same records. A run of all

@@ -20,6 +20,7 @@ fn the_help_lists_every_part() {
         "flat",
         "start",
         "size",
+        "beats",
     ] {
         assert!(help.contains(part), "{part} in {help}");
     }

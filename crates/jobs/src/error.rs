@@ -63,7 +63,7 @@ impl Error {
         };
         match **source {
             Query::SheetFull { .. } => Some(("XLSX_ROW_LIMIT", source)),
-            Query::TooManyRows(_) => Some(("REPORT_ROW_LIMIT", source)),
+            Query::TooManyRows(_) | Query::TooManyBuckets(_) => Some(("REPORT_ROW_LIMIT", source)),
             _ => None,
         }
     }

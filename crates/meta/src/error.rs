@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use showreport_model::bulk::{BulkReportId, ReportType};
 use showreport_model::facts::Table;
+use showreport_model::retention::TooManyBuckets;
 use showreport_model::{
     Damage, ErrorKind, EventId, Failure, OrgId, ReportId, ReportJobId, Timestamp, TokenId,
 };
@@ -78,6 +79,8 @@ pub enum Error {
          granularity_seconds or for less time"
     )]
     ReportTooLarge { rows: u64, rows_max: u64 },
+    #[error(transparent)]
+    TooManyBuckets(#[from] TooManyBuckets),
     #[error(
         "the organisation keeps as many {quota} as it may ({kept}, and at most {max}); {}",
         quota.remedy()
@@ -292,7 +295,9 @@ impl Failure for Error {
             | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
             Self::UnknownToken | Self::SigningToken => ErrorKind::Unauthenticated,
-            Self::IdempotencyMismatch | Self::ReportTooLarge { .. } => ErrorKind::Invalid,
+            Self::IdempotencyMismatch | Self::ReportTooLarge { .. } | Self::TooManyBuckets(_) => {
+                ErrorKind::Invalid
+            }
             Self::JournalFull { .. }
             | Self::JournalShareFull { .. }
             | Self::ReportsFull { .. }

@@ -20,6 +20,9 @@ impl Granularity {
     /// The possible widths.
     pub const SECONDS: [u32; 10] = [1, 5, 10, 15, 30, 60, 300, 900, 3600, DAY_SECONDS];
 
+    /// The width of buckets of the content, where none is asked for.
+    pub const TEN_SECONDS: Self = Self(10);
+
     /// The width in seconds.
     pub const fn seconds(self) -> u32 {
         self.0

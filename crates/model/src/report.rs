@@ -28,8 +28,20 @@ named! {
         PollSummaries = "poll_summaries",
         /// Single votes.
         PollVotes = "poll_votes",
+        /// How many views and viewers have played each part of the content.
+        Retention = "retention",
         /// Views and their time.
         WatchTime = "watch_time",
+    }
+}
+
+impl Dimension {
+    /// The width of buckets where an order has none.
+    pub fn granularity_default(self) -> Granularity {
+        match self {
+            Self::Retention => Granularity::TEN_SECONDS,
+            _ => Granularity::default(),
+        }
     }
 }
 
@@ -84,7 +96,7 @@ pub struct ReportOrder {
     /// In the order of the columns, without repetition.
     pub group_by: Vec<GroupBy>,
     pub window: Window,
-    /// The width of time buckets.
+    /// The width of buckets of time, or of the content.
     pub granularity: Granularity,
     pub format: Format,
 }

@@ -3,6 +3,7 @@
 use datafusion::error::DataFusionError;
 use showreport_lake::FoundDamage;
 use showreport_model::report::Format;
+use showreport_model::retention::TooManyBuckets;
 use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
 
 /// A failure of the engine or of the file being written.
@@ -43,6 +44,8 @@ pub enum Error {
     SheetFull { rows_max: u64 },
     #[error(transparent)]
     TooManyRows(TooManyRows),
+    #[error(transparent)]
+    TooManyBuckets(#[from] TooManyBuckets),
     /// The engine's runtime was shut down.
     #[error("the query engine was stopped")]
     Stopped,
@@ -55,7 +58,9 @@ impl Failure for Error {
             return ErrorKind::StorageFull;
         }
         match self {
-            Self::SheetFull { .. } | Self::TooManyRows(_) => ErrorKind::Invalid,
+            Self::SheetFull { .. } | Self::TooManyRows(_) | Self::TooManyBuckets(_) => {
+                ErrorKind::Invalid
+            }
             Self::FindFacts { source } => source.kind(),
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Stopped => ErrorKind::Unavailable,

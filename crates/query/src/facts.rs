@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
@@ -93,6 +93,49 @@ impl Facts {
         table: Table,
         window: Window,
     ) -> Result<DataFrame, Error> {
+        let schema = table_schema(table);
+        if let Some(rows) = self.read(table, window, Arc::clone(&schema)).await? {
+            return Ok(rows);
+        }
+        let none = RecordBatch::new_empty(schema);
+        Ok(self.context_of(table).read_batch(none)?)
+    }
+
+    /// The same, with views of texts instead of texts: rows that repeat a text of a dictionary have
+    /// equal views, and no text is copied. `None` if no file can have such rows.
+    pub(crate) async fn frame_of_views(
+        &self,
+        table: Table,
+        window: Window,
+    ) -> Result<Option<DataFrame>, Error> {
+        let schema = table_schema(table);
+        let fields = schema.fields().iter().map(|field| match field.data_type() {
+            DataType::Utf8 => {
+                let field = field.as_ref().clone();
+                Arc::new(field.with_data_type(DataType::Utf8View))
+            }
+            _ => Arc::clone(field),
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        self.read(table, window, Arc::new(schema)).await
+    }
+
+    const fn context_of(&self, table: Table) -> &SessionContext {
+        match table {
+            Table::Spans | Table::Beats | Table::Coverage => &self.context,
+            Table::Chat => &self.chat_context,
+            Table::Votes => &self.wide_context,
+            Table::Polls => &self.polls_context,
+        }
+    }
+
+    /// The rows with the columns of the schema. `None` if no file can have such rows.
+    async fn read(
+        &self,
+        table: Table,
+        window: Window,
+        schema: SchemaRef,
+    ) -> Result<Option<DataFrame>, Error> {
         let sought = Sought {
             org: &self.org,
             events: self.scope.events(),
@@ -103,15 +146,8 @@ impl Facts {
             .files(&self.heads, table, sought)
             .await
             .map_err(|source| Error::FindFacts { source })?;
-        let schema = table_schema(table);
-        let context = match table {
-            Table::Spans | Table::Beats | Table::Coverage => &self.context,
-            Table::Chat => &self.chat_context,
-            Table::Votes => &self.wide_context,
-            Table::Polls => &self.polls_context,
-        };
         if files.is_empty() {
-            return Ok(context.read_batch(RecordBatch::new_empty(schema))?);
+            return Ok(None);
         }
         let urls = files
             .iter()
@@ -121,13 +157,15 @@ impl Facts {
         let config = ListingTableConfig::new_with_multi_paths(urls)
             .with_listing_options(options)
             .with_schema(schema);
-        let frame = context.read_table(Arc::new(ListingTable::try_new(config)?))?;
+        let rows = self
+            .context_of(table)
+            .read_table(Arc::new(ListingTable::try_new(config)?))?;
         let ours = col("org").eq(lit(self.org.as_str()));
-        Ok(frame.filter(match &self.scope {
+        Ok(Some(rows.filter(match &self.scope {
             Scope::Org => ours,
             Scope::Event(event) => ours.and(col("event_id").eq(lit(event.as_str()))),
             Scope::Events(events) => ours.and(is_one_of(events)),
-        })?)
+        })?))
     }
 }
 

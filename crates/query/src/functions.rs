@@ -8,6 +8,7 @@ pub(crate) mod per_group;
 pub(crate) mod aggregate;
 pub(crate) mod least;
 pub(crate) mod union;
+pub(crate) mod claims;
 pub(crate) mod sets;
 pub(crate) mod identities;
 pub(crate) mod curves;

@@ -5,6 +5,7 @@ pub(crate) mod groups;
 pub(crate) mod views;
 pub(crate) mod origin;
 pub(crate) mod watch_time;
+pub(crate) mod retention;
 pub(crate) mod chat_histories;
 pub(crate) mod polls;
 pub(crate) mod ballots;
@@ -17,7 +18,7 @@ pub(crate) mod started_views;
 pub(crate) mod audience;
 
 use showreport_model::buckets::Buckets;
-use showreport_model::report::{Dimension, ReportOrder};
+use showreport_model::report::{Dimension, Event, ReportOrder};
 
 use crate::error::Error;
 use crate::facts::Facts;
@@ -27,9 +28,11 @@ use report_rows::ReportRows;
 pub(crate) async fn plan(
     facts: &Facts,
     order: &ReportOrder,
+    event: &Event,
     buckets: &Buckets,
 ) -> Result<ReportRows, Error> {
     match order.dimension {
+        Dimension::Retention => retention::plan(facts, order, event).await,
         Dimension::WatchTime => watch_time::plan(facts, order, buckets).await,
         Dimension::ChatHistories => chat_histories::plan(facts, order, buckets).await,
         Dimension::PollSummaries => poll_summaries::plan(facts, order, buckets).await,

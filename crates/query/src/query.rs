@@ -11,7 +11,8 @@ use showreport_lake::{FoundDamage, Lake};
 use showreport_model::buckets::Buckets;
 use showreport_model::bulk::DayOrder;
 use showreport_model::report::{Event, Heads, Pins, ReportOrder};
-use showreport_model::{EventId, OrgId, Timestamp};
+use showreport_model::retention::{Division, RetentionRow};
+use showreport_model::{EventId, OrgId, Timestamp, Window};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
@@ -24,6 +25,7 @@ use crate::plans::audience::{self, Audience};
 use crate::plans::dirty_times::{self, DirtyTimes, table_of};
 use crate::plans::figures::{Figures, figures};
 use crate::plans::report_rows::ReportRows;
+use crate::plans::retention::retention;
 use crate::plans::{bulk, plan, started_views};
 use crate::render::{FileFormat, Output, Rendered, render};
 
@@ -81,11 +83,11 @@ impl Query {
         progress: Progress,
     ) -> Result<Rendered, Error> {
         let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
-        let order = order.clone();
+        let (order, event) = (order.clone(), pins.event.clone());
         let buckets = Buckets::new(order.granularity, &pins.zone);
         let format = FileFormat::of(&order, pins);
         self.on_cpu(facts, move |facts| async move {
-            let ReportRows { frame, columns } = plan(&facts, &order, &buckets).await?;
+            let ReportRows { frame, columns } = plan(&facts, &order, &event, &buckets).await?;
             // The session of the frame, which has the batch size of its table.
             let session = Arc::new(frame.task_ctx());
             let plan = frame.create_physical_plan().await?;
@@ -201,6 +203,22 @@ impl Query {
             facts,
             move |facts| async move { figures(&facts, &event).await },
         )
+        .await
+    }
+
+    /// The figures of each bucket of an event's content.
+    pub async fn retention(
+        &self,
+        org: &OrgId,
+        pins: &Pins,
+        window: Window,
+        division: Division,
+    ) -> Result<Vec<RetentionRow>, Error> {
+        let event = pins.event.clone();
+        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        self.on_cpu(facts, move |facts| async move {
+            retention(&facts, &event, window, division).await
+        })
         .await
     }
 

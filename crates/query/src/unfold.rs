@@ -5,6 +5,7 @@
 pub(crate) mod slices;
 pub(crate) mod bucket_rows;
 pub(crate) mod totals;
+pub(crate) mod packed_beats;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 mod body;
 mod violations;
 mod page;
+mod accept;
 
 use std::fmt::Display;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use showreport_records::repeated_field;
 
+pub(crate) use accept::{prefers_csv, weight};
 pub(crate) use body::{
     BufferedBody, bodies_full, body_timeout, body_too_large, read_body, read_reserved,
 };

@@ -158,6 +158,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::list_events))
         .routes(routes!(api::get_event))
         .routes(routes!(api::get_figures))
+        .routes(routes!(api::get_retention))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
         .routes(routes!(api::get_status))
@@ -210,6 +211,7 @@ mod tests {
                 "/api/v1/events",
                 "/api/v1/events/{id}",
                 "/api/v1/events/{id}/figures",
+                "/api/v1/events/{id}/retention",
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",
                 "/api/v1/status",

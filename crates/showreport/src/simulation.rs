@@ -81,7 +81,7 @@ impl Show {
     pub fn event(self, program: Program) -> String {
         match program {
             Program::Live => format!("keynote-{}", self.viewers),
-            Program::Recording => format!("keynote-{}-vod", self.viewers),
+            Program::Recording => format!("keynote-{}-replay", self.viewers),
         }
     }
 

@@ -17,16 +17,17 @@ impl Dimension {
             Self::ChatHistories => "message",
             Self::PollSummaries => "poll option",
             Self::PollVotes => "chosen option of a vote",
+            Self::Retention => "bucket of the content",
             Self::WatchTime => "view",
         }
     }
 
     /// The columns of a report, in the order of the file.
     pub fn columns(self, group_by: &[GroupBy]) -> Vec<Column> {
-        if group_by.is_empty() {
+        let grouped = self.grouped_columns().filter(|_| !group_by.is_empty());
+        let Some(GroupedColumns { before, after }) = grouped else {
             return self.row_columns().to_vec();
-        }
-        let GroupedColumns { before, after } = self.grouped_columns();
+        };
         let group = group_by.iter().map(|field| field.column());
         let columns = before.iter().copied().chain(group);
         columns.chain(after.iter().copied()).collect()
@@ -38,13 +39,14 @@ impl Dimension {
             Self::ChatHistories => CHAT_HISTORIES,
             Self::PollSummaries => POLL_SUMMARIES,
             Self::PollVotes => POLL_VOTES,
+            Self::Retention => RETENTION,
             Self::WatchTime => WATCH_TIME,
         }
     }
 
-    /// The columns around the group columns.
-    pub const fn grouped_columns(self) -> GroupedColumns {
-        match self {
+    /// The columns around the group columns; `None` if the report cannot be grouped.
+    pub const fn grouped_columns(self) -> Option<GroupedColumns> {
+        Some(match self {
             Self::ChatHistories => GroupedColumns {
                 before: &[],
                 after: CHAT_FIGURES,
@@ -57,11 +59,12 @@ impl Dimension {
                 before: &[POLL_ID, OPTION_ID],
                 after: &[VOTES],
             },
+            Self::Retention => return None,
             Self::WatchTime => GroupedColumns {
                 before: &[],
                 after: WATCH_FIGURES,
             },
-        }
+        })
     }
 }
 
@@ -211,6 +214,20 @@ const POLL_VOTES: &[Column] = &[
     ),
     DEVICE_OS,
     GEO_REGION,
+];
+
+const RETENTION: &[Column] = &[
+    seconds(
+        "position_seconds",
+        "where the bucket begins, in seconds from the beginning of the content",
+    ),
+    integer("views", "distinct views that have played any of the bucket"),
+    integer("viewers", "distinct viewers with such a view"),
+    Column::new(
+        "share",
+        ColumnType::Number,
+        "viewers of the bucket by viewers of any of the content, 0 to 1; empty without any",
+    ),
 ];
 
 /// The columns of the daily watch-time file: the views that began on a day, by event and customer.

@@ -1,6 +1,6 @@
 //! `span_union`: the union of the spans of a group.
 
-use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result;
@@ -10,7 +10,8 @@ use super::aggregate::Summary;
 use super::lists::{ListsBuilder, append_spans, numbers_type, spans_of};
 use super::per_group::PerGroup;
 
-/// Takes start and end of each span. Spans that the report's filter has cut to nothing are skipped.
+/// Takes start and end of each span. Spans that the report's filter has cut to nothing are skipped,
+/// and rows without ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct UnionOfEnds;
 
@@ -34,7 +35,10 @@ impl Summary for UnionOfEnds {
     }
 
     fn update(&self, state: &mut SpanSet, [from, to]: &Self::Input<'_>, row: usize) {
-        if let Some(span) = Span::new(from.value(row), to.value(row)) {
+        if from.is_valid(row)
+            && to.is_valid(row)
+            && let Some(span) = Span::new(from.value(row), to.value(row))
+        {
             state.insert(span);
         }
     }

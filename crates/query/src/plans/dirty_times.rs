@@ -9,6 +9,7 @@ use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::bulk::ReportType;
+use showreport_model::claims::CLAIM_MS_MAX;
 use showreport_model::facts::Table;
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{EventId, Timestamp, Window};
@@ -68,12 +69,28 @@ fn has_time(table: Table) -> Expr {
     }
 }
 
-/// The events with facts inside the window, sorted.
+/// The events with facts inside the window, sorted. For views, also those with beats.
 pub(crate) async fn events_within(
     facts: &Facts,
     table: Table,
     window: Window,
 ) -> Result<Vec<EventId>, Error> {
+    let mut ids = events_of(facts, table, window).await?;
+    if table == Table::Spans {
+        // A beat outside of the window can claim time inside.
+        let moved = |at: Option<Timestamp>, millis| Some(at?.saturating_add_millis(millis));
+        let window = Window {
+            start: moved(window.start, -CLAIM_MS_MAX),
+            end: moved(window.end, CLAIM_MS_MAX),
+        };
+        ids.extend(events_of(facts, Table::Beats, window).await?);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+async fn events_of(facts: &Facts, table: Table, window: Window) -> Result<Vec<EventId>, Error> {
     let (from, to) = times(table);
     let start = window.start.unwrap_or(Timestamp::MIN).as_millis();
     let end = window.end.unwrap_or(Timestamp::MAX).as_millis();
@@ -96,40 +113,62 @@ pub(crate) async fn events_within(
                 .filter_map(|id| EventId::new(id).ok()),
         );
     }
-    ids.sort_unstable();
     Ok(ids)
 }
 
 /// The times of views, messages and polls that have a fact at or after `earliest`.
 pub(crate) async fn dirty_times(facts: &Facts, earliest: Timestamp) -> Result<DirtyTimes, Error> {
     Ok(DirtyTimes {
-        views: intervals(facts, Table::Spans, "playback_id", earliest).await?,
-        messages: intervals(facts, Table::Chat, "message_id", earliest).await?,
-        votes: intervals(facts, Table::Votes, "poll_id", earliest).await?,
+        views: intervals(
+            facts,
+            &[Table::Spans, Table::Beats],
+            "playback_id",
+            earliest,
+        )
+        .await?,
+        messages: intervals(facts, &[Table::Chat], "message_id", earliest).await?,
+        votes: intervals(facts, &[Table::Votes], "poll_id", earliest).await?,
     })
 }
 
 /// From the first to the last fact of each view, message or poll; intervals of the same UTC days
-/// are merged.
+/// are merged. The claims of beats lie between the first and the last beat of their view.
 async fn intervals(
     facts: &Facts,
-    table: Table,
+    tables: &[Table],
     id: &str,
     earliest: Timestamp,
 ) -> Result<Vec<Interval>, Error> {
-    let (from, to) = times(table);
     let keys = facts.key_columns(&[id]);
-    let group_keys = match table {
+    let group_keys = match tables {
         // A poll has many votes.
-        Table::Polls | Table::Votes => keys.clone(),
+        [Table::Votes] => keys.clone(),
         _ => facts.unique_keys(id),
     };
-    let ends = [from.alias("from"), to.alias("to")];
-    let intervals = facts
-        .frame(table)
-        .await?
-        .filter(has_time(table))?
-        .select(keys.into_iter().chain(ends).collect::<Vec<_>>())?
+    let mut rows: Option<DataFrame> = None;
+    for &table in tables {
+        let (from, to) = times(table);
+        let ends = [from.alias("from"), to.alias("to")];
+        let mut of_table = facts
+            .frame(table)
+            .await?
+            .filter(has_time(table))?
+            .select(keys.iter().cloned().chain(ends).collect::<Vec<_>>())?;
+        if table == Table::Beats {
+            // A view has hundreds of beats, so two passes send far fewer rows than one.
+            let ends = [("from", min(col("from"))), ("to", max(col("to")))];
+            let ends = ends.map(|(name, end)| end.alias(name)).to_vec();
+            of_table = of_table.aggregate(keys.clone(), ends)?;
+        }
+        rows = Some(match rows {
+            Some(rows) => rows.union(of_table)?,
+            None => of_table,
+        });
+    }
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    let intervals = rows
         .aggregate(
             group_keys,
             vec![

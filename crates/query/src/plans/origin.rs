@@ -71,7 +71,8 @@ pub(crate) fn needs_origin(group_by: &[GroupBy]) -> bool {
 async fn earliest(facts: &Facts, of: &str, names: [&str; 3]) -> Result<DataFrame, Error> {
     let first = |name: &str| {
         let by_time = vec![
-            col("first_from").sort(true, true),
+            // A view that was never playing comes after all others.
+            col("first_from").sort(true, false),
             col("playback_id").sort(true, true),
         ];
         first_value(col(name), by_time)

@@ -1,10 +1,15 @@
 //! Views: for each playback the union of its spans, and its attributes.
+//!
+//! Spans, beats and coverage of a view lie in tables of their own. Their rows are put below each
+//! other and grouped once, so that no join is needed. For an event without beats, as most are, the
+//! rows of spans are grouped alone.
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::{greatest, least};
 use datafusion::functions_aggregate::expr_fn::min;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, cast};
 use datafusion::prelude::{DataFrame, col, lit};
 use showreport_model::facts::Table;
 use showreport_model::{Timestamp, Window};
@@ -13,40 +18,175 @@ use super::groups::key;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
+use crate::functions::claims::{ClaimsOfBeats, with_claims};
 use crate::functions::identities::{identities, identity_of};
 use crate::functions::least::least_text;
+use crate::functions::lists::numbers_type;
 use crate::functions::sets::CollectSets;
+use crate::functions::spans::span_start;
 use crate::functions::union::UnionOfEnds;
 use crate::single_pass::high_cardinality;
+use crate::unfold::packed_beats::{packed_beats, schema_of};
+use crate::unfold::unfolded;
 
-/// The attributes of a view, each the least over all its spans.
+/// The attributes of a view, each the least over all its spans and beats.
 pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os", "geo_region"];
 
 /// A row for each playback: its keys, the attributes, `first_from`, and `spans` as cut by the
-/// window, which may be empty.
+/// window, which may be empty. A view whose beats claim nothing has no `first_from`.
 ///
-/// The window prunes no rows, because attributes and `first_from` come from all spans of the view.
+/// The window prunes no rows, because attributes and `first_from` come from all spans and beats of
+/// the view.
 pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let millis = |name: &str| cast(col(name), DataType::Int64);
-    let mut columns = facts.key_columns(&["playback_id"]);
-    columns.push(millis("from_time").alias("from_millis"));
-    columns.push(millis("to_time").alias("to_millis"));
-    columns.extend(ATTRIBUTES.map(col));
-
-    let mut figures: Vec<Expr> = ATTRIBUTES
-        .map(|name| least_text(col(name)).alias(name))
-        .to_vec();
-    figures.push(min(col("from_millis")).alias("first_from"));
-    let united = aggregate(UnionOfEnds).call(vec![
-        clipped(greatest, col("from_millis"), window.start),
-        clipped(least, col("to_millis"), window.end),
-    ]);
-    figures.push(united.alias("spans"));
-
     let spans = facts.frame(Table::Spans).await?;
-    Ok(spans
-        .select(columns)?
-        .aggregate(facts.unique_keys("playback_id"), figures)?)
+    let beats = beats(facts).await?;
+    Ok(Parts {
+        spans,
+        beats,
+        coverage: None,
+    }
+    .grouped(facts, window)?)
+}
+
+/// The same with `coverage`: the union of the intervals of content that the view has played.
+pub(crate) async fn covered_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
+    let spans = facts.frame(Table::Spans).await?;
+    let beats = beats(facts).await?;
+    let coverage = Some(facts.frame(Table::Coverage).await?);
+    Ok(Parts {
+        spans,
+        beats,
+        coverage,
+    }
+    .grouped(facts, window)?)
+}
+
+/// A row for each run of beats of a view; `None` if no file can have beats.
+async fn beats(facts: &Facts) -> Result<Option<DataFrame>, Error> {
+    let Some(beats) = facts.frame_of_views(Table::Beats, Window::ALL).await? else {
+        return Ok(None);
+    };
+    let keys = facts.keys(&["playback_id"]);
+    let mut columns: Vec<Expr> = keys.iter().copied().map(col).collect();
+    columns.extend(ATTRIBUTES.map(col));
+    columns.extend(["seq", "at"].map(|name| cast(col(name), DataType::Int64).alias(name)));
+    columns.push(col("playing"));
+    let beats = beats.select(columns)?;
+    let schema = schema_of(&keys, &ATTRIBUTES);
+    let packed = packed_beats(&keys, &ATTRIBUTES);
+    unfolded(&facts.context, beats, Some(schema), packed)
+        .await
+        .map(Some)
+}
+
+/// The rows that views are made from.
+struct Parts {
+    spans: DataFrame,
+    beats: Option<DataFrame>,
+    coverage: Option<DataFrame>,
+}
+
+impl Parts {
+    fn grouped(self, facts: &Facts, window: Window) -> EngineResult<DataFrame> {
+        let (has_beats, has_coverage) = (self.beats.is_some(), self.coverage.is_some());
+        let rows = self.rows(facts)?;
+        let mut figures: Vec<Expr> = ATTRIBUTES
+            .map(|name| least_text(col(name)).alias(name))
+            .to_vec();
+        figures.push(min(col("from_millis")).alias("first_from"));
+        let mut united = aggregate(UnionOfEnds).call(vec![
+            clipped(greatest, col("from_millis"), window.start),
+            clipped(least, col("to_millis"), window.end),
+        ]);
+        if has_beats || has_coverage {
+            // `greatest` and `least` ignore nulls: a row without a span would have that of the
+            // window.
+            united = united.filter(col("from_millis").is_not_null()).build()?;
+        }
+        figures.push(united.alias("spans"));
+        if has_beats {
+            figures.push(
+                aggregate(ClaimsOfBeats)
+                    .call(vec![col("beats")])
+                    .alias("claims"),
+            );
+        }
+        if has_coverage {
+            let ends = ["covered_from", "covered_to"].map(col).to_vec();
+            figures.push(aggregate(UnionOfEnds).call(ends).alias("coverage"));
+        }
+        let views = rows.aggregate(facts.unique_keys("playback_id"), figures)?;
+        if has_beats {
+            claimed(facts, views, window, has_coverage)
+        } else {
+            Ok(views)
+        }
+    }
+
+    /// The rows of all parts. A column that a part lacks is null.
+    fn rows(self, facts: &Facts) -> EngineResult<DataFrame> {
+        let (has_beats, has_coverage) = (self.beats.is_some(), self.coverage.is_some());
+        let mut columns: Vec<(&str, DataType)> = ["from_millis", "to_millis"]
+            .map(|name| (name, DataType::Int64))
+            .to_vec();
+        columns.extend(ATTRIBUTES.map(|name| (name, DataType::Utf8)));
+        if has_beats {
+            columns.push(("beats", numbers_type()));
+        }
+        if has_coverage {
+            columns.extend(["covered_from", "covered_to"].map(|name| (name, DataType::Int64)));
+        }
+        let part = |rows: DataFrame, present: &[(&str, Expr)]| {
+            let mut selected = facts.key_columns(&["playback_id"]);
+            for (name, data_type) in &columns {
+                let present = present.iter().find(|(of, _)| of == name);
+                let value = match present {
+                    Some((_, value)) => value.clone(),
+                    None => lit(ScalarValue::try_from(data_type)?),
+                };
+                selected.push(value.alias(*name));
+            }
+            rows.select(selected)
+        };
+        let millis = |name: &str| cast(col(name), DataType::Int64);
+        let attributes = ATTRIBUTES.map(|name| (name, col(name)));
+        let mut of_spans = vec![
+            ("from_millis", millis("from_time")),
+            ("to_millis", millis("to_time")),
+        ];
+        of_spans.extend(attributes.clone());
+        let mut rows = part(self.spans, &of_spans)?;
+        if let Some(beats) = self.beats {
+            let mut of_beats = vec![("beats", col("beats"))];
+            of_beats.extend(attributes);
+            rows = rows.union(part(beats, &of_beats)?)?;
+        }
+        if let Some(coverage) = self.coverage {
+            let of_coverage = [
+                ("covered_from", col("from_ms")),
+                ("covered_to", col("to_ms")),
+            ];
+            rows = rows.union(part(coverage, &of_coverage)?)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// Joins the claims of each view to its spans.
+fn claimed(
+    facts: &Facts,
+    views: DataFrame,
+    window: Window,
+    has_coverage: bool,
+) -> EngineResult<DataFrame> {
+    let first_claim = cast(span_start().call(vec![col("claims")]), DataType::Int64);
+    let spans = with_claims(window).call(vec![col("spans"), col("claims")]);
+    let mut columns = facts.key_columns(&["playback_id"]);
+    columns.extend(ATTRIBUTES.map(col));
+    columns.push(least(vec![col("first_from"), first_claim]).alias("first_from"));
+    columns.push(spans.alias("spans"));
+    columns.extend(has_coverage.then(|| col("coverage")));
+    views.select(columns)
 }
 
 fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) -> Expr {

@@ -21,7 +21,19 @@ pub(super) fn description() -> String {
 }
 
 fn columns_of(dimension: Dimension) -> String {
-    let GroupedColumns { before, after } = dimension.grouped_columns();
+    let head = format!(
+        "\n### `{}`\n\nNot grouped, a row for each {}:\n\n{}",
+        dimension.wire_name(),
+        dimension.row(),
+        table(dimension.row_columns()),
+    );
+    head + &grouped_columns_of(dimension)
+}
+
+fn grouped_columns_of(dimension: Dimension) -> String {
+    let Some(GroupedColumns { before, after }) = dimension.grouped_columns() else {
+        return "\nIt cannot be grouped.\n".to_owned();
+    };
     let names = |columns: &[Column]| -> Vec<_> { columns.iter().map(|it| it.name).collect() };
     let grouped = [names(before), vec!["G"], names(after)].concat().join(",");
     let row_columns = dimension.row_columns();
@@ -33,12 +45,7 @@ fn columns_of(dimension: Dimension) -> String {
     } else {
         format!("\n{}", table(&others))
     };
-    format!(
-        "\n### `{}`\n\nNot grouped, a row for each {}:\n\n{}\nGrouped: `{grouped}`\n{others}",
-        dimension.wire_name(),
-        dimension.row(),
-        table(row_columns),
-    )
+    format!("\nGrouped: `{grouped}`\n{others}")
 }
 
 fn table(columns: &[Column]) -> String {

@@ -72,6 +72,8 @@ wire_enum!(Dimension, "REPORT_DIMENSION_", {
     ChatHistories = 1,
     PollSummaries = 2,
     PollVotes = 3,
+    // Those above 100 are not in the original.
+    Retention = 102,
     WatchTime = 4,
 });
 
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_numbers_are_those_of_the_original() {
+    fn names_and_numbers_are_those_of_the_original_and_ours_begin_above_100() {
         assert_members::<EventKind>(&[
             (1, "EVENT_TYPE_LIVE"),
             (2, "EVENT_TYPE_VOD"),
@@ -125,6 +127,7 @@ mod tests {
             (1, "REPORT_DIMENSION_CHAT_HISTORIES"),
             (2, "REPORT_DIMENSION_POLL_SUMMARIES"),
             (3, "REPORT_DIMENSION_POLL_VOTES"),
+            (102, "REPORT_DIMENSION_RETENTION"),
             (4, "REPORT_DIMENSION_WATCH_TIME"),
         ]);
         assert_members::<GroupBy>(&[

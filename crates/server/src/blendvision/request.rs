@@ -188,17 +188,26 @@ fn read_dimension(value: &Value, path: String, violations: &mut Violations) -> O
         dimension,
         group_by: Vec::new(),
         window: Window::ALL,
-        granularity: Granularity::default(),
+        granularity: dimension.granularity_default(),
         format: Format::Csv,
     })
 }
 
 fn read_condition(value: &Value, path: String, violations: &mut Violations) -> Option<Entry> {
     let entry = Object::from_value(value, path, violations)?;
-    let dimension = read_enum(&entry, &["dimension"], violations);
+    let dimension: Option<Dimension> = read_enum(&entry, &["dimension"], violations);
     let group_by = read_group_by(&entry, violations);
+    if let Some(dimension) = dimension
+        && dimension.grouped_columns().is_none()
+        && !group_by.is_empty()
+    {
+        let name = dimension.wire_name();
+        let problem = format!("must be empty, since {name} cannot be grouped");
+        violations.add(entry.path("group_by_fields"), problem);
+    }
     let window = read_window(&entry, violations);
-    let granularity = read_granularity(&entry, violations);
+    let default = dimension.map(Dimension::granularity_default);
+    let granularity = read_granularity(&entry, default.unwrap_or_default(), violations);
     let format = read_format(&entry, violations);
     Some(Entry {
         dimension: dimension?,
@@ -258,10 +267,14 @@ fn read_time(filter: &Object<'_>, name: &str, violations: &mut Violations) -> Op
     }
 }
 
-fn read_granularity(entry: &Object<'_>, violations: &mut Violations) -> Option<Granularity> {
+fn read_granularity(
+    entry: &Object<'_>,
+    default: Granularity,
+    violations: &mut Violations,
+) -> Option<Granularity> {
     const NAME: &str = "granularity_seconds";
     let seconds = match entry.get(&[NAME], violations) {
-        None => return Some(Granularity::default()),
+        None => return Some(default),
         // The JSON format of protocol buffers allows integers as strings.
         Some(Value::String(text)) => text.parse().ok(),
         Some(value) => value.as_u64(),

@@ -6,6 +6,8 @@
 use axum::http::header::{ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 use axum::http::{HeaderMap, HeaderName};
 
+use crate::extract::weight;
+
 /// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -48,28 +50,6 @@ pub(crate) fn acceptable(headers: &HeaderMap, is_compressible: bool) -> &'static
         &[Coding::Gzip, Coding::Plain]
     } else {
         &[Coding::Plain, Coding::Gzip]
-    }
-}
-
-/// The quality value in thousandths: 1000 if absent, 0 if malformed.
-fn weight(parameters: &str) -> u32 {
-    let Some((name, value)) = parameters.split_once('=') else {
-        return 1000;
-    };
-    if !name.trim().eq_ignore_ascii_case("q") {
-        return 1000;
-    }
-    match value.trim().split_once('.') {
-        None => match value.trim() {
-            "1" => 1000,
-            _ => 0,
-        },
-        Some(("1", _)) => 1000,
-        Some(("0", decimals)) => format!("{decimals:0<3}")
-            .get(..3)
-            .and_then(|thousandths| thousandths.parse().ok())
-            .unwrap_or(0),
-        Some(_) => 0,
     }
 }
 

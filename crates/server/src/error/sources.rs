@@ -64,7 +64,7 @@ fn of_meta(error: &showreport_meta::Error) -> ApiError {
         Error::UnknownReportJob { .. } => Reason::JobNotFound,
         Error::ReportJobExists { .. } => Reason::JobAlreadyExists,
         Error::IdempotencyMismatch => Reason::IdempotencyKeyReused,
-        Error::ReportTooLarge { .. } => Reason::ReportRowLimit,
+        Error::ReportTooLarge { .. } | Error::TooManyBuckets(_) => Reason::ReportRowLimit,
         Error::ReportsFull { .. } => Reason::ReportsWaiting,
         Error::QuotaExceeded { quota, .. } => match quota {
             Quota::Events => Reason::EventQuota,

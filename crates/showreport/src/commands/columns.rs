@@ -20,7 +20,9 @@ pub(super) fn of_event_reports() -> String {
         let row_columns = dimension.row_columns();
         let head = format!("Columns of {name}, a row for each {}", dimension.row());
         list(&mut text, &head, row_columns);
-        let GroupedColumns { before, after } = dimension.grouped_columns();
+        let Some(GroupedColumns { before, after }) = dimension.grouped_columns() else {
+            continue;
+        };
         let names = |columns: &[Column]| -> Vec<_> { columns.iter().map(|it| it.name).collect() };
         let order = [names(before), vec!["the group columns"], names(after)].concat();
         let head = format!("Columns of {name} with --group-by: {}", order.join(", "));

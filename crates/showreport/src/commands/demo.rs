@@ -6,6 +6,7 @@ mod send;
 mod requests;
 mod reports;
 mod polls;
+mod retention;
 mod summary;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ use access::{SentShows, demo_token};
 use client::Client;
 use polls::read_polls;
 use reports::make_reports;
+use retention::read_parts;
 use send::send_show;
 use summary::{Figures, Summary};
 
@@ -120,6 +122,7 @@ impl Demo {
             live,
             recording,
             polls: read_polls(&files).context("read the report of the polls")?,
+            parts: read_parts(&files).context("read the report of the recording")?,
             files,
         })
     }

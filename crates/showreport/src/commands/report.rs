@@ -33,20 +33,20 @@ pub(super) struct Report {
     #[arg(long, value_name = "ID")]
     event: EventId,
 
-    /// Dimension: watch-time, chat-histories, poll-summaries, poll-votes
+    /// Dimension: watch-time, chat-histories, poll-summaries, poll-votes, retention
     #[arg(long, value_name = "DIMENSION", value_parser = dimension)]
     dimension: Dimension,
 
     /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. Repeat the flag
     /// or separate fields by commas. Without it there is one row for each view, message, option or
-    /// vote
+    /// vote. Retention cannot be grouped
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = group_by)]
     group_by: Vec<GroupBy>,
 
-    /// Width of the watch-timestamp buckets, in seconds: 1, 5, 10, 15, 30, 60, 300, 900, 3600,
-    /// 86400
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = granularity)]
-    granularity: Granularity,
+    /// Width of the watch-timestamp buckets, or of the content's in retention, in seconds: 1, 5,
+    /// 10, 15, 30, 60, 300, 900, 3600, 86400 [default: 60, of retention 10]
+    #[arg(long, value_name = "SECONDS", value_parser = granularity)]
+    granularity: Option<Granularity>,
 
     /// Start of the period, included: RFC 3339, or a date or a date and time in the organisation's
     /// time zone, such as 2026-03-12 or '2026-03-12 19:00' [default: the first record]
@@ -87,6 +87,9 @@ Examples:
 
   The polls as a spreadsheet:
     showreport report --org acme --event keynote --dimension poll-summaries --out polls.xlsx
+
+  How many viewers saw each half minute of a recording:
+    showreport report --org acme --event replay --dimension retention --granularity 30
 
   The chat with its exact texts, for a database:
     showreport report --org acme --event keynote --dimension chat-histories \\
@@ -140,13 +143,19 @@ impl Report {
             }
             group_by.push(field);
         }
+        if self.dimension.grouped_columns().is_none() && !group_by.is_empty() {
+            let name = self.dimension.name().replace('_', "-");
+            return Err(Usage(format!("--dimension {name} takes no --group-by")));
+        }
         Ok(ReportOrder {
             org: self.org.clone(),
             event: self.event.clone(),
             dimension: self.dimension,
             group_by,
             window,
-            granularity: self.granularity,
+            granularity: self
+                .granularity
+                .unwrap_or_else(|| self.dimension.granularity_default()),
             format,
         })
     }

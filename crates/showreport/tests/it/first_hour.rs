@@ -154,7 +154,7 @@ fn the_show_of_a_demo_is_in_the_bulk_report_of_the_day_before() {
     let day = day.split_whitespace().next().expect("a date");
     let typed = format!("bulk --org demo --type event_watch_time_a1 --day {day} --data-dir show");
     let rows = printed(directory, &typed);
-    for (event, kind) in [("keynote-3", "live"), ("keynote-3-vod", "vod")] {
+    for (event, kind) in [("keynote-3", "live"), ("keynote-3-replay", "vod")] {
         let of_event = format!(",{event},{kind},");
         assert!(rows.lines().any(|row| row.contains(&of_event)), "{rows}");
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +25,8 @@ const TIMES: [&str; 6] = [
     "watch_timestamp",
     "updated_at",
 ];
-const SECONDS: [&str; 2] = ["watch_seconds", "attended_seconds"];
+const SECONDS: [&str; 3] = ["watch_seconds", "attended_seconds", "position_seconds"];
+const NUMBERS: [&str; 1] = ["share"];
 const COUNTS: [&str; 7] = [
     "views", "viewers", "devices", "messages", "senders", "votes", "voters",
 ];
@@ -41,7 +44,8 @@ async fn made_in(format: &str) -> Vec<(MadeReport, Table)> {
     let show = Show::new().await;
     show.app.accept(&show.org, &records).await;
     let mut questions: Vec<ReportSpec> = Dimension::ALL.map(ReportSpec::new).to_vec();
-    questions.extend(Dimension::ALL.map(|dimension| ReportSpec::new(dimension).by(&Field::ALL)));
+    let grouped = Dimension::GROUPABLE.map(|it| ReportSpec::new(it).by(&Field::ALL));
+    questions.extend(grouped);
     let entries: Vec<Value> = questions
         .iter()
         .map(|question| {
@@ -75,7 +79,10 @@ async fn ndjson_has_every_column_in_every_row() {
 fn expected_json(name: &str, cell: &str) -> Value {
     if cell.is_empty() {
         Value::Null
-    } else if COUNTS.contains(&name) || SECONDS.contains(&name) || FLAGS.contains(&name) {
+    } else if [&COUNTS[..], &SECONDS, &NUMBERS, &FLAGS]
+        .concat()
+        .contains(&name)
+    {
         serde_json::from_str(cell).expect("a number or a truth")
     } else {
         cell.into()
@@ -97,6 +104,9 @@ async fn parquet_has_types() {
                 }
                 name if SECONDS.contains(name) => {
                     assert_eq!(*field.data_type(), DataType::Decimal128(18, 3), "{name}");
+                }
+                name if NUMBERS.contains(name) => {
+                    assert_eq!(*field.data_type(), DataType::Float64, "{name}");
                 }
                 name if FLAGS.contains(name) => {
                     assert_eq!(*field.data_type(), DataType::Boolean, "{name}");
@@ -140,6 +150,7 @@ fn cell_text(column: &dyn Array, row: usize) -> String {
         }
         DataType::Boolean => column.as_boolean().value(row).to_string(),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
         DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
         DataType::LargeUtf8 => column.as_string::<i64>().value(row).to_owned(),
         other => panic!("an unexpected type: {other}"),

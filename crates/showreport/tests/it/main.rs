@@ -6,6 +6,8 @@ mod harness;
 mod streams;
 mod laws;
 mod stories;
+mod claims;
+mod retention;
 mod collecting;
 mod cloud_events;
 mod cmcd;

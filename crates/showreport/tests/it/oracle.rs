@@ -5,9 +5,11 @@
 
 pub(crate) mod clock;
 pub(crate) mod table;
+pub(crate) mod beats;
 pub(crate) mod facts;
 pub(crate) mod group;
 pub(crate) mod watch;
+pub(crate) mod retention;
 pub(crate) mod chat;
 pub(crate) mod polls;
 pub(crate) mod figures;
@@ -29,10 +31,20 @@ pub(crate) enum Dimension {
     ChatHistories,
     PollSummaries,
     PollVotes,
+    Retention,
 }
 
 impl Dimension {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
+        Self::WatchTime,
+        Self::ChatHistories,
+        Self::PollSummaries,
+        Self::PollVotes,
+        Self::Retention,
+    ];
+
+    /// Those that can be grouped.
+    pub(crate) const GROUPABLE: [Self; 4] = [
         Self::WatchTime,
         Self::ChatHistories,
         Self::PollSummaries,
@@ -46,6 +58,7 @@ impl Dimension {
             Self::ChatHistories => "REPORT_DIMENSION_CHAT_HISTORIES",
             Self::PollSummaries => "REPORT_DIMENSION_POLL_SUMMARIES",
             Self::PollVotes => "REPORT_DIMENSION_POLL_VOTES",
+            Self::Retention => "REPORT_DIMENSION_RETENTION",
         }
     }
 }
@@ -109,5 +122,7 @@ pub(crate) fn report(
         (Dimension::PollSummaries, true) => polls::grouped_summaries(&facts, question, zone),
         (Dimension::PollVotes, false) => polls::votes(&facts, question),
         (Dimension::PollVotes, true) => polls::grouped_votes(&facts, question, zone),
+        (Dimension::Retention, false) => retention::buckets(&facts, question),
+        (Dimension::Retention, true) => panic!("retention cannot be grouped"),
     }
 }

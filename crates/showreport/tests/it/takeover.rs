@@ -78,12 +78,8 @@ async fn killing_workers_at_any_point_changes_no_byte() {
     app.accept(&org, &records).await;
     let questions: Vec<ReportSpec> = Dimension::ALL
         .into_iter()
-        .flat_map(|dimension| {
-            [
-                ReportSpec::new(dimension),
-                ReportSpec::new(dimension).by(&Field::ALL),
-            ]
-        })
+        .map(ReportSpec::new)
+        .chain(Dimension::GROUPABLE.map(|it| ReportSpec::new(it).by(&Field::ALL)))
         .collect();
     let entries: Vec<Value> = questions.iter().map(entry).collect();
     let created = app.create(&org, "keynote", &entries).await.ok();

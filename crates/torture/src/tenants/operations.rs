@@ -81,7 +81,7 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 36] = [
+pub(super) const OPERATIONS: [Operation; 37] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -107,6 +107,7 @@ pub(super) const OPERATIONS: [Operation; 36] = [
     own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
+    by_id("GET", "/api/v1/events/{id}/retention", event),
     // A filter that finds nothing gives an empty list.
     Operation {
         foreign: 200,

@@ -1,7 +1,8 @@
 //! Ordering reports: creates them, and a job for each.
 
 use fail::fail_point;
-use showreport_model::report::{Pins, ROWS_MAX, Report, ReportOrder};
+use showreport_model::report::{Dimension, Pins, ROWS_MAX, Report, ReportOrder};
+use showreport_model::retention::{ContentBuckets, Division};
 use showreport_model::{OrgId, Timestamp};
 use sqlx::SqliteConnection;
 
@@ -110,6 +111,11 @@ impl Meta {
         if rows > ROWS_MAX {
             let rows_max = ROWS_MAX;
             return Err(Error::ReportTooLarge { rows, rows_max });
+        }
+        if order.dimension == Dimension::Retention
+            && let Some(length_ms) = event.duration_ms
+        {
+            ContentBuckets::new(length_ms, Division::Width(order.granularity))?;
         }
         let range = tx.ledger.journal_range();
         let report = insert(tx, order, range.last, now).await?;

@@ -63,8 +63,10 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
 pub(super) struct SentShows {
     /// The start of every show of the directory, on the day before its first run.
     starts_at: Timestamp,
-    /// When the server had accepted a show completely, by number of viewers.
-    whole_since: BTreeMap<u32, Timestamp>,
+    /// When the server had accepted a show completely, by number of viewers. Lists of older
+    /// programs lack it: the recordings of their shows had another id.
+    #[serde(default)]
+    complete_since: BTreeMap<u32, Timestamp>,
 }
 
 /// Time of day at which a show starts, in UTC.
@@ -81,7 +83,7 @@ impl SentShows {
         let shows = Self {
             starts_at: Timestamp::from_millis(yesterday + STARTS_AFTER_MS)
                 .context("choose the day of the show")?,
-            whole_since: BTreeMap::new(),
+            complete_since: BTreeMap::new(),
         };
         shows.write(directory)?;
         Ok(shows)
@@ -94,7 +96,7 @@ impl SentShows {
 
     /// Whether an earlier run sent the show completely.
     pub(super) fn has(&self, show: Show) -> bool {
-        self.whole_since.contains_key(&show.viewers())
+        self.complete_since.contains_key(&show.viewers())
     }
 
     /// Stores that the show was sent completely, and returns when that was first the case.
@@ -104,10 +106,10 @@ impl SentShows {
         show: Show,
         now: Timestamp,
     ) -> anyhow::Result<Timestamp> {
-        if let Some(&since) = self.whole_since.get(&show.viewers()) {
+        if let Some(&since) = self.complete_since.get(&show.viewers()) {
             return Ok(since);
         }
-        self.whole_since.insert(show.viewers(), now);
+        self.complete_since.insert(show.viewers(), now);
         self.write(directory)?;
         Ok(now)
     }
@@ -174,6 +176,20 @@ mod tests {
         // Another number of viewers is another show.
         assert_eq!(send(100, late), (false, late));
         assert_eq!(send(2000, late), (true, early));
+    }
+
+    #[test]
+    fn a_show_that_an_older_program_sent_stays_on_its_day_and_is_sent_again() {
+        let outside = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDir::create(outside.path()).expect("made");
+        let older = r#"{"starts_at":1772301600000,"whole_since":{"20":1772400000000}}"#;
+        fs::write(SentShows::path(&directory), older).expect("written");
+        let shows = SentShows::open(&directory, Timestamp::MAX).expect("read");
+        let show = shows.show(20);
+        assert_eq!(
+            (show.day().as_str(), shows.has(show)),
+            ("2026-02-28", false)
+        );
     }
 
     #[cfg(unix)]

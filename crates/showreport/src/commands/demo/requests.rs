@@ -34,7 +34,7 @@ const fn of_recording(group_by: &'static [&'static str]) -> ReportRequest {
 }
 
 /// Every dimension with and without grouping, most of them as CSV.
-pub(super) static REQUESTS: [ReportRequest; 17] = [
+pub(super) static REQUESTS: [ReportRequest; 18] = [
     csv("WATCH_TIME", &[]),
     csv("WATCH_TIME", &["DEVICE_OS"]),
     csv("WATCH_TIME", &["GEO_REGION"]),
@@ -61,6 +61,11 @@ pub(super) static REQUESTS: [ReportRequest; 17] = [
     of_recording(&[]),
     of_recording(&["DEVICE_OS"]),
     of_recording(&["WATCH_TIMESTAMP"]),
+    ReportRequest {
+        program: Program::Recording,
+        granularity_seconds: 900,
+        ..csv("RETENTION", &[])
+    },
 ];
 
 /// A report in a response of the server.
@@ -129,6 +134,11 @@ impl ReportRequest {
     /// Whether it is the CSV file with every option of every poll.
     pub(super) fn has_poll_results(&self) -> bool {
         self.dimension == "POLL_SUMMARIES" && self.group_by.is_empty() && self.format == "csv"
+    }
+
+    /// Whether it is the drop-off curve of the recording.
+    pub(super) fn is_retention(&self) -> bool {
+        self.dimension == "RETENTION"
     }
 
     pub(super) fn file_name(&self) -> String {

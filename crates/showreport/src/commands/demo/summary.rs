@@ -9,6 +9,7 @@ use serde_json::Number;
 use super::access::{ORG, token_path};
 use super::polls::OptionRow;
 use super::reports::{ReportFile, folder};
+use super::retention::PartRow;
 use super::send::Sent;
 use crate::commands::output::{counted, program, quoted, with_thousands};
 use crate::simulation::{Program, Show, TITLE};
@@ -25,6 +26,8 @@ pub(super) struct Summary {
     pub(super) recording: Figures,
     pub(super) files: Vec<ReportFile>,
     pub(super) polls: Vec<Vec<OptionRow>>,
+    /// The drop-off curve of the recording.
+    pub(super) parts: Vec<PartRow>,
 }
 
 /// The figures of an event, from `/api/v1/events/{id}/figures`.
@@ -72,6 +75,7 @@ impl Summary {
         line(text, "votes", with_thousands(self.live.votes))?;
         writeln!(text, "\nFigures of the recording")?;
         write_figures(text, &self.recording)?;
+        self.write_retention(text)?;
         self.write_polls(text)?;
         self.write_files(text, directory, Program::Live)?;
         self.write_files(text, directory, Program::Recording)?;
@@ -125,6 +129,23 @@ impl Summary {
         if self.is_unchanged {
             let nothing = "everything existed already, so nothing was added";
             line(text, "repeated run", nothing)?;
+        }
+        Ok(())
+    }
+
+    fn write_retention(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "\nViewers of each part of the recording")?;
+        let viewers = self.parts.iter().map(|part| part.viewers);
+        let most = viewers.max().unwrap_or(0).max(1);
+        for part in &self.parts {
+            let width = usize::try_from(part.viewers * BAR_WIDTH / most).unwrap_or(0);
+            let row = format!(
+                "    {:<28} {:>7}  {}",
+                format!("from minute {:.0}", part.position_seconds / 60.0),
+                with_thousands(part.viewers),
+                "█".repeat(width)
+            );
+            writeln!(text, "{}", row.trim_end())?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::beats::{Beat, claims};
 use super::clock::millis;
 
 /// A person or a device: the kind of its id and the id. The kinds never collide.
@@ -16,7 +17,11 @@ pub(crate) type Span = (i64, i64);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct View {
     pub(crate) playback: String,
+    /// With the claims of the beats. Empty if the view was never playing.
     pub(crate) spans: Vec<Span>,
+    beats: Vec<Beat>,
+    /// Intervals of the content.
+    pub(crate) coverage: Vec<Span>,
     pub(crate) customer: String,
     pub(crate) device: String,
     pub(crate) os: String,
@@ -67,6 +72,15 @@ pub(crate) struct Poll {
     pub(crate) options: BTreeMap<String, (String, bool)>,
 }
 
+/// A version of what the event is. The greatest is the latest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Registration {
+    updated_at: Option<i64>,
+    title: String,
+    json: String,
+    duration: Option<i64>,
+}
+
 /// Everything that makes two votes different. The latest is the greatest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VoteKey {
@@ -88,6 +102,7 @@ pub(crate) struct VoteDetails {
 /// The facts of one event.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
+    registration: Option<Registration>,
     pub(crate) views: BTreeMap<String, View>,
     pub(crate) messages: BTreeMap<String, Message>,
     /// Until when versions of a message are deleted by its id alone.
@@ -101,13 +116,17 @@ impl Facts {
         let mut facts = Self::default();
         for record in records.iter().filter(|record| record["event_id"] == event) {
             match record["type"].as_str() {
-                Some("event") => {}
+                Some("event") => facts.add_registration(record),
                 Some("playback") => facts.add_span(record),
+                Some("beat") => facts.add_beat(record),
                 Some("chat") => facts.add_message(record),
                 Some("poll") => facts.add_poll(record),
                 Some("vote") => facts.add_vote(record),
                 other => panic!("no such type: {other:?}"),
             }
+        }
+        for view in facts.views.values_mut() {
+            view.spans.extend(claims(&view.beats));
         }
         for (id, until) in &facts.deletions {
             if let Some(message) = facts.messages.get_mut(id) {
@@ -117,16 +136,56 @@ impl Facts {
         facts
     }
 
+    /// The views with any time.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &View> {
+        self.views.values().filter(|view| !view.spans.is_empty())
+    }
+
+    /// The length of the content, if the event has one.
+    pub(crate) fn content_length(&self) -> Option<i64> {
+        self.registration.as_ref()?.duration
+    }
+
+    fn add_registration(&mut self, record: &Value) {
+        let version = Registration {
+            updated_at: time(record, "updated_at"),
+            title: text(record, "title"),
+            json: event_json(record),
+            duration: record["duration_ms"].as_i64(),
+        };
+        if self
+            .registration
+            .as_ref()
+            .is_none_or(|held| *held < version)
+        {
+            self.registration = Some(version);
+        }
+    }
+
     fn add_span(&mut self, record: &Value) {
+        let span = (millis(&record["from"]), millis(&record["to"]));
+        let view = self.view_of(record);
+        view.spans.push(span);
+        view.coverage.extend(covered(record, span));
+    }
+
+    fn add_beat(&mut self, record: &Value) {
+        let seq = record["seq"].as_i64();
+        let playing = record["playing"].as_bool().expect("playing");
+        let beat = (seq, millis(&record["at"]), playing);
+        self.view_of(record).beats.push(beat);
+    }
+
+    /// The view that a record is about, with the record's attributes.
+    fn view_of(&mut self, record: &Value) -> &mut View {
         let playback = text(record, "playback_id");
         let view = self.views.entry(playback.clone()).or_default();
         view.playback = playback;
-        view.spans
-            .push((millis(&record["from"]), millis(&record["to"])));
         keep_least(&mut view.customer, text(record, "customer_id"));
         keep_least(&mut view.device, text(record, "device_id"));
         keep_least(&mut view.os, text(record, "device_os"));
         keep_least(&mut view.region, text(record, "geo_region").to_uppercase());
+        view
     }
 
     fn add_message(&mut self, record: &Value) {
@@ -188,6 +247,20 @@ impl Facts {
     }
 }
 
+/// The part of the content that a playback record covers. Rates are counted in thousandths.
+fn covered(record: &Value, (from, to): Span) -> Option<Span> {
+    let position = record["position_ms"].as_f64()?.floor();
+    let rate = record["rate"].as_f64().unwrap_or(1.0);
+    let thousandths = (rate * 1_000.0).round();
+    if position > 30.0 * 86_400_000.0 || thousandths > 16_000.0 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
+    let (position, thousandths) = (position as i64, thousandths as i64);
+    let end = position + (to - from) * thousandths / 1_000;
+    (position < end).then_some((position, end))
+}
+
 /// A text; null, empty and absent are the same.
 fn text(record: &Value, field: &str) -> String {
     record[field].as_str().unwrap_or_default().to_owned()
@@ -211,6 +284,27 @@ fn keep_greatest<T: Ord>(kept: &mut BTreeMap<String, T>, id: String, version: T)
     if kept.get(&id).is_none_or(|held| *held < version) {
         kept.insert(id, version);
     }
+}
+
+/// The record as JSON with sorted keys: absent fields left out, times in milliseconds.
+fn event_json(record: &Value) -> String {
+    let mut fields = BTreeMap::from([("type", Value::from("event").to_string())]);
+    for field in ["event_id", "kind", "title"] {
+        fields.insert(field, Value::from(text(record, field)).to_string());
+    }
+    for field in ["starts_at", "ends_at", "updated_at"] {
+        if let Some(at) = time(record, field) {
+            fields.insert(field, at.to_string());
+        }
+    }
+    if let Some(duration) = record["duration_ms"].as_i64() {
+        fields.insert("duration_ms", duration.to_string());
+    }
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(key, value)| format!("\"{key}\":{value}"))
+        .collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 /// The record as JSON with sorted keys: absent fields left out, times in milliseconds.

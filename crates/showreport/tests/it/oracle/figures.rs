@@ -30,7 +30,7 @@ impl Figures {
     pub(crate) fn of(records: &[Value], event: &str, window: Option<Span>) -> Self {
         let facts = Facts::of(records, event);
         let mut viewers: BTreeMap<Identity, Vec<Span>> = BTreeMap::new();
-        for view in facts.views.values() {
+        for view in facts.watched() {
             viewers
                 .entry(view.viewer())
                 .or_default()
@@ -42,16 +42,12 @@ impl Figures {
             .clone()
             .filter_map(|message| customer_else_device(&message.customer, &message.device))
             .collect();
-        let devices: BTreeSet<&str> = facts
-            .views
-            .values()
-            .map(|view| view.device.as_str())
-            .collect();
+        let devices: BTreeSet<&str> = facts.watched().map(|view| view.device.as_str()).collect();
         Self {
-            views: facts.views.len(),
+            views: facts.watched().count(),
             viewers: viewers.len(),
             devices: devices.iter().filter(|device| !device.is_empty()).count(),
-            watch_millis: facts.views.values().map(|view| measure(&view.spans)).sum(),
+            watch_millis: facts.watched().map(|view| measure(&view.spans)).sum(),
             attended_millis: viewers.values().map(|spans| measure(spans)).sum(),
             peak_viewers,
             peak_at,

@@ -72,7 +72,11 @@ impl<'a> Person<'a> {
                 .views
                 .values()
                 .filter(|view| same(view))
-                .min_by_key(|view| (view.spans.iter().map(|span| span.0).min(), &view.playback))
+                .min_by_key(|view| {
+                    let first = view.spans.iter().map(|span| span.0).min();
+                    // A view that was never playing comes after all others.
+                    (first.is_none(), first, &view.playback)
+                })
         };
         let view = earliest(&|view| !device.is_empty() && view.device == device)
             .or_else(|| earliest(&|view| !customer.is_empty() && view.customer == customer));

@@ -148,6 +148,10 @@ pub(crate) fn question(random: &mut Random, middle: i64) -> ReportSpec {
     let mut group_by = Field::ALL.to_vec();
     random.shuffle(&mut group_by);
     group_by.truncate(random.below(6));
+    let dimension = *random.pick(&Dimension::ALL);
+    if !Dimension::GROUPABLE.contains(&dimension) {
+        group_by.clear();
+    }
     let edge = |random: &mut Random| {
         let near = middle + random.between(-60, 60) * 5_000 + random.between(-1, 1);
         let far = middle + random.between(-40, 40) * 3_600_000;
@@ -161,7 +165,7 @@ pub(crate) fn question(random: &mut Random, middle: i64) -> ReportSpec {
         open => open,
     };
     ReportSpec {
-        dimension: *random.pick(&Dimension::ALL),
+        dimension,
         group_by,
         start,
         end,

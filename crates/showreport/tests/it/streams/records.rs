@@ -41,6 +41,7 @@ const POLLS: [&str; 4] = ["q1", "q2", "-q3", "never-defined"];
 const OPTIONS: [&str; 5] = ["a", "b", "=c", "d", "a b"];
 const QUESTIONS: [&str; 3] = ["Why?", "=why", "Who, then?"];
 const VOTES: [&str; 4] = ["v1", "v2", "v10", "=v"];
+const RATES: [f64; 7] = [1.0, 1.5, 2.0, 0.333, 0.0, 0.0004, 17.0];
 
 /// Makes records around one instant.
 pub(crate) struct Records {
@@ -56,11 +57,12 @@ impl Records {
     /// A valid record of an event.
     pub(crate) fn record(&self, random: &mut Random, event: &str) -> Value {
         let mut record = match random.below(100) {
-            0..52 => self.playback(random),
-            52..64 => self.chat(random),
-            64..66 => self.deletion(random),
-            66..76 => self.poll(random),
-            76..97 => self.vote(random),
+            0..38 => self.playback(random),
+            38..58 => self.beat(random),
+            58..68 => self.chat(random),
+            68..70 => self.deletion(random),
+            70..79 => self.poll(random),
+            79..97 => self.vote(random),
             _ => self.event(random),
         };
         record["event_id"] = event.into();
@@ -73,7 +75,22 @@ impl Records {
     /// The record again with another value in one field, so that just this field decides.
     pub(crate) fn variant(&self, random: &mut Random, record: &Value) -> Value {
         let fields: &[&str] = match record["type"].as_str() {
-            Some("playback") => &["customer_id", "device_id", "device_os", "geo_region"],
+            Some("playback") => &[
+                "customer_id",
+                "device_id",
+                "device_os",
+                "geo_region",
+                "position_ms",
+                "rate",
+            ],
+            Some("beat") => &[
+                "seq",
+                "at",
+                "playing",
+                "customer_id",
+                "device_id",
+                "geo_region",
+            ],
             Some("chat") if record["sent_at"].is_null() => &["updated_at"],
             Some("chat") => &[
                 "updated_at",
@@ -107,6 +124,7 @@ impl Records {
         let field = *random.pick(fields);
         let other = match record["type"].as_str() {
             Some("playback") => self.playback(random),
+            Some("beat") => self.beat(random),
             Some("chat") => self.chat(random),
             Some("poll") => self.poll(random),
             Some("vote") => self.vote(random),
@@ -147,10 +165,35 @@ impl Records {
         maybe(random, &mut record, "device_id", 50, &DEVICES);
         maybe(random, &mut record, "device_os", 40, &SYSTEMS);
         maybe(random, &mut record, "geo_region", 40, &REGIONS);
-        if random.percent(10) {
-            record["position_ms"] = random.between(0, 100_000).into();
-            record["rate"] = json!(1.5);
+        if random.percent(50) {
+            record["position_ms"] = position(random);
         }
+        if random.percent(30) {
+            record["rate"] = (*random.pick(&RATES)).into();
+        }
+        record
+    }
+
+    /// Often the successor of another one: the numbers are few, and follow the clock.
+    fn beat(&self, random: &mut Random) -> Value {
+        let number = random.between(0, 9);
+        let off = *random.pick(&[0, 0, 0, 0, 1, -1, 500, 65_000, 65_001, -90_000]);
+        let mut record = json!({
+            "type": "beat",
+            "playback_id": random.pick(&PLAYBACKS),
+            "at": time(random, self.middle + (number - 5) * 10_000 + off),
+            "playing": random.percent(75),
+        });
+        match random.below(10) {
+            0..6 => record["seq"] = number.into(),
+            6 => record["seq"] = random.between(0, 9).into(),
+            7 => record["seq"] = Value::Null,
+            _ => {}
+        }
+        maybe(random, &mut record, "customer_id", 30, &CUSTOMERS);
+        maybe(random, &mut record, "device_id", 40, &DEVICES);
+        maybe(random, &mut record, "device_os", 30, &SYSTEMS);
+        maybe(random, &mut record, "geo_region", 30, &REGIONS);
         record
     }
 
@@ -249,14 +292,18 @@ impl Records {
 
     fn event(&self, random: &mut Random) -> Value {
         let (starts_at, length) = (self.instant(random), random.between(1_000, 3_600_000));
-        json!({
+        let mut record = json!({
             "type": "event",
             "kind": "live",
             "title": random.pick(&["Keynote", "Keynote, again", "=Keynote"]),
             "starts_at": time(random, starts_at),
             "ends_at": time(random, starts_at + length),
             "updated_at": self.middle + random.between(0, 5),
-        })
+        });
+        if random.percent(50) {
+            record["duration_ms"] = (*random.pick(&[1, 60_000, 65_432, 200_000])).into();
+        }
+        record
     }
 
     /// One of few instants, so that times are often equal.
@@ -273,6 +320,19 @@ impl Records {
             4 => record[field] = Value::Null,
             _ => {}
         }
+    }
+}
+
+/// Positions that lie near each other, fractions, and the wall clock, as players of live streams
+/// send it.
+fn position(random: &mut Random) -> Value {
+    match random.below(12) {
+        0 => json!(0.999),
+        1 => random.between(0, 100_000).into(),
+        2 => 1_795_305_600_000_i64.into(),
+        _ => (random.between(0, 12) * 10_000 + random.pick(&[0, 0, 249, 250, 251, -250]))
+            .max(0)
+            .into(),
     }
 }
 
