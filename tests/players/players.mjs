@@ -179,6 +179,47 @@ async function check(it, event, truth, relay, {began, ended}) {
   return {player: NAMES[it.player], name: it.name, truth, off, failed: problems.length > 0};
 }
 
+/**
+ * Plays with a player that reports by itself (CMCD). The report has to equal what its lines say;
+ * they are near the truth, but for what a player says late.
+ */
+function reports(player, site, relay) {
+  const event = `cmcd-${player}`;
+  const cmcd = `${relay.url}/collect/cmcd/${event}?key=${key}&customer=ada`;
+  return withBrowser(async browser => {
+    const visit = new Visit(browser, address(site, relay, {player, source: "vod", event, cmcd}), site.truths);
+    const page = await visit.open();
+    const call = name => page.evaluate(async name => (await ready)[name](), name);
+    for (let round = 0; round < 2; round += 1) {
+      await call("play");
+      await wait(1_500);
+      await call("pause");
+      await wait(400);
+    }
+    await visit.close(page);
+    const claimed = claims(relay.lines.filter(line => line.includes(`cid="${event}"`)));
+    const report = await figures(event);
+    const reported = Math.round(report.watch_seconds * 1000);
+    const problems = [];
+    if (reported != claimed) problems.push(`the lines say ${claimed} ms`);
+    if (Math.abs(reported - visit.truth) > 500) problems.push("it is far off");
+    if (report.viewers != 1) problems.push(`${report.viewers} viewers`);
+    const line = `${NAMES[player]}: CMCD: ${reported} ms of ${Math.round(visit.truth)} ms`;
+    console.log(problems.length ? `${line}: ${problems.join("; ")}` : line);
+    return {failed: problems.length > 0};
+  });
+}
+
+/** Milliseconds from each line that says `p` to the next. All lines are of one playback. */
+function claims(lines) {
+  const texts = ["sn", "ts", "sta"].map(name => new RegExp(`(?:^|,)${name}=([^,]*)`));
+  const beats = lines.map(line => texts.map(text => text.exec(line)?.[1]));
+  beats.sort((one, other) => one[0] - other[0]);
+  let sum = 0;
+  for (const [at, [, ts, state]] of beats.slice(0, -1).entries()) if (state == "p") sum += beats[at + 1][1] - ts;
+  return sum;
+}
+
 function table(results) {
   const rows = results.map(({player, name, truth, off}) => {
     const played = Math.round(truth).toLocaleString("en");
@@ -197,6 +238,7 @@ const results = [];
 let isRight = false;
 try {
   isRight = await behaves(site, relay);
+  for (const player of ["hls", "dash"]) isRight = !(await reports(player, site, relay)).failed && isRight;
   for (const [number, it] of cases.entries()) results.push(await run(it, number, site, relay));
 } finally {
   stopLive();

@@ -71,21 +71,22 @@ function sendFile(file, asked, response) {
 }
 
 /**
- * Passes everything on to the product, and keeps the records that it accepted. With a `refusal` it
- * answers records itself.
+ * Passes everything on to the product, and keeps the records and the lines of CMCD that it
+ * accepted. With a `refusal` it answers records itself.
  *
  * @param {string} product its address
  */
 export async function startRelay(product) {
   const records = [];
-  const relay = {records, requests: [], refusal: null};
+  const relay = {records, requests: [], lines: [], refusal: null};
   const server = createServer((asked, response) => {
     const parts = [];
     asked.on("data", part => parts.push(part));
     asked.on("end", () => {
       const body = Buffer.concat(parts);
       const {method, headers, url} = asked;
-      if (method == "POST") relay.requests.push({at: Date.now(), url});
+      const isCmcd = url.includes("/cmcd/");
+      if (method == "POST" && !isCmcd) relay.requests.push({at: Date.now(), url});
       if (method == "POST" && relay.refusal) {
         const cors = {"access-control-allow-origin": "*", "access-control-expose-headers": "retry-after"};
         response.writeHead(relay.refusal.status, {...cors, ...relay.refusal.headers});
@@ -101,6 +102,8 @@ export async function startRelay(product) {
             records.push(...sent.filter((_, index) => !indices.includes(index)));
             if (indices.length) console.error("rejected:", Buffer.concat(rejected).toString());
           });
+        } else if (isCmcd && answer.statusCode == 204) {
+          relay.lines.push(...body.toString().split("\n").filter(line => line.trim()));
         } else if (method == "POST") {
           console.error(`the product answered ${answer.statusCode} to ${body}`);
         }

@@ -1,7 +1,8 @@
 //! Real clients: other readers open the lake and the files of reports, Google's clients make bulk
-//! reports, and a browser sends records.
+//! reports, and a browser and libraries of others send records.
 
 mod youtube;
+mod senders;
 mod pages;
 
 pub(crate) use pages::{NO_BROWSER, browser};
@@ -47,6 +48,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         )
     })?;
     pages::run(&folder, &python)?;
+    senders::run(&folder)?;
     youtube::run(&folder, &python)
 }
 

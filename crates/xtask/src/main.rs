@@ -21,7 +21,8 @@ cargo xtask COMMAND
   advisories
             fetches RustSec's database and looks up known holes in the dependencies
   clients   real clients: readers of other makes open the lake and the reports' files, Google's
-            clients have bulk reports made and fetch them, and a browser sends from a page
+            clients have bulk reports made and fetch them, a browser sends from a page, and libraries
+            of CloudEvents, Segment and CMCD send
   players   plays in Chromium with five players, with showreport.js in the page, and writes the
             table of docs/players.md
   spreadsheets

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 use showreport_meta::Scopes;
 use showreport_model::TokenId;
 
@@ -10,6 +10,18 @@ use crate::harness::{Response, Show, TestApp};
 
 /// A time before that of the tests' clock.
 const AT: i64 = 1_795_305_426_732;
+
+/// The requests of hls.js and dash.js, and the playing that their beats claim.
+const RECORDINGS: [(&str, &str); 2] = [
+    (
+        include_str!("../../../../tests/cmcd/hls.js-1.7.4.jsonl"),
+        "13.075",
+    ),
+    (
+        include_str!("../../../../tests/cmcd/dashjs-5.2.1.jsonl"),
+        "13.048",
+    ),
+];
 
 /// A show with a token that may only collect.
 struct Players {
@@ -299,6 +311,34 @@ async fn a_player_on_any_page_may_report() {
         "cmcd-status",
     ] {
         assert!(allowed.split(',').any(|it| it == name), "{name}: {allowed}");
+    }
+}
+
+#[tokio::test]
+async fn beats_give_the_watch_time_of_the_players() {
+    use crate::oracle::Dimension::WatchTime;
+    for (recording, seconds) in RECORDINGS {
+        let players = Players::new().await;
+        let requests = recording.lines().map(|line| {
+            let request: Value = serde_json::from_str(line).expect("JSON");
+            request["body"].as_str().expect("a body").to_owned()
+        });
+        let bodies: Vec<String> = requests.filter(|body| !body.is_empty()).collect();
+        // A player sends a body again if the first answer was lost. The order does not matter.
+        for body in bodies.iter().rev().chain(&bodies) {
+            let path = "/collect/cmcd/keynote?customer=ada&device=phone&name=Ada";
+            is_empty(&players.post(path, body.clone()).await);
+        }
+        let csv = players.show.report(WatchTime, &[]).await;
+        let rows: Vec<Vec<&str>> = csv.lines().map(|row| row.split(',').collect()).collect();
+        assert_eq!(rows.len(), 2, "{csv}");
+        let column = |name: &str| {
+            let place = rows[0].iter().position(|it| *it == name);
+            rows[1][place.expect("a column")]
+        };
+        assert_eq!(column("watch_seconds"), seconds, "{csv}");
+        assert_eq!(column("customer_id"), "ada");
+        assert_eq!(column("device_id"), "phone");
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::show::at;
 use crate::harness::{Response, Show};
+use crate::oracle::Dimension::WatchTime;
 
 /// A show with a write key.
 async fn show() -> (Show, String) {
@@ -46,7 +47,7 @@ fn succeeded(response: &Response) {
 }
 
 #[tokio::test]
-async fn calls_about_playing_are_collected_however_the_key_is_sent() {
+async fn calls_about_playing_give_watch_time_however_the_key_is_sent() {
     let (show, key) = show().await;
     let batch = json!({"batch": [
         {"type": "identify", "userId": "ada", "traits": {"name": "Ada"}},
@@ -76,6 +77,12 @@ async fn calls_about_playing_are_collected_however_the_key_is_sent() {
     let mut exited = track("Video Playback Exited", "10:01:05");
     exited["writeKey"] = json!(key);
     succeeded(&send(&show, "/v1/track", None, exited.to_string()).await);
+    let csv = show.report(WatchTime, &[]).await;
+    let row = csv.lines().nth(1).expect("a row");
+    assert_eq!(
+        row,
+        "2026-11-22T10:00:00.000Z,2026-11-22T10:01:05.000Z,s,ada,phone,,,20.000"
+    );
 }
 
 #[tokio::test]
