@@ -157,7 +157,7 @@ async fn a_wrong_viewer_token_rejects_its_record_and_no_other() {
         still_good,
         changed("event_id", json!("other")),
         changed("exp", json!(now / 1000 - 1)),
-        "x".to_owned(),
+        "no-token".to_owned(),
     ];
     for token in wrong {
         let records = [with_token(view.clone(), &token), view.clone()];
