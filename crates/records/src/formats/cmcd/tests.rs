@@ -182,19 +182,30 @@ fn what_the_request_gives_is_in_every_beat() {
     }
 }
 
-/// The requests of a recording in `tests/cmcd`.
-fn recording(name: &str) -> Vec<Json> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cmcd");
+/// The requests of a recording; `None` if the recordings are missing, which fails on CI.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is set up by no settings file"
+)]
+fn recording(name: &str) -> Option<Vec<Json>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cmcd");
+    if !folder.is_dir() {
+        let is_ci = std::env::var("CI").as_deref() == Ok("true");
+        assert!(!is_ci, "{} is missing", folder.display());
+        eprintln!("LEFT OUT: {name}, because {} is missing", folder.display());
+        return None;
+    }
     let text = fs::read_to_string(folder.join(name)).unwrap();
     let requests = text.lines().map(serde_json::from_str);
-    requests.map(Result::unwrap).collect()
+    Some(requests.map(Result::unwrap).collect())
 }
 
 #[test]
 fn every_line_that_players_sent_is_a_beat() {
     for (name, lines) in [("hls.js-1.7.4.jsonl", 25), ("dashjs-5.2.1.jsonl", 20)] {
+        let Some(requests) = recording(name) else { return };
         let mut numbers = Vec::new();
-        for request in recording(name) {
+        for request in requests {
             let (beats, rejections) = decode(request["body"].as_str().unwrap());
             assert_eq!(rejections, Rejections::default(), "{request}");
             assert!(beats.iter().all(|beat| beat.event.as_str() == "event-42"));
@@ -207,7 +218,8 @@ fn every_line_that_players_sent_is_a_beat() {
 
 #[test]
 fn lines_about_requests_have_no_time_and_are_no_beats() {
-    for request in recording("request-mode-hls.jsonl") {
+    let requests = recording("request-mode-hls.jsonl").into_iter().flatten();
+    for request in requests {
         let reasons = reasons(request["CMCD"].as_str().unwrap());
         assert_eq!(reasons, [(0, "MISSING_FIELD")], "{request}");
     }
