@@ -46,13 +46,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })
 }
 
-/// Checks the types of the script, and plays a short case with each player.
+/// Checks the types and rules of the script, and plays a short case with each player.
 pub(crate) fn check() -> anyhow::Result<()> {
     let folder = install()?;
-    step("players: types of the script", || {
+    let script = root().join("crates/server/src/script/showreport.js");
+    step("players: types and rules of the script", || {
         let mut compiler = Command::new(folder.join("node_modules/.bin/tsc"));
-        let script = root().join("crates/server/src/script/showreport.js");
-        execute(compiler.args(TYPES).arg(script))
+        execute(compiler.args(TYPES).arg(&script))?;
+        execute(
+            Command::new("node")
+                .arg(scripts().join("rules.mjs"))
+                .arg(&script),
+        )
     })?;
     let Some(browser) = found("players: a short case each")? else {
         return Ok(());
