@@ -113,8 +113,8 @@ class Page {
     this.time = until;
   }
 
-  hide() {
-    this.document.hidden = true;
+  hide(isHidden = true) {
+    this.document.hidden = isHidden;
     this.listeners.visibilitychange({type: "visibilitychange"});
   }
 
@@ -142,6 +142,19 @@ const near = (value, wanted, off = 60) => {
 };
 
 const RULES = {
+  async "nothing is sent before something plays, also when the page is hidden and shown"() {
+    const page = new Page();
+    let requests = 0;
+    page.answer = () => ({status: 202, requests: ++requests});
+    await page.pass(5_000);
+    page.hide();
+    page.hide(false);
+    await page.pass(5_000);
+    assert.equal(requests, 0);
+    page.media.play();
+    assert.equal(requests, 1);
+  },
+
   async "a record comes after a second and then every ten"() {
     const page = new Page();
     page.media.play();

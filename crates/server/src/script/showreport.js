@@ -42,8 +42,7 @@
   // `base` is the instant of `now() == 0`. The system's clock is read once: it can be set while
   // something plays.
   let clock = {base: Date.now() - now()};
-  // Whether the server was asked for its time, and whether the clock was corrected by it.
-  let isAsked = false;
+  // Whether the clock was corrected by the server's time.
   let isExact = false;
   // Whether this page has made a record.
   let hasSaid = false;
@@ -94,7 +93,8 @@
     let busy = 0;
     let wait = 0;
 
-    const send = () => {
+    /** @param {boolean} [isStart] Whether something begins to play. */
+    const send = isStart => {
       const sent = now();
       const list = {...unsent};
       const body = JSON.stringify(Object.values(list));
@@ -110,8 +110,7 @@
         return keep(key, add);
       }
       // An empty list asks for the server's time before anything is claimed.
-      if (sent < busy || isAsked && !body[2]) return;
-      isAsked = true;
+      if (sent < busy || !(isStart || body[2])) return;
       busy = sent + 2e4;
       let pause = 1e4;
       fetch(url, {method: "POST", body, keepalive: true}).then(({status, headers}) => {
@@ -222,7 +221,7 @@
         run = {from: at, to: at, position_ms, rate};
         runClock = clock;
         due = at + 1e3;
-        isLeaving || queue.send();
+        hasSaid || queue.send(true);
       }
       clearTimeout(timer);
       playing.add(look);
