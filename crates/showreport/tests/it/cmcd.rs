@@ -167,6 +167,9 @@ async fn a_line_that_cannot_be_used_is_dropped_and_counted() {
     for body in ["", "\n", "e=t,ts=1795305426732,v=2", "{\"records\": []}"] {
         is_empty(&players.post("/collect/cmcd/keynote", body).await);
     }
+    let with_viewer = "/collect/cmcd/keynote?viewer=sr_v.bent.token";
+    is_empty(&players.post(with_viewer, good).await);
+    assert_eq!(players.dropped("INVALID_VIEWER_TOKEN").await, 1);
     // Without an event in the address a line has to name it.
     is_empty(
         &players
