@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::origin::Network;
+use crate::network::Network;
 
 /// A second path for everything of `/collect`.
 #[derive(Debug, Clone, PartialEq, Eq)]

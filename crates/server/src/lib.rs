@@ -5,6 +5,7 @@
 //! in `query`, SQL is in `meta`, and files are read and written by `lake`.
 
 mod error;
+mod network;
 mod config;
 mod metrics;
 mod rates;
@@ -29,6 +30,6 @@ pub use api::FiguresResponse;
 pub use app::App;
 pub use config::{CollectPath, Config};
 pub use listener::serve;
-pub use origin::Network;
+pub use network::Network;
 pub use router::{collect_path, metrics_router, openapi, router};
 pub use youtube::PUBLIC_URL_BYTES_MAX;

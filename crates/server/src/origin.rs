@@ -14,8 +14,6 @@ use showreport_origins::Origin;
 use crate::app::App;
 use forwarded::client_address;
 
-pub use forwarded::Network;
-
 /// The system of a browser, as a text in quotes. Browsers send it without being asked, on https.
 const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
 

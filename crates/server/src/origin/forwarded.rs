@@ -4,43 +4,14 @@
 //! proxies that are trusted. A client can write any entries before them.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use axum::http::header::FORWARDED;
 use axum::http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 use showreport_origins::address;
 
+use crate::network::Network;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// Addresses that begin alike, such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network(IpNet);
-
-impl Network {
-    fn has(&self, address: IpAddr) -> bool {
-        self.0.contains(&address)
-    }
-}
-
-impl FromStr for Network {
-    type Err = &'static str;
-
-    /// A network, or one address.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        let network = text
-            .parse()
-            .ok()
-            .or_else(|| Some(address_alone(text)?.into()));
-        let wanted = "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or one address";
-        network.map(Self).ok_or(wanted)
-    }
-}
-
-fn address_alone(text: &str) -> Option<IpAddr> {
-    Some(text.parse::<IpAddr>().ok()?.to_canonical())
-}
 
 /// The address of the client: that of the connection, unless a trusted proxy has it. `None` if the
 /// proxies do not say one, or contradict each other.
@@ -215,30 +186,5 @@ mod tests {
         assert_eq!(same.as_deref(), Some("203.0.113.9"));
         assert_eq!(both("for=1.1.1.1", "203.0.113.9"), None);
         assert_eq!(both("for=unknown", "203.0.113.9"), None);
-    }
-
-    #[test]
-    fn a_network_is_an_address_and_the_bits_that_count() {
-        for good in [
-            "10.0.0.0/8",
-            "10.1.2.3/8",
-            "::1",
-            "2001:db8::/32",
-            " 192.0.2.1 ",
-        ] {
-            assert!(good.parse::<Network>().is_ok(), "{good}");
-        }
-        for wrong in [
-            "",
-            "10.0.0.0/33",
-            "10.0.0",
-            "10.0.0.0/",
-            "proxy.example",
-            "*",
-        ] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
-        }
-        let mapped: Network = "::ffff:192.0.2.1".parse().unwrap();
-        assert!(mapped.has("192.0.2.1".parse().unwrap()));
     }
 }

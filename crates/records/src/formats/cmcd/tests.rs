@@ -203,7 +203,9 @@ fn recording(name: &str) -> Option<Vec<Json>> {
 #[test]
 fn every_line_that_players_sent_is_a_beat() {
     for (name, lines) in [("hls.js-1.7.4.jsonl", 25), ("dashjs-5.2.1.jsonl", 20)] {
-        let Some(requests) = recording(name) else { return };
+        let Some(requests) = recording(name) else {
+            return;
+        };
         let mut numbers = Vec::new();
         for request in requests {
             let (beats, rejections) = decode(request["body"].as_str().unwrap());
