@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use showreport_model::beats::Beats;
 use showreport_model::claims::Beat;
 
+use crate::cmcd::recording;
 use crate::harness::Show;
 use crate::harness::show::{at, says, watches};
 use crate::oracle::Dimension::{ChatHistories, WatchTime};
@@ -180,9 +181,13 @@ fn beats_of(capture: &str) -> Beats {
 
 #[test]
 fn the_captures_of_players_claim_what_was_played() {
-    let hls = include_str!("../../../../tests/cmcd/hls.js-1.7.4.jsonl");
-    let dash = include_str!("../../../../tests/cmcd/dashjs-5.2.1.jsonl");
-    for (capture, millis) in [(hls, 13_075), (dash, 13_048)] {
-        assert_eq!(beats_of(capture).claims().measure(), millis);
+    for (name, millis) in [
+        ("hls.js-1.7.4.jsonl", 13_075),
+        ("dashjs-5.2.1.jsonl", 13_048),
+    ] {
+        let Some(capture) = recording(name) else {
+            return;
+        };
+        assert_eq!(beats_of(&capture).claims().measure(), millis);
     }
 }

@@ -25,7 +25,7 @@ const RECORDINGS: [(&str, &str); 2] = [
     clippy::disallowed_methods,
     reason = "a test is set up by no settings file"
 )]
-fn recording(name: &str) -> Option<String> {
+pub(crate) fn recording(name: &str) -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cmcd");
     if !folder.is_dir() {
         let is_ci = std::env::var("CI").as_deref() == Ok("true");
