@@ -93,7 +93,7 @@ export const BEHAVIOUR = {
     await page.evaluate(async () => (await ready).play());
     await wait(1_300);
     await page.close();
-    await wait(300);
+    await wait(1_000);
     const paths = new Set(relay.requests.slice(before).map(({url}) => url.split("?")[0]));
     holds([...paths].join() == "/v/", `it sent to ${[...paths]}`);
     holds(recordsOf().length > 0, "records arrive");
@@ -111,7 +111,9 @@ export const BEHAVIOUR = {
       relay.refusal = null;
       const keys = await page.evaluate(() => Object.values(localStorage).filter(text => text.includes("playback_id")));
       holds(keys.length == kept, `${keys.length} texts are kept with data-store=${store}`);
-      await (await open({store})).close();
+      const next = await open({store});
+      await wait(1_500);
+      await next.close();
       holds(recordsOf().length == 1, `${recordsOf().length} records arrived`);
     }
     const rest = await page.evaluate(() => Object.values(localStorage).filter(text => text.includes("playback_id")));
