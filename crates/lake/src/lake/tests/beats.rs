@@ -50,11 +50,17 @@ async fn a_beat_takes_few_bytes() {
 }
 
 fn beat(view: i64, seq: i64) -> showreport_model::record::Record {
-    let late = i64::try_from(scattered(view * BEATS + seq) % LATE_MS).unwrap();
+    let late = i64::try_from(noise(view * BEATS + seq) % LATE_MS).unwrap();
     let at = Timestamp::MIN.saturating_add_millis(view * 7 + seq * BEAT_MS + late);
     // Ids are as long and as random as those of real players.
     let playback = format!("{:032x}", scattered(view));
     testing::beat(&playback, Some(view * BEATS + seq), at, seq % 50 != 0)
+}
+
+/// A number without a pattern, which a compressor could find.
+fn noise(number: i64) -> u128 {
+    let number = scattered(number);
+    (number ^ (number >> 59)).wrapping_mul(scattered(1)) >> 90
 }
 
 /// The bytes of the files, and the numbers of their beats.
