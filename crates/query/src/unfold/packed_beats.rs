@@ -70,8 +70,11 @@ struct Run {
 impl Unfold for PackedBeats {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let input = Input::of(&batch, self.output.texts.len());
-        for row in 0..batch.num_rows() {
-            self.read(&input, row);
+        for (row, repeats) in input.repeats().into_iter().enumerate() {
+            match &mut self.run {
+                Some(run) if repeats => run.beats.insert(input.beat(row)),
+                _ => self.read(&input, row),
+            }
         }
         Ok(())
     }
@@ -95,27 +98,22 @@ impl Unfold for PackedBeats {
 impl PackedBeats {
     fn read(&mut self, input: &Input<'_>, row: usize) {
         let (keys, attributes) = input.texts.split_at(self.keys);
-        let continued = self.run.take_if(|run| {
+        let ended = self.run.take_if(|run| {
             let mut kept = keys.iter().zip(&run.texts);
-            !kept.all(|(key, kept)| key.repeats(row) || key.text(row) == kept.as_deref())
+            !kept.all(|(key, kept)| text(key, row) == kept.as_deref())
         });
-        let begins = self.run.is_none();
-        if let Some(ended) = continued {
+        if let Some(ended) = ended {
             self.output.add(ended);
         }
-        let run = self.run.get_or_insert_with(|| Run {
-            texts: input
-                .texts
-                .iter()
-                .map(|text| text.text(row).map(str::to_owned))
-                .collect(),
-            beats: Beats::default(),
-        });
-        for (text, kept) in attributes.iter().zip(&mut run.texts[self.keys..]) {
-            if begins || text.repeats(row) {
-                continue;
+        let run = self.run.get_or_insert_with(|| {
+            let texts = input.texts.iter();
+            Run {
+                texts: texts.map(|it| text(it, row).map(str::to_owned)).collect(),
+                beats: Beats::default(),
             }
-            if let Some(text) = text.text(row)
+        });
+        for (attribute, kept) in attributes.iter().zip(&mut run.texts[self.keys..]) {
+            if let Some(text) = text(attribute, row)
                 && kept.as_deref().is_none_or(|kept| text < kept)
             {
                 *kept = Some(text.to_owned());
@@ -127,7 +125,7 @@ impl PackedBeats {
 
 /// The columns of an input batch, downcast once.
 struct Input<'a> {
-    texts: Vec<Texts<'a>>,
+    texts: Vec<&'a StringViewArray>,
     seq: &'a Int64Array,
     at: &'a Int64Array,
     playing: &'a BooleanArray,
@@ -137,14 +135,33 @@ impl<'a> Input<'a> {
     fn of(batch: &'a RecordBatch, texts: usize) -> Self {
         let (text_columns, others) = batch.columns().split_at(texts);
         Self {
-            texts: text_columns
-                .iter()
-                .map(|column| Texts(column.as_string_view()))
-                .collect(),
+            texts: text_columns.iter().map(AsArray::as_string_view).collect(),
             seq: others[0].as_primitive::<Int64Type>(),
             at: others[1].as_primitive::<Int64Type>(),
             playing: others[2].as_boolean(),
         }
+    }
+
+    /// For each row whether it has the texts of the row before, seen without reading them: texts of
+    /// one dictionary have equal views. False where that is not certain.
+    fn repeats(&self) -> Vec<bool> {
+        let mut repeats = vec![true; self.at.len()];
+        if let Some(first) = repeats.first_mut() {
+            *first = false;
+        }
+        for texts in &self.texts {
+            let later = repeats.iter_mut().skip(1);
+            for (repeats, views) in later.zip(texts.views().windows(2)) {
+                *repeats &= views[0] == views[1];
+            }
+            let Some(nulls) = texts.nulls() else {
+                continue;
+            };
+            for (row, repeats) in repeats.iter_mut().enumerate().skip(1) {
+                *repeats &= nulls.is_valid(row) == nulls.is_valid(row - 1);
+            }
+        }
+        repeats
     }
 
     fn beat(&self, row: usize) -> Beat {
@@ -156,21 +173,9 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A column of texts.
-struct Texts<'a>(&'a StringViewArray);
-
-impl<'a> Texts<'a> {
-    /// `None` for null.
-    fn text(&self, row: usize) -> Option<&'a str> {
-        self.0.is_valid(row).then(|| self.0.value(row))
-    }
-
-    /// Whether the row has the same text as the row before, seen without reading the text: texts of
-    /// one dictionary have equal views. False if that is not certain.
-    fn repeats(&self, row: usize) -> bool {
-        let views = self.0.views();
-        row > 0 && views[row] == views[row - 1] && self.0.is_valid(row) && self.0.is_valid(row - 1)
-    }
+/// The text of a row; `None` for null.
+fn text(texts: &StringViewArray, row: usize) -> Option<&str> {
+    texts.is_valid(row).then(|| texts.value(row))
 }
 
 /// The output batch, column by column.
