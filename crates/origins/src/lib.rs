@@ -1,11 +1,14 @@
-//! Where a record comes from: the system of a client hint and the region of an address.
+//! Where a record comes from: the system of a user agent and the region of an address.
 //!
-//! An address is looked up and forgotten. Nothing here keeps one, or writes one into an error.
+//! Both are looked up and forgotten. Nothing here keeps an address or a user agent, or writes one
+//! into an error; the cache of systems holds keyed hashes.
 
 mod error;
 mod address;
+mod cache;
 mod systems;
 mod region;
+mod countries;
 mod file;
 mod origins;
 
@@ -13,3 +16,4 @@ pub use address::address;
 pub use error::Error;
 pub use origins::{Origin, Origins};
 pub use region::Region;
+pub use systems::NAMES;

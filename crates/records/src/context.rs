@@ -35,10 +35,12 @@ impl Context {
         }
     }
 
-    /// The system of a record without one: that of the request, unless the record is of another user
-    /// agent.
+    /// The system of a record without one, by its user agent if it has one.
     pub(crate) fn system(&self, user_agent: Option<&str>) -> Option<&'static str> {
-        self.origin.system.filter(|_| user_agent.is_none())
+        match user_agent {
+            Some(user_agent) => self.origins.system(user_agent),
+            None => self.origin.system,
+        }
     }
 
     /// The region of a record without one, by its address if it has one. A text that is no address

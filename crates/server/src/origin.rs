@@ -1,12 +1,13 @@
 //! Where a request of a player comes from: its system and its region.
 //!
-//! The address is looked up and forgotten: nothing here keeps or logs it.
+//! The address and the user agent are looked up and forgotten: nothing here keeps or logs them.
 
 mod forwarded;
 
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use showreport_origins::Origin;
@@ -26,7 +27,7 @@ pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
         client_address(peer.ip(), headers, &app.config().trusted_proxies)
     });
     Origin {
-        system: origins.system_of_player(text(headers, &PLATFORM)),
+        system: origins.system_of_player(text(headers, &PLATFORM), text(headers, &USER_AGENT)),
         region: address.and_then(|address| origins.region(address)),
     }
 }

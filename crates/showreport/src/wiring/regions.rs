@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Regions")]
 pub struct RegionArgs {
-    /// Database of regions (.mmdb), read again when it changes
+    /// Database of regions (.mmdb), read again when it changes [default:
+    /// the countries that the program carries]
     #[arg(long, value_name = "FILE")]
     pub geoip: Option<PathBuf>,
 }
@@ -28,9 +29,12 @@ impl RegionArgs {
 /// How often it is looked whether the file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Reads the file again whenever it has changed. A file that cannot be read is logged once; the one
-/// that was read before serves on.
+/// Prepares the rules of systems, and reads the file again whenever it has changed. A file that
+/// cannot be read is logged once; the one that was read before serves on.
 pub(super) async fn tend_origins(origins: Origins, stop: CancellationToken) -> anyhow::Result<()> {
+    let prepared = origins.clone();
+    let prepared = spawn_blocking(move || prepared.prepare()).await;
+    prepared.context("prepare the rules of systems")?;
     let mut logged = String::new();
     loop {
         tokio::select! {

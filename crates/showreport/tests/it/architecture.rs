@@ -23,9 +23,11 @@ const LINE: [&str; 9] = [
 const BESIDE: [&str; 5] = ["bench", "fuzz", "testkit", "torture", "xtask"];
 
 /// The crate that a heavy library belongs to; no other crate of the product uses it.
-const OWNERS: [(&str, &str); 12] = [
+const OWNERS: [(&str, &str); 14] = [
     ("jiff", "model"),
     ("maxminddb", "origins"),
+    ("tor-geoip", "origins"),
+    ("ua-parser", "origins"),
     ("sqlx", "meta"),
     ("deltalake", "lake"),
     ("object_store", "lake"),

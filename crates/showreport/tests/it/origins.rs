@@ -88,31 +88,31 @@ fn origins(report: &str) -> Vec<[&str; 3]> {
 async fn a_request_of_the_player_itself_says_what_its_records_do_not() {
     let show = Show::new().await;
     let collect = show.app.token(&show.org.id, "collect").await;
-    let mac = ("sec-ch-ua-platform", "\"macOS\"");
-    let of_page = [mac, ("origin", "https://show.example")];
-    let of_program = [mac];
-    let own = json!({"device_os": "My OS", "geo_region": "JP-13"});
+    let of_page = [("origin", "https://show.example")];
+    let windows = [("sec-ch-ua-platform", "\"Windows\"")];
+    let said = json!({"user_agent": "Roku/DVP-14.5 (14.5.4)", "ip": "140.112.0.1"});
+    let own = json!({"device_os": "My OS", "geo_region": "JP-13", "ip": "140.112.0.1"});
     for (sender, record) in [
-        (
-            Sender::by_key(&collect, &of_program),
-            playback("1-key", &json!({})),
-        ),
+        (Sender::by_key(&collect, &[]), playback("1-key", &json!({}))),
         (
             Sender::by_header(&collect, &of_page),
             playback("2-origin", &json!({})),
         ),
         (
-            Sender::by_header(&collect, &of_program),
-            playback("3-back-end", &json!({})),
+            Sender::by_key(&collect, &windows),
+            playback("3-hint", &json!({})),
+        ),
+        (
+            Sender::by_header(&collect, &[]),
+            playback("4-back-end", &json!({})),
         ),
         (
             Sender::by_header(&show.org.token, &of_page),
-            playback("4-admin", &json!({})),
+            playback("5-admin", &json!({})),
         ),
-        (
-            Sender::by_key(&collect, &of_program),
-            playback("5-own", &own),
-        ),
+        (Sender::by_header(&collect, &[]), playback("6-said", &said)),
+        (Sender::by_key(&collect, &[]), playback("7-said", &said)),
+        (Sender::by_key(&collect, &[]), playback("8-own", &own)),
     ] {
         sender.send(&show, &record).await.is(202);
     }
@@ -120,11 +120,14 @@ async fn a_request_of_the_player_itself_says_what_its_records_do_not() {
     assert_eq!(
         origins(&report),
         [
-            ["1-key", "macOS", ""],
-            ["2-origin", "macOS", ""],
-            ["3-back-end", "", ""],
-            ["4-admin", "", ""],
-            ["5-own", "My OS", "JP-13"],
+            ["1-key", "macOS", "CN"],
+            ["2-origin", "macOS", "CN"],
+            ["3-hint", "Windows", "CN"],
+            ["4-back-end", "", ""],
+            ["5-admin", "", ""],
+            ["6-said", "Roku", "TW"],
+            ["7-said", "Roku", "TW"],
+            ["8-own", "My OS", "JP-13"],
         ]
     );
 }
@@ -161,7 +164,7 @@ async fn no_address_and_no_user_agent_is_stored_or_answered() {
     let show = Show::new().await;
     let collect = show.app.token(&show.org.id, "collect").await;
     let said = json!({"user_agent": MAC, "ip": ADDRESS});
-    let player = Sender::by_key(&collect, &[("sec-ch-ua-platform", "\"macOS\"")]);
+    let player = Sender::by_key(&collect, &[]);
     let back_end = Sender::by_header(&show.org.token, &[]);
     player
         .send(&show, &playback("player", &json!({})))
@@ -194,7 +197,10 @@ async fn no_address_and_no_user_agent_is_stored_or_answered() {
     }
     let report = show.report(WatchTime, &[]).await;
     let found = origins(&report);
-    assert_eq!(found, [["back-end", "", ""], ["player", "macOS", ""]]);
+    assert_eq!(
+        found,
+        [["back-end", "macOS", "CN"], ["player", "macOS", "CN"]]
+    );
     let data = show.app.data_dir();
     let rows = rows_of_parquet(data);
     assert!(rows.contains("macOS"), "{rows}");
@@ -240,7 +246,7 @@ fn a_trusted_proxy_says_the_address_and_a_file_its_region() {
         data,
         "report --org acme --event keynote --dimension watch-time",
     );
-    assert_eq!(origins(&report), [["tab", "", "DE-BY"]]);
+    assert_eq!(origins(&report), [["tab", "macOS", "DE-BY"]]);
     let metrics = http(
         &address,
         "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -281,14 +287,17 @@ fn an_import_works_out_the_same() {
             .map(|row| row.map(str::to_owned));
         rows.collect::<Vec<_>>()
     };
+    printed(data, "import records.csv --org acme");
+    let first = found(&printed(data, report));
+    assert_eq!(first, [["tab", "macOS", "CN"], ["tv", "Roku", ""]]);
     printed(data, "org create globex");
     let typed = format!(
         "import records.csv --org globex --geoip {}",
         regions.display()
     );
     printed(data, &typed);
-    let rows = found(&printed(data, &report.replace("acme", "globex")));
-    assert_eq!(rows, [["tab", "", "DE-BY"], ["tv", "", ""]]);
+    let second = found(&printed(data, &report.replace("acme", "globex")));
+    assert_eq!(second, [["tab", "macOS", "DE-BY"], ["tv", "Roku", ""]]);
 }
 
 #[test]

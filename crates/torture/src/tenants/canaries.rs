@@ -41,7 +41,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         {
             let is_here = holds(response, canary);
             controls += usize::from(is_here);
-            origins += usize::from(is_here && holds(response, b",ChromeOS,"));
+            origins += usize::from(is_here && holds(response, b",ChromeOS,CN,"));
             check_traces(tenant, response, &"a response")?;
             // A refusal may name the id that was in the request.
             let event = &tenant.ids.event;
@@ -67,7 +67,10 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         control,
         "an organisation's own texts, and its requests in the log",
     )?;
-    let control = control.and(Control::noticed(origins >= 2, "systems in reports")?);
+    let control = control.and(Control::noticed(
+        origins >= 2,
+        "systems and regions in reports",
+    )?);
     check_secrets(&files, tenants.iter().flat_map(Tenant::secrets))?;
     let written: [&[u8]; 2] = [&metrics, &log];
     check_viewer_tokens(&files, &exchanges, &written, &viewer_tokens)?;

@@ -172,7 +172,6 @@ impl Site {
         let by_key = format!("/collect?key={collector}");
         let by_key = Request::post(&by_key, of_player)
             .with("user-agent", &tenant.agent)
-            .with("sec-ch-ua-platform", "\"Chrome OS\"")
             .with("x-forwarded-for", &tenant.address);
         let by_header = |body| Request::post("/collect", body);
         for (token, request, status) in [
