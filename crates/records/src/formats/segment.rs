@@ -95,12 +95,13 @@ fn beat(text: &[u8]) -> Result<Option<Fields<'_>>, RecordError<'_>> {
         Element::Object(call) => call,
         Element::Other(is) => return Err(RecordError::NotAnObject(is)),
     };
-    let Some(is_playing) = call.is_playing() else {
-        return Ok(None);
-    };
+    // Before the event is read: of an event that is given twice only one would count.
     if let Some(path) = repeated_field(utf8) {
         return Err(RecordError::Repeated(path));
     }
+    let Some(is_playing) = call.is_playing() else {
+        return Ok(None);
+    };
     let properties = of_object(call.properties);
     let context = of_object(call.context);
     // Events about content have `asset_id`, those about playback `content_asset_id`.

@@ -118,7 +118,7 @@ fn a_line_that_cannot_be_used_is_rejected_alone() {
         (r#"cid="e",sid="",ts=1795305426732"#, "MISSING_FIELD"),
         (r#"cid="e",sid=s,ts=1795305426732"#, "MISSING_FIELD"),
         (r#"cid="e",sid="s""#, "MISSING_FIELD"),
-        (r#"cid="e",sid="s",ts=1795305426732.5"#, "MISSING_FIELD"),
+        (r#"cid="e",sid="s",ts=179530542673.5"#, "MISSING_FIELD"),
         (r#"sid="s",ts=1795305426732"#, "MISSING_FIELD"),
         (r#"cid="e",sid="s",ts=1795305426"#, "INVALID_TIME"),
         (r#"cid="e",sid="s",ts=1999999999999"#, "TIME_IN_FUTURE"),
