@@ -145,9 +145,12 @@ fn holds_a_trace(bytes: &[u8]) -> bool {
 /// The rows of all Parquet files below, as text.
 fn rows_of_parquet(directory: &Path) -> String {
     let files = files_below(directory).expect("a directory");
-    let tables = files
-        .iter()
-        .filter(|it| it.extension().is_some_and(|it| it == "parquet"));
+    // The checksums of a file have its name.
+    let is_table = |file: &&PathBuf| {
+        let is_checksums = file.components().any(|it| it.as_os_str() == ".sums");
+        file.extension().is_some_and(|it| it == "parquet") && !is_checksums
+    };
+    let tables = files.iter().filter(is_table);
     let mut rows = String::new();
     for table in tables {
         let file = fs::File::open(directory.join(table)).expect("the file");
