@@ -295,7 +295,7 @@ impl Tenant {
             revoked,
             canary,
             agent: format!(
-                "Mozilla/5.0 (X11; CrOS x86_64) agent{:016x}",
+                "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) agent{:016x}",
                 random.u64(..)
             ),
             // A network that has been in China for decades.
