@@ -60,8 +60,7 @@ struct CmcdQuery {
         ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
     ),
     request_body(
-        content = String,
-        content_type = "application/cmcd",
+        content((Option<String> = "application/cmcd"), (Option<String> = "text/plain")),
         description = "reports, one a line; at most 16 MiB unpacked",
     ),
     responses(
@@ -140,8 +139,7 @@ pub(crate) async fn get_cmcd_of_event(
         ("viewer" = Option<String>, Query, description = "the viewer token of the beats"),
     ),
     request_body(
-        content = String,
-        content_type = "application/cmcd",
+        content((Option<String> = "application/cmcd"), (Option<String> = "text/plain")),
         description = "reports, one a line; at most 16 MiB unpacked",
     ),
     responses(

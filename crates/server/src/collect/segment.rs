@@ -40,7 +40,7 @@ pub(crate) struct Success {
     tag = "collect",
     params(("viewer" = Option<String>, Query, description = "the viewer token of the beats")),
     request_body(
-        content = String,
+        content = Object,
         content_type = "application/json",
         description = "`{\"batch\": [call, …]}`; at most 16 MiB unpacked, 512 KiB with the token inside",
     ),
@@ -74,7 +74,7 @@ pub(crate) async fn segment_batch(
     tag = "collect",
     params(("viewer" = Option<String>, Query, description = "the viewer token of the beats")),
     request_body(
-        content = String,
+        content = Object,
         content_type = "application/json",
         description = "a `track` call; at most 64 KiB",
     ),
