@@ -146,8 +146,8 @@ fn properties(table: Table) -> WriterProperties {
     properties.build()
 }
 
-/// Columns whose values grow in about equal steps from row to row. Only the differences are stored:
-/// a dictionary would hold nearly every value.
+/// Columns with values that grow in about equal steps from row to row. Only the differences are
+/// stored: a dictionary would hold nearly every value.
 const fn steady_columns(table: Table) -> &'static [&'static str] {
     match table {
         Table::Beats => &["seq", "at"],

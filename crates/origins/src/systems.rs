@@ -96,7 +96,8 @@ pub(crate) fn by_user_agent(user_agent: &str) -> Option<&'static str> {
     name_of(&family)
 }
 
-/// The system of a television. Its rules name the maker, whose sets have had several systems.
+/// The system of a television. Its rules name the maker, and the sets of one maker have several
+/// systems.
 fn of_hbbtv(user_agent: &str) -> &'static str {
     let has = |text| user_agent.contains(text);
     if has("Tizen") {

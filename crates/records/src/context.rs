@@ -14,7 +14,7 @@ pub struct Context {
     pub now: Timestamp,
     /// What the request says once for all its records.
     pub given: GivenFields,
-    /// Verifies the tokens that say who a viewer is.
+    /// Verifies viewer tokens.
     pub viewer_tokens: Arc<Verifier>,
     /// Looks up what records say of their players.
     pub origins: Origins,
@@ -53,11 +53,11 @@ impl Context {
     }
 }
 
-/// Fields that a request gives for all its records, in its address or its headers. Formats whose
-/// records lack these fields use them.
+/// Fields that a request gives for all its records, in its address or its headers. Formats with
+/// records that lack these fields use them.
 #[derive(Debug, Clone, Default)]
 pub struct GivenFields {
-    /// The `type` of a `CloudEvent`, whose last part is the type of its record.
+    /// The `type` of a `CloudEvent`. Its last part is the type of the record.
     pub cloud_event_type: Option<String>,
     pub event_id: Option<String>,
     pub customer_id: Option<String>,

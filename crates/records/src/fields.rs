@@ -54,7 +54,7 @@ impl FieldError {
 /// The most bytes of a chat text.
 pub(crate) const CHAT_TEXT_BYTES_MAX: usize = 4096;
 /// The most bytes of any other string.
-pub(crate) const TEXT_BYTES_MAX: usize = 1024;
+pub const TEXT_BYTES_MAX: usize = 1024;
 /// How far a time may be ahead of the server's clock, since the clocks of senders differ.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 

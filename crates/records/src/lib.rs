@@ -38,7 +38,7 @@ mod tests;
 pub use blocks::{Block, Content};
 pub use charset::Charset;
 pub use context::{Context, GivenFields};
-pub use fields::shortened;
+pub use fields::{TEXT_BYTES_MAX, shortened};
 pub use format::{
     Blocks, DecodeError, FileFormat, Format, REJECTIONS_LISTED_MAX, Rejections, Sink, decode_body,
 };

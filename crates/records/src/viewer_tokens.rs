@@ -1,4 +1,4 @@
-//! Viewer tokens: how a back end says who a viewer is, in a record that comes from a page.
+//! Viewer tokens: how a back end names the customer in a record that comes from a page.
 //!
 //! A token is `sr_v.<payload>.<signature>`, both base64url without padding. The payload is JSON:
 //! an event, a customer, perhaps a name, and when it expires. The signature is the HMAC-SHA-256 of

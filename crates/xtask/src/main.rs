@@ -2,6 +2,7 @@
 
 mod supply;
 mod tools;
+mod npm;
 mod clients;
 mod players;
 mod office;

@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use showreport_testkit::{ORG, Product, Server, built_beside, execute, leave_out, root, step};
 
 use crate::clients::{NO_BROWSER, browser};
+use crate::npm;
 use crate::tools::build_tests;
 
 const NO_FFMPEG: &str = "ffmpeg is not installed; on Debian, `apt-get install ffmpeg`";
@@ -95,9 +96,7 @@ fn install() -> anyhow::Result<PathBuf> {
     step("players: install", || {
         fs::create_dir_all(&folder).context("make the folder of the players")?;
         fs::write(folder.join("package.json"), &wanted).context("write the list of packages")?;
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--silent"]);
-        execute(npm.current_dir(&folder))?;
+        npm::install(&folder, &[])?;
         fs::write(installed, wanted).context("remember what is installed")
     })?;
     Ok(folder)

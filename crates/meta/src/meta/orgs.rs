@@ -18,8 +18,8 @@ pub struct Org {
     pub created_at: Timestamp,
 }
 
-/// Whether records of viewers need a viewer token, if they come with a token whose only scope is
-/// `collect`.
+/// Whether records of viewers need a viewer token, if they come with a token that has the single
+/// scope `collect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewerTokens {
     Optional,

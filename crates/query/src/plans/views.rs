@@ -33,32 +33,20 @@ use crate::unfold::unfolded;
 pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os", "geo_region"];
 
 /// A row for each playback: its keys, the attributes, `first_from`, and `spans` as cut by the
-/// window, which may be empty. A view whose beats claim nothing has no `first_from`.
+/// window, which may be empty. A view has no `first_from` if its beats claim nothing.
 ///
 /// The window prunes no rows, because attributes and `first_from` come from all spans and beats of
 /// the view.
 pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let spans = facts.frame(Table::Spans).await?;
-    let beats = beats(facts).await?;
-    Ok(Parts {
-        spans,
-        beats,
-        coverage: None,
-    }
-    .grouped(facts, window)?)
+    let parts = Parts::read(facts, None).await?;
+    Ok(parts.grouped(facts, window)?)
 }
 
 /// The same with `coverage`: the union of the intervals of content that the view has played.
 pub(crate) async fn covered_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let spans = facts.frame(Table::Spans).await?;
-    let beats = beats(facts).await?;
-    let coverage = Some(facts.frame(Table::Coverage).await?);
-    Ok(Parts {
-        spans,
-        beats,
-        coverage,
-    }
-    .grouped(facts, window)?)
+    let coverage = facts.frame(Table::Coverage).await?;
+    let parts = Parts::read(facts, Some(coverage)).await?;
+    Ok(parts.grouped(facts, window)?)
 }
 
 /// A row for each run of beats of a view; `None` if no file can have beats.
@@ -87,6 +75,14 @@ struct Parts {
 }
 
 impl Parts {
+    async fn read(facts: &Facts, coverage: Option<DataFrame>) -> Result<Self, Error> {
+        Ok(Self {
+            spans: facts.frame(Table::Spans).await?,
+            beats: beats(facts).await?,
+            coverage,
+        })
+    }
+
     fn grouped(self, facts: &Facts, window: Window) -> EngineResult<DataFrame> {
         let (has_beats, has_coverage) = (self.beats.is_some(), self.coverage.is_some());
         let rows = self.rows(facts)?;

@@ -145,7 +145,7 @@ fn ensure_version(attributes: &Attributes<'_>) -> Result<(), FieldError> {
     }
 }
 
-/// The field whose value encodes the record, where there is no `data`.
+/// The field with the encoded record, where there is no `data`.
 const DATA_BASE64: &str = "data_base64";
 
 /// The text of the record: the member `data`, or what `data_base64` encodes.

@@ -193,7 +193,7 @@ impl<'a> DictionaryVisitor<'a> for Report<'a> {
     }
 }
 
-/// A key whose value is being parsed.
+/// The key of the value that is being parsed.
 struct Entry<'r, 'a> {
     key: &'a str,
     report: &'r mut Report<'a>,

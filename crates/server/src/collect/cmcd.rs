@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use showreport_model::{CustomerId, DeviceId, EventId, IdError};
-use showreport_records::{CMCD, GivenFields, shortened};
+use showreport_records::{CMCD, GivenFields, TEXT_BYTES_MAX, shortened};
 
 use super::decompress::Encoding;
 use super::store::store;
@@ -25,9 +25,6 @@ const MEDIA_TYPES: [&str; 3] = ["application/cmcd", "text/cmcd", "text/plain"];
 
 /// The headers in which older players report, one for each kind of key.
 const HEADERS: [&str; 4] = ["cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status"];
-
-/// The most bytes of a viewer's name, as in records.
-const NAME_BYTES_MAX: usize = 1024;
 
 /// The response to every report. Without the header, browsers and proxies could store a `204`.
 type NoContent = (StatusCode, [(HeaderName, HeaderValue); 1]);
@@ -275,8 +272,8 @@ fn given(event: Option<String>, query: &CmcdQuery) -> Result<GivenFields, ApiErr
         }
     }
     let name = given.name.as_deref().unwrap_or_default();
-    if name.len() > NAME_BYTES_MAX || name.contains('\0') {
-        let problem = format!("may have {NAME_BYTES_MAX} bytes, without the character NUL");
+    if name.len() > TEXT_BYTES_MAX || name.contains('\0') {
+        let problem = format!("may have {TEXT_BYTES_MAX} bytes, without the character NUL");
         violations.add("name", problem);
     }
     violations.into_result(Some(given))

@@ -1,13 +1,13 @@
 //! `/collect/cmcd`: what players report by themselves.
 
 use std::fs;
-use std::path::Path;
 
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 use showreport_meta::Scopes;
 use showreport_model::TokenId;
+use showreport_testkit::shared_data;
 
 use crate::harness::{Response, Show, TestApp};
 
@@ -21,19 +21,9 @@ const RECORDINGS: [(&str, &str); 2] = [
 ];
 
 /// The text of a recording; `None` if the recordings are missing, which fails on CI.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is set up by no settings file"
-)]
 pub(crate) fn recording(name: &str) -> Option<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cmcd");
-    if !folder.is_dir() {
-        let is_ci = std::env::var("CI").as_deref() == Ok("true");
-        assert!(!is_ci, "{} is missing", folder.display());
-        eprintln!("LEFT OUT: {name}, because {} is missing", folder.display());
-        return None;
-    }
-    Some(fs::read_to_string(folder.join(name)).expect("a recording"))
+    let path = shared_data(&format!("cmcd/{name}")).expect("the recordings");
+    path.map(|path| fs::read_to_string(path).expect("a recording"))
 }
 
 /// A show with a token that may only collect.

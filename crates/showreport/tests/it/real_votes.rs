@@ -12,9 +12,10 @@
 //! conversation have no vote and totals of zero.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
+use showreport_testkit::shared_data;
 
 use crate::harness::{Org, TestApp};
 use crate::oracle::{Dimension, ReportSpec};
@@ -23,31 +24,6 @@ const OPTIONS: [(&str, &str); 3] = [("agree", "1"), ("disagree", "-1"), ("pass",
 
 /// A CSV file as maps from column to cell.
 type Rows = Vec<BTreeMap<String, String>>;
-
-/// The folder; `None` if it is missing, which fails on CI.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is set up by no settings file"
-)]
-fn folder(conversation: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/data/votes")
-        .join(conversation);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "{} is missing",
-        folder.display()
-    );
-    eprintln!(
-        "LEFT OUT: the real votes of {conversation}, because {} is missing",
-        folder.display()
-    );
-    None
-}
 
 fn read(path: &Path) -> Rows {
     let text = std::fs::read_to_string(path).expect("a file of UTF-8");
@@ -109,7 +85,8 @@ async fn collect(app: &TestApp, org: &Org, comments: &Rows, votes: &Rows) {
 }
 
 async fn published_totals_are_found(conversation: &str) {
-    let Some(folder) = folder(conversation) else {
+    let folder = shared_data(&format!("votes/{conversation}")).expect("the real votes");
+    let Some(folder) = folder else {
         return;
     };
     let [comments, votes, participants] = ["comments.csv", "votes.csv", "participants-votes.csv"]

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use showreport_testkit::{ORG, Product, Server, built_beside, execute, root, step};
+use showreport_testkit::{ORG, Product, Server, built_beside, root, step};
+
+use crate::npm;
 
 /// The packages, at tested versions, with what they expect beside them.
 const PACKAGES: [&str; 5] = [
@@ -45,8 +47,5 @@ fn install(folder: &Path) -> anyhow::Result<()> {
     if folder.join("node_modules/cloudevents").exists() {
         return Ok(());
     }
-    fs::create_dir_all(folder).context("make the folder of the packages")?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
-    execute(npm.arg(folder).args(PACKAGES))
+    npm::install(folder, &PACKAGES)
 }

@@ -1,6 +1,5 @@
 //! Google's clients for bulk reports in three languages, unchanged, with a server of the product.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -9,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use showreport_testkit::{Product, Server, built_beside, cargo, execute, now_ms, root, step};
+
+use crate::npm;
 
 /// The package for Node, at a tested version.
 const NODE_PACKAGE: &str = "googleapis@188.0.0";
@@ -61,10 +62,7 @@ fn install_node(folder: &Path) -> anyhow::Result<()> {
     if folder.join("node_modules/googleapis").exists() {
         return Ok(());
     }
-    fs::create_dir_all(folder).context("make the folder of the Node packages")?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--silent"]);
-    execute(npm.args(["--prefix"]).arg(folder).arg(NODE_PACKAGE))
+    npm::install(folder, &[NODE_PACKAGE])
 }
 
 fn build_rust(target: &Path) -> anyhow::Result<()> {

@@ -1,11 +1,11 @@
 //! Reports as players send them, and as no player does.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value as Json;
 use showreport_model::record::{BeatRecord, Record};
 use showreport_origins::Origins;
+use showreport_testkit::shared_data;
 
 use crate::context::{Context, GivenFields};
 use crate::format::{Rejections, decode_body};
@@ -183,19 +183,9 @@ fn what_the_request_gives_is_in_every_beat() {
 }
 
 /// The requests of a recording; `None` if the recordings are missing, which fails on CI.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is set up by no settings file"
-)]
 fn recording(name: &str) -> Option<Vec<Json>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cmcd");
-    if !folder.is_dir() {
-        let is_ci = std::env::var("CI").as_deref() == Ok("true");
-        assert!(!is_ci, "{} is missing", folder.display());
-        eprintln!("LEFT OUT: {name}, because {} is missing", folder.display());
-        return None;
-    }
-    let text = fs::read_to_string(folder.join(name)).unwrap();
+    let path = shared_data(&format!("cmcd/{name}")).unwrap()?;
+    let text = fs::read_to_string(path).unwrap();
     let requests = text.lines().map(serde_json::from_str);
     Some(requests.map(Result::unwrap).collect())
 }

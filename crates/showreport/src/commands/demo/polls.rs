@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use serde::Deserialize;
 
-use super::reports::ReportFile;
+use super::reports::{ReportFile, rows_of};
+use super::requests::ReportRequest;
 
 /// One row of the report: an option of a poll.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,13 +22,7 @@ pub(super) struct OptionRow {
 
 /// The options of each poll. Polls are sorted by start, options by number of votes, most first.
 pub(super) fn read_polls(files: &[ReportFile]) -> anyhow::Result<Vec<Vec<OptionRow>>> {
-    let file = files
-        .iter()
-        .find(|file| file.request.has_poll_results())
-        .context("the report was not requested")?;
-    let mut rows = csv::Reader::from_path(&file.path)?
-        .deserialize()
-        .collect::<Result<Vec<OptionRow>, _>>()?;
+    let mut rows: Vec<OptionRow> = rows_of(files, ReportRequest::has_poll_results)?;
     rows.sort_by_key(|row| Reverse(row.votes));
     let mut polls: BTreeMap<(String, String), Vec<OptionRow>> = BTreeMap::new();
     for row in rows {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use showreport_model::Timestamp;
 
@@ -27,6 +28,17 @@ pub(super) struct ReportFile {
     pub(super) path: PathBuf,
     pub(super) rows: u64,
     pub(super) size_bytes: u64,
+}
+
+/// The rows of the first report that is wanted, read from its file.
+pub(super) fn rows_of<T: DeserializeOwned>(
+    files: &[ReportFile],
+    is_wanted: fn(&ReportRequest) -> bool,
+) -> anyhow::Result<Vec<T>> {
+    let file = files.iter().find(|file| is_wanted(file.request));
+    let file = file.context("the report was not requested")?;
+    let rows = csv::Reader::from_path(&file.path)?.into_deserialize();
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,9 +1,9 @@
 //! The drop-off curve of the recording, read from the report file.
 
-use anyhow::Context;
 use serde::Deserialize;
 
-use super::reports::ReportFile;
+use super::reports::{ReportFile, rows_of};
+use super::requests::ReportRequest;
 
 /// One row of the report: a part of the recording.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,12 +14,5 @@ pub(super) struct PartRow {
 
 /// The parts of the recording, from its beginning to its end.
 pub(super) fn read_parts(files: &[ReportFile]) -> anyhow::Result<Vec<PartRow>> {
-    let file = files
-        .iter()
-        .find(|file| file.request.is_retention())
-        .context("the report was not requested")?;
-    let rows = csv::Reader::from_path(&file.path)?
-        .deserialize()
-        .collect::<Result<Vec<PartRow>, _>>()?;
-    Ok(rows)
+    rows_of(files, ReportRequest::is_retention)
 }

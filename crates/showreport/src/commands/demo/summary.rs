@@ -138,14 +138,8 @@ impl Summary {
         let viewers = self.parts.iter().map(|part| part.viewers);
         let most = viewers.max().unwrap_or(0).max(1);
         for part in &self.parts {
-            let width = usize::try_from(part.viewers * BAR_WIDTH / most).unwrap_or(0);
-            let row = format!(
-                "    {:<28} {:>7}  {}",
-                format!("from minute {:.0}", part.position_seconds / 60.0),
-                with_thousands(part.viewers),
-                "█".repeat(width)
-            );
-            writeln!(text, "{}", row.trim_end())?;
+            let name = format!("from minute {:.0}", part.position_seconds / 60.0);
+            write_bar(text, &name, part.viewers, most, "")?;
         }
         Ok(())
     }
@@ -160,15 +154,8 @@ impl Summary {
             writeln!(text, "  {} ({voters})", first.question)?;
             let most = first.votes.max(1);
             for option in options {
-                let width = usize::try_from(option.votes * BAR_WIDTH / most).unwrap_or(0);
                 let mark = if option.correct { "  ✓" } else { "" };
-                let row = format!(
-                    "    {:<28} {:>7}  {}{mark}",
-                    option.option_text,
-                    with_thousands(option.votes),
-                    "█".repeat(width)
-                );
-                writeln!(text, "{}", row.trim_end())?;
+                write_bar(text, &option.option_text, option.votes, most, mark)?;
             }
         }
         Ok(())
@@ -243,6 +230,14 @@ impl NextCommands<'_> {
             "  {program} figures --data-dir {data_dir} \\\n    {show}"
         )
     }
+}
+
+/// A count as a number and a bar. `most`, at least 1, has the longest bar; `mark` follows it.
+fn write_bar(text: &mut String, name: &str, count: u64, most: u64, mark: &str) -> fmt::Result {
+    let width = usize::try_from(count * BAR_WIDTH / most).unwrap_or(0);
+    let (count, bar) = (with_thousands(count), "█".repeat(width));
+    let row = format!("    {name:<28} {count:>7}  {bar}{mark}");
+    writeln!(text, "{}", row.trim_end())
 }
 
 fn line(text: &mut String, name: &str, value: impl Display) -> fmt::Result {
