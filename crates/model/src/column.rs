@@ -40,3 +40,27 @@ impl Column {
         }
     }
 }
+
+pub(crate) const fn text(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Text, meaning)
+}
+
+pub(crate) const fn time(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Time, meaning)
+}
+
+pub(crate) const fn boolean(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Boolean, meaning)
+}
+
+pub(crate) const fn integer(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Integer, meaning)
+}
+
+pub(crate) const fn number(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Number, meaning)
+}
+
+pub(crate) const fn seconds(name: &'static str, meaning: &'static str) -> Column {
+    Column::new(name, ColumnType::Seconds, meaning)
+}

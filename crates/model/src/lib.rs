@@ -17,8 +17,11 @@ pub mod sweep;
 pub mod retention;
 pub mod record;
 pub mod column;
+pub mod table;
 pub mod facts;
 pub mod report;
+pub mod figures;
+pub mod question;
 pub mod bulk;
 
 pub use damage::Damage;

@@ -151,6 +151,17 @@ pub struct Event {
     pub updated_at: Option<Timestamp>,
 }
 
+impl Event {
+    /// The window of the event; `None` unless it has both ends, in this order.
+    pub fn window(&self) -> Option<Window> {
+        let (start, end) = (self.starts_at?, self.ends_at?);
+        (start < end).then_some(Window {
+            start: Some(start),
+            end: Some(end),
+        })
+    }
+}
+
 /// The input of an event report. It is chosen once, so a later attempt gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pins {

@@ -17,7 +17,7 @@ pub struct TooManyBuckets {
 }
 
 /// How the content of an event is divided into buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Division {
     /// Into buckets of this width; the last one may be shorter.
     Width(Granularity),

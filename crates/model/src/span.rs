@@ -57,7 +57,9 @@ impl Span {
 const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 /// A filter in time: `[start, end)`, without a bound where it is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Window {
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -75,6 +77,20 @@ impl Window {
         match (self.start, self.end) {
             (Some(start), Some(end)) => start < end,
             _ => true,
+        }
+    }
+
+    /// The instants that lie inside both.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        let later = |one: Option<Timestamp>, other: Option<Timestamp>| one.max(other);
+        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            start: later(self.start, other.start),
+            end: earlier(self.end, other.end),
         }
     }
 

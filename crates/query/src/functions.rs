@@ -9,6 +9,7 @@ pub(crate) mod aggregate;
 pub(crate) mod least;
 pub(crate) mod union;
 pub(crate) mod claims;
+pub(crate) mod coverage;
 pub(crate) mod sets;
 pub(crate) mod identities;
 pub(crate) mod curves;

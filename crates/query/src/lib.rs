@@ -21,6 +21,5 @@ pub use config::Config;
 pub use error::Error;
 pub use plans::audience::{Audience, Viewers};
 pub use plans::dirty_times::{DirtyTimes, Interval};
-pub use plans::figures::Figures;
 pub use query::{Progress, Query};
-pub use render::{CsvVariant, Output, Rendered, Sink};
+pub use render::{CsvVariant, Output, Rendered, Sink, csv_of, json_of_row, json_of_rows};

@@ -18,7 +18,9 @@ pub(crate) mod started_views;
 pub(crate) mod audience;
 
 use showreport_model::buckets::Buckets;
+use showreport_model::question::{Answer, Question};
 use showreport_model::report::{Dimension, Event, ReportOrder};
+use showreport_model::table::Table;
 
 use crate::error::Error;
 use crate::facts::Facts;
@@ -37,5 +39,25 @@ pub(crate) async fn plan(
         Dimension::ChatHistories => chat_histories::plan(facts, order, buckets).await,
         Dimension::PollSummaries => poll_summaries::plan(facts, order, buckets).await,
         Dimension::PollVotes => poll_votes::plan(facts, order, buckets).await,
+    }
+}
+
+/// The answer to a question about an event.
+pub(crate) async fn answer(
+    facts: &Facts,
+    question: &Question,
+    event: &Event,
+) -> Result<Answer, Error> {
+    Ok(match *question {
+        Question::Retention { window, division } => {
+            answer_of(retention::answer(facts, event, window, division).await?)
+        }
+    })
+}
+
+fn answer_of(table: Table) -> Answer {
+    Answer {
+        table,
+        ..Answer::default()
     }
 }

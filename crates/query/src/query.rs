@@ -10,6 +10,8 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use showreport_lake::{FoundDamage, Lake};
 use showreport_model::buckets::Buckets;
 use showreport_model::bulk::DayOrder;
+use showreport_model::figures::Figures;
+use showreport_model::question::{Answer, Question};
 use showreport_model::report::{Event, Heads, Pins, ReportOrder};
 use showreport_model::retention::{Division, RetentionRow};
 use showreport_model::{EventId, OrgId, Timestamp, Window};
@@ -23,10 +25,10 @@ use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::audience::{self, Audience};
 use crate::plans::dirty_times::{self, DirtyTimes, table_of};
-use crate::plans::figures::{Figures, figures};
+use crate::plans::figures::figures;
 use crate::plans::report_rows::ReportRows;
 use crate::plans::retention::retention;
-use crate::plans::{bulk, plan, started_views};
+use crate::plans::{answer, bulk, plan, started_views};
 use crate::render::{FileFormat, Output, Rendered, render};
 
 /// Called with the progress of a report in percent.
@@ -190,19 +192,34 @@ impl Query {
         .await
     }
 
-    /// The figures of an event as a whole.
+    /// The figures of an event as a whole, within a filter.
     pub async fn figures(
         &self,
         org: &OrgId,
-        event: &EventId,
         pins: &Pins,
+        window: Window,
     ) -> Result<Figures, Error> {
-        let facts = self.facts(org, Scope::Event(event.clone()), &pins.heads)?;
         let event = pins.event.clone();
-        self.on_cpu(
-            facts,
-            move |facts| async move { figures(&facts, &event).await },
-        )
+        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        self.on_cpu(facts, move |facts| async move {
+            figures(&facts, &event, window).await
+        })
+        .await
+    }
+
+    /// The answer to a question about an event.
+    pub async fn answer(
+        &self,
+        org: &OrgId,
+        pins: &Pins,
+        question: &Question,
+    ) -> Result<Answer, Error> {
+        let event = pins.event.clone();
+        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        let question = question.clone();
+        self.on_cpu(facts, move |facts| async move {
+            answer(&facts, &question, &event).await
+        })
         .await
     }
 

@@ -8,6 +8,7 @@ mod csv;
 mod ndjson;
 mod parquet;
 mod xlsx;
+mod answers;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::io::AsyncWrite;
 
 use crate::embedded::BATCH_ROWS;
 use crate::error::Error;
+pub use answers::{csv_of, json_of_row, json_of_rows};
 use hashed::Hashed;
 use xlsx::About;
 

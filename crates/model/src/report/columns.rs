@@ -1,7 +1,7 @@
 //! The columns of event reports: one table, by dimension, with type and meaning.
 
 use super::{Dimension, GroupBy};
-use crate::column::{Column, ColumnType};
+use crate::column::{Column, boolean, integer, number, seconds, text, time};
 
 /// The columns of a grouped report: the group columns stand between `before` and `after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,26 +81,6 @@ impl GroupBy {
             Self::GeoRegion => GEO_REGION,
         }
     }
-}
-
-const fn text(name: &'static str, meaning: &'static str) -> Column {
-    Column::new(name, ColumnType::Text, meaning)
-}
-
-const fn time(name: &'static str, meaning: &'static str) -> Column {
-    Column::new(name, ColumnType::Time, meaning)
-}
-
-const fn boolean(name: &'static str, meaning: &'static str) -> Column {
-    Column::new(name, ColumnType::Boolean, meaning)
-}
-
-const fn integer(name: &'static str, meaning: &'static str) -> Column {
-    Column::new(name, ColumnType::Integer, meaning)
-}
-
-const fn seconds(name: &'static str, meaning: &'static str) -> Column {
-    Column::new(name, ColumnType::Seconds, meaning)
 }
 
 const DEVICE_OS: Column = text(
@@ -223,9 +203,8 @@ const RETENTION: &[Column] = &[
     ),
     integer("views", "distinct views that have played any of the bucket"),
     integer("viewers", "distinct viewers with such a view"),
-    Column::new(
+    number(
         "share",
-        ColumnType::Number,
         "viewers of the bucket by viewers of any of the content, 0 to 1; empty without any",
     ),
 ];

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ScalarUDF, Volatility, create_udf};
-use showreport_model::{Span, SpanSet};
+use showreport_model::{Span, SpanSet, Window};
 use smallvec::SmallVec;
 
 use super::aggregate::Summary;
@@ -100,6 +100,15 @@ pub(crate) fn union_millis() -> ScalarUDF {
     number_of("union_millis", |numbers| union_of(numbers).measure())
 }
 
+/// `union_millis_within(sets)`: the length of the part of their union inside the window.
+pub(crate) fn union_millis_within(window: Window) -> ScalarUDF {
+    number_of("union_millis_within", move |numbers| {
+        let mut union = union_of(numbers);
+        let inside = union.settle().iter().filter_map(|span| window.clip(*span));
+        inside.map(Span::millis).sum()
+    })
+}
+
 /// `sets_union(sets)`: their union, as one set.
 pub(crate) fn sets_union() -> ScalarUDF {
     let union = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
@@ -119,7 +128,7 @@ pub(crate) fn sets_union() -> ScalarUDF {
     )
 }
 
-fn number_of(name: &str, number: fn(&[i64]) -> i64) -> ScalarUDF {
+fn number_of(name: &str, number: impl Fn(&[i64]) -> i64 + Send + Sync + 'static) -> ScalarUDF {
     let of_lists = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
         let sets = Lists::new(&arguments[0])?;
         let numbers = (0..sets.len()).map(|row| number(sets.numbers(row)));

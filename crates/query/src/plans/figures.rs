@@ -1,98 +1,103 @@
 //! The figures of an event as a whole.
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int8Type, Int64Type};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{ScalarUDF, lit, not};
+use datafusion::logical_expr::{ScalarUDF, cast, lit, not};
 use datafusion::prelude::{DataFrame, col};
+use showreport_model::Window;
+use showreport_model::figures::Figures;
 use showreport_model::report::Event;
-use showreport_model::{Timestamp, Window};
+use showreport_model::sweep::Peak;
 
 use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
 use super::polls::polls;
-use super::views::{by_identity, views};
+use super::retention::content_length;
+use super::views::{by_identity_with, covered_views};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
-use crate::functions::identities::Identity;
+use crate::functions::coverage::covered_millis;
+use crate::functions::identities::{Identity, person_of};
 use crate::functions::peak::PeakViewers;
-use crate::functions::sets::{sets_count, sets_millis, sets_union, union_millis};
+use crate::functions::sets::{
+    sets_count, sets_millis, sets_union, union_millis, union_millis_within,
+};
 use crate::functions::spans::span_millis;
 
-/// The figures of an event.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Figures {
-    /// Distinct playbacks.
-    pub views: u64,
-    /// Distinct viewers.
-    pub viewers: u64,
-    /// Distinct devices.
-    pub devices: u64,
-    /// Milliseconds watched, summed over views.
-    pub watch_millis: u64,
-    /// Milliseconds attended, summed over viewers.
-    pub attended_millis: u64,
-    /// The most viewers at one instant.
-    pub peak_viewers: u64,
-    /// The first such instant.
-    pub peak_at: Option<Timestamp>,
-    /// Attended minutes inside the event's window by the minutes of the window, if it has one.
-    pub average_minute_audience: Option<f64>,
-    /// Messages not deleted.
-    pub messages: u64,
-    /// Distinct senders of these messages.
-    pub senders: u64,
-    /// Votes that count, withdrawals left out.
-    pub votes: u64,
-}
-
-pub(crate) async fn figures(facts: &Facts, event: &Event) -> Result<Figures, Error> {
-    let mut figures = Figures::default();
-    watched(facts, Window::ALL, &mut figures).await?;
-    figures.average_minute_audience = average_minute_audience(facts, event).await?;
-    let kept = messages(facts, Window::ALL)
-        .await?
-        .filter(not(col("deleted")))?;
-    let [messages, senders] = row(
+pub(crate) async fn figures(
+    facts: &Facts,
+    event: &Event,
+    window: Window,
+) -> Result<Figures, Error> {
+    let mut figures = Figures {
+        content_length_millis: content_length(facts, event).await?,
+        ..Figures::default()
+    };
+    watched(facts, event, window, &mut figures).await?;
+    let kept = messages(facts, window).await?.filter(not(col("deleted")))?;
+    [figures.messages, figures.senders] = row(
         counted(kept.with_column("all", lit(1))?, vec![col("all")])?,
         ["messages", "senders"],
     )
     .await?;
-    figures.messages = messages;
-    figures.senders = senders;
     let polls = polls(facts).await?;
-    let counted = ballots(facts, &polls, Window::ALL)
+    let by_voter = ballots(facts, &polls, window)
         .await?
         .filter(col("counted").and(col("chose").not_eq(lit(""))))?
-        .aggregate(vec![], vec![count(lit(1)).alias("votes")])?;
-    [figures.votes] = row(counted, ["votes"]).await?;
+        .with_column(
+            "person",
+            person_of().call(vec![col("customer_id"), col("device_id")]),
+        )?
+        .aggregate(vec![col("person")], vec![count(lit(1)).alias("of_voter")])?
+        .aggregate(
+            vec![],
+            vec![
+                sum(col("of_voter")).alias("votes"),
+                count(lit(1)).alias("voters"),
+            ],
+        )?;
+    [figures.votes, figures.voters] = row(by_voter, ["votes", "voters"]).await?;
     Ok(figures)
 }
 
-/// Fills in the figures of views, viewers and devices.
-async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result<(), Error> {
-    let millis = || span_millis().call(vec![col("spans")]);
-    let views = views(facts, window)
-        .await?
-        .filter(millis().gt(lit(0_i64)))?;
+/// Fills in the figures of views, viewers, devices and content.
+async fn watched(
+    facts: &Facts,
+    event: &Event,
+    window: Window,
+    figures: &mut Figures,
+) -> Result<(), Error> {
+    let live = event.window();
+    if let Some(Window {
+        start: Some(start),
+        end: Some(end),
+    }) = live
+    {
+        figures.window_millis = end.as_millis() - start.as_millis();
+    }
+    let by_identity = identities(facts, window, figures.content_length_millis).await?;
     let of_sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
+    let live = live.map_or(lit(0_i64), |live| of_sets(union_millis_within(live)));
     let peak = aggregate(PeakViewers).call(vec![of_sets(sets_union())]);
-    let by_identity = by_identity(views, &[])?.aggregate(
+    let by_identity = by_identity.aggregate(
         vec![col("identity")],
         vec![
             sum(of_sets(sets_count())).alias("views"),
             count(lit(1)).alias("identities"),
             sum(of_sets(sets_millis())).alias("watched"),
             sum(of_sets(union_millis())).alias("attended"),
+            sum(live).alias("live"),
+            sum(col("content")).alias("content"),
+            sum(col("covered")).alias("covered"),
             peak.alias("peak"),
         ],
     )?;
     for batch in by_identity.collect().await? {
         for row in 0..batch.num_rows() {
-            let number = |column: usize| {
-                unsigned(batch.column(column).as_primitive::<Int64Type>().value(row))
-            };
+            let number =
+                |column: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
             let identity = batch.column(0).as_primitive::<Int8Type>().value(row);
             if identity == Identity::Device as i8 {
                 figures.devices = number(2);
@@ -103,51 +108,43 @@ async fn watched(facts: &Facts, window: Window, figures: &mut Figures) -> Result
             figures.viewers = number(2);
             figures.watch_millis = number(3);
             figures.attended_millis = number(4);
-            let peak = batch.column(5).as_list::<i32>().value(row);
+            figures.live_millis = number(5);
+            figures.content_millis = number(6);
+            figures.covered_views = number(7);
+            let peak = batch.column(8).as_list::<i32>().value(row);
             let peak = peak.as_primitive::<Int64Type>();
-            if peak.len() == 2 {
-                figures.peak_viewers = unsigned(peak.value(0));
-                figures.peak_at = Timestamp::from_millis(peak.value(1)).ok();
-            }
+            figures.peak = (peak.len() == 2).then(|| Peak {
+                viewers: peak.value(0),
+                at: peak.value(1),
+            });
         }
     }
     Ok(())
 }
 
-async fn average_minute_audience(facts: &Facts, event: &Event) -> Result<Option<f64>, Error> {
-    let (Some(start), Some(end)) = (event.starts_at, event.ends_at) else {
-        return Ok(None);
-    };
-    let window = Window {
-        start: Some(start),
-        end: Some(end),
-    };
-    if !window.is_possible() {
-        return Ok(None);
-    }
-    let mut inside = Figures::default();
-    watched(facts, window, &mut inside).await?;
-    let window_millis = unsigned(end.as_millis() - start.as_millis());
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a quotient for people; both numbers are far below 2^53"
-    )]
-    let audience = inside.attended_millis as f64 / window_millis as f64;
-    Ok(Some(audience))
+/// The watched views by identity, with the milliseconds of `content` that each view has played and
+/// whether it has `covered` any.
+async fn identities(facts: &Facts, window: Window, length: i64) -> Result<DataFrame, Error> {
+    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
+    let content = covered_millis(length).call(vec![col("coverage")]);
+    let views = covered_views(facts, window)
+        .await?
+        .filter(watched)?
+        .with_column("content", content)?
+        .with_column(
+            "covered",
+            cast(col("content").gt(lit(0_i64)), DataType::Int64),
+        )?;
+    Ok(by_identity_with(views, &[], &["content", "covered"])?)
 }
 
 /// The named figures of a frame of one row; zeros without a row.
-async fn row<const N: usize>(frame: DataFrame, names: [&str; N]) -> Result<[u64; N], Error> {
+async fn row<const N: usize>(frame: DataFrame, names: [&str; N]) -> Result<[i64; N], Error> {
     let batches = frame.select(names.map(col).to_vec())?.collect().await?;
     let row = batches.iter().find(|batch| batch.num_rows() > 0);
     Ok(std::array::from_fn(|column| {
-        row.map_or(0, |batch| {
-            let figures = batch.column(column).as_primitive::<Int64Type>();
-            unsigned(figures.value(0))
-        })
+        let figures = row.map(|batch| batch.column(column).as_primitive::<Int64Type>());
+        let figure = figures.filter(|figures| figures.is_valid(0));
+        figure.map_or(0, |figures| figures.value(0))
     }))
-}
-
-fn unsigned(figure: i64) -> u64 {
-    u64::try_from(figure).expect("figures are never negative")
 }

@@ -13,10 +13,11 @@ use datafusion::logical_expr::{cast, lit};
 use datafusion::prelude::col;
 use futures::StreamExt;
 use showreport_model::coverage::GAP_MS_MAX;
-use showreport_model::facts::Table;
-use showreport_model::report::{Event, ReportOrder};
+use showreport_model::facts;
+use showreport_model::report::{Dimension, Event, ReportOrder};
 use showreport_model::retention::{ContentBuckets, Division, Retention, RetentionRow};
 use showreport_model::span::close_gaps;
+use showreport_model::table::{Table, Value};
 use showreport_model::{Span, Window};
 
 use super::report_rows::ReportRows;
@@ -27,6 +28,28 @@ use crate::functions::identities::Identity;
 use crate::functions::lists::{Lists, spans_of};
 use crate::functions::sets::sets_of;
 use crate::functions::spans::span_millis;
+
+/// The curve as a table, with the columns of the report.
+pub(super) async fn answer(
+    facts: &Facts,
+    event: &Event,
+    window: Window,
+    division: Division,
+) -> Result<Table, Error> {
+    let rows = retention(facts, event, window, division).await?;
+    let cells = |row: &RetentionRow| {
+        vec![
+            Value::Seconds(row.position_ms),
+            Value::Count(row.views),
+            Value::Count(row.viewers),
+            row.share().map_or(Value::Absent, Value::Number),
+        ]
+    };
+    Ok(Table {
+        columns: Dimension::Retention.columns(&[]),
+        rows: rows.iter().map(cells).collect(),
+    })
+}
 
 pub(super) async fn plan(
     facts: &Facts,
@@ -59,10 +82,7 @@ pub(crate) async fn retention(
     window: Window,
     division: Division,
 ) -> Result<Vec<RetentionRow>, Error> {
-    let length = match event.duration_ms {
-        Some(length) => length,
-        None => furthest(facts).await?,
-    };
+    let length = content_length(facts, event).await?;
     let mut retention = Retention::new(ContentBuckets::new(length, division)?);
     let has_time = |column: &str| span_millis().call(vec![col(column)]).gt(lit(0_i64));
     let views = covered_views(facts, window)
@@ -88,10 +108,18 @@ pub(crate) async fn retention(
     Ok(retention.rows().collect())
 }
 
+/// The length of the content in milliseconds; 0 if it is unknown.
+pub(super) async fn content_length(facts: &Facts, event: &Event) -> Result<i64, Error> {
+    match event.duration_ms {
+        Some(length) => Ok(length),
+        None => furthest(facts).await,
+    }
+}
+
 /// The end of the furthest coverage of all views, whatever the window; 0 without coverage.
 async fn furthest(facts: &Facts) -> Result<i64, Error> {
     let ends = facts
-        .frame(Table::Coverage)
+        .frame(facts::Table::Coverage)
         .await?
         .select(vec![cast(col("to_ms"), DataType::Int64).alias("end")])?
         .aggregate(vec![], vec![max(col("end")).alias("furthest")])?;

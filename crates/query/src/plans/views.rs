@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result as EngineResult;
 use datafusion::functions::core::expr_fn::{greatest, least};
-use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::functions_aggregate::expr_fn::{min, sum};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, cast};
 use datafusion::prelude::{DataFrame, col, lit};
 use showreport_model::facts::Table;
@@ -197,9 +197,18 @@ fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) ->
 ///
 /// [`Identity`]: crate::functions::identities::Identity
 pub(crate) fn by_identity(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
+    by_identity_with(views, groups, &[])
+}
+
+/// The same with further columns of numbers, each the sum over these views.
+pub(crate) fn by_identity_with(
+    views: DataFrame,
+    groups: &[&str],
+    numbers: &[&str],
+) -> EngineResult<DataFrame> {
     let with = |more: &[Expr]| -> Vec<Expr> {
-        let groups = groups.iter().copied().map(col);
-        groups.chain(more.iter().cloned()).collect()
+        let columns = groups.iter().chain(numbers).copied().map(col);
+        columns.chain(more.iter().cloned()).collect()
     };
     let mut keys: Vec<Expr> = groups.iter().map(|name| key(name)).collect();
     keys.push(high_cardinality("hash"));
@@ -207,13 +216,13 @@ pub(crate) fn by_identity(views: DataFrame, groups: &[&str]) -> EngineResult<Dat
         .map(col)
         .to_vec();
     let hashes = identities().call(ids).alias("hash");
-    let sets = aggregate(CollectSets)
-        .call(vec![col("spans")])
-        .alias("sets");
+    let sets = aggregate(CollectSets).call(vec![col("spans")]);
+    let mut figures = vec![sets.alias("sets")];
+    figures.extend(numbers.iter().map(|name| sum(col(*name)).alias(*name)));
     let identity = identity_of().call(vec![col("hash")]).alias("identity");
     views
         .select(with(&[col("spans"), hashes]))?
         .unnest_columns(&["hash"])?
-        .aggregate(keys, vec![sets])?
+        .aggregate(keys, figures)?
         .select(with(&[identity, col("sets")]))
 }

@@ -1,7 +1,5 @@
 //! The cells of a batch, row by row.
 
-use std::fmt::Write;
-
 use arrow::array::{
     ArrayAccessor, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array,
     RecordBatch, StringArray, TimestampMillisecondArray,
@@ -9,19 +7,7 @@ use arrow::array::{
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use showreport_model::Timestamp;
 use showreport_model::column::{Column, ColumnType};
-
-/// A cell of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cell<'a> {
-    Absent,
-    Text(&'a str),
-    Time(Timestamp),
-    Flag(bool),
-    Count(i64),
-    /// In milliseconds.
-    Seconds(i64),
-    Number(f64),
-}
+use showreport_model::table::Cell;
 
 /// A column, downcast once for all its cells.
 enum Values<'a> {
@@ -101,44 +87,3 @@ fn cell<'a, A: ArrayAccessor>(
     }
     read(values.value(row))
 }
-
-/// Formats cells as text. The text of the last instant is kept: rows are often sorted by time, so
-/// the next row is likely to have the same one.
-#[derive(Default)]
-pub(super) struct Texts {
-    digits: itoa::Buffer,
-    last: Option<Timestamp>,
-    last_text: String,
-}
-
-impl Texts {
-    /// Appends the text of the cell; none for null.
-    pub(super) fn append(&mut self, cell: Cell<'_>, text: &mut String) {
-        match cell {
-            Cell::Absent => {}
-            Cell::Text(value) => text.push_str(value),
-            Cell::Time(at) => text.push_str(self.time(at)),
-            Cell::Flag(value) => text.push_str(if value { "true" } else { "false" }),
-            Cell::Count(value) => text.push_str(self.digits.format(value)),
-            Cell::Seconds(millis) => {
-                text.push_str(self.digits.format(millis / 1_000));
-                text.push('.');
-                // 1,000 is added for the leading zeros, and its digit is cut off.
-                text.push_str(&self.digits.format(1_000 + millis % 1_000)[1..]);
-            }
-            // The shortest text that parses to the same number.
-            Cell::Number(value) => write!(text, "{value}").expect(INFALLIBLE),
-        }
-    }
-
-    fn time(&mut self, at: Timestamp) -> &str {
-        if self.last != Some(at) {
-            self.last = Some(at);
-            self.last_text.clear();
-            write!(self.last_text, "{at}").expect(INFALLIBLE);
-        }
-        &self.last_text
-    }
-}
-
-const INFALLIBLE: &str = "writing to memory cannot fail";

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use showreport_model::column::Column;
+use showreport_model::table::{Cell, Texts};
 
-use super::cells::{Cell, Cells, Texts};
+use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
 
 /// A spreadsheet runs a text as a formula if it begins with one of these: the list of OWASP ("CSV
@@ -19,9 +20,8 @@ pub(super) struct Csv {
 
 impl Csv {
     pub(super) fn new(columns: Arc<[Column]>, bytes: &mut Bytes) -> Result<Self, RenderError> {
-        let names = || columns.iter().map(|column| column.name);
-        writer(&mut bytes.main).write_record(names())?;
-        writer(&mut bytes.raw).write_record(names())?;
+        append_header(&columns, &mut bytes.main)?;
+        append_header(&columns, &mut bytes.raw)?;
         Ok(Self {
             columns,
             texts: Texts::default(),
@@ -32,13 +32,15 @@ impl Csv {
 impl Renderer for Csv {
     fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError> {
         let cells = Cells::of(batch, &self.columns);
+        let rows = || (0..batch.num_rows()).map(|row| cells.row(row));
         let begun = bytes.main.len();
         if cells.texts().any(|text| text.starts_with(TRIGGERS)) {
             bytes.guarded = true;
-            self.write(&cells, batch.num_rows(), &mut bytes.raw, exact)?;
-            return self.write(&cells, batch.num_rows(), &mut bytes.main, guarded);
+            append_rows(rows(), &mut self.texts, &mut bytes.raw, exact)?;
+            append_rows(rows(), &mut self.texts, &mut bytes.main, guarded)?;
+            return Ok(());
         }
-        self.write(&cells, batch.num_rows(), &mut bytes.main, exact)?;
+        append_rows(rows(), &mut self.texts, &mut bytes.main, exact)?;
         bytes.raw.extend_from_slice(&bytes.main[begun..]);
         Ok(())
     }
@@ -48,27 +50,28 @@ impl Renderer for Csv {
     }
 }
 
-impl Csv {
-    fn write(
-        &mut self,
-        cells: &Cells<'_>,
-        rows: usize,
-        bytes: &mut Vec<u8>,
-        prefix: fn(&Cell<'_>) -> &'static str,
-    ) -> Result<(), RenderError> {
-        let mut writer = writer(bytes);
-        let mut text = String::new();
-        for row in 0..rows {
-            for cell in cells.row(row) {
-                text.clear();
-                text.push_str(prefix(&cell));
-                self.texts.append(cell, &mut text);
-                writer.write_field(&text)?;
-            }
-            writer.write_record(None::<&[u8]>)?;
+pub(super) fn append_header(columns: &[Column], bytes: &mut Vec<u8>) -> csv::Result<()> {
+    writer(bytes).write_record(columns.iter().map(|column| column.name))
+}
+
+pub(super) fn append_rows<'a, R: Iterator<Item = Cell<'a>>>(
+    rows: impl Iterator<Item = R>,
+    texts: &mut Texts,
+    bytes: &mut Vec<u8>,
+    prefix: fn(&Cell<'_>) -> &'static str,
+) -> csv::Result<()> {
+    let mut writer = writer(bytes);
+    let mut text = String::new();
+    for row in rows {
+        for cell in row {
+            text.clear();
+            text.push_str(prefix(&cell));
+            texts.append(cell, &mut text);
+            writer.write_field(&text)?;
         }
-        Ok(())
+        writer.write_record(None::<&[u8]>)?;
     }
+    Ok(())
 }
 
 /// The prefix of a cell in the exact text.
@@ -78,7 +81,7 @@ fn exact(_cell: &Cell<'_>) -> &'static str {
 
 /// The prefix of a cell in the guarded text. A spreadsheet does not run a cell that begins with
 /// `'`.
-fn guarded(cell: &Cell<'_>) -> &'static str {
+pub(super) fn guarded(cell: &Cell<'_>) -> &'static str {
     match cell {
         Cell::Text(text) if text.starts_with(TRIGGERS) => "'",
         _ => "",

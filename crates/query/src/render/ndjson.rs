@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use showreport_model::column::Column;
+use showreport_model::table::{Cell, Texts};
 
-use super::cells::{Cell, Cells, Texts};
+use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
 
 pub(super) struct Ndjson {
@@ -25,25 +26,10 @@ impl Ndjson {
 impl Renderer for Ndjson {
     fn rows(&mut self, batch: &RecordBatch, bytes: &mut Bytes) -> Result<(), RenderError> {
         let cells = Cells::of(batch, &self.columns);
-        let line = &mut bytes.main;
-        let mut text = String::new();
         for number in 0..batch.num_rows() {
-            let named = self.columns.iter().zip(cells.row(number));
-            for (index, (column, cell)) in named.enumerate() {
-                line.extend_from_slice(if index == 0 { b"{" } else { b"," });
-                serde_json::to_writer(&mut *line, column.name)?;
-                line.push(b':');
-                text.clear();
-                self.texts.append(cell, &mut text);
-                match cell {
-                    Cell::Absent => line.extend_from_slice(b"null"),
-                    Cell::Text(_) | Cell::Time(_) => serde_json::to_writer(&mut *line, &text)?,
-                    Cell::Flag(_) | Cell::Count(_) | Cell::Seconds(_) | Cell::Number(_) => {
-                        line.extend_from_slice(text.as_bytes());
-                    }
-                }
-            }
-            line.extend_from_slice(b"}\n");
+            let row = cells.row(number);
+            append_object(&self.columns, row, &mut self.texts, &mut bytes.main)?;
+            bytes.main.push(b'\n');
         }
         Ok(())
     }
@@ -51,4 +37,30 @@ impl Renderer for Ndjson {
     fn finish(self: Box<Self>, _bytes: &mut Bytes) -> Result<(), RenderError> {
         Ok(())
     }
+}
+
+/// Appends a row as a JSON object with every column.
+pub(super) fn append_object<'a>(
+    columns: &[Column],
+    cells: impl Iterator<Item = Cell<'a>>,
+    texts: &mut Texts,
+    json: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    let mut text = String::new();
+    for (index, (column, cell)) in columns.iter().zip(cells).enumerate() {
+        json.push(if index == 0 { b'{' } else { b',' });
+        serde_json::to_writer(&mut *json, column.name)?;
+        json.push(b':');
+        text.clear();
+        texts.append(cell, &mut text);
+        match cell {
+            Cell::Absent => json.extend_from_slice(b"null"),
+            Cell::Text(_) | Cell::Time(_) => serde_json::to_writer(&mut *json, &text)?,
+            Cell::Flag(_) | Cell::Count(_) | Cell::Seconds(_) | Cell::Number(_) => {
+                json.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+    json.push(b'}');
+    Ok(())
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 use showreport_model::column::{Column, ColumnType};
+use showreport_model::table::Cell;
 use showreport_model::{Timestamp, Zone};
 
-use super::cells::{Cell, Cells};
+use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
 use crate::error::Error;
 

@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use showreport_model::EventId;
-use showreport_query::Figures;
+use showreport_model::figures::Figures;
+use showreport_model::table::Value;
+use showreport_model::{EventId, Window};
 use utoipa::ToSchema;
 
 use super::events::event_id;
@@ -17,26 +18,26 @@ use crate::extract::Segments;
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct FiguresResponse {
     event_id: String,
-    views: u64,
+    views: i64,
     /// A view belongs to its customer, else its device; without either it is a viewer of its own.
-    viewers: u64,
-    devices: u64,
+    viewers: i64,
+    devices: i64,
     /// The sum over all views.
     watch_seconds: f64,
     /// The sum over all viewers. Time in which a viewer had several views at once counts once.
     attended_seconds: f64,
     /// The most viewers at one instant.
-    peak_viewers: u64,
+    peak_viewers: i64,
     /// The first instant with that many viewers; `null` without views.
     peak_at: Option<String>,
     /// Viewers in an average minute of the event's window; `null` if the event has no window.
     average_minute_audience: Option<f64>,
     /// Messages without the deleted ones.
-    messages: u64,
+    messages: i64,
     /// Different senders of these messages.
-    senders: u64,
+    senders: i64,
     /// Counted votes: the latest allowed one of each voter in a poll.
-    votes: u64,
+    votes: i64,
 }
 
 /// Get the figures of an event.
@@ -62,7 +63,8 @@ pub(crate) async fn get_figures(
     let event = app.meta().event(&reader.org, &event_id(&id)?).await?.id;
     app.jobs().flush_event(&reader.org, &event).await?;
     let pins = app.jobs().pins(&reader.org, &event).await?;
-    let figures = app.query().figures(&reader.org, &event, &pins).await?;
+    let query = app.query();
+    let figures = query.figures(&reader.org, &pins, Window::ALL).await?;
     Ok(Json(FiguresResponse::new(&event, &figures)))
 }
 
@@ -76,9 +78,15 @@ impl FiguresResponse {
             devices: figures.devices,
             watch_seconds: seconds(figures.watch_millis),
             attended_seconds: seconds(figures.attended_millis),
-            peak_viewers: figures.peak_viewers,
-            peak_at: figures.peak_at.map(|at| at.to_string()),
-            average_minute_audience: figures.average_minute_audience,
+            peak_viewers: figures.peak.map_or(0, |peak| peak.viewers),
+            peak_at: match figures.get("peak_at") {
+                Some(Value::Time(at)) => Some(at.to_string()),
+                _ => None,
+            },
+            average_minute_audience: match figures.get("average_minute_audience") {
+                Some(Value::Number(audience)) => Some(audience),
+                _ => None,
+            },
             messages: figures.messages,
             senders: figures.senders,
             votes: figures.votes,
@@ -91,6 +99,6 @@ impl FiguresResponse {
     clippy::cast_precision_loss,
     reason = "a JSON number is a double in most clients"
 )]
-fn seconds(millis: u64) -> f64 {
+fn seconds(millis: i64) -> f64 {
     millis as f64 / 1000.0
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use showreport_model::{EventId, OrgId};
+use showreport_model::{EventId, OrgId, Window};
 use showreport_server::FiguresResponse;
 
 use super::lookup::require_event;
@@ -77,7 +77,8 @@ impl Figures {
         flushed.context("flush the journal")?;
         let pins = parts.jobs.pins(&self.org, &self.event).await;
         let pins = pins.context("pin the facts")?;
-        let figures = parts.query.figures(&self.org, &self.event, &pins).await?;
+        let figures = parts.query.figures(&self.org, &pins, Window::ALL);
+        let figures = figures.await.context("work out the figures")?;
         let answer = FiguresResponse::new(&self.event, &figures);
         serde_json::to_string(&answer).context("write the figures")
     }

@@ -269,7 +269,8 @@ fn assert_figures(answered: &Value, expected: &Figures) {
     ) {
         (None, None) => {}
         (Some(expected), Some(answered)) => {
-            assert!((expected - answered).abs() < 1e-6, "{expected} {answered}");
+            let floored = (expected * 1_000.0 + 1e-6).floor() / 1_000.0;
+            assert!((floored - answered).abs() < 1e-9, "{expected} {answered}");
         }
         other => panic!("{other:?}"),
     }
