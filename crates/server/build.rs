@@ -1,4 +1,5 @@
-//! Makes `showreport.js` as it is served: without comments and indentation, compressed, and hashed.
+//! Makes the scripts and the style sheet as they are served: without comments and indentation,
+//! compressed, and hashed.
 
 use std::env;
 use std::fmt::Write as _;
@@ -7,7 +8,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-const SOURCE: &str = "src/script/showreport.js";
+const SCRIPT: &str = "src/script/showreport.js";
+const DASHBOARD_SCRIPT: &str = "assets/dashboard.js";
+const DASHBOARD_STYLE: &str = "assets/dashboard.css";
 
 /// Where the script sends to, seen from its own address.
 const BESIDE: &str = "\"collect?key=\"";
@@ -18,45 +21,70 @@ const ABOVE: &str = "\"./?key=\"";
 const PLAIN_BYTES_MAX: usize = 5_000;
 const GZIP_BYTES_MAX: usize = 2_000;
 
+/// Pages work without their script, so it stays small.
+const DASHBOARD_SCRIPT_LINES_MAX: usize = 300;
+
 /// Characters of the hash in the file's name.
 const HASH_CHARACTERS: usize = 16;
 
 fn main() {
-    println!("cargo::rerun-if-changed={SOURCE}");
-    let source = fs::read_to_string(SOURCE).expect("the source of the script");
-    let script = stripped(&source);
-    assert_eq!(script.matches(BESIDE).count(), 1, "{SOURCE}: {BESIDE}");
-    write("", &script);
-    write("_BELOW", &script.replace(BESIDE, ABOVE));
+    let script = stripped_script(SCRIPT);
+    assert_eq!(script.matches(BESIDE).count(), 1, "{SCRIPT}: {BESIDE}");
+    let below = script.replace(BESIDE, ABOVE);
+    for (name, script) in [("SCRIPT", script), ("SCRIPT_BELOW", below)] {
+        let gzip_bytes = write(name, &script);
+        for (bytes, max, form) in [
+            (script.len(), PLAIN_BYTES_MAX, "as text"),
+            (gzip_bytes, GZIP_BYTES_MAX, "with gzip"),
+        ] {
+            assert!(
+                bytes <= max,
+                "{SCRIPT} has {bytes} bytes {form}; at most {max}"
+            );
+        }
+    }
+    let lines = read(DASHBOARD_SCRIPT).lines().count();
+    assert!(
+        lines <= DASHBOARD_SCRIPT_LINES_MAX,
+        "{DASHBOARD_SCRIPT} has {lines} lines; at most {DASHBOARD_SCRIPT_LINES_MAX}"
+    );
+    write("DASHBOARD_SCRIPT", &stripped_script(DASHBOARD_SCRIPT));
+    write("DASHBOARD_STYLE", &stripped(&read(DASHBOARD_STYLE)));
 }
 
-/// Writes a variant of the script, plain and compressed, and gives its hash to the crate.
-fn write(variant: &str, script: &str) {
-    let compressed = compressed(script);
-    let sizes = [
-        (script.len(), PLAIN_BYTES_MAX, "as text"),
-        (compressed.len(), GZIP_BYTES_MAX, "with gzip"),
-    ];
-    for (bytes, max, form) in sizes {
-        assert!(
-            bytes <= max,
-            "{SOURCE} has {bytes} bytes {form}; at most {max}"
-        );
-    }
+fn read(source: &str) -> String {
+    println!("cargo::rerun-if-changed={source}");
+    fs::read_to_string(source).unwrap_or_else(|error| panic!("{source}: {error}"))
+}
+
+/// Writes a text, plain and compressed, and gives its hash to the crate. Returns the number of
+/// compressed bytes.
+fn write(name: &str, text: &str) -> usize {
+    let compressed = compressed(text);
+    let bytes = compressed.len();
     let directory = env::var_os("OUT_DIR").expect("cargo sets it");
     let directory = Path::new(&directory);
-    let file = |ending| directory.join(format!("showreport{variant}.{ending}"));
-    fs::write(file("js"), script).expect("write the script");
-    fs::write(file("js.gz"), compressed).expect("write the script");
-    println!(
-        "cargo::rustc-env=SHOWREPORT_SCRIPT{variant}_HASH={}",
-        hash(script)
-    );
+    fs::write(directory.join(name), text).expect("write the text");
+    fs::write(directory.join(format!("{name}.gz")), compressed).expect("write the text");
+    println!("cargo::rustc-env=SHOWREPORT_{name}_HASH={}", hash(text));
+    bytes
 }
 
-/// The script without comments, indentation and empty lines.
+/// A script without comments, indentation and empty lines.
+fn stripped_script(source: &str) -> String {
+    let code = stripped(&read(source));
+    let lines = code.lines().filter(|line| !line.starts_with("//"));
+    let script: String = lines.flat_map(|line| [line, "\n"]).collect();
+    assert!(
+        !script.contains("//"),
+        "{source}: a comment after `//` needs a line of its own"
+    );
+    script
+}
+
+/// A text without `/* */` comments, indentation and empty lines.
 ///
-/// Strings and expressions of the source have no `//` and no `/*`.
+/// Strings and expressions of the sources have no `//` and no `/*`.
 fn stripped(source: &str) -> String {
     let mut code = String::new();
     let mut rest = source;
@@ -66,33 +94,28 @@ fn stripped(source: &str) -> String {
     }
     code.push_str(rest);
     let lines = code.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
-    let script: String = lines.flat_map(|line| [line, "\n"]).collect();
-    assert!(
-        !script.contains("//"),
-        "{SOURCE}: a comment after `//` needs a line of its own"
-    );
-    script
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-fn compressed(script: &str) -> Vec<u8> {
+fn compressed(text: &str) -> Vec<u8> {
     let mut compressed = Vec::new();
     let gzip = zopfli::Format::Gzip;
     zopfli::compress(
         zopfli::Options::default(),
         gzip,
-        script.as_bytes(),
+        text.as_bytes(),
         &mut compressed,
     )
     .expect("memory can be written");
     compressed
 }
 
-fn hash(script: &str) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(script) {
-        write!(text, "{byte:02x}").expect("a string can be written");
+fn hash(text: &str) -> String {
+    let mut digits = String::new();
+    for byte in Sha256::digest(text) {
+        write!(digits, "{byte:02x}").expect("a string can be written");
     }
-    text.truncate(HASH_CHARACTERS);
-    text
+    digits.truncate(HASH_CHARACTERS);
+    digits
 }

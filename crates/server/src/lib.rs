@@ -1,5 +1,5 @@
 //! The HTTP server: collecting records, `BlendVision`'s API for event reports, `YouTube`'s for bulk
-//! reports, downloads, our own API, operations.
+//! reports, downloads, our own API, the pages of the dashboard, operations.
 //!
 //! A handler extracts its arguments, makes one call and builds the response. Figures are computed
 //! in `query`, SQL is in `meta`, and files are read and written by `lake`.
@@ -19,7 +19,9 @@ mod downloads;
 mod blendvision;
 mod youtube;
 mod api;
+mod assets;
 mod script;
+mod pages;
 mod operations;
 mod router;
 mod listener;

@@ -35,7 +35,7 @@ use self::middleware::REQUEST_ID;
 use crate::app::App;
 use crate::config::CollectPath;
 use crate::error::ApiError;
-use crate::{api, blendvision, collect, downloads, operations, script, youtube};
+use crate::{api, blendvision, collect, downloads, operations, pages, script, youtube};
 
 /// The whole server, without `/metrics` if that has an address of its own.
 pub fn router(app: App) -> Router {
@@ -75,6 +75,7 @@ fn with_middleware(app: App, described: OpenApiRouter<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), cors::allow_collect))
         .layer(from_fn_with_state(app.clone(), middleware::log_fault))
         .layer(from_fn(google::write_google_errors))
+        .layer(from_fn(pages::write_html_errors))
         .layer(from_fn(middleware::write_json_errors))
         .layer(from_fn_with_state(
             unread::refused_bodies(),
@@ -166,6 +167,8 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::show_openapi))
         .routes(routes!(operations::home))
+        .routes(routes!(pages::get_dashboard_style))
+        .routes(routes!(pages::get_dashboard_script))
 }
 
 /// Web pages of any origin may download the file of a link, and the script. That is safe, since
@@ -215,6 +218,8 @@ mod tests {
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",
                 "/api/v1/status",
+                pages::SCRIPT_PATH,
+                pages::STYLE_PATH,
                 "/bv/analytics/v1/events/reports",
                 "/bv/analytics/v1/events/reports:batch-get",
                 "/bv/analytics/v1/reports/watch-time",

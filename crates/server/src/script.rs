@@ -5,12 +5,10 @@
 //! may be that of `--collect-path`. The source is `script/showreport.js`; `build.rs` makes what is
 //! served.
 
-use axum::body::Bytes;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 
-use crate::downloads::{Coding, acceptable, has_already};
+use crate::assets::{Asset, FOR_AN_HOUR, FOR_EVER, asset, respond};
 
 /// The path of the script with the first 16 digits of its SHA-256.
 pub(crate) const HASHED_PATH: &str = concat!("/showreport.", env!("SHOWREPORT_SCRIPT_HASH"), ".js");
@@ -22,34 +20,12 @@ pub(crate) const HASHED_PATH_BELOW: &str = concat!(
     ".js"
 );
 
-/// A script as it is sent.
-struct Script {
-    plain: &'static [u8],
-    gzip: &'static [u8],
-    plain_tag: &'static str,
-    gzip_tag: &'static str,
-}
-
-const SCRIPT: Script = Script {
-    plain: include_bytes!(concat!(env!("OUT_DIR"), "/showreport.js")),
-    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/showreport.js.gz")),
-    plain_tag: concat!("\"", env!("SHOWREPORT_SCRIPT_HASH"), "\""),
-    gzip_tag: concat!("\"", env!("SHOWREPORT_SCRIPT_HASH"), "-gzip\""),
-};
-
-const SCRIPT_BELOW: Script = Script {
-    plain: include_bytes!(concat!(env!("OUT_DIR"), "/showreport_BELOW.js")),
-    gzip: include_bytes!(concat!(env!("OUT_DIR"), "/showreport_BELOW.js.gz")),
-    plain_tag: concat!("\"", env!("SHOWREPORT_SCRIPT_BELOW_HASH"), "\""),
-    gzip_tag: concat!("\"", env!("SHOWREPORT_SCRIPT_BELOW_HASH"), "-gzip\""),
-};
-
-/// After an upgrade, pages have the new script within an hour.
-const FOR_AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-
-/// Without it, pages with `Cross-Origin-Embedder-Policy: require-corp` cannot load the script.
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const SCRIPT: Asset = asset!("SCRIPT", "text/javascript; charset=utf-8", "cross-origin");
+const SCRIPT_BELOW: Asset = asset!(
+    "SCRIPT_BELOW",
+    "text/javascript; charset=utf-8",
+    "cross-origin"
+);
 
 /// Get the script that collects what a page plays.
 ///
@@ -113,31 +89,4 @@ pub(crate) async fn get_script_below(headers: HeaderMap) -> Response {
 )]
 pub(crate) async fn get_hashed_script_below(headers: HeaderMap) -> Response {
     respond(&SCRIPT_BELOW, &headers, FOR_EVER)
-}
-
-fn respond(script: &Script, headers: &HeaderMap, cache: HeaderValue) -> Response {
-    let is_gzip = acceptable(headers, true)[0] == Coding::Gzip;
-    let (body, tag) = if is_gzip {
-        (script.gzip, script.gzip_tag)
-    } else {
-        (script.plain, script.plain_tag)
-    };
-    let of_both = [
-        (CACHE_CONTROL, cache),
-        (VARY, HeaderValue::from_static("accept-encoding")),
-        (RESOURCE_POLICY, HeaderValue::from_static("cross-origin")),
-        (ETAG, HeaderValue::from_static(tag)),
-    ];
-    let tags = [script.plain_tag, script.gzip_tag];
-    if tags.iter().any(|tag| has_already(headers, tag)) {
-        return (StatusCode::NOT_MODIFIED, of_both).into_response();
-    }
-    let content_type = HeaderValue::from_static("text/javascript; charset=utf-8");
-    let of_body = [(CONTENT_TYPE, content_type)];
-    let mut response = (of_both, of_body, Bytes::from_static(body)).into_response();
-    if is_gzip {
-        let gzip = HeaderValue::from_static("gzip");
-        response.headers_mut().insert(CONTENT_ENCODING, gzip);
-    }
-    response
 }

@@ -60,6 +60,7 @@ struct GoogleStatus {
         (name = "bulk reports", description = "Reports of a day, compatible with the YouTube Reporting API"),
         (name = "downloads", description = "Download the files of reports"),
         (name = "api", description = "Events, figures and reports"),
+        (name = "dashboard", description = "Pages for people, which work without scripts"),
         (name = "operations", description = "Health, metrics and the description of the API"),
     ),
 )]
