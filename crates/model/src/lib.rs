@@ -18,6 +18,7 @@ pub mod retention;
 pub mod record;
 pub mod column;
 pub mod table;
+pub mod search;
 pub mod facts;
 pub mod report;
 pub mod figures;

@@ -1,5 +1,6 @@
 //! The facts of one event or of many, as frames that plans start from.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -58,12 +59,22 @@ pub(crate) struct Facts {
     pub(crate) found: FoundDamage,
     pub(crate) org: OrgId,
     pub(crate) scope: Scope,
+    /// The views to read the facts of; all if `None`.
+    pub(crate) playbacks: Option<Arc<HashSet<String>>>,
     pub(crate) heads: Heads,
     /// Files of [`Facts::staged`]; deleted when the query ends.
     pub(crate) stages: Arc<TempDir>,
 }
 
 impl Facts {
+    /// The same facts with those of these views alone.
+    pub(crate) fn of_playbacks(&self, playbacks: HashSet<String>) -> Self {
+        Self {
+            playbacks: Some(Arc::new(playbacks)),
+            ..self.clone()
+        }
+    }
+
     /// The key columns: the event, where there may be several, then these ids.
     pub(crate) fn keys<'a>(&self, ids: &[&'a str]) -> Vec<&'a str> {
         let event = (!matches!(self.scope, Scope::Event(_))).then_some("event_id");
@@ -160,7 +171,13 @@ impl Facts {
         let rows = self
             .context_of(table)
             .read_table(Arc::new(ListingTable::try_new(config)?))?;
-        let ours = col("org").eq(lit(self.org.as_str()));
+        let mut ours = col("org").eq(lit(self.org.as_str()));
+        if let Some(playbacks) = &self.playbacks
+            && matches!(table, Table::Spans | Table::Beats | Table::Coverage)
+        {
+            let playbacks = HashSet::clone(playbacks);
+            ours = ours.and(among(playbacks).call(vec![col("playback_id")]));
+        }
         Ok(Some(rows.filter(match &self.scope {
             Scope::Org => ours,
             Scope::Event(event) => ours.and(col("event_id").eq(lit(event.as_str()))),

@@ -18,5 +18,6 @@ pub(crate) mod spans;
 pub(crate) mod ballots;
 pub(crate) mod lookup;
 pub(crate) mod among;
+pub(crate) mod part_of;
 pub(crate) mod versions;
 pub(crate) mod owned;

@@ -11,6 +11,7 @@ mod facts;
 mod pool;
 mod embedded;
 mod unfold;
+mod cells;
 mod plans;
 mod render;
 pub mod query;

@@ -5,6 +5,7 @@ pub(crate) mod groups;
 pub(crate) mod views;
 pub(crate) mod origin;
 pub(crate) mod watch_time;
+pub(crate) mod breakdown;
 pub(crate) mod retention;
 pub(crate) mod chat_histories;
 pub(crate) mod polls;
@@ -20,7 +21,6 @@ pub(crate) mod audience;
 use showreport_model::buckets::Buckets;
 use showreport_model::question::{Answer, Question};
 use showreport_model::report::{Dimension, Event, ReportOrder};
-use showreport_model::table::Table;
 
 use crate::error::Error;
 use crate::facts::Facts;
@@ -45,19 +45,29 @@ pub(crate) async fn plan(
 /// The answer to a question about an event.
 pub(crate) async fn answer(
     facts: &Facts,
-    question: &Question,
+    question: Question,
     event: &Event,
 ) -> Result<Answer, Error> {
-    Ok(match *question {
-        Question::Retention { window, division } => {
-            answer_of(retention::answer(facts, event, window, division).await?)
+    let table = match question {
+        Question::Breakdown { window, by, limit } => {
+            return breakdown::answer(facts, window, by, limit).await;
         }
-    })
-}
-
-fn answer_of(table: Table) -> Answer {
-    Answer {
+        Question::Messages {
+            window,
+            search,
+            sender,
+            rows,
+        } => chat_histories::page(facts, window, search, sender, rows).await?,
+        Question::Polls { window } => poll_summaries::answer(facts, window).await?,
+        Question::PollVotes { window, poll, rows } => {
+            poll_votes::page(facts, window, &poll, rows).await?
+        }
+        Question::Retention { window, division } => {
+            retention::answer(facts, event, window, division).await?
+        }
+    };
+    Ok(Answer {
         table,
         ..Answer::default()
-    }
+    })
 }

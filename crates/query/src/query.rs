@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::facts::{Facts, Scope};
 use crate::plans::audience::{self, Audience};
 use crate::plans::dirty_times::{self, DirtyTimes, table_of};
-use crate::plans::figures::figures;
+use crate::plans::figures::{figures, viewers_of_events};
 use crate::plans::report_rows::ReportRows;
 use crate::plans::retention::retention;
 use crate::plans::{answer, bulk, plan, started_views};
@@ -218,7 +218,7 @@ impl Query {
         let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
         let question = question.clone();
         self.on_cpu(facts, move |facts| async move {
-            answer(&facts, &question, &event).await
+            answer(&facts, question, &event).await
         })
         .await
     }
@@ -235,6 +235,19 @@ impl Query {
         let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
         self.on_cpu(facts, move |facts| async move {
             retention(&facts, &event, window, division).await
+        })
+        .await
+    }
+
+    /// The viewers of each event of the organisation that has any.
+    pub async fn viewers_of_events(
+        &self,
+        org: &OrgId,
+        heads: &Heads,
+    ) -> Result<BTreeMap<EventId, i64>, Error> {
+        let facts = self.facts(org, Scope::Org, heads)?;
+        self.on_cpu(facts, move |facts| async move {
+            viewers_of_events(&facts).await
         })
         .await
     }
@@ -258,6 +271,7 @@ impl Query {
             found,
             org: org.clone(),
             scope,
+            playbacks: None,
             heads: heads.clone(),
             stages: Arc::new(stages),
         })

@@ -2,7 +2,6 @@
 //!
 //! Rows are cut into batches of a fixed size first, since Parquet pages end where batches do.
 
-mod cells;
 mod hashed;
 mod csv;
 mod ndjson;

@@ -111,6 +111,28 @@ pub(crate) fn identities() -> ScalarUDF {
     )
 }
 
+/// `viewer_hash(playback_id, customer_id, device_id)`: the entry of the viewer alone.
+pub(crate) fn viewer_hash() -> ScalarUDF {
+    let viewer_hash = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let [playbacks, customers, devices] =
+            [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
+        let mut hashes = Hashes::default();
+        for row in 0..playbacks.len() {
+            let person = person(text(customers, row), text(devices, row));
+            let viewer = person.unwrap_or(('p', playbacks.value(row)));
+            hashes.push(Identity::Viewer, viewer);
+        }
+        hashes.finish()
+    };
+    create_udf(
+        "viewer_hash",
+        vec![DataType::Utf8; 3],
+        DataType::FixedSizeBinary(HASH_BYTES),
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(viewer_hash, vec![])),
+    )
+}
+
 /// `identity(hash)`: the [`Identity`] of an entry of `identities`.
 pub(crate) fn identity_of() -> ScalarUDF {
     let identity_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {

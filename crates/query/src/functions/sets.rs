@@ -83,6 +83,45 @@ impl Summary for CollectSets {
     }
 }
 
+/// `join_sets(sets)`: the sets of several lists as one list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct JoinSets;
+
+impl Summary for JoinSets {
+    const NAME: &'static str = "join_sets";
+    const ARGUMENTS: usize = 1;
+    type State = SmallVec<[i64; 3]>;
+    type Input<'a> = Lists<'a>;
+
+    fn return_type(&self) -> DataType {
+        numbers_type()
+    }
+
+    fn input<'a>(&self, arguments: &'a [ArrayRef]) -> Result<Lists<'a>> {
+        Lists::new(&arguments[0])
+    }
+
+    fn update(&self, state: &mut Self::State, lists: &Lists<'_>, row: usize) {
+        state.extend_from_slice(lists.numbers(row));
+    }
+
+    fn merge(&self, state: &mut Self::State, numbers: &[i64]) {
+        CollectSets.merge(state, numbers);
+    }
+
+    fn encode(&self, state: &mut Self::State, numbers: &mut Vec<i64>) {
+        CollectSets.encode(state, numbers);
+    }
+
+    fn finish(&self, states: PerGroup<Self::State>) -> Result<ArrayRef> {
+        CollectSets.finish(states)
+    }
+
+    fn heap_bytes(state: &Self::State) -> usize {
+        CollectSets::heap_bytes(state)
+    }
+}
+
 /// `sets_count(sets)`: the number of sets.
 pub(crate) fn sets_count() -> ScalarUDF {
     number_of("sets_count", |numbers| length(sets_of(numbers).count()))

@@ -9,14 +9,18 @@ use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
 use showreport_model::buckets::Buckets;
 use showreport_model::facts::{NEVER_SENT_MS, Table};
-use showreport_model::report::ReportOrder;
+use showreport_model::question::RowRange;
+use showreport_model::report::{Dimension, ReportOrder};
+use showreport_model::search::SearchText;
+use showreport_model::table;
 
 use super::groups;
-use super::origin::{needs_origin, with_origin};
-use super::report_rows::ReportRows;
+use super::origin::{needs_origin, with_origin, with_origin_of_few};
+use super::report_rows::{ReportRows, page_of};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::identities::person_of;
+use crate::functions::part_of::has_part;
 use crate::functions::versions::{version, version_fields};
 
 pub(super) async fn plan(
@@ -27,8 +31,7 @@ pub(super) async fn plan(
     let messages = messages(facts, order.window).await?;
     if order.group_by.is_empty() {
         let messages = with_origin(facts, messages).await?;
-        let keys = ["sent_at", "message_id"];
-        return Ok(ReportRows::of_order(order, messages, &keys)?);
+        return Ok(ReportRows::of_order(order, messages, &KEYS)?);
     }
     let kept = messages.filter(not(col("deleted")))?;
     let kept = if needs_origin(&order.group_by) {
@@ -40,6 +43,34 @@ pub(super) async fn plan(
     let counted = counted(kept, groups::keys(&order.group_by))?;
     Ok(ReportRows::of_order(order, counted, &[])?)
 }
+
+/// A part of the messages of the report.
+pub(super) async fn page(
+    facts: &Facts,
+    window: Window,
+    search: Option<SearchText>,
+    sender: Option<String>,
+    rows: RowRange,
+) -> Result<table::Table, Error> {
+    let mut found = messages(facts, window).await?;
+    if let Some(search) = search {
+        let part = has_part(search);
+        let [text, name] = ["text", "name"].map(|name| part.call(vec![col(name)]));
+        found = found.filter(text.or(name))?;
+    }
+    if let Some(sender) = sender {
+        let [customer, device] =
+            ["customer_id", "device_id"].map(|name| col(name).eq(lit(sender.as_str())));
+        found = found.filter(customer.or(device))?;
+    }
+    let columns = Dimension::ChatHistories.columns(&[]);
+    let page = page_of(found, rows, &KEYS)?;
+    let page = with_origin_of_few(facts, page).await?;
+    Ok(ReportRows::sort(page, columns, &KEYS)?.collect().await?)
+}
+
+/// The first columns of the report; no two messages are equal in both.
+const KEYS: [&str; 2] = ["sent_at", "message_id"];
 
 /// The order of the versions of a message, compared from left to right; null is least. The greatest
 /// version is the message, so at a tie of `updated_at` a deletion wins.

@@ -1,25 +1,27 @@
 //! The figures of an event as a whole.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{ScalarUDF, cast, lit, not};
 use datafusion::prelude::{DataFrame, col};
-use showreport_model::Window;
 use showreport_model::figures::Figures;
 use showreport_model::report::Event;
 use showreport_model::sweep::Peak;
+use showreport_model::{EventId, Window};
 
 use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
 use super::polls::polls;
 use super::retention::content_length;
-use super::views::{by_identity_with, covered_views};
+use super::views::{by_hash, covered_views, views, with_identity};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::coverage::covered_millis;
-use crate::functions::identities::{Identity, person_of};
+use crate::functions::identities::{Identity, person_of, viewer_hash};
 use crate::functions::peak::PeakViewers;
 use crate::functions::sets::{
     sets_count, sets_millis, sets_union, union_millis, union_millis_within,
@@ -135,7 +137,36 @@ async fn identities(facts: &Facts, window: Window, length: i64) -> Result<DataFr
             "covered",
             cast(col("content").gt(lit(0_i64)), DataType::Int64),
         )?;
-    Ok(by_identity_with(views, &[], &["content", "covered"])?)
+    let numbers = ["content", "covered"];
+    Ok(with_identity(by_hash(views, &[], &numbers)?, &numbers)?)
+}
+
+/// The viewers of each event that has any.
+pub(crate) async fn viewers_of_events(facts: &Facts) -> Result<BTreeMap<EventId, i64>, Error> {
+    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
+    let ids = ["playback_id", "customer_id", "device_id"]
+        .map(col)
+        .to_vec();
+    let viewers = views(facts, Window::ALL)
+        .await?
+        .filter(watched)?
+        .select(vec![
+            cast(col("event_id"), DataType::Utf8).alias("event_id"),
+            viewer_hash().call(ids).alias("hash"),
+        ])?
+        .distinct()?
+        .aggregate(vec![col("event_id")], vec![count(lit(1)).alias("viewers")])?;
+    let mut viewers_of = BTreeMap::new();
+    for batch in viewers.collect().await? {
+        let (events, viewers) = (batch.column(0).as_string::<i32>(), batch.column(1));
+        let viewers = viewers.as_primitive::<Int64Type>().values().iter();
+        for (event, viewers) in events.iter().flatten().zip(viewers) {
+            if let Ok(event) = EventId::new(event) {
+                viewers_of.insert(event, *viewers);
+            }
+        }
+    }
+    Ok(viewers_of)
 }
 
 /// The named figures of a frame of one row; zeros without a row.

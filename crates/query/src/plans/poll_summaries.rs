@@ -7,8 +7,11 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::{DataFrame, col};
+use showreport_model::Window;
 use showreport_model::buckets::Buckets;
-use showreport_model::report::ReportOrder;
+use showreport_model::question::POLLS;
+use showreport_model::report::{Dimension, ReportOrder};
+use showreport_model::table::{Table, Value};
 
 use super::ballots::{ballots, chosen, with_texts};
 use super::groups;
@@ -42,6 +45,27 @@ pub(super) async fn plan(
     let tallied = tallied(facts, counted, &groups).await?;
     let rows = with_texts(facts, &polls, tallied).await?;
     Ok(ReportRows::of_order(order, rows, &KEYS)?)
+}
+
+/// Every option of every poll, with the share of its voters.
+pub(super) async fn answer(facts: &Facts, window: Window) -> Result<Table, Error> {
+    let polls = polls(facts).await?;
+    let ballots = ballots(facts, &polls, window).await?;
+    let counted = chosen(facts, ballots)?.filter(col("counted"))?;
+    let options = every_option(facts, polls, counted).await?;
+    let columns = Dimension::PollSummaries.columns(&[]);
+    let mut table = ReportRows::sort(options, columns, &KEYS)?.collect().await?;
+    table.columns = POLLS.to_vec();
+    for row in &mut table.rows {
+        let share = match row[..] {
+            [.., Value::Count(for_option), Value::Count(voters)] => {
+                Value::quotient(for_option, voters, 4)
+            }
+            _ => Value::Absent,
+        };
+        row.push(share);
+    }
+    Ok(table)
 }
 
 /// The other columns of a poll and of an option follow from these.

@@ -4,13 +4,16 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::lit;
 use datafusion::prelude::col;
 use showreport_model::buckets::Buckets;
-use showreport_model::report::ReportOrder;
+use showreport_model::question::RowRange;
+use showreport_model::report::{Dimension, ReportOrder};
+use showreport_model::table::Table;
+use showreport_model::{PollId, Window};
 
 use super::ballots::{ballots, chosen, with_texts};
 use super::groups;
-use super::origin::{needs_origin, with_origin};
+use super::origin::{needs_origin, with_origin, with_origin_of_few};
 use super::polls::polls;
-use super::report_rows::ReportRows;
+use super::report_rows::{ReportRows, page_of};
 use crate::error::Error;
 use crate::facts::Facts;
 
@@ -41,6 +44,25 @@ pub(super) async fn plan(
         votes,
         &["poll_id", "option_id"],
     )?)
+}
+
+/// A part of the report's votes in a poll.
+pub(super) async fn page(
+    facts: &Facts,
+    window: Window,
+    poll: &PollId,
+    rows: RowRange,
+) -> Result<Table, Error> {
+    let polls = polls(facts).await?;
+    let of_poll = ballots(facts, &polls, window)
+        .await?
+        .filter(col("poll_id").eq(lit(poll.as_str())))?;
+    let page = page_of(chosen(facts, of_poll)?, rows, &VOTE_KEYS)?;
+    let page = with_texts(facts, &polls, with_origin_of_few(facts, page).await?).await?;
+    let columns = Dimension::PollVotes.columns(&[]);
+    Ok(ReportRows::sort(page, columns, &VOTE_KEYS)?
+        .collect()
+        .await?)
 }
 
 /// Without the texts of poll and option, which follow from their ids, and without OS and region,

@@ -6,8 +6,11 @@ use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::column::{Column, ColumnType};
 use showreport_model::facts::time_type;
+use showreport_model::question::RowRange;
 use showreport_model::report::ReportOrder;
+use showreport_model::table::{Table, Value};
 
+use crate::cells::Cells;
 use crate::functions::owned::owned;
 use crate::functions::spans::seconds;
 
@@ -43,6 +46,20 @@ impl ReportRows {
         })
     }
 
+    /// All rows, in memory.
+    pub(crate) async fn collect(self) -> Result<Table> {
+        let mut rows = Vec::new();
+        for batch in self.frame.collect().await? {
+            let cells = Cells::of(&batch, &self.columns);
+            let of_batch = (0..batch.num_rows()).map(|row| cells.row(row).map(Value::from));
+            rows.extend(of_batch.map(Iterator::collect::<Vec<_>>));
+        }
+        Ok(Table {
+            columns: self.columns,
+            rows,
+        })
+    }
+
     /// The columns of a frame that is sorted in that order already, in one partition.
     pub(crate) fn sorted(frame: DataFrame, columns: Vec<Column>) -> Result<Self> {
         Ok(Self {
@@ -50,6 +67,14 @@ impl ReportRows {
             columns,
         })
     }
+}
+
+/// A part of the rows of a frame, sorted by these columns: ascending, empty first.
+pub(crate) fn page_of(frame: DataFrame, rows: RowRange, keys: &[&str]) -> Result<DataFrame> {
+    let keys = keys.iter().map(|key| col(*key).sort(true, true));
+    let [skip, limit] =
+        [rows.skip, rows.limit].map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
+    frame.sort(keys.collect())?.limit(skip, Some(limit))
 }
 
 /// The column of the frame in the type that files are written from.

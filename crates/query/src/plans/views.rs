@@ -197,32 +197,36 @@ fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) ->
 ///
 /// [`Identity`]: crate::functions::identities::Identity
 pub(crate) fn by_identity(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
-    by_identity_with(views, groups, &[])
+    with_identity(by_hash(views, groups, &[])?, groups)
 }
 
-/// The same with further columns of numbers, each the sum over these views.
-pub(crate) fn by_identity_with(
+/// The same with the `hash` of each identity instead, and with further columns of numbers, each the
+/// sum over these views.
+pub(crate) fn by_hash(
     views: DataFrame,
     groups: &[&str],
     numbers: &[&str],
 ) -> EngineResult<DataFrame> {
-    let with = |more: &[Expr]| -> Vec<Expr> {
-        let columns = groups.iter().chain(numbers).copied().map(col);
-        columns.chain(more.iter().cloned()).collect()
-    };
     let mut keys: Vec<Expr> = groups.iter().map(|name| key(name)).collect();
     keys.push(high_cardinality("hash"));
     let ids = ["playback_id", "customer_id", "device_id"]
         .map(col)
         .to_vec();
-    let hashes = identities().call(ids).alias("hash");
+    let mut columns: Vec<Expr> = groups.iter().chain(numbers).copied().map(col).collect();
+    columns.extend([col("spans"), identities().call(ids).alias("hash")]);
     let sets = aggregate(CollectSets).call(vec![col("spans")]);
     let mut figures = vec![sets.alias("sets")];
     figures.extend(numbers.iter().map(|name| sum(col(*name)).alias(*name)));
-    let identity = identity_of().call(vec![col("hash")]).alias("identity");
     views
-        .select(with(&[col("spans"), hashes]))?
+        .select(columns)?
         .unnest_columns(&["hash"])?
-        .aggregate(keys, figures)?
-        .select(with(&[identity, col("sets")]))
+        .aggregate(keys, figures)
+}
+
+/// These columns and `sets`, with the `identity` of each `hash`.
+pub(crate) fn with_identity(rows: DataFrame, columns: &[&str]) -> EngineResult<DataFrame> {
+    let mut selected: Vec<Expr> = columns.iter().copied().map(col).collect();
+    let identity = identity_of().call(vec![col("hash")]).alias("identity");
+    selected.extend([identity, col("sets")]);
+    rows.select(selected)
 }

@@ -78,6 +78,11 @@ fn each_view(views: DataFrame) -> EngineResult<DataFrame> {
 }
 
 pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<DataFrame> {
+    figures_of(by_identity(views, attributes)?, attributes)
+}
+
+/// The figures of each group from the rows of its identities.
+pub(super) fn figures_of(identities: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
     let of = |identity: Identity, figure: Expr| {
         figure
             .filter(col("identity").eq(identity.literal()))
@@ -86,8 +91,8 @@ pub(super) fn in_all(views: DataFrame, attributes: &[&str]) -> EngineResult<Data
     // Every view has exactly one viewer, so the sets of viewers hold every view once.
     let of_viewers = |figure: Expr| of(Identity::Viewer, figure);
     let sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
-    by_identity(views, attributes)?.aggregate(
-        attributes.iter().map(|name| key(name)).collect(),
+    identities.aggregate(
+        groups.iter().map(|name| key(name)).collect(),
         vec![
             of_viewers(sum(sets(sets_count())))?.alias("views"),
             of_viewers(count(lit(1)))?.alias("viewers"),

@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use showreport_model::column::Column;
 use showreport_model::table::{Cell, Texts};
 
-use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
+use crate::cells::Cells;
 
 /// A spreadsheet runs a text as a formula if it begins with one of these: the list of OWASP ("CSV
 /// Injection"; CWE-1236). The last four are the full-width signs of East Asian keyboards.

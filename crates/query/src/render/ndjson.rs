@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use showreport_model::column::Column;
 use showreport_model::table::{Cell, Texts};
 
-use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
+use crate::cells::Cells;
 
 pub(super) struct Ndjson {
     columns: Arc<[Column]>,

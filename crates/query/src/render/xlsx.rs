@@ -14,8 +14,8 @@ use showreport_model::column::{Column, ColumnType};
 use showreport_model::table::Cell;
 use showreport_model::{Timestamp, Zone};
 
-use super::cells::Cells;
 use super::{Bytes, RenderError, Renderer};
+use crate::cells::Cells;
 use crate::error::Error;
 
 pub(crate) use about::About;

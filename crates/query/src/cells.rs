@@ -20,10 +20,10 @@ enum Values<'a> {
 }
 
 /// The cells of a batch.
-pub(super) struct Cells<'a>(Vec<Values<'a>>);
+pub(crate) struct Cells<'a>(Vec<Values<'a>>);
 
 impl<'a> Cells<'a> {
-    pub(super) fn of(batch: &'a RecordBatch, columns: &[Column]) -> Self {
+    pub(crate) fn of(batch: &'a RecordBatch, columns: &[Column]) -> Self {
         let typed = |(array, column): (&'a ArrayRef, &Column)| match column.kind {
             ColumnType::Date | ColumnType::Text => Values::Text(array.as_string()),
             ColumnType::Time => Values::Time(array.as_primitive::<TimestampMillisecondType>()),
@@ -36,12 +36,12 @@ impl<'a> Cells<'a> {
     }
 
     /// The cells of a row, in the order of the columns.
-    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = Cell<'a>> {
+    pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = Cell<'a>> {
         self.0.iter().map(move |values| values.cell(row))
     }
 
     /// The texts of a column; empty for other types.
-    pub(super) fn texts_of(&self, column: usize) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn texts_of(&self, column: usize) -> impl Iterator<Item = &'a str> {
         let texts = match &self.0[column] {
             Values::Text(texts) => Some(texts.iter().flatten()),
             _ => None,
@@ -50,7 +50,7 @@ impl<'a> Cells<'a> {
     }
 
     /// All texts, column by column.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a str> {
         let texts = self.0.iter().filter_map(|values| match values {
             Values::Text(texts) => Some(texts.iter().flatten()),
             _ => None,

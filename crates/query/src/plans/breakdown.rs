@@ -1,0 +1,111 @@
+//! The figures of each value of an attribute, the most watched values first.
+//!
+//! The rows of identities are staged. So views are grouped once for the rows, for the values that
+//! have none, and for the total.
+
+use std::collections::HashSet;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, lit, not};
+use datafusion::prelude::{DataFrame, col};
+use showreport_model::Window;
+use showreport_model::question::{Answer, Attribute, BREAKDOWN};
+use showreport_model::table::{Table, Value};
+
+use super::report_rows::ReportRows;
+use super::views::{by_hash, views, with_identity};
+use super::watch_time::figures_of;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::functions::aggregate::aggregate;
+use crate::functions::among::among;
+use crate::functions::sets::JoinSets;
+use crate::functions::spans::span_millis;
+use crate::single_pass::high_cardinality;
+
+pub(super) async fn answer(
+    facts: &Facts,
+    window: Window,
+    by: Attribute,
+    limit: u32,
+) -> Result<Answer, Error> {
+    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
+    let views = views(facts, window)
+        .await?
+        .filter(watched)?
+        .with_column("value", col(by.name()))?;
+    let identities = by_hash(views, &["value"], &[])?;
+    let identities = facts.staged("identities", identities).await?;
+
+    let limit = limit as usize;
+    let figures = figures_of(with_identity(identities.clone(), &["value"])?, &["value"])?
+        .sort(vec![
+            col("watch_seconds").sort(false, false),
+            col("value").sort(true, true),
+        ])?
+        // One more, to see whether there are others.
+        .limit(0, Some(limit + 1))?;
+    let mut table = collected(figures).await?;
+    let has_others = table.rows.len() > limit;
+    table.rows.truncate(limit);
+    let other = if has_others {
+        let others = identities.clone().filter(is_none_of(&table))?;
+        Some(as_one_group(others).await?)
+    } else {
+        None
+    };
+    Ok(Answer {
+        table,
+        other,
+        total: Some(as_one_group(identities).await?),
+    })
+}
+
+/// Whether the value of a row is none of those in the table.
+fn is_none_of(table: &Table) -> Expr {
+    let mut is_absent_one = false;
+    let mut texts = HashSet::new();
+    for row in &table.rows {
+        match row.first() {
+            Some(Value::Text(text)) => {
+                texts.insert(text.clone());
+            }
+            _ => is_absent_one = true,
+        }
+    }
+    let value = || col("value");
+    let is_other_text = not(among(texts).call(vec![value()]));
+    if is_absent_one {
+        value().is_not_null().and(is_other_text)
+    } else {
+        value().is_null().or(is_other_text)
+    }
+}
+
+/// The figures of identities of several groups, where the sets of an identity are joined.
+async fn as_one_group(identities: DataFrame) -> Result<Vec<Value>, Error> {
+    let sets = aggregate(JoinSets).call(vec![col("sets")]).alias("sets");
+    let joined = identities.aggregate(vec![high_cardinality("hash")], vec![sets])?;
+    let figures = figures_of(with_identity(joined, &[])?, &[])?;
+    let figures = figures.with_column("value", lit(ScalarValue::Utf8(None)))?;
+    let table = collected(figures).await?;
+    let none = [Value::Absent, Value::Count(0), Value::Count(0)];
+    let none = none
+        .into_iter()
+        .chain([Value::Seconds(0), Value::Seconds(0)]);
+    let row = table.rows.into_iter().next().unwrap_or_default();
+    // Sums of no rows are absent.
+    Ok(none
+        .zip(row)
+        .map(|(none, figure)| match figure {
+            Value::Absent => none,
+            figure => figure,
+        })
+        .collect())
+}
+
+/// The rows of figures, in their order.
+async fn collected(figures: DataFrame) -> Result<Table, Error> {
+    let rows = ReportRows::sorted(figures, BREAKDOWN.to_vec())?;
+    Ok(rows.collect().await?)
+}
