@@ -52,6 +52,13 @@ pub enum Error {
          the scope collect, report or admin"
     )]
     SigningToken,
+    /// A session has to do more than collect.
+    #[error(
+        "a session needs a token with the scope report or admin; one that only collects begins none"
+    )]
+    NoRole,
+    #[error("the session has ended; sign in again")]
+    SessionEnded,
     #[error(
         "the organisation has {max} valid tokens with the scope viewer, which is the most; revoke \
          one that signs nothing"
@@ -294,7 +301,9 @@ impl Failure for Error {
             | Self::UnknownReportJob { .. }
             | Self::UnknownBulkReport { .. }
             | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
-            Self::UnknownToken | Self::SigningToken => ErrorKind::Unauthenticated,
+            Self::UnknownToken | Self::SigningToken | Self::NoRole | Self::SessionEnded => {
+                ErrorKind::Unauthenticated
+            }
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } | Self::TooManyBuckets(_) => {
                 ErrorKind::Invalid
             }

@@ -1,4 +1,4 @@
-//! The small data: organisations, tokens, events, the journal, heads, reports, report jobs and the
+//! The small data: organisations, tokens, sessions, events, the journal, heads, reports, report jobs and the
 //! queue of jobs.
 //!
 //! It is in one SQL database, the only commit point of the product. No other crate uses SQL. Each
@@ -18,7 +18,8 @@ pub use meta::{
     Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, DayFile, DayMade, DirtyEvent, DirtyOrg,
     EntryDigest, Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake,
     LINK_LIFETIME_MS, MAKE_BULK_REPORT, MAKE_REPORT, Meta, NewBulkReport, NewHead, NewHeads, Offer,
-    Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Scope, ScopeError, Scopes,
+    Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Role, RoleError,
+    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner,
     SigningKey, SigningKeys, Token, TokenSecret, ViewerKeys, ViewerTokens, ZoneChange,
 };
 pub use metrics::Metrics;

@@ -9,6 +9,8 @@
 
 mod orgs;
 mod tokens;
+mod roles;
+mod sessions;
 mod viewer_keys;
 mod signing_keys;
 mod clock;
@@ -48,6 +50,8 @@ pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, PendingRows}
 pub use orgs::{Org, ViewerTokens, ZoneChange};
 pub use report_jobs::ReportJobUpdate;
 pub use reports::{Idempotency, ReportEnd, ReportTask};
+pub use roles::{Role, RoleError};
+pub use sessions::{SESSION_IDLE_MS, SESSION_LIFETIME_MS, Session, SessionOwner};
 pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
 pub use viewer_keys::ViewerKeys;
@@ -59,6 +63,7 @@ use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use jobs::{Claimant, IdleWorkers};
 use journal::JournalReceiver;
+use sessions::SessionCache;
 use signing_keys::SigningKeyCache;
 use tokens::TokenCache;
 use viewer_keys::ViewerKeyCache;
@@ -74,7 +79,8 @@ struct Shared {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    tokens: TokenCache,
+    tokens: TokenCache<Access>,
+    sessions: SessionCache,
     viewer_keys: ViewerKeyCache,
     signing_keys: SigningKeyCache,
     journal: Journal,
@@ -100,6 +106,7 @@ impl Meta {
                 clock,
                 metrics: Metrics::new(),
                 tokens: TokenCache::default(),
+                sessions: SessionCache::default(),
                 viewer_keys: ViewerKeyCache::default(),
                 signing_keys: SigningKeyCache::default(),
                 journal,

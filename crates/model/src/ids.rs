@@ -159,6 +159,8 @@ uuid_ids! {
     ClaimantId;
     /// A unit of background work.
     JobId;
+    /// A person who signs in.
+    PersonId;
     /// A report: its order and, once made, its file.
     ReportId;
     /// A report job: it makes a report for every day.

@@ -1,19 +1,25 @@
 //! Authentication: extractors that check the token of a request, its scope and its rate.
 //!
-//! A handler gets its organisation from a [`Collector`], [`Reader`], [`QueryReader`] or [`Caller`].
-//! So it works only for a valid token, and only with the data of the token's organisation.
+//! A handler gets its organisation from a [`Collector`], [`Reader`], [`QueryReader`], [`Caller`] or
+//! [`Visitor`]. So it works only for a valid token or session, and only with the data of its
+//! organisation.
+//!
+//! **Invariant:** a session opens reads of the API, and pages. Pages that write refuse requests of
+//! other origins (`router::csrf`); no other write takes a cookie.
+
+mod credentials;
+mod cookie;
+mod visitor;
 
 use std::hash::Hash;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, ORIGIN, RETRY_AFTER};
 use axum::http::request::Parts;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::{HeaderMap, Method};
 use serde::Deserialize;
-use showreport_meta::{Access, Scope};
+use showreport_meta::{Access, Scope, Session};
 use showreport_model::{OrgId, TokenId};
 use showreport_origins::Origin;
 use tracing::Span;
@@ -25,6 +31,9 @@ use crate::extract::{BufferedBody, Parameters, UnknownParameters, read_body};
 use crate::origin::origin_of;
 use crate::permits::Permit;
 use crate::rates::RateLimits;
+pub(crate) use cookie::{removed_cookie, session_cookie};
+use credentials::{basic_password, basic_user, bearer, no_token, session_secret};
+pub(crate) use visitor::Visitor;
 
 /// A client with the scope `collect`. It has no `Debug`, since a viewer token is a secret.
 pub(crate) struct Collector {
@@ -81,14 +90,14 @@ impl Collector {
     }
 }
 
-/// A client with the scope `report`, and a permit for a request that queries no facts.
+/// A client that may read, and a permit for a request that queries no facts.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) org: OrgId,
     _permit: Permit<OrgId>,
 }
 
-/// A client with the scope `report`, and a permit for a query of facts. The limit is separate, so
+/// A client that may read, and a permit for a query of facts. The limit is separate, so
 /// that other requests do not wait for queries.
 #[derive(Debug)]
 pub(crate) struct QueryReader {
@@ -96,8 +105,9 @@ pub(crate) struct QueryReader {
     _permit: Permit<OrgId>,
 }
 
-/// A client with the scope `report` and without a permit: for requests with a body, which is
-/// buffered before, so that a slow client holds no permit; and for downloads, which have their own.
+/// A client that may read, or with the scope `report` if it writes, and without a permit: for
+/// requests with a body, which is buffered before, so that a slow client holds no permit; and for
+/// downloads, which have their own.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) org: OrgId,
@@ -152,7 +162,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let access = authenticate(app, bearer(&parts.headers)?).await?;
+        let access = caller_of(parts, app).await?;
         check_org(&parts.headers, &access)?;
         check_scope(&access, Scope::Report)?;
         UnknownParameters::refuse(parts)?;
@@ -179,6 +189,53 @@ impl FromRequestParts<App> for QueryReader {
             _permit: app.queries().acquire(&org).await?,
             org,
         })
+    }
+}
+
+/// The rights of a request to an API. Reads take a token as the password of `Authorization: Basic`
+/// too, which is all that spreadsheets can send, and the session of a page.
+async fn caller_of(parts: &Parts, app: &App) -> Result<Access, ApiError> {
+    let headers = &parts.headers;
+    if !is_read(&parts.method) {
+        return authenticate(app, bearer(headers)?).await;
+    }
+    if let Some(secret) = basic_password(headers) {
+        return authenticate(app, &secret).await;
+    }
+    if headers.contains_key(AUTHORIZATION) {
+        return authenticate(app, bearer(headers)?).await;
+    }
+    let secret = session_secret(headers).ok_or_else(no_token)?;
+    let session = authenticate_session(app, secret).await?;
+    Ok(Access {
+        token: session.id,
+        org: session.org,
+        scopes: session.role.scope().into(),
+    })
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// A valid session. Lines of the log about the request have its id, as that of a token.
+async fn authenticate_session(app: &App, secret: &str) -> Result<Session, ApiError> {
+    let session = app.meta().session(secret).await?;
+    let request = Span::current();
+    request.record("org", display(&session.org));
+    request.record("token.id", display(&session.id));
+    Ok(session)
+}
+
+/// Ends the session of a request, if it has one.
+pub(crate) async fn end_session(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(secret) = session_secret(headers) else {
+        return Ok(());
+    };
+    match app.meta().session(secret).await.map_err(ApiError::from) {
+        Ok(session) => Ok(app.meta().end_session(session.id).await?),
+        Err(error) if error.reason() == Reason::SessionEnded => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -223,51 +280,12 @@ fn key_of(parts: &Parts) -> Result<String, ApiError> {
     query.0.key.ok_or_else(no_token)
 }
 
-/// The user name of the one `Authorization: Basic` header.
-fn basic_user(headers: &HeaderMap) -> Option<String> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, credentials) = value.to_str().ok()?.trim().split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = STANDARD.decode(credentials.trim()).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    Some(text.split_once(':')?.0.to_owned())
-}
-
 /// Whether the player itself sends a request. Back ends send for others: they set no `Origin`, and
 /// need not put the token into the address.
 fn is_of_player(access: &Access, parts: &Parts) -> bool {
     let mut parameters = parts.uri.query().unwrap_or_default().split('&');
     access.scopes.is_only_collect()
         && (parts.headers.contains_key(ORIGIN) || parameters.any(|it| it.starts_with("key=")))
-}
-
-/// The token of the one `Authorization` header.
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(no_token());
-    };
-    let (scheme, token) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().split_once(' '))
-        .ok_or_else(no_token)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(no_token());
-    }
-    Ok(token.trim())
-}
-
-fn no_token() -> ApiError {
-    ApiError::new(
-        Reason::TokenMissing,
-        "this needs a token: send one header `Authorization: Bearer <token>`",
-    )
 }
 
 /// Refuses a request if its `x-bv-org-id`, which `BlendVision`'s clients send, is not the token's
@@ -333,51 +351,4 @@ fn check_scope(access: &Access, scope: Scope) -> Result<(), ApiError> {
         ),
     )
     .with_metadata("scope", scope.name()))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn a_write_key_is_the_user_name_of_one_basic_header() {
-        for good in ["Basic c3JfeDo=", "basic  c3JfeDo= ", "Basic c3JfeDpwYXNz"] {
-            assert_eq!(basic_user(&headers(&[good])).as_deref(), Some("sr_x"));
-        }
-        for wrong in [
-            &[][..],
-            &["Basic"],
-            &["Basic ~"],
-            &["Basic c3JfeA=="],
-            &["Bearer c3JfeDo="],
-            &["Basic c3JfeDo=", "Basic c3JfeDo="],
-        ] {
-            assert_eq!(basic_user(&headers(wrong)), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_token_comes_in_one_bearer_header() {
-        assert_eq!(bearer(&headers(&["Bearer sr_x"])).unwrap(), "sr_x");
-        assert_eq!(bearer(&headers(&["bearer  sr_x "])).unwrap(), "sr_x");
-        for wrong in [
-            &[][..],
-            &["Bearer"],
-            &["Basic sr_x"],
-            &["sr_x"],
-            &["Bearer a", "Bearer a"],
-        ] {
-            assert!(bearer(&headers(wrong)).is_err(), "{wrong:?}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! are [`ApiError`]s.
 
 mod body;
+mod form;
 mod violations;
 mod page;
 mod accept;
@@ -19,6 +20,7 @@ pub(crate) use accept::{prefers_csv, weight};
 pub(crate) use body::{
     BufferedBody, bodies_full, body_timeout, body_too_large, read_body, read_reserved,
 };
+pub(crate) use form::Form;
 pub(crate) use page::{
     InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
 };

@@ -8,6 +8,8 @@
 mod assets;
 mod layout;
 mod failure;
+mod organisation;
+mod sign_in;
 
 pub(crate) use assets::{
     __path_get_dashboard_script, __path_get_dashboard_style, get_dashboard_script,
@@ -16,3 +18,8 @@ pub(crate) use assets::{
 #[cfg(test)]
 pub(crate) use assets::{SCRIPT_PATH, STYLE_PATH};
 pub(crate) use failure::write_html_errors;
+pub(crate) use organisation::{__path_show_organisation, show_organisation};
+pub(crate) use sign_in::{
+    __path_begin_session, __path_show_sign_in, __path_sign_out, begin_session, show_sign_in,
+    sign_out,
+};

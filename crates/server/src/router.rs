@@ -8,6 +8,7 @@ mod parameters;
 mod document;
 mod host;
 mod cors;
+mod csrf;
 mod path;
 mod collect_path;
 mod middleware;
@@ -33,16 +34,16 @@ use utoipa_axum::routes;
 
 use self::middleware::REQUEST_ID;
 use crate::app::App;
-use crate::config::CollectPath;
+use crate::config::{CollectPath, Config};
 use crate::error::ApiError;
 use crate::{api, blendvision, collect, downloads, operations, pages, script, youtube};
 
 /// The whole server, without `/metrics` if that has an address of its own.
 pub fn router(app: App) -> Router {
     let described = if app.config().metrics_apart {
-        public_routes()
+        public_routes(app.config())
     } else {
-        all_routes()
+        all_routes(app.config())
     };
     with_middleware(app, described)
 }
@@ -112,20 +113,20 @@ pub fn collect_path(text: &str) -> Result<CollectPath, String> {
 
 /// The description of all routes.
 pub fn openapi() -> OpenApi {
-    let (_, mut openapi) = all_routes().split_for_parts();
+    let (_, mut openapi) = all_routes(&Config::default()).split_for_parts();
     document::complete(&mut openapi);
     openapi
 }
 
-fn all_routes() -> OpenApiRouter<App> {
-    public_routes().merge(metrics_route())
+fn all_routes(config: &Config) -> OpenApiRouter<App> {
+    public_routes(config).merge(metrics_route())
 }
 
 fn metrics_route() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(operations::show_metrics))
 }
 
-fn public_routes() -> OpenApiRouter<App> {
+fn public_routes(config: &Config) -> OpenApiRouter<App> {
     let links = OpenApiRouter::new()
         .routes(routes!(downloads::download))
         .layer(links_cors());
@@ -146,6 +147,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(collect::segment_track))
         .merge(links)
         .merge(scripts)
+        .merge(page_routes(config))
         .routes(routes!(blendvision::create_reports))
         .routes(routes!(blendvision::batch_get_reports))
         .routes(routes!(blendvision::get_watch_time))
@@ -169,6 +171,15 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::home))
         .routes(routes!(pages::get_dashboard_style))
         .routes(routes!(pages::get_dashboard_script))
+}
+
+/// The pages of people, which take the cookie of a session.
+fn page_routes(config: &Config) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(pages::show_sign_in, pages::begin_session))
+        .routes(routes!(pages::sign_out))
+        .routes(routes!(pages::show_organisation))
+        .layer(csrf::same_origin(config.base_url()))
 }
 
 /// Web pages of any origin may download the file of a link, and the script. That is safe, since
@@ -233,9 +244,12 @@ mod tests {
                 "/healthz",
                 "/metrics",
                 "/openapi.json",
+                "/organisation",
                 "/readyz",
                 script::HASHED_PATH,
                 "/showreport.js",
+                "/sign-in",
+                "/sign-out",
                 "/v1/batch",
                 "/v1/jobs",
                 "/v1/jobs/{jobId}",

@@ -7,7 +7,7 @@ use super::slot::WriterSlot;
 use crate::error::{Doing, Error};
 
 /// Number, name and statements of each. Missing numbers were never used.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (
         1,
         "first",
@@ -82,6 +82,11 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         17,
         "viewer tokens",
         include_str!("../../migrations/sqlite/0017_viewer_tokens.sql"),
+    ),
+    (
+        19,
+        "people",
+        include_str!("../../migrations/sqlite/0019_people.sql"),
     ),
 ];
 

@@ -5,6 +5,9 @@
 //! token, and the whole is compared in constant time.
 //!
 //! A secret of the scope `viewer` is stored itself too: signatures can only be verified with it.
+//!
+//! The table has sessions too (`sessions`). No statement here opens a session by its secret, and
+//! none there opens an API token.
 
 mod scopes;
 mod secret;
@@ -17,12 +20,10 @@ use showreport_model::{OrgId, Timestamp, TokenId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-pub(super) use cache::TokenCache;
+pub(super) use cache::{FoundToken, TokenCache};
 pub use scopes::{Scope, ScopeError, Scopes};
-use secret::TokenHash;
+pub(super) use secret::TokenHash;
 pub use secret::TokenSecret;
-
-use cache::FoundToken;
 
 use super::{Meta, orgs};
 use crate::database::{Stored, Sum, elements, to_json};
@@ -64,20 +65,25 @@ const INSERT: &str = "INSERT INTO tokens
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
-    WHERE org = $1 OR $1 IS NULL ORDER BY org, id";
+    WHERE (org = $1 OR $1 IS NULL) AND kind = 'token' ORDER BY org, id";
 
 const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1
     RETURNING org";
 
 const DELETE_ENDED: &str = "DELETE FROM tokens WHERE revoked_at <= $1 OR expires_at <= $1";
 
-const SELECT_BY_HANDLE: &str =
-    "SELECT id, org, hash, scopes, revoked_at FROM tokens WHERE hash BETWEEN $1 AND $2";
+const SELECT_BY_HANDLE: &str = "SELECT id, org, hash, scopes, revoked_at FROM tokens
+    WHERE hash BETWEEN $1 AND $2 AND kind = 'token'";
 
 const SELECT_VALID_BY_HANDLE: &str =
     "SELECT id, org, hash, scopes, created_at, expires_at, sum FROM tokens
-    WHERE hash BETWEEN $1 AND $2
+    WHERE hash BETWEEN $1 AND $2 AND kind = 'token'
         AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+
+const SELECT_VALID: &str =
+    "SELECT id, org, hash, scopes, created_at, expires_at, revoked_at, sum FROM tokens
+    WHERE id = $1 AND kind = 'token'
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
 
 const SELECT_VIEWER_SECRETS: &str =
     "SELECT id, org, scopes, created_at, expires_at, revoked_at, secret, sum FROM tokens
@@ -135,8 +141,9 @@ impl Meta {
         rows.iter().map(token).collect()
     }
 
-    /// Revokes a token for good: at once in this process, within a second in others. Revoking it
-    /// again changes nothing. Returns its organisation.
+    /// Revokes a token, or ends a session, for good: at once in this process, within a second in
+    /// others. The sessions of a token end with it. Revoking it again changes nothing. Returns its
+    /// organisation.
     pub async fn revoke_token(&self, id: TokenId) -> Result<OrgId, Error> {
         let meta = self.clone();
         self.database()
@@ -144,6 +151,7 @@ impl Meta {
                 let org = revoke(tx, id, self.now()).await?;
                 tx.after_commit(move || {
                     meta.shared.tokens.clear();
+                    meta.shared.sessions.clear();
                     meta.shared.viewer_keys.clear();
                 });
                 Ok(org)
@@ -162,27 +170,10 @@ impl Meta {
 
     async fn find_token(&self, secret: &str) -> Result<Access, Error> {
         let now = self.now();
-        let cache = &self.shared.tokens;
         let secret = TokenSecret::parse(secret).ok_or(Error::UnknownToken)?;
         let hash = secret.hash();
-        if let Some(access) = cache.find(&hash, now) {
-            return Ok(access);
-        }
-        let began = Instant::now();
-        let _lookup = cache.lock_lookup(&hash).await;
-        // The lookup before this one may have been of the same token.
-        if let Some(access) = cache.find_looked_up_since(&hash, now, began) {
-            return Ok(access);
-        }
-        let found = look_up(self.readers(), hash, now).await;
-        let found = found.inspect_err(|error| {
-            if matches!(error, Error::UnknownToken) {
-                cache.remove(&hash);
-            }
-        })?;
-        let access = found.access.clone();
-        cache.insert(found);
-        Ok(access)
+        let look_up = async || look_up(self.readers(), hash, now).await;
+        self.shared.tokens.get(&hash, now, look_up).await
     }
 
     /// Whether a secret is that of a token that could collect and was revoked. Revoked tokens are
@@ -328,7 +319,7 @@ async fn look_up(
     read: impl SqliteExecutor<'_>,
     hash: TokenHash,
     now: Timestamp,
-) -> Result<FoundToken, Error> {
+) -> Result<FoundToken<Access>, Error> {
     let looked_up_at = Instant::now();
     let (least, greatest) = hash.handle().range();
     let row = sqlx::query(SELECT_VALID_BY_HANDLE)
@@ -366,6 +357,30 @@ async fn look_up(
         expires_at: token.expires_at,
         looked_up_at,
     })
+}
+
+/// A valid token by its id. `None` if it is revoked, expired or deleted.
+pub(super) async fn find_valid(
+    read: impl SqliteExecutor<'_>,
+    id: TokenId,
+    now: Timestamp,
+) -> Result<Option<Token>, Error> {
+    let row = sqlx::query(SELECT_VALID)
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .fetch_optional(read)
+        .await
+        .doing("look up a token")?;
+    let Some(row) = row else { return Ok(None) };
+    let found = token(&row)?;
+    let row = Stored(&row);
+    let hash: Vec<u8> = row.plain("hash")?;
+    let hash = TokenHash::from_bytes(&hash).ok_or(Error::UnknownToken)?;
+    if found.scopes.is_viewer() {
+        return Ok(None);
+    }
+    row.check("tokens", sum(&found, &hash, None))?;
+    Ok(Some(found))
 }
 
 /// The valid secrets of an organisation that sign viewer tokens, oldest first.

@@ -56,6 +56,8 @@ reasons! {
         "The request contradicts what is stored.";
     ConnectionsFull = SERVICE_UNAVAILABLE, "CONNECTIONS_FULL",
         "There are too many connections, in all or from one address.";
+    CrossOrigin = FORBIDDEN, "CROSS_ORIGIN",
+        "A form of a page was sent from a page of another site.";
     DataDamaged = INTERNAL_SERVER_ERROR, "DATA_DAMAGED",
         "A file that is needed does not hold what was written to it; the message names it.";
     EmptyBody = BAD_REQUEST, "EMPTY_BODY",
@@ -77,7 +79,7 @@ reasons! {
     InvalidField = BAD_REQUEST, "INVALID_FIELD",
         "Fields or parameters are wrong; `field_violations` names each.";
     InvalidForm = BAD_REQUEST, "INVALID_FORM",
-        "The parameters in the body of an overridden method cannot be read.";
+        "The fields of a form, or the parameters of an overridden method, cannot be read.";
     InvalidHost = BAD_REQUEST, "INVALID_HOST",
         "The `Host` header is missing, repeated, or not a host.";
     InvalidQuery = BAD_REQUEST, "INVALID_QUERY",
@@ -130,10 +132,14 @@ reasons! {
         "The report would have more rows than a report may have.";
     ReportsWaiting = SERVICE_UNAVAILABLE, "REPORTS_WAITING",
         "Too many reports wait to be made.";
+    RoleMissing = FORBIDDEN, "ROLE_MISSING",
+        "The page needs another role than the signed-in person has.";
     RouteNotFound = NOT_FOUND, "ROUTE_NOT_FOUND",
         "There is no such path.";
     ScopeMissing = FORBIDDEN, "SCOPE_MISSING",
         "The token lacks the scope that the request needs.";
+    SessionEnded = UNAUTHORIZED, "SESSION_ENDED",
+        "The session of the cookie has ended.";
     StorageFull = INSUFFICIENT_STORAGE, "STORAGE_FULL",
         "The disk is full. `/readyz` responds with 503.";
     TimedOut = SERVICE_UNAVAILABLE, "TIMED_OUT",

@@ -73,6 +73,8 @@ fn of_meta(error: &showreport_meta::Error) -> ApiError {
         },
         Error::JournalFull { .. } | Error::JournalShareFull { .. } => Reason::JournalFull,
         Error::ClockBehind { .. } => Reason::ClockBehind,
+        Error::NoRole => Reason::ScopeMissing,
+        Error::SessionEnded => Reason::SessionEnded,
         other => reason_of(other.kind()),
     };
     let refusal = of_reason(error, reason);

@@ -4,8 +4,10 @@ use askama::Template;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use showreport_meta::Role;
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
+use crate::auth::Visitor;
 use crate::error::ApiError;
 
 /// Nothing inline, and nothing from other hosts. The icon is an empty `data:` address, without
@@ -76,12 +78,18 @@ impl Section {
     }
 }
 
+impl From<&Visitor> for Identity {
+    fn from(visitor: &Visitor) -> Self {
+        Self {
+            org: visitor.org.to_string(),
+            role: visitor.role.name(),
+            is_admin: visitor.role == Role::Admin,
+        }
+    }
+}
+
 impl Layout {
     /// The layout for a caller that is signed in.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "pages for callers that are signed in follow")
-    )]
     pub(crate) fn new(title: impl Into<String>, section: Section, identity: Identity) -> Self {
         Self {
             section: Some(section),

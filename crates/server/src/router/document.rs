@@ -1,7 +1,10 @@
 //! The parts of `openapi.json` that belong to no single route.
 
 use serde::Serialize;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -71,15 +74,24 @@ pub(super) fn base() -> OpenApi {
     let mut openapi = Base::openapi();
     let mut token = Http::new(HttpAuthScheme::Bearer);
     token.description = Some("`Authorization: Bearer <token>`".to_owned());
-    openapi
-        .components
-        .get_or_insert_default()
-        .add_security_scheme("token", SecurityScheme::Http(token));
+    let mut basic = Http::new(HttpAuthScheme::Basic);
+    basic.description = Some("for reads: the token as the password, any user name".to_owned());
+    let session = "for reads and pages: the cookie of a session, from `POST /sign-in`";
+    let session = ApiKeyValue::with_description("showreport_session", session);
+    let components = openapi.components.get_or_insert_default();
+    for (name, scheme) in [
+        ("token", SecurityScheme::Http(token)),
+        ("basic", SecurityScheme::Http(basic)),
+        ("session", SecurityScheme::ApiKey(ApiKey::Cookie(session))),
+    ] {
+        components.add_security_scheme(name, scheme);
+    }
     openapi
 }
 
 /// Adds to all routes what is the same for many: the body of error responses ([`Status`] or
-/// [`GoogleError`]), and the responses to unknown parameters and to too many requests.
+/// [`GoogleError`]), the responses to unknown parameters and to too many requests, and the other
+/// ways to authenticate a read.
 pub(super) fn complete(openapi: &mut OpenApi) {
     // The router marks a parameter that may have slashes with a star, OpenAPI does not.
     let paths = std::mem::take(&mut openapi.paths.paths);
@@ -93,6 +105,9 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         } else {
             "Status"
         };
+        for read in [&mut item.get, &mut item.head].into_iter().flatten() {
+            take_basic_and_session(read);
+        }
         let operations = [
             &mut item.get,
             &mut item.head,
@@ -125,6 +140,21 @@ pub(super) fn complete(openapi: &mut OpenApi) {
                         .insert("application/json".to_owned(), RefOr::T(content));
                 }
             }
+        }
+    }
+}
+
+/// A read that takes a token takes it as a password too, and the cookie of a session.
+fn take_basic_and_session(read: &mut Operation) {
+    let collects = read.tags.iter().flatten().any(|tag| tag == "collect");
+    if let Some(security) = &mut read.security
+        && !collects
+    {
+        let none: [&str; 0] = [];
+        let token = SecurityRequirement::new("token", none);
+        if security.contains(&token) {
+            security.push(SecurityRequirement::new("basic", none));
+            security.push(SecurityRequirement::new("session", none));
         }
     }
 }

@@ -93,16 +93,19 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// Writes a JSON body for error responses of the framework, which have none.
+/// Writes a JSON body for error responses of the framework, which have none. Pages, such as that for
+/// signing in after a wrong attempt, stay as they are.
 pub(super) async fn write_json_errors(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let is_json = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if !is_error || is_json {
+    let is_ours = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
+        let media_types: [&[u8]; 2] = [b"application/json", b"text/html"];
+        media_types
+            .iter()
+            .any(|it| value.as_bytes().starts_with(it))
+    });
+    if !is_error || is_ours {
         return response;
     }
     let (mut parts, _) = response.into_parts();

@@ -15,6 +15,7 @@ mod segment;
 mod refusing_records;
 mod deleting_messages;
 mod signing_in;
+mod sessions;
 mod viewer_tokens;
 mod isolation;
 mod ordering;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{Response, Show};
 
 /// The routes of the contract; the document may have more.
-const PROMISED: [(&str, &[&str]); 24] = [
+const PROMISED: [(&str, &[&str]); 27] = [
     ("/collect", &["post"]),
     ("/collect/cmcd", &["get", "post"]),
     ("/collect/cmcd/{event_id}", &["get", "post"]),
@@ -32,6 +32,9 @@ const PROMISED: [(&str, &[&str]); 24] = [
     ("/readyz", &["get"]),
     ("/metrics", &["get"]),
     ("/openapi.json", &["get"]),
+    ("/sign-in", &["get", "post"]),
+    ("/sign-out", &["post"]),
+    ("/organisation", &["get"]),
 ];
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
@@ -125,6 +128,15 @@ async fn every_described_path_refuses_in_json() {
                 {
                     assert_eq!(response.status, 200, "{what}");
                 }
+                "get" | "post" if described && is_page(item, method) => {
+                    let expected = match (path.as_str(), method) {
+                        ("/sign-in", "get") => 200,
+                        // There is no form.
+                        ("/sign-in", _) => 400,
+                        _ => 303,
+                    };
+                    assert_eq!(response.status, expected, "{what}");
+                }
                 "get" | "post" | "delete" | "put" | "patch" if described => {
                     // A wrong link is not found; everything else needs a token.
                     let expected = if path.starts_with("/downloads/") {
@@ -144,6 +156,11 @@ async fn every_described_path_refuses_in_json() {
             }
         }
     }
+}
+
+fn is_page(item: &Value, method: &str) -> bool {
+    let tags = item[method]["tags"].as_array().expect("tags");
+    tags.iter().any(|tag| tag == "dashboard")
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ fn is_link(request: &Request) -> bool {
 
 fn check(operation: &Operation, caller: Caller, response: &Response) -> anyhow::Result<()> {
     let expected = match (operation.access, caller) {
-        (Access::Open, _) | (_, Caller::Right) => operation.right,
+        (Access::Open | Access::Page, _) | (_, Caller::Right) => operation.right,
         // It ends the reports of a player.
         (_, Caller::Revoked) if operation.path.starts_with("/collect/cmcd") => 410,
         (_, Caller::Anonymous | Caller::Garbage | Caller::Revoked) => 401,
@@ -106,7 +106,7 @@ fn check(operation: &Operation, caller: Caller, response: &Response) -> anyhow::
         is_challenged == (expected == 401),
         "the challenge is {challenge:?}"
     );
-    if expected >= 400 && operation.method != "HEAD" {
+    if expected >= 400 && operation.method != "HEAD" && operation.access != Access::Page {
         let refusal: Value = serde_json::from_slice(&response.body).context("read a refusal")?;
         check_form(operation, expected, &refusal)?;
     }

@@ -19,6 +19,8 @@ pub(super) enum Access {
     Report,
     /// None.
     Open,
+    /// A session. Pages take no token, so all callers here are strangers to them.
+    Page,
 }
 
 /// An operation.
@@ -62,6 +64,16 @@ const fn own(path: &'static str) -> Operation {
     }
 }
 
+/// A page. Without a session it leads to the page for signing in.
+const fn page(method: &'static str, path: &'static str) -> Operation {
+    Operation {
+        method,
+        access: Access::Page,
+        right: 303,
+        ..open(path)
+    }
+}
+
 /// An operation on an id.
 const fn by_id(
     method: &'static str,
@@ -81,12 +93,26 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 37] = [
+pub(super) const OPERATIONS: [Operation; 41] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
     open("/metrics"),
     open("/openapi.json"),
+    Operation {
+        right: 200,
+        ..page("GET", "/sign-in")
+    },
+    Operation {
+        right: 401,
+        build: |it, _, _| {
+            Request::post(it.path, "token=garbage".to_owned())
+                .with("content-type", "application/x-www-form-urlencoded")
+        },
+        ..page("POST", "/sign-in")
+    },
+    page("POST", "/sign-out"),
+    page("GET", "/organisation"),
     open(SCRIPT),
     open(SCRIPT_BELOW),
     Operation {

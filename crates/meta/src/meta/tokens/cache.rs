@@ -1,4 +1,4 @@
-//! [`TokenCache`]: tokens that were looked up less than a second ago.
+//! [`TokenCache`]: what secrets open, as it was looked up less than a second ago.
 //!
 //! Players send a token with every few records, and a lookup in the database costs more than the
 //! rest of such a request. Another process may revoke a token, so an entry is soon renewed, by one
@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use showreport_model::Timestamp;
+use showreport_model::{ErrorKind, Failure, Timestamp};
 use tokio::sync::MutexGuard;
 
-use super::Access;
 use super::secret::{TokenHandle, TokenHash};
+use crate::error::Error;
 
 /// How long a token stays valid here after another process has revoked it.
 const TIME_TO_LIVE: Duration = Duration::from_millis(750);
@@ -27,41 +27,81 @@ const ENTRIES_MAX: usize = 10_000;
 /// Lookups at one time; more would wait for a connection to the database.
 const LOOKUPS_MAX: usize = 4;
 
-/// Valid tokens, by the first half of their hashes.
-#[derive(Debug, Default)]
-pub(crate) struct TokenCache {
-    entries: Mutex<Entries>,
+/// Valid tokens or sessions, by the first half of their hashes. `A` is what one of them opens.
+#[derive(Debug)]
+pub(crate) struct TokenCache<A> {
+    entries: Mutex<Entries<A>>,
     lookups: [tokio::sync::Mutex<()>; LOOKUPS_MAX],
 }
 
-#[derive(Debug, Default)]
-struct Entries {
-    by_handle: HashMap<TokenHandle, Entry>,
+#[derive(Debug)]
+struct Entries<A> {
+    by_handle: HashMap<TokenHandle, Entry<A>>,
     /// When the cache was last cleared because a token was revoked.
     cleared_at: Option<Instant>,
 }
 
 /// A token as it was found in the database.
 #[derive(Debug, Clone)]
-pub(super) struct FoundToken {
-    pub(super) hash: TokenHash,
-    pub(super) access: Access,
-    pub(super) expires_at: Option<Timestamp>,
+pub(crate) struct FoundToken<A> {
+    pub(crate) hash: TokenHash,
+    pub(crate) access: A,
+    pub(crate) expires_at: Option<Timestamp>,
     /// When the lookup began.
-    pub(super) looked_up_at: Instant,
+    pub(crate) looked_up_at: Instant,
 }
 
 #[derive(Debug)]
-struct Entry {
-    token: FoundToken,
+struct Entry<A> {
+    token: FoundToken<A>,
     /// When a request last set out to renew the entry.
     renewal_began_at: Instant,
 }
 
-impl TokenCache {
+impl<A> Default for TokenCache<A> {
+    fn default() -> Self {
+        let entries = Entries {
+            by_handle: HashMap::new(),
+            cleared_at: None,
+        };
+        Self {
+            entries: Mutex::new(entries),
+            lookups: Default::default(),
+        }
+    }
+}
+
+impl<A: Clone> TokenCache<A> {
+    /// What a token opens, if it is valid: from the cache, or from `look_up`, which one request
+    /// does for all that wait for it.
+    pub(crate) async fn get(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+        look_up: impl AsyncFnOnce() -> Result<FoundToken<A>, Error>,
+    ) -> Result<A, Error> {
+        if let Some(access) = self.find(hash, now) {
+            return Ok(access);
+        }
+        let began = Instant::now();
+        let _lookup = self.lock_lookup(hash).await;
+        // The lookup before this one may have been of the same token.
+        if let Some(access) = self.find_looked_up_since(hash, now, began) {
+            return Ok(access);
+        }
+        let found = look_up().await.inspect_err(|error| {
+            if error.kind() == ErrorKind::Unauthenticated {
+                self.remove(hash);
+            }
+        })?;
+        let access = found.access.clone();
+        self.insert(found);
+        Ok(access)
+    }
+
     /// The rights that a token gives, if it has an entry. Once in [`RENEW_AFTER`] it returns `None`
     /// to one caller, which then renews the entry for all.
-    pub(super) fn find(&self, hash: &TokenHash, now: Timestamp) -> Option<Access> {
+    fn find(&self, hash: &TokenHash, now: Timestamp) -> Option<A> {
         let mut entries = self.lock();
         let entry = entries.by_handle.get_mut(&hash.handle())?;
         let access = entry.token.access(hash, now)?;
@@ -73,25 +113,20 @@ impl TokenCache {
     }
 
     /// The same, if the token was looked up since then.
-    pub(super) fn find_looked_up_since(
-        &self,
-        hash: &TokenHash,
-        now: Timestamp,
-        since: Instant,
-    ) -> Option<Access> {
+    fn find_looked_up_since(&self, hash: &TokenHash, now: Timestamp, since: Instant) -> Option<A> {
         let entries = self.lock();
         let token = &entries.by_handle.get(&hash.handle())?.token;
         (token.looked_up_at >= since).then(|| token.access(hash, now))?
     }
 
     /// Waits until no other request looks up this token, and at most [`LOOKUPS_MAX`] look up any.
-    pub(super) async fn lock_lookup(&self, hash: &TokenHash) -> MutexGuard<'_, ()> {
+    async fn lock_lookup(&self, hash: &TokenHash) -> MutexGuard<'_, ()> {
         let lookup = usize::from(hash.as_bytes()[0]) % LOOKUPS_MAX;
         self.lookups[lookup].lock().await
     }
 
     /// Adds a token, unless the cache was cleared since its lookup began.
-    pub(super) fn insert(&self, token: FoundToken) {
+    fn insert(&self, token: FoundToken<A>) {
         let mut entries = self.lock();
         if entries
             .cleared_at
@@ -112,7 +147,7 @@ impl TokenCache {
     }
 
     /// Removes a token that is no longer valid.
-    pub(super) fn remove(&self, hash: &TokenHash) {
+    fn remove(&self, hash: &TokenHash) {
         let mut entries = self.lock();
         let handle = hash.handle();
         if entries
@@ -125,21 +160,21 @@ impl TokenCache {
     }
 
     /// Removes all tokens, because one was revoked in this process.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut entries = self.lock();
         entries.by_handle.clear();
         entries.cleared_at = Some(Instant::now());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Entries<A>> {
         // A cache is valid whatever panicked while it was locked.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl FoundToken {
-    /// The rights that the token gives, while the entry is valid.
-    fn access(&self, hash: &TokenHash, now: Timestamp) -> Option<Access> {
+impl<A: Clone> FoundToken<A> {
+    /// What the token opens, while the entry is valid.
+    fn access(&self, hash: &TokenHash, now: Timestamp) -> Option<A> {
         let is_valid = self.hash == *hash && self.expires_at.is_none_or(|end| now < end);
         (is_valid && self.looked_up_at.elapsed() < TIME_TO_LIVE).then(|| self.access.clone())
     }
@@ -150,7 +185,7 @@ mod tests {
     use showreport_model::TokenId;
 
     use super::*;
-    use crate::Scope;
+    use crate::{Access, Scope};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::MIN.saturating_add_millis(millis)
@@ -162,7 +197,7 @@ mod tests {
         TokenHash::from_bytes(&hash).unwrap()
     }
 
-    fn token(looked_up_at: Instant) -> FoundToken {
+    fn token(looked_up_at: Instant) -> FoundToken<Access> {
         FoundToken {
             hash: hash(7),
             access: Access {

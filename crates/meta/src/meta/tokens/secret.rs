@@ -19,14 +19,14 @@ pub struct TokenSecret(String);
 /// The comparison takes the same time wherever two hashes differ, so that its duration does not
 /// show how much of a guess was right.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TokenHash([u8; HASH_BYTES]);
+pub(crate) struct TokenHash([u8; HASH_BYTES]);
 
 /// The first half of a hash, by which a token is found.
 ///
 /// The time of an index lookup may depend on the value. The other half is 128 bits that are only
 /// compared, in constant time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenHandle([u8; HASH_BYTES / 2]);
+pub(crate) struct TokenHandle([u8; HASH_BYTES / 2]);
 
 const HASH_BYTES: usize = 32;
 
@@ -42,7 +42,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 impl TokenSecret {
     /// A new random secret.
-    pub(super) fn generate() -> Result<Self, Error> {
+    pub(crate) fn generate() -> Result<Self, Error> {
         let mut text = PREFIX.to_owned();
         let mut bytes = [0; 64];
         while text.len() < PREFIX.len() + RANDOM_CHARACTERS {
@@ -58,7 +58,7 @@ impl TokenSecret {
     }
 
     /// The secret, if the text has the form of one.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let has_form = text.is_ascii()
             && text.len() == PREFIX.len() + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS
             && text.starts_with(PREFIX);
@@ -74,22 +74,22 @@ impl TokenSecret {
         &self.0
     }
 
-    pub(super) fn hash(&self) -> TokenHash {
+    pub(crate) fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(&self.0).into())
     }
 }
 
 impl TokenHash {
     /// `None` if they are not 32 bytes.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    pub(super) fn handle(&self) -> TokenHandle {
+    pub(crate) fn handle(&self) -> TokenHandle {
         TokenHandle(std::array::from_fn(|place| self.0[place]))
     }
 }
@@ -104,7 +104,7 @@ impl Eq for TokenHash {}
 
 impl TokenHandle {
     /// The least and the greatest hash that have this handle.
-    pub(super) fn range(self) -> (TokenHash, TokenHash) {
+    pub(crate) fn range(self) -> (TokenHash, TokenHash) {
         let filled = |rest| {
             let mut hash = [rest; HASH_BYTES];
             hash[..HASH_BYTES / 2].copy_from_slice(&self.0);
