@@ -23,6 +23,11 @@ impl Granularity {
     /// The width of buckets of the content, where none is asked for.
     pub const TEN_SECONDS: Self = Self(10);
 
+    /// Each granularity, from the finest to the coarsest.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::SECONDS.into_iter().map(Self)
+    }
+
     /// The width in seconds.
     pub const fn seconds(self) -> u32 {
         self.0

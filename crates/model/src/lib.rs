@@ -14,6 +14,7 @@ pub mod beats;
 pub mod buckets;
 pub mod curve;
 pub mod sweep;
+pub mod audience;
 pub mod retention;
 pub mod record;
 pub mod column;

@@ -5,6 +5,8 @@
 
 mod columns;
 
+use crate::audience::Resolution;
+use crate::buckets::Granularity;
 use crate::column::Column;
 use crate::ids::PollId;
 use crate::record::named;
@@ -14,11 +16,16 @@ use crate::search::SearchText;
 use crate::span::Window;
 use crate::table::{Table, Value};
 
-pub use columns::{BREAKDOWN, POLLS};
+pub use columns::{AUDIENCE, BREAKDOWN, POLLS};
 
 /// A question about an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Question {
+    /// Who was there in each bucket of time.
+    Audience {
+        window: Window,
+        resolution: Resolution,
+    },
     /// The figures of each value of an attribute, the most watched first.
     Breakdown {
         window: Window,
@@ -74,6 +81,7 @@ impl Question {
     /// The columns of the answer.
     pub fn columns(&self) -> Vec<Column> {
         match self {
+            Self::Audience { .. } => AUDIENCE.to_vec(),
             Self::Breakdown { .. } => BREAKDOWN.to_vec(),
             Self::Messages { .. } => Dimension::ChatHistories.columns(&[]),
             Self::Polls { .. } => POLLS.to_vec(),
@@ -92,4 +100,6 @@ pub struct Answer {
     pub other: Option<Vec<Value>>,
     /// The figures of all groups, in the same columns.
     pub total: Option<Vec<Value>>,
+    /// The width of the buckets of an audience curve.
+    pub granularity: Option<Granularity>,
 }

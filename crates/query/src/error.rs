@@ -4,7 +4,7 @@ use datafusion::error::DataFusionError;
 use showreport_lake::FoundDamage;
 use showreport_model::report::Format;
 use showreport_model::retention::TooManyBuckets;
-use showreport_model::{Damage, ErrorKind, Failure, is_storage_full};
+use showreport_model::{Damage, ErrorKind, Failure, audience, is_storage_full};
 
 /// A failure of the engine or of the file being written.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,8 @@ pub enum Error {
     TooManyRows(TooManyRows),
     #[error(transparent)]
     TooManyBuckets(#[from] TooManyBuckets),
+    #[error(transparent)]
+    TooManyPoints(#[from] audience::TooManyBuckets),
     /// The engine's runtime was shut down.
     #[error("the query engine was stopped")]
     Stopped,
@@ -58,9 +60,10 @@ impl Failure for Error {
             return ErrorKind::StorageFull;
         }
         match self {
-            Self::SheetFull { .. } | Self::TooManyRows(_) | Self::TooManyBuckets(_) => {
-                ErrorKind::Invalid
-            }
+            Self::SheetFull { .. }
+            | Self::TooManyRows(_)
+            | Self::TooManyBuckets(_)
+            | Self::TooManyPoints(_) => ErrorKind::Invalid,
             Self::FindFacts { source } => source.kind(),
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Stopped => ErrorKind::Unavailable,

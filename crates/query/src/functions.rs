@@ -11,6 +11,7 @@ pub(crate) mod union;
 pub(crate) mod claims;
 pub(crate) mod coverage;
 pub(crate) mod sets;
+pub(crate) mod edges;
 pub(crate) mod identities;
 pub(crate) mod curves;
 pub(crate) mod peak;

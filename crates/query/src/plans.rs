@@ -13,6 +13,7 @@ pub(crate) mod ballots;
 pub(crate) mod poll_summaries;
 pub(crate) mod poll_votes;
 pub(crate) mod figures;
+pub(crate) mod curve;
 pub(crate) mod dirty_times;
 pub(crate) mod bulk;
 pub(crate) mod started_views;
@@ -20,7 +21,7 @@ pub(crate) mod audience;
 
 use showreport_model::buckets::Buckets;
 use showreport_model::question::{Answer, Question};
-use showreport_model::report::{Dimension, Event, ReportOrder};
+use showreport_model::report::{Dimension, Event, Pins, ReportOrder};
 
 use crate::error::Error;
 use crate::facts::Facts;
@@ -46,9 +47,13 @@ pub(crate) async fn plan(
 pub(crate) async fn answer(
     facts: &Facts,
     question: Question,
-    event: &Event,
+    pins: &Pins,
 ) -> Result<Answer, Error> {
+    let event = &pins.event;
     let table = match question {
+        Question::Audience { window, resolution } => {
+            return curve::answer(facts, &pins.zone, window, resolution).await;
+        }
         Question::Breakdown { window, by, limit } => {
             return breakdown::answer(facts, window, by, limit).await;
         }

@@ -214,11 +214,10 @@ impl Query {
         pins: &Pins,
         question: &Question,
     ) -> Result<Answer, Error> {
-        let event = pins.event.clone();
-        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
-        let question = question.clone();
+        let (question, pins) = (question.clone(), pins.clone());
+        let facts = self.facts(org, Scope::Event(pins.event.id.clone()), &pins.heads)?;
         self.on_cpu(facts, move |facts| async move {
-            answer(&facts, question, &event).await
+            answer(&facts, question, &pins).await
         })
         .await
     }

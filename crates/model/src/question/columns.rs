@@ -2,6 +2,26 @@
 
 use crate::column::{Column, boolean, integer, number, seconds, text, time};
 
+/// A row is a bucket of time.
+pub const AUDIENCE: &[Column] = &[
+    time("at", "start of the bucket"),
+    integer(
+        "peak_viewers",
+        "the most viewers at any instant of the bucket",
+    ),
+    number(
+        "average_viewers",
+        "viewers in the average of the bucket: seconds attended by its length",
+    ),
+    integer("joined", "viewers that began to watch in the bucket"),
+    integer(
+        "left",
+        "viewers that watched for the last time in the bucket, or paused",
+    ),
+    integer("messages", "messages that were not deleted"),
+    integer("votes", "votes that count"),
+];
+
 /// A row is a value of the attribute.
 pub const BREAKDOWN: &[Column] = &[
     text("value", "value of the attribute; empty where unknown"),

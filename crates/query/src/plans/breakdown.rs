@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit, not};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::Window;
-use showreport_model::question::{Answer, Attribute, BREAKDOWN};
+use showreport_model::question::{Answer, Attribute, BREAKDOWN, RowRange};
 use showreport_model::table::{Table, Value};
 
 use super::report_rows::ReportRows;
@@ -38,14 +38,18 @@ pub(super) async fn answer(
     let identities = facts.staged("identities", identities).await?;
 
     let limit = limit as usize;
-    let figures = figures_of(with_identity(identities.clone(), &["value"])?, &["value"])?
-        .sort(vec![
-            col("watch_seconds").sort(false, false),
-            col("value").sort(true, true),
-        ])?
-        // One more, to see whether there are others.
-        .limit(0, Some(limit + 1))?;
-    let mut table = collected(figures).await?;
+    let figures = figures_of(with_identity(identities.clone(), &["value"])?, &["value"])?;
+    let order = vec![
+        col("watch_seconds").sort(false, false),
+        col("value").sort(true, true),
+    ];
+    // One more, to see whether there are others.
+    let rows = RowRange {
+        skip: 0,
+        limit: limit as u64 + 1,
+    };
+    let figures = ReportRows::page(figures, BREAKDOWN.to_vec(), order, rows)?;
+    let mut table = figures.collect().await?;
     let has_others = table.rows.len() > limit;
     table.rows.truncate(limit);
     let other = if has_others {
@@ -58,6 +62,7 @@ pub(super) async fn answer(
         table,
         other,
         total: Some(as_one_group(identities).await?),
+        granularity: None,
     })
 }
 
@@ -88,7 +93,8 @@ async fn as_one_group(identities: DataFrame) -> Result<Vec<Value>, Error> {
     let joined = identities.aggregate(vec![high_cardinality("hash")], vec![sets])?;
     let figures = figures_of(with_identity(joined, &[])?, &[])?;
     let figures = figures.with_column("value", lit(ScalarValue::Utf8(None)))?;
-    let table = collected(figures).await?;
+    let table = ReportRows::sorted(figures, BREAKDOWN.to_vec())?;
+    let table = table.collect().await?;
     let none = [Value::Absent, Value::Count(0), Value::Count(0)];
     let none = none
         .into_iter()
@@ -102,10 +108,4 @@ async fn as_one_group(identities: DataFrame) -> Result<Vec<Value>, Error> {
             figure => figure,
         })
         .collect())
-}
-
-/// The rows of figures, in their order.
-async fn collected(figures: DataFrame) -> Result<Table, Error> {
-    let rows = ReportRows::sorted(figures, BREAKDOWN.to_vec())?;
-    Ok(rows.collect().await?)
 }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::logical_expr::{Expr, SortExpr, cast};
 use datafusion::prelude::{DataFrame, col};
 use showreport_model::column::{Column, ColumnType};
 use showreport_model::facts::time_type;
@@ -46,6 +46,20 @@ impl ReportRows {
         })
     }
 
+    /// A part of the rows, in this order.
+    pub(crate) fn page(
+        frame: DataFrame,
+        columns: Vec<Column>,
+        order: Vec<SortExpr>,
+        rows: RowRange,
+    ) -> Result<Self> {
+        let typed = Self::sorted(frame, columns)?;
+        Ok(Self {
+            frame: limited(typed.frame.sort(order)?, rows)?,
+            columns: typed.columns,
+        })
+    }
+
     /// All rows, in memory.
     pub(crate) async fn collect(self) -> Result<Table> {
         let mut rows = Vec::new();
@@ -72,9 +86,13 @@ impl ReportRows {
 /// A part of the rows of a frame, sorted by these columns: ascending, empty first.
 pub(crate) fn page_of(frame: DataFrame, rows: RowRange, keys: &[&str]) -> Result<DataFrame> {
     let keys = keys.iter().map(|key| col(*key).sort(true, true));
+    limited(frame.sort(keys.collect())?, rows)
+}
+
+fn limited(frame: DataFrame, rows: RowRange) -> Result<DataFrame> {
     let [skip, limit] =
         [rows.skip, rows.limit].map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
-    frame.sort(keys.collect())?.limit(skip, Some(limit))
+    frame.limit(skip, Some(limit))
 }
 
 /// The column of the frame in the type that files are written from.

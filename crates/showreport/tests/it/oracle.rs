@@ -13,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod chat;
 pub(crate) mod polls;
 pub(crate) mod figures;
+pub(crate) mod answers;
 
 use serde_json::Value;
 

@@ -90,6 +90,22 @@ pub(crate) fn seconds_text(millis: i64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
+/// A number in units of its last decimal, without trailing zeros.
+pub(crate) fn decimals(units: i64, places: usize) -> String {
+    let digits = format!("{units:0>width$}", width = places + 1);
+    let (whole, rest) = digits.split_at(digits.len() - places);
+    match rest.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        rest => format!("{whole}.{rest}"),
+    }
+}
+
+#[test]
+fn the_oracle_prints_decimals() {
+    let shares = [10_000, 5_000, 3_333, 0, 7, 123_450].map(|share| decimals(share, 4));
+    assert_eq!(shares, ["1", "0.5", "0.3333", "0", "0.0007", "12.345"]);
+}
+
 /// The buckets that time is divided into.
 pub(crate) struct Buckets<'a> {
     granularity_seconds: i64,

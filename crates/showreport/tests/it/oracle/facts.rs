@@ -26,6 +26,7 @@ pub(crate) struct View {
     pub(crate) device: String,
     pub(crate) os: String,
     pub(crate) region: String,
+    pub(crate) name: String,
 }
 
 impl View {
@@ -79,6 +80,8 @@ struct Registration {
     title: String,
     json: String,
     duration: Option<i64>,
+    starts_at: Option<i64>,
+    ends_at: Option<i64>,
 }
 
 /// Everything that makes two votes different. The latest is the greatest.
@@ -141,9 +144,19 @@ impl Facts {
         self.views.values().filter(|view| !view.spans.is_empty())
     }
 
-    /// The length of the content, if the event has one.
-    pub(crate) fn content_length(&self) -> Option<i64> {
-        self.registration.as_ref()?.duration
+    /// The length of the content: that of the event, else the end of the furthest coverage.
+    pub(crate) fn content_length(&self) -> i64 {
+        let given = self.registration.as_ref().and_then(|it| it.duration);
+        let coverage = self.views.values().flat_map(|view| &view.coverage);
+        let furthest = coverage.map(|span| span.1).max();
+        given.or(furthest).unwrap_or(0)
+    }
+
+    /// The window of the event: both ends, the later one after the other.
+    pub(crate) fn window(&self) -> Option<Span> {
+        let registration = self.registration.as_ref()?;
+        let window = (registration.starts_at?, registration.ends_at?);
+        (window.0 < window.1).then_some(window)
     }
 
     fn add_registration(&mut self, record: &Value) {
@@ -152,6 +165,8 @@ impl Facts {
             title: text(record, "title"),
             json: event_json(record),
             duration: record["duration_ms"].as_i64(),
+            starts_at: time(record, "starts_at"),
+            ends_at: time(record, "ends_at"),
         };
         if self
             .registration
@@ -185,6 +200,7 @@ impl Facts {
         keep_least(&mut view.device, text(record, "device_id"));
         keep_least(&mut view.os, text(record, "device_os"));
         keep_least(&mut view.region, text(record, "geo_region").to_uppercase());
+        keep_least(&mut view.name, text(record, "name"));
         view
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::clock::seconds_text;
+use super::clock::{decimals, seconds_text};
 use super::facts::{Facts, Identity, Span};
 use super::{ReportSpec, Table};
 
@@ -11,12 +11,7 @@ const BUCKETS_MAX: i64 = 100_000;
 
 /// A row for each bucket, from the beginning of the content to its end.
 pub(crate) fn buckets(facts: &Facts, question: &ReportSpec) -> Table {
-    let furthest = facts
-        .views
-        .values()
-        .flat_map(|view| &view.coverage)
-        .map(|span| span.1);
-    let length = facts.content_length().or(furthest.max()).unwrap_or(0);
+    let length = facts.content_length();
     let mut by_view: Vec<(Identity, Vec<Span>)> = Vec::new();
     for view in facts.views.values() {
         if view.spans.iter().any(|&span| question.clip(span).is_some()) {
@@ -37,31 +32,20 @@ pub(crate) fn buckets(facts: &Facts, question: &ReportSpec) -> Table {
         let from = bucket * width;
         let (views, viewers) = viewers_of(from, (from + width).min(length));
         let share = (viewers * 10_000).checked_div(in_all);
+        let share = share.map(|share| i64::try_from(share).expect("few"));
         vec![
             seconds_text(from),
             views.to_string(),
             viewers.to_string(),
-            share.map_or_else(String::new, share_text),
+            share.map_or_else(String::new, |share| decimals(share, 4)),
         ]
     };
     let names = vec!["position_seconds", "views", "viewers", "share"];
     Table::in_order(names, (0..count).map(row).collect())
 }
 
-/// Ten-thousandths as a number without trailing zeros.
-fn share_text(share: usize) -> String {
-    if share == 10_000 {
-        return "1".to_owned();
-    }
-    let digits = format!("{share:04}");
-    match digits.trim_end_matches('0') {
-        "" => "0".to_owned(),
-        digits => format!("0.{digits}"),
-    }
-}
-
 /// The union of the spans, with gaps of at most 250 ms closed.
-fn closed(spans: &[Span]) -> Vec<Span> {
+pub(crate) fn closed(spans: &[Span]) -> Vec<Span> {
     let mut starts: BTreeMap<i64, i64> = BTreeMap::new();
     for &(from, to) in spans {
         let end = starts.entry(from).or_insert(to);
@@ -78,11 +62,7 @@ fn closed(spans: &[Span]) -> Vec<Span> {
 }
 
 #[test]
-fn the_oracle_prints_shares_and_closes_gaps() {
-    assert_eq!(
-        [10_000, 5_000, 3_333, 0, 7].map(share_text),
-        ["1", "0.5", "0.3333", "0", "0.0007"]
-    );
+fn the_oracle_closes_gaps() {
     assert_eq!(
         closed(&[(500, 600), (0, 250), (851, 900)]),
         [(0, 600), (851, 900)]

@@ -80,6 +80,7 @@ impl Records {
                 "device_id",
                 "device_os",
                 "geo_region",
+                "name",
                 "position_ms",
                 "rate",
             ],
@@ -165,6 +166,7 @@ impl Records {
         maybe(random, &mut record, "device_id", 50, &DEVICES);
         maybe(random, &mut record, "device_os", 40, &SYSTEMS);
         maybe(random, &mut record, "geo_region", 40, &REGIONS);
+        maybe(random, &mut record, "name", 30, &NAMES);
         if random.percent(50) {
             record["position_ms"] = position(random);
         }
@@ -194,6 +196,7 @@ impl Records {
         maybe(random, &mut record, "device_id", 40, &DEVICES);
         maybe(random, &mut record, "device_os", 30, &SYSTEMS);
         maybe(random, &mut record, "geo_region", 30, &REGIONS);
+        maybe(random, &mut record, "name", 20, &NAMES);
         record
     }
 
