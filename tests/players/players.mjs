@@ -95,7 +95,7 @@ function watched(records, group) {
 
 async function figures(event) {
   const headers = {authorization: `Bearer ${reader}`};
-  const answer = await fetch(`${product}/api/v1/events/${event}/figures`, {headers});
+  const answer = await fetch(`${product}/api/v1/events/${event}/figures?fresh=true`, {headers});
   if (!answer.ok) throw Error(`${event}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }

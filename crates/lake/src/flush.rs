@@ -46,16 +46,17 @@ const PORTION_ROWS: usize = 256 << 10;
 /// Bytes of the columns of these rows at most.
 const PORTION_BYTES: usize = 64 << 20;
 
-/// Moves the oldest journal rows to the tables: as many as take about `bytes_max` in memory once
-/// they are merged.
+/// Moves the oldest journal rows up to `up_to` to the tables: as many as take about `bytes_max` in
+/// memory once they are merged.
 pub(crate) async fn flush(
     meta: &Meta,
     newest: &mut Newest,
+    up_to: i64,
     bytes_max: u64,
     metrics: &Metrics,
 ) -> Result<Flushed, Error> {
     let started = Instant::now();
-    let taken = take(meta, bytes_max).await?;
+    let taken = take(meta, up_to, bytes_max).await?;
     if taken.seqs.is_empty() {
         return Ok(Flushed::default());
     }
@@ -163,10 +164,10 @@ impl Taken {
     }
 }
 
-/// Reads the journal from its oldest row on, until the merged facts and the next row unpacked would
+/// Reads the journal from its oldest row to `up_to`, or until the merged facts and the next row unpacked would
 /// take more than `bytes_max` in memory. Spans of a view are merged, so a flush can read many times
 /// as many bytes as it holds. Rows are unpacked one at a time; the size of each is known before.
-async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
+async fn take(meta: &Meta, up_to: i64, bytes_max: u64) -> Result<Taken, Error> {
     let mut taken = Taken::default();
     while taken.bytes < TAKEN_BYTES_MAX {
         let after = taken.seqs.last().copied().unwrap_or(0);
@@ -175,7 +176,7 @@ async fn take(meta: &Meta, bytes_max: u64) -> Result<Taken, Error> {
             break;
         }
         for row in rows {
-            if !taken.has_room_for(&row, bytes_max) {
+            if row.seq > up_to || !taken.has_room_for(&row, bytes_max) {
                 return Ok(taken);
             }
             taken.add(&row)?;
@@ -218,7 +219,7 @@ pub(crate) async fn load(
 /// A flush that ends before the heads are moved, as by a crash.
 #[cfg(test)]
 pub(crate) async fn stop_before_the_heads(meta: &Meta, newest: &mut Newest) -> Result<(), Error> {
-    let merger = take(meta, u64::MAX).await?.merger;
+    let merger = take(meta, i64::MAX, u64::MAX).await?.merger;
     let facts = merger.finish().map(|(_, of_org)| of_org.facts).collect();
     append_and_stop(meta, newest, facts).await
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use showreport_meta::Meta;
+use showreport_meta::{EventSnapshot, Meta};
 use showreport_model::facts::{Collected, Table};
 use showreport_model::report::Heads;
-use showreport_model::{ErrorKind, Failure, OrgId};
+use showreport_model::{ErrorKind, EventId, Failure, OrgId};
 use tokio::sync::Mutex;
 
 use crate::compact::{self, Compacted};
@@ -17,6 +17,7 @@ use crate::exclusive::{Exclusive, NewestGuard, run_aside, take_lock};
 use crate::files::{Files, Sought};
 use crate::flush::{self, Flushed};
 use crate::new_columns;
+use crate::pin::Pinning;
 use crate::vacuum;
 use crate::{
     Config, DamagedFiles, DataFile, DurableStore, Error, FoundDamage, Metrics, ReportFiles, Store,
@@ -128,7 +129,8 @@ impl Lake {
         let shared = self.shared.clone();
         let work = move |mut newest: NewestGuard| async move {
             let bytes_max = shared.config.flush_bytes_max;
-            flush::flush(&shared.meta, &mut newest, bytes_max, &shared.metrics).await
+            let metrics = &shared.metrics;
+            flush::flush(&shared.meta, &mut newest, i64::MAX, bytes_max, metrics).await
         };
         self.shared.exclusive.run(work).await
     }
@@ -140,6 +142,33 @@ impl Lake {
         let work = move |mut newest: NewestGuard| async move {
             let bytes_max = shared.config.flush_bytes_max;
             flush::flush_ahead(&shared.meta, &mut newest, &rows, bytes_max, &shared.metrics).await
+        };
+        self.shared.exclusive.run(work).await
+    }
+
+    /// The state of an event, with heads that have exactly the facts of its `changed_at`. Moves to
+    /// the tables what is pending of it.
+    pub async fn pin_event(&self, org: &OrgId, event: &EventId) -> Result<EventSnapshot, Error> {
+        let snapshot = self.shared.meta.event_snapshot(org, event).await?;
+        let Some(pending) = &snapshot.pending else {
+            return Ok(snapshot);
+        };
+        // A flush ahead is no long work.
+        let _one_at_a_time = if pending.is_far_behind {
+            None
+        } else {
+            Some(self.shared.long.lock().await)
+        };
+        let shared = self.shared.clone();
+        let (org, event) = (org.clone(), event.clone());
+        let work = move |mut newest: NewestGuard| async move {
+            let pinning = Pinning {
+                meta: &shared.meta,
+                damaged: shared.store.damaged_files(),
+                metrics: &shared.metrics,
+                flush_bytes_max: shared.config.flush_bytes_max,
+            };
+            pinning.pin(&mut newest, &org, &event).await
         };
         self.shared.exclusive.run(work).await
     }

@@ -21,6 +21,7 @@ mod write;
 mod new_columns;
 mod exclusive;
 mod flush;
+mod pin;
 mod compact;
 mod vacuum;
 mod files;

@@ -20,6 +20,7 @@ mod merger;
 mod earliest;
 mod batches;
 mod watched;
+mod newest;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;

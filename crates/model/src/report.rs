@@ -162,6 +162,22 @@ impl Event {
     }
 }
 
+named! {
+    /// How far an event is.
+    EventState {
+        /// It starts later.
+        Upcoming = "upcoming",
+        /// It is a live event, or one without a kind, that has begun and not ended: its end is
+        /// later or, without an end, a fact of it is younger than [`QUIET_MS_MAX`].
+        Live = "live",
+        /// Neither.
+        Ended = "ended",
+    }
+}
+
+/// How long a live event without an end is live after its newest fact.
+pub const QUIET_MS_MAX: i64 = 30 * 60 * 1_000;
+
 /// The input of an event report. It is chosen once, so a later attempt gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pins {

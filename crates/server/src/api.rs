@@ -1,17 +1,20 @@
 //! Our own API: events, their figures and retention, reports, and the status of the installation.
 
 mod events;
+mod filter;
+mod schema;
+mod response;
 mod figures;
 mod reports;
 mod retention;
 mod status;
 
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
-pub use figures::FiguresResponse;
 pub(crate) use figures::{__path_get_figures, get_figures};
 pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,
     list_reports,
 };
+pub use response::figures_json;
 pub(crate) use retention::{__path_get_retention, get_retention};
 pub(crate) use status::{__path_get_status, get_status};

@@ -12,6 +12,7 @@ use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_origins::Origins;
 use showreport_query::Query;
 
+use crate::answers::Answers;
 use crate::config::Config;
 use crate::error::Reason;
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ struct Parts {
     lake: Lake,
     query: Query,
     jobs: Jobs,
+    answers: Answers,
     origins: Origins,
     metrics: Metrics,
     registry: Registry,
@@ -164,12 +166,16 @@ impl App {
             };
             FairPermits::new(bounds, refusal)
         };
+        let queries = FairPermits::new(QUERIES, "too many figures are being queried");
+        let (of_meta, of_lake, of_query) = (meta.clone(), lake.clone(), query.clone());
+        let answers = Answers::new(of_meta, of_lake, of_query, queries.clone());
         Self(Arc::new(Parts {
             config,
             meta,
             lake,
             query,
             jobs,
+            answers,
             origins,
             metrics,
             registry,
@@ -182,7 +188,7 @@ impl App {
             windows: FairPermits::new(WINDOWS, "too many bodies are unpacked"),
             collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
             report_requests: FairPermits::new(REPORT_REQUESTS, "too many requests are open"),
-            queries: FairPermits::new(QUERIES, "too many figures are being queried"),
+            queries,
             downloads: FairPermits::new(DOWNLOADS, "too many files are downloaded"),
             downloads_of_link: FairPermits::new(
                 DOWNLOADS_OF_LINK,
@@ -213,6 +219,11 @@ impl App {
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
+    }
+
+    /// Figures of events, each worked out once.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
     }
 
     pub(crate) fn origins(&self) -> &Origins {

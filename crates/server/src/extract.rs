@@ -22,7 +22,7 @@ pub(crate) use body::{
 };
 pub(crate) use form::Form;
 pub(crate) use page::{
-    InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
+    Cursor, InvalidToken, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageQuery, read_token,
 };
 pub(crate) use violations::Violations;
 

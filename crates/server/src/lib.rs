@@ -10,6 +10,7 @@ mod config;
 mod metrics;
 mod rates;
 mod permits;
+mod answers;
 mod app;
 mod extract;
 mod origin;
@@ -28,7 +29,7 @@ mod listener;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
-pub use api::FiguresResponse;
+pub use api::figures_json;
 pub use app::App;
 pub use config::{CollectPath, Config};
 pub use listener::serve;

@@ -179,7 +179,8 @@ fn prepare(client: &Client) -> anyhow::Result<()> {
 fn kept(client: &Client) -> anyhow::Result<u64> {
     let begun = Instant::now();
     loop {
-        let response = client.get(&format!("/api/v1/events/{}/figures", traffic::EVENT))?;
+        let path = format!("/api/v1/events/{}/figures?fresh=true", traffic::EVENT);
+        let response = client.get(&path)?;
         if response.status == 200 {
             let figures: Value = serde_json::from_slice(&response.body)?;
             return figures["views"].as_u64().context("read the views");

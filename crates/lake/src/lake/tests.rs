@@ -8,6 +8,7 @@ mod stopping;
 mod vacuuming;
 mod year;
 mod beats;
+mod pinning;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -7,7 +7,7 @@ use super::slot::WriterSlot;
 use crate::error::{Doing, Error};
 
 /// Number, name and statements of each. Missing numbers were never used.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (
         1,
         "first",
@@ -82,6 +82,11 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         17,
         "viewer tokens",
         include_str!("../../migrations/sqlite/0017_viewer_tokens.sql"),
+    ),
+    (
+        18,
+        "changed events",
+        include_str!("../../migrations/sqlite/0018_changed_events.sql"),
     ),
     (
         19,

@@ -19,7 +19,7 @@ macro_rules! select {
     ($($rest:expr),*) => {
         concat!(
             "SELECT org, event_id, kind, title, starts_at, ends_at, duration_ms, updated_at,
-                record, sum
+                record, sum, changed_at
             FROM events ",
             $($rest),*
         )
@@ -27,8 +27,6 @@ macro_rules! select {
 }
 
 const SELECT: &str = select!("WHERE org = $1 AND event_id = $2");
-
-const SELECT_PAGE: &str = select!("WHERE org = $1 AND event_id > $2 ORDER BY event_id LIMIT $3");
 
 /// The events come as a JSON array of their ids.
 const SELECT_THESE: &str = select!(
@@ -50,21 +48,23 @@ const INSERT: &str = concat!(
     ON CONFLICT (org, event_id) DO NOTHING RETURNING org"
 );
 
-/// The spans come as a JSON array of `[org, event, from, to]`. Most of them lie within the span
-/// that is stored, and change nothing.
-const WIDEN_WATCHED: &str = concat!(
+/// The changed events come as a JSON array of `[org, event, newest, from, to]`. The time of the
+/// change grows with each commit, also while the clock stands still or is set back.
+const CHANGE: &str = concat!(
     "UPDATE events
-    SET watched_from = CASE WHEN new.watched_from < events.watched_from
-            THEN new.watched_from ELSE events.watched_from END,
-        watched_to = CASE WHEN new.watched_to > events.watched_to
-            THEN new.watched_to ELSE events.watched_to END
-    FROM (SELECT value ->> 0 AS org, value ->> 1 AS event_id, value ->> 2 AS watched_from,
-            value ->> 3 AS watched_to
+    SET changed_at = CASE WHEN events.changed_at < $2 THEN $2 ELSE events.changed_at + 1 END,
+        newest_at = CASE WHEN events.newest_at >= changed.newest_at
+            THEN events.newest_at ELSE coalesce(changed.newest_at, events.newest_at) END,
+        watched_from = CASE WHEN changed.watched_from < events.watched_from
+            THEN changed.watched_from ELSE events.watched_from END,
+        watched_to = CASE WHEN changed.watched_to > events.watched_to
+            THEN changed.watched_to ELSE events.watched_to END
+    FROM (SELECT value ->> 0 AS org, value ->> 1 AS event_id, value ->> 2 AS newest_at,
+            value ->> 3 AS watched_from, value ->> 4 AS watched_to
         FROM ",
     elements!("$1"),
-    ") AS new
-    WHERE events.org = new.org AND events.event_id = new.event_id
-        AND (new.watched_from < events.watched_from OR new.watched_to > events.watched_to)"
+    ") AS changed
+    WHERE events.org = changed.org AND events.event_id = changed.event_id"
 );
 
 const SELECT_WATCHED: &str =
@@ -98,6 +98,8 @@ pub(super) struct EventChanges {
     registrations: BTreeMap<OrgId, Registrations>,
     /// The earliest instant that a fact of the event is about.
     earliest: BTreeMap<(OrgId, EventId), Timestamp>,
+    /// The newest instant that a fact of the event is about.
+    newest: BTreeMap<(OrgId, EventId), Timestamp>,
     /// Spans of whole hours.
     watched: BTreeMap<(OrgId, EventId), Span>,
     records: BTreeMap<OrgId, u64>,
@@ -116,6 +118,10 @@ impl EventChanges {
         for (event, at) in collected.earliest() {
             let earliest = self.earliest.entry((org.clone(), event)).or_insert(at);
             *earliest = at.min(*earliest);
+        }
+        for (event, at) in collected.newest() {
+            let newest = self.newest.entry((org.clone(), event)).or_insert(at);
+            *newest = at.max(*newest);
         }
         for (event, span) in collected.watched() {
             let span = span.in_hours();
@@ -150,24 +156,6 @@ impl Meta {
     /// An event of an organisation.
     pub async fn event(&self, org: &OrgId, event: &EventId) -> Result<Event, Error> {
         find(self.readers(), org, event).await
-    }
-
-    /// Events of an organisation after `after`, by id.
-    pub async fn events(
-        &self,
-        org: &OrgId,
-        after: Option<&EventId>,
-        limit: u32,
-    ) -> Result<Vec<Event>, Error> {
-        let rows = sqlx::query(SELECT_PAGE)
-            .bind(org.as_str())
-            // The empty text is less than every id.
-            .bind(after.map_or("", EventId::as_str))
-            .bind(limit)
-            .fetch_all(self.readers())
-            .await
-            .doing("list events")?;
-        rows.iter().map(event).collect()
     }
 
     /// These events of an organisation, all of which have facts: a missing row is damage, because
@@ -206,6 +194,15 @@ pub(super) async fn find(
     org: &OrgId,
     id: &EventId,
 ) -> Result<Event, Error> {
+    Ok(find_changed(read, org, id).await?.0)
+}
+
+/// An event of an organisation, and when it changed last.
+pub(super) async fn find_changed(
+    read: impl SqliteExecutor<'_>,
+    org: &OrgId,
+    id: &EventId,
+) -> Result<(Event, Timestamp), Error> {
     let row = sqlx::query(SELECT)
         .bind(org.as_str())
         .bind(id.as_str())
@@ -213,7 +210,7 @@ pub(super) async fn find(
         .await
         .doing("look up an event")?;
     let row = row.ok_or_else(|| Error::UnknownEvent { event: id.clone() })?;
-    event(&row)
+    Ok((event(&row)?, Stored(&row).time("changed_at")?))
 }
 
 /// Checks every row of the table.
@@ -221,8 +218,8 @@ pub(super) async fn check_all(read: &mut SqliteConnection) -> Result<(), Error> 
     check_rows(read, SELECT_ALL, |row| event(row).map(drop)).await
 }
 
-/// Adds new events, stores the event records that replace the stored ones, and marks the events
-/// dirty. Returns the number of new events of each organisation.
+/// Adds new events, stores the event records that replace the stored ones, notes which events
+/// changed, and marks them dirty. Returns the number of new events of each organisation.
 pub(super) async fn apply(
     tx: &mut Transaction<'_>,
     changes: &EventChanges,
@@ -233,18 +230,21 @@ pub(super) async fn apply(
         insert(tx, events, &mut new).await?;
     }
     let mut earliest = changes.earliest.clone();
+    let mut events: BTreeSet<(&OrgId, &EventId)> = BTreeSet::new();
     for (org, registrations) in &changes.registrations {
         let records: Vec<&EventRecord> = registrations.iter().collect();
         for records in records.chunks(EVENTS_AT_ONCE) {
             let (replaced, count) = register(tx, org, records).await?;
             *new.entry(org.clone()).or_default() += count;
             for event in replaced {
+                events.insert((org, event));
                 // Its title is in the reports of all its days.
                 earliest.insert((org.clone(), event.clone()), Timestamp::MIN);
             }
         }
     }
-    widen_watched(tx, changes).await?;
+    events.extend(changes.with_facts.iter().map(|(org, event)| (org, event)));
+    note_changed(tx, changes, events, now).await?;
     let earliest: Vec<_> = earliest
         .iter()
         .map(|((org, event), at)| (org, event, at))
@@ -259,19 +259,32 @@ pub(super) async fn apply(
 /// The number of events of each organisation that a commit adds.
 pub(super) type NewEvents = BTreeMap<OrgId, u64>;
 
-/// Widens the stored spans in which events were watched.
-async fn widen_watched(tx: &mut SqliteConnection, changes: &EventChanges) -> Result<(), Error> {
-    let watched: Vec<_> = changes
-        .watched
-        .iter()
-        .map(|((org, event), span)| (org, event, span.from(), span.to()))
+/// Notes when these events changed, and the times of their new facts.
+async fn note_changed(
+    tx: &mut SqliteConnection,
+    changes: &EventChanges,
+    events: BTreeSet<(&OrgId, &EventId)>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rows: Vec<_> = events
+        .into_iter()
+        .map(|(org, event)| {
+            let key = (org.clone(), event.clone());
+            let watched = changes.watched.get(&key);
+            let [from, to] = [
+                watched.map(|span| span.from()),
+                watched.map(|span| span.to()),
+            ];
+            (org, event, changes.newest.get(&key), from, to)
+        })
         .collect();
-    for events in watched.chunks(EVENTS_AT_ONCE) {
-        sqlx::query(WIDEN_WATCHED)
+    for events in rows.chunks(EVENTS_AT_ONCE) {
+        sqlx::query(CHANGE)
             .bind(to_json(&events))
+            .bind(now.as_millis())
             .execute(&mut *tx)
             .await
-            .doing("note when events were watched")?;
+            .doing("note that events changed")?;
     }
     Ok(())
 }
@@ -450,7 +463,8 @@ impl Columns {
     }
 }
 
-fn event(row: &SqliteRow) -> Result<Event, Error> {
+/// The event of a row with all its columns.
+pub(super) fn event(row: &SqliteRow) -> Result<Event, Error> {
     let row = Stored(row);
     let (org, id): (String, String) = (row.plain("org")?, row.plain("event_id")?);
     row.check("events", Columns::read(&row)?.sum(&org, &id))?;

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use showreport_model::buckets::Granularity;
 use showreport_model::facts::FactsBuilder;
 use showreport_model::record::{EventKind, EventRecord, PlaybackRecord, Record};
-use showreport_model::report::{Dimension, Format, Heads, ReportOrder};
+use showreport_model::report::{Dimension, Event, Format, Heads, ReportOrder};
 use showreport_model::{Clock, EventId, OrgId, PlaybackId, Span, Timestamp, TokenId, Window, Zone};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::Meta;
 use super::heads::{NewHead, NewHeads};
 use super::jobs::{MAKE_BULK_REPORT, MAKE_REPORT};
+use super::listed_events::{EventFilter, EventOrder};
 use super::tokens::Scope;
 use crate::config::Config;
 use crate::database::Transaction;
@@ -142,6 +144,24 @@ impl Fixture {
         assert_eq!(done.rows_affected(), 1, "{statement}");
     }
 
+    /// Stores records of `acme` in the journal, in one commit.
+    pub(super) async fn store(&self, records: Vec<Record>) {
+        // A database has one writer of the journal, which ends with it.
+        let meta = self.reopen().await;
+        let token = collector(&meta).await;
+        let journal = meta.journal();
+        let shutdown = CancellationToken::new();
+        let append = async {
+            let appended = journal.append(token, sent(records)).await;
+            shutdown.cancel();
+            appended
+        };
+        let writer = meta.journal_writer().run(shutdown.clone());
+        let (ran, appended) = tokio::join!(writer, append);
+        ran.unwrap();
+        appended.unwrap();
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         self.config.path.clone()
     }
@@ -149,6 +169,16 @@ impl Fixture {
 
 pub(super) fn org(name: &str) -> OrgId {
     OrgId::new(name).unwrap()
+}
+
+/// The events of an organisation, by id.
+pub(super) async fn events_of(meta: &Meta, org: &OrgId) -> Vec<Event> {
+    let (all, order) = (EventFilter::default(), EventOrder::StartsAt);
+    let listed = meta.list_events(org, &all, order, None, usize::MAX, meta.now());
+    let listed = listed.await.unwrap().into_iter();
+    let mut events: Vec<Event> = listed.map(|it| it.event).collect();
+    events.sort_by(|one, other| one.id.cmp(&other.id));
+    events
 }
 
 /// A new token of the organisation `acme` that may collect.

@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use showreport_model::{EventId, ReportId};
+use showreport_model::ReportId;
 
 use super::violations::Violations;
 use crate::error::ApiError;
@@ -44,6 +44,12 @@ impl PageQuery {
     /// Reads both parameters; a size out of range is refused.
     pub(crate) fn read<T: Cursor>(&self) -> Result<Page<T>, ApiError> {
         let mut violations = Violations::default();
+        let page = self.read_into(&mut violations);
+        violations.into_result(page)
+    }
+
+    /// The same for a request that has other parameters too.
+    pub(crate) fn read_into<T: Cursor>(&self, violations: &mut Violations) -> Option<Page<T>> {
         let size = match self.page_size.as_deref() {
             None => Some(PAGE_SIZE_DEFAULT),
             Some(text) => text.parse().ok(),
@@ -59,7 +65,7 @@ impl PageQuery {
             violations.add("page_token", problem);
             None
         });
-        violations.into_result(size.map(|size| Page { size, after }))
+        size.map(|size| Page { size, after })
     }
 }
 
@@ -117,16 +123,6 @@ pub(crate) fn read_token<T: Cursor>(token: &str) -> Result<Option<T>, InvalidTok
     T::from_bytes(bytes).map(Some).ok_or(InvalidToken)
 }
 
-impl Cursor for EventId {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.as_str().into()
-    }
-
-    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
-        Self::new(String::from_utf8(bytes).ok()?).ok()
-    }
-}
-
 impl Cursor for ReportId {
     fn to_bytes(&self) -> Vec<u8> {
         self.to_string().into()
@@ -153,7 +149,20 @@ impl Cursor for i64 {
 mod tests {
     use std::fmt::Debug;
 
+    use showreport_model::EventId;
+
     use super::*;
+
+    // A cursor that is a text.
+    impl Cursor for EventId {
+        fn to_bytes(&self) -> Vec<u8> {
+            self.as_str().into()
+        }
+
+        fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+            Self::new(String::from_utf8(bytes).ok()?).ok()
+        }
+    }
 
     fn query(size: &str, token: &str) -> PageQuery {
         PageQuery {

@@ -142,7 +142,7 @@ impl Demo {
 async fn ask_figures(client: &Client, show: Show) -> anyhow::Result<[Figures; 2]> {
     let mut all = Vec::new();
     for program in [Program::Live, Program::Recording] {
-        let path = format!("/api/v1/events/{}/figures", show.event(program));
+        let path = format!("/api/v1/events/{}/figures?fresh=true", show.event(program));
         let answer = client.get(&path).await.context("get the figures")?;
         all.push(serde_json::from_value(answer).context("read the figures")?);
     }

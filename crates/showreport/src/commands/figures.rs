@@ -1,15 +1,15 @@
 //! `showreport figures`: prints the figures of an event without a server.
 
-use std::fmt;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
-use showreport_model::{EventId, OrgId, Window};
-use showreport_server::FiguresResponse;
+use showreport_model::figures::{FIGURES, Figures as EventFigures};
+use showreport_model::report::Pins;
+use showreport_model::table::Value;
+use showreport_model::{EventId, OrgId, Timestamp, Window};
+use showreport_server::figures_json;
 
 use super::lookup::require_event;
 use super::output::{print_line, with_thousands};
@@ -55,91 +55,62 @@ impl Figures {
             () = shutdown.requested() => Err(anyhow!("stopped before the figures were complete")),
         };
         parts.close().await;
-        let json = outcome?;
+        let (as_of, figures) = outcome?;
         if self.json {
-            print_line(json)?;
-        } else {
-            let figures: InOrder = serde_json::from_str(&json).context("read the figures")?;
-            for (name, value) in figures.0 {
-                print_line(format_args!(
-                    "{:<26}{}",
-                    name.replace('_', " "),
-                    shown(&value)
-                ))?;
-            }
+            print_line(figures_json(&self.event, as_of, &figures))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        print_figure("event_id", self.event.as_str())?;
+        print_figure("as_of", &as_of.to_string())?;
+        for (column, value) in FIGURES.iter().zip(figures.row()) {
+            print_figure(column.name, &shown(&value))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn ask(&self, parts: &Parts) -> anyhow::Result<String> {
+    async fn ask(&self, parts: &Parts) -> anyhow::Result<(Timestamp, EventFigures)> {
         require_event(&parts.meta, &self.org, &self.event).await?;
-        let flushed = parts.jobs.flush_event(&self.org, &self.event).await;
-        flushed.context("flush the journal")?;
-        let pins = parts.jobs.pins(&self.org, &self.event).await;
-        let pins = pins.context("pin the facts")?;
+        let pinned = parts.lake.pin_event(&self.org, &self.event).await;
+        let pinned = pinned.context("pin the facts")?;
+        let pins = Pins {
+            heads: pinned.heads,
+            zone: pinned.zone,
+            event: pinned.event,
+        };
         let figures = parts.query.figures(&self.org, &pins, Window::ALL);
         let figures = figures.await.context("work out the figures")?;
-        let answer = FiguresResponse::new(&self.event, &figures);
-        serde_json::to_string(&answer).context("write the figures")
+        Ok((pinned.changed_at, figures))
     }
 }
 
-/// A value as text, with thousands separators; null is `-`.
+fn print_figure(name: &str, value: &str) -> io::Result<()> {
+    print_line(format_args!("{:<26}{value}", name.replace('_', " ")))
+}
+
+/// A figure as text, with thousands separators; an absent one is `-`.
 fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => {
-            let text = number.to_string();
-            let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-            match whole.parse() {
-                Ok(whole) => format!("{}{rest}", with_thousands(whole)),
-                Err(_) => text,
-            }
+    let text = value.to_string();
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    match (value, whole.parse()) {
+        (Value::Absent, _) => "-".to_owned(),
+        (Value::Count(_) | Value::Seconds(_) | Value::Number(_), Ok(whole)) => {
+            format!("{}{rest}", with_thousands(whole))
         }
-        other => other.to_string(),
-    }
-}
-
-/// The fields of a JSON object in their order, which `serde_json::Map` does not keep.
-struct InOrder(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for InOrder {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrderVisitor)
-    }
-}
-
-struct InOrderVisitor;
-
-impl<'de> Visitor<'de> for InOrderVisitor {
-    type Value = InOrder;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(InOrder(fields))
+        _ => text,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn values_have_thousands_separators_and_null_is_a_hyphen() {
-        assert_eq!(shown(&json!(1_234_567)), "1,234,567");
-        assert_eq!(shown(&json!(1234.5)), "1,234.5");
-        assert_eq!(shown(&json!(0.25)), "0.25");
-        assert_eq!(shown(&json!(null)), "-");
-        assert_eq!(shown(&json!("keynote")), "keynote");
+    fn values_have_thousands_separators_and_an_absent_one_is_a_hyphen() {
+        assert_eq!(shown(&Value::Count(1_234_567)), "1,234,567");
+        assert_eq!(shown(&Value::Seconds(1_234_500)), "1,234.500");
+        assert_eq!(shown(&Value::Number(0.25)), "0.25");
+        assert_eq!(shown(&Value::Absent), "-");
+        let at = Timestamp::MIN;
+        assert_eq!(shown(&Value::Time(at)), at.to_string());
     }
 }

@@ -138,7 +138,9 @@ async fn reports_of_a_directory_of_0_1_0_are_those_that_it_made_itself() {
     assert_eq!(workshop, expected("workshop-watch-time.csv"));
     let figures = app.get(&org, "/api/v1/events/keynote/figures").await.ok();
     let expected: Value = serde_json::from_str(&expected("keynote-figures.json")).expect("JSON");
-    assert_eq!(figures, expected);
+    for (name, figure) in expected.as_object().expect("figures") {
+        assert_eq!(&figures[name], figure, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -151,9 +151,15 @@ impl<'a> Attacker<'a> {
 
     fn figures(&self, connection: &mut Connection) -> anyhow::Result<Response> {
         let day = format!("/bv/analytics/v1/reports/watch-time?time={DAY}");
-        let path = match self.sent.fetch_add(1, Ordering::Relaxed) % 2 {
-            0 => day.as_str(),
-            _ => "/api/v1/events/large/figures",
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        // Another filter each time: an answer that is kept would cost nothing.
+        let (minute, second) = (number / 60 % 60, number % 60);
+        let from = format!("2020-01-01T00:{minute:02}:{second:02}Z");
+        let figures = format!("/api/v1/events/large/figures?from={from}");
+        let path = if number.is_multiple_of(2) {
+            &day
+        } else {
+            &figures
         };
         self.ask(connection, "GET", path, String::new())
     }

@@ -150,7 +150,7 @@ impl SmallOrg {
     }
 
     fn figures(&self) -> anyhow::Result<Done> {
-        self.ask_once("GET", "/api/v1/events/tiny/figures", "")
+        self.ask_once("GET", "/api/v1/events/tiny/figures?fresh=true", "")
     }
 
     fn list(&self) -> anyhow::Result<Done> {

@@ -156,7 +156,7 @@ impl<'a> Traffic<'a> {
         while Instant::now() < end {
             let (method, path, body) = match (number + u32::try_from(responses.asked)?) % 4 {
                 0 => ("POST", "/bv/analytics/v1/events/reports", order.as_str()),
-                1 => ("GET", "/api/v1/events/keynote/figures", ""),
+                1 => ("GET", "/api/v1/events/keynote/figures?fresh=true", ""),
                 2 => ("GET", "/api/v1/reports?page_size=1000", ""),
                 _ => ("GET", "/api/v1/events", ""),
             };

@@ -208,7 +208,10 @@ pub(super) fn make_reports(client: &Client) -> anyhow::Result<Vec<String>> {
 
 /// Reads an event's figures, which flushes its facts to the lake.
 pub(super) fn flush(client: &Client, event: &str) -> anyhow::Result<()> {
-    let figures = get(client, &format!("/api/v1/events/{event}/figures"));
+    let figures = get(
+        client,
+        &format!("/api/v1/events/{event}/figures?fresh=true"),
+    );
     figures.map(drop).map_err(anyhow::Error::msg)
 }
 

@@ -118,7 +118,7 @@ async fn an_organisation_cannot_exceed_its_quota_of_events_and_others_are_stored
             "{refused:?}"
         );
         beside.unwrap();
-        let events = show.meta.events(&show.org, None, 10).await.unwrap();
+        let events = events_of(&show.meta, &show.org).await;
         assert_eq!(events.len(), 2);
     }
     // Records of existing events, and of a third, are accepted.
@@ -205,7 +205,7 @@ async fn the_size_of_the_journal_counts_the_text_of_its_events() {
     }
     assert!(kept > 1, "a row is far below the bound");
     // A refused group has registered no event.
-    let stored = show.meta.events(&show.org, None, 10_000).await.unwrap();
+    let stored = events_of(&show.meta, &show.org).await;
     assert_eq!(stored.len(), 500 * kept);
     // Event records are not stored in the journal, and are refused too.
     let many =
@@ -255,7 +255,7 @@ async fn many_events_at_once_are_registered_like_one_by_one() {
             .await
             .unwrap();
     }
-    let stored = async |show: &Fixture| show.meta.events(&show.org, None, 10_000).await.unwrap();
+    let stored = async |show: &Fixture| events_of(&show.meta, &show.org).await;
     let (many, few) = (stored(&at_once).await, stored(&one_by_one).await);
     assert_eq!((many.len(), few.len()), (2_500, 60));
     for event in &few {
