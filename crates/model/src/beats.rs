@@ -54,8 +54,13 @@ impl Beats {
 
     /// The spans that the beats claim.
     pub fn claims(&mut self) -> SpanSet {
+        claims(&self.to_vec())
+    }
+
+    /// All beats, ascending.
+    pub fn to_vec(&mut self) -> Vec<Beat> {
         self.settle();
-        claims(&self.packed.iter().collect::<Vec<Beat>>())
+        self.packed.iter().collect()
     }
 
     /// Whether there is no beat.
@@ -244,11 +249,6 @@ mod tests {
         set
     }
 
-    fn beats_of(set: &mut Beats) -> Vec<Beat> {
-        set.settle();
-        set.packed.iter().collect()
-    }
-
     fn numbers_of(set: &mut Beats) -> Vec<i64> {
         let mut numbers = Vec::new();
         set.append_numbers(&mut numbers);
@@ -260,7 +260,7 @@ mod tests {
         fn a_set_holds_each_beat_once_and_in_order(beats in streams()) {
             let wanted: BTreeSet<Beat> = beats.iter().copied().collect();
             let mut set = set(beats);
-            prop_assert!(beats_of(&mut set).into_iter().eq(wanted));
+            prop_assert!(set.to_vec().into_iter().eq(wanted));
         }
 
         #[test]
@@ -286,7 +286,7 @@ mod tests {
         ) {
             let beat = |(seq, at, playing)| Beat { seq, at, playing };
             let beats: Vec<Beat> = beats.into_iter().map(beat).collect();
-            prop_assert_eq!(beats_of(&mut set(beats.iter().rev().copied())), beats);
+            prop_assert_eq!(set(beats.iter().rev().copied()).to_vec(), beats);
         }
     }
 
@@ -308,7 +308,7 @@ mod tests {
             });
         }
         assert!(set.heap_bytes() < 8_192, "{}", set.heap_bytes());
-        assert_eq!(beats_of(&mut set).len(), 7);
+        assert_eq!(set.to_vec().len(), 7);
     }
 
     #[test]

@@ -55,6 +55,79 @@ pub fn claims(beats: &[Beat]) -> SpanSet {
     claimed
 }
 
+/// The end of a playback's beats: what a beat after all others needs to be added, without the
+/// others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    last: Beat,
+    /// Of the beats of the last instant if they have no number, else of the last beat.
+    is_playing: bool,
+    /// Whether no other beat has the number of the last one.
+    is_alone: bool,
+}
+
+/// What a further beat changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It is the last one again.
+    Known,
+    /// It comes after all others, and this claim is new.
+    Claims(Option<Span>),
+    /// It may change earlier claims: work out all of them.
+    Unclear,
+}
+
+impl Tail {
+    /// The end of beats that are ascending and differ. `None` if there are none.
+    pub fn of(beats: &[Beat]) -> Option<Self> {
+        let (&last, before) = beats.split_last()?;
+        let mut same = before.iter().rev().take_while(|beat| beat.seq == last.seq);
+        let is_playing = if last.seq.is_some() {
+            last.playing
+        } else {
+            let mut instant = same.clone().take_while(|beat| beat.at == last.at);
+            last.playing && instant.all(|beat| beat.playing)
+        };
+        Some(Self {
+            last,
+            is_playing,
+            is_alone: same.next().is_none(),
+        })
+    }
+
+    /// Adds a beat.
+    pub fn step(&mut self, beat: Beat) -> Step {
+        if beat == self.last {
+            return Step::Known;
+        }
+        if beat < self.last {
+            return Step::Unclear;
+        }
+        let claimed = match (self.last.seq, beat.seq) {
+            (None, None) if beat.at == self.last.at => {
+                // Only "playing" comes after "not playing", which decides for the instant.
+                self.last = beat;
+                return Step::Claims(None);
+            }
+            (None, None) => claim(self.last.at, beat.at).filter(|_| self.is_playing),
+            (Some(last), Some(seq)) if seq == last => return Step::Unclear,
+            (Some(_), Some(_)) if is_next(self.last, beat) => {
+                if !self.is_alone {
+                    return Step::Unclear;
+                }
+                claim(self.last.at, beat.at).filter(|_| self.is_playing)
+            }
+            _ => None,
+        };
+        *self = Self {
+            last: beat,
+            is_playing: beat.playing,
+            is_alone: true,
+        };
+        Step::Claims(claimed)
+    }
+}
+
 fn is_next(beat: Beat, other: Beat) -> bool {
     let next = beat.seq.and_then(|seq| seq.checked_add(1));
     next.is_some() && next == other.seq
@@ -92,6 +165,33 @@ mod tests {
 
     use super::testing::streams;
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_tail_adds_the_claims_that_all_beats_together_have(
+            mut beats in streams(), is_shuffled in any::<bool>()
+        ) {
+            if !is_shuffled {
+                beats.sort_unstable_by_key(|beat| (beat.seq, beat.at));
+            }
+            let mut all: BTreeSet<Beat> = BTreeSet::new();
+            let (mut tail, mut claimed) = (None::<Tail>, SpanSet::new());
+            for beat in beats {
+                all.insert(beat);
+                let sorted: Vec<Beat> = all.iter().copied().collect();
+                match tail.as_mut().map_or(Step::Unclear, |tail| tail.step(beat)) {
+                    Step::Known => {}
+                    Step::Claims(claim) => claimed.extend(claim),
+                    Step::Unclear => {
+                        claimed = claims(&sorted);
+                        tail = Tail::of(&sorted);
+                    }
+                }
+                let mut wanted = claims(&sorted);
+                prop_assert_eq!(claimed.settle(), wanted.settle());
+            }
+        }
+    }
 
     fn beat(seq: impl Into<Option<i64>>, at: i64, playing: bool) -> Beat {
         let seq = seq.into();

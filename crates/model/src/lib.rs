@@ -15,6 +15,7 @@ pub mod buckets;
 pub mod curve;
 pub mod sweep;
 pub mod audience;
+pub mod concurrency;
 pub mod retention;
 pub mod record;
 pub mod column;
