@@ -15,13 +15,14 @@ mod meta;
 pub use config::Config;
 pub use error::Error;
 pub use meta::{
-    Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, DayFile, DayMade, DirtyEvent, DirtyOrg,
-    EntryDigest, EventFilter, EventOrder, EventPlace, EventSnapshot, Idempotency, Journal,
-    JournalDepth, JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS, ListedEvent,
-    MAKE_BULK_REPORT, MAKE_REPORT, Meta, NewBulkReport, NewHead, NewHeads, Offer, Org, PendingRows,
-    Published, ReportEnd, ReportJobUpdate, ReportTask, Role, RoleError, SESSION_IDLE_MS,
-    SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner, SigningKey, SigningKeys,
-    Token, TokenSecret, ViewerKeys, ViewerTokens, ZoneChange,
+    Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, Commit, Commits, CommittedRow, DayFile,
+    DayMade, DirtyEvent, DirtyOrg, EntryDigest, EventFilter, EventOrder, EventPlace, EventSnapshot,
+    Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS,
+    ListedEvent, MAKE_BULK_REPORT, MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads,
+    Offer, Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Role, RoleError,
+    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner,
+    SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys, ViewerTokens,
+    ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

@@ -49,7 +49,10 @@ pub use dirty_events::{DirtyEvent, DirtyOrg};
 pub use event_snapshots::EventSnapshot;
 pub use heads::{EntryDigest, KnownLake, NewHead, NewHeads};
 pub use jobs::{Claim, ClaimedJob, MAKE_BULK_REPORT, MAKE_REPORT, Offer};
-pub use journal::{Journal, JournalDepth, JournalRow, JournalWriter, PendingRows};
+pub use journal::{
+    Commit, Commits, CommittedRow, Journal, JournalDepth, JournalRow, JournalWriter, MovedHead,
+    PendingRows, Storage, TakenCommits,
+};
 pub use listed_events::{EventFilter, EventOrder, EventPlace, ListedEvent};
 pub use orgs::{Org, ViewerTokens, ZoneChange};
 pub use report_jobs::ReportJobUpdate;

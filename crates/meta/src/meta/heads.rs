@@ -10,6 +10,7 @@ use showreport_model::report::Heads;
 use sqlx::SqliteConnection;
 
 use super::events::EventChanges;
+use super::journal::{Commit, MovedHead};
 use super::{Meta, events, journal, org_totals, orgs};
 use crate::database::{Ledger, Stored, Sum, Transaction, to_integer};
 use crate::error::{Doing, Error};
@@ -82,10 +83,14 @@ impl Meta {
         let journal = &self.shared.journal;
         self.database()
             .write_protected(async |tx| {
+                let published = Commit::Moved(differences(&tx.ledger.heads, moved));
                 advance(tx, moved).await?;
                 journal::delete(tx, flushed).await?;
                 let (journal, bytes) = (journal.clone(), tx.ledger.journal_bytes);
-                tx.after_commit(move || journal.announce_size(bytes));
+                tx.after_commit(move || {
+                    journal.announce_size(bytes);
+                    journal.commits().publish([published]);
+                });
                 fail_point!("heads-before-commit", |_| std::process::abort());
                 Ok(())
             })
@@ -123,6 +128,8 @@ impl Meta {
                 // An import by the operator counts, and is not limited by the quotas.
                 let quotas = &self.shared.quotas;
                 drop(org_totals::add(tx, &changes, &new, quotas).await?);
+                let (journal, org) = (self.shared.journal.clone(), org.clone());
+                tx.after_commit(move || journal.commits().publish([Commit::Loaded(org)]));
                 fail_point!("load-before-commit", |_| std::process::abort());
                 Ok(())
             })
@@ -130,6 +137,15 @@ impl Meta {
         fail_point!("load-after-commit", |_| std::process::abort());
         Ok(())
     }
+}
+
+fn differences(before: &Heads, moved: &NewHeads) -> Vec<MovedHead> {
+    let heads = moved.iter().map(|(&table, head)| MovedHead {
+        table,
+        before: before.get(&table).copied(),
+        after: head.version,
+    });
+    heads.collect()
 }
 
 /// Moves these heads, never backwards: facts that were in a report must not disappear.

@@ -9,13 +9,16 @@
 //! acknowledged facts, or an error.
 
 mod pending_events;
+mod commits;
 mod queue;
 mod group;
 
+use showreport_model::report::Heads;
 use showreport_model::{EventId, OrgId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
+pub use commits::{Commit, Commits, CommittedRow, MovedHead, TakenCommits};
 pub(super) use group::JournalReceiver;
 pub use group::{Journal, JournalWriter};
 pub(super) use pending_events::PendingEvents;
@@ -59,6 +62,17 @@ pub struct JournalDepth {
     pub bytes: u64,
     /// When the oldest row was committed.
     pub oldest: Option<Timestamp>,
+}
+
+/// Where the facts are: in the rows of the journal from the first to the last, and in the lake at
+/// the heads. All is of one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// The oldest row, if there is one; else `journal_last + 1`.
+    pub journal_first: i64,
+    /// The newest row that there ever was.
+    pub journal_last: i64,
+    pub heads: Heads,
 }
 
 /// A row to be added.
@@ -173,6 +187,34 @@ impl Meta {
         let range = Ledger::read(&mut *read).await?.journal_range();
         let pending = self.shared.journal.pending_events();
         pending.rows_of_org(&mut read, range, org, up_to).await
+    }
+
+    /// All rows of the journal that may have facts of the event, oldest first.
+    pub async fn journal_rows_of_event(
+        &self,
+        org: &OrgId,
+        event: &EventId,
+    ) -> Result<Vec<i64>, Error> {
+        let mut read = self.database().snapshot().await?;
+        let range = Ledger::read(&mut *read).await?.journal_range();
+        let event = (org.clone(), event.clone());
+        let pending = self.shared.journal.pending_events();
+        pending.all_rows_of_event(&mut read, range, &event).await
+    }
+
+    /// What this process commits, for a reader that keeps facts in memory.
+    pub fn commits(&self) -> Commits {
+        self.shared.journal.commits().clone()
+    }
+
+    /// Where the facts are at present.
+    pub async fn storage(&self) -> Result<Storage, Error> {
+        let ledger = self.ledger().await?;
+        Ok(Storage {
+            journal_first: ledger.journal_first,
+            journal_last: ledger.journal_last,
+            heads: ledger.heads,
+        })
     }
 
     /// Those of these rows of the journal that are not in the lake yet, as far as this process has

@@ -13,9 +13,10 @@ use showreport_model::{Clock, ErrorKind, EventId, Failure, OrgId, Timestamp, Tok
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::commits::{Commit, Commits, CommittedRow};
 use super::queue::{Batch, Queue};
 use super::{NewRow, PendingEvents};
-use crate::database::{Database, Ledger, Transaction, is_after, to_json};
+use crate::database::{Database, JournalRange, Ledger, Transaction, is_after, to_json};
 use crate::error::Error;
 use crate::meta::events::EventChanges;
 use crate::meta::{events, org_totals, tokens};
@@ -29,6 +30,7 @@ pub struct Journal {
     size: Arc<watch::Sender<u64>>,
     database: Arc<Database>,
     pending_events: Arc<PendingEvents>,
+    commits: Commits,
 }
 
 /// The end of the queue that a [`JournalWriter`] takes from. Once it is dropped, appending fails.
@@ -51,6 +53,7 @@ impl Journal {
             size: Arc::new(watch::Sender::new(bytes)),
             database,
             pending_events: Arc::default(),
+            commits: Commits::default(),
         };
         (journal, receiver)
     }
@@ -92,6 +95,11 @@ impl Journal {
     /// The events that have facts in the journal.
     pub(crate) fn pending_events(&self) -> &PendingEvents {
         &self.pending_events
+    }
+
+    /// What this process commits.
+    pub(crate) const fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// Publishes the size of the journal to [`Journal::grown_to`].
@@ -153,7 +161,7 @@ impl JournalWriter {
         // Once, and once more each time that a part of it is refused.
         while !group.is_empty() {
             let encoded;
-            (group, encoded) = encode(group).await;
+            (group, encoded) = encode(group, self.journal.commits.clone()).await;
             let result = match self.store(encoded, &group).await {
                 Ok(Outcome::Stored) => {
                     self.count(&group, started);
@@ -244,14 +252,16 @@ impl JournalWriter {
     /// Publishes the new rows in this process once they are committed, in the order of the commits.
     fn publish_after_commit(&self, tx: &mut Transaction<'_>, encoded: Encoded) {
         let (range, bytes) = (tx.ledger.journal_range(), tx.ledger.journal_bytes);
-        let rows = encoded.rows.into_iter();
-        let added: Vec<_> = rows
-            .map(|row| (row.new_row().bytes(), row.events))
-            .collect();
+        let (mut added, mut facts) = (Vec::new(), Vec::new());
+        for row in encoded.rows {
+            facts.push(row.followed.clone());
+            added.push((row.new_row().bytes(), row.events));
+        }
         let journal = self.journal.clone();
         tx.after_commit(move || {
             journal.pending_events.add(range, &added);
             journal.announce_size(bytes);
+            journal.commits.publish(committed(range, added, facts));
         });
     }
 
@@ -329,14 +339,26 @@ impl Refusal {
 
 /// Encodes on a blocking thread: a group has megabytes. The group stays as it is, so that it can be
 /// encoded again without refused batches.
-async fn encode(mut group: Vec<Batch>) -> (Vec<Batch>, Encoded) {
+async fn encode(mut group: Vec<Batch>, commits: Commits) -> (Vec<Batch>, Encoded) {
     let encoding = tokio::task::spawn_blocking(move || {
-        let encoded = Encoded::new(group.iter_mut().map(|batch| &mut batch.facts));
+        let encoded = Encoded::new(group.iter_mut().map(|batch| &mut batch.facts), &commits);
         (group, encoded)
     });
     encoding
         .await
         .expect("encoding checked records does not panic")
+}
+
+/// The newest rows of the journal as commits.
+fn committed(
+    range: JournalRange,
+    added: Vec<(u64, BTreeSet<(OrgId, EventId)>)>,
+    facts: Vec<Option<Arc<Facts>>>,
+) -> impl Iterator<Item = Commit> {
+    let count = i64::try_from(added.len()).expect("a group is bounded");
+    let numbers = range.last - count + 1..;
+    let rows = numbers.zip(added.into_iter().zip(facts));
+    rows.map(|(seq, ((_, events), facts))| Commit::Row(CommittedRow { seq, events, facts }))
 }
 
 /// Fails while the clock is long before the last transaction.
@@ -373,10 +395,12 @@ struct EncodedRow {
     facts: usize,
     events: BTreeSet<(OrgId, EventId)>,
     events_json: String,
+    /// The facts, if an event of them is followed.
+    followed: Option<Arc<Facts>>,
 }
 
 impl Encoded {
-    fn new<'p>(parts: impl Iterator<Item = &'p mut FactsBuilder>) -> Self {
+    fn new<'p>(parts: impl Iterator<Item = &'p mut FactsBuilder>, commits: &Commits) -> Self {
         let mut merger = FactsMerger::default();
         for part in parts {
             merger.absorb(part);
@@ -391,18 +415,18 @@ impl Encoded {
             if collected.facts.memory_bytes() < OWN_ROW_BYTES {
                 shared.push((org, collected));
             } else {
-                rows.push(EncodedRow::new(vec![(org, collected)]));
+                rows.push(EncodedRow::new(vec![(org, collected)], commits));
             }
         }
         if !shared.is_empty() {
-            rows.push(EncodedRow::new(shared));
+            rows.push(EncodedRow::new(shared, commits));
         }
         Self { rows, changes }
     }
 }
 
 impl EncodedRow {
-    fn new(of_orgs: Vec<(OrgId, Collected)>) -> Self {
+    fn new(of_orgs: Vec<(OrgId, Collected)>, commits: &Commits) -> Self {
         let (mut facts, mut events) = (Vec::new(), BTreeSet::new());
         for (org, collected) in of_orgs {
             let of_org = collected.touched.into_iter();
@@ -414,6 +438,7 @@ impl EncodedRow {
             payload: super::compress(&facts.encode()),
             facts: facts.rows(),
             events_json: to_json(&events),
+            followed: commits.follow_any(&events).then(|| Arc::new(facts)),
             events,
         }
     }

@@ -139,6 +139,27 @@ impl PendingEvents {
         Ok(ends.and_then(|(from, to)| state.pending(&event.0, from, to)))
     }
 
+    /// All rows that may have facts of the event, those that were flushed ahead too.
+    pub(crate) async fn all_rows_of_event(
+        &self,
+        read: &mut SqliteConnection,
+        range: JournalRange,
+        event: &(OrgId, EventId),
+    ) -> Result<Vec<i64>, Error> {
+        self.catch_up(read, range).await?;
+        let state = self.lock();
+        let hash = self.hasher.hash_one(event);
+        let ranges = state.of_event(&event.0, hash).into_iter().flatten();
+        let ends = ranges.map(|rows| (rows.oldest, rows.newest));
+        let ends = ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let of_org = state.orgs.get(&event.0);
+        let (Some((from, to)), Some(of_org)) = (ends, of_org) else {
+            return Ok(Vec::new());
+        };
+        let rows = of_org.rows.iter().copied();
+        Ok(rows.filter(|row| (from..=to).contains(row)).collect())
+    }
+
     /// The rows to be flushed until none up to `up_to` is left that has facts of the organisation.
     pub(crate) async fn rows_of_org(
         &self,
