@@ -20,7 +20,7 @@ pub mod fuzzing;
 
 pub use config::Config;
 pub use error::Error;
-pub use plans::audience::{Audience, Viewers};
 pub use plans::dirty_times::{DirtyTimes, Interval};
+pub use plans::event_facts::EventRows;
 pub use query::{Progress, Query};
 pub use render::{CsvVariant, Output, Rendered, Sink, csv_of, json_of_row, json_of_rows};

@@ -17,7 +17,7 @@ pub(crate) mod curve;
 pub(crate) mod dirty_times;
 pub(crate) mod bulk;
 pub(crate) mod started_views;
-pub(crate) mod audience;
+pub(crate) mod event_facts;
 
 use showreport_model::buckets::Buckets;
 use showreport_model::question::{Answer, Question};

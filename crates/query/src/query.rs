@@ -23,8 +23,8 @@ use crate::embedded::{
 };
 use crate::error::Error;
 use crate::facts::{Facts, Scope};
-use crate::plans::audience::{self, Audience};
 use crate::plans::dirty_times::{self, DirtyTimes, table_of};
+use crate::plans::event_facts::{self, EventRows};
 use crate::plans::figures::{figures, viewers_of_events};
 use crate::plans::report_rows::ReportRows;
 use crate::plans::retention::retention;
@@ -160,17 +160,18 @@ impl Query {
         .await
     }
 
-    /// Concurrent and total viewers of an event.
-    pub async fn audience(
+    /// Passes on all facts of an event, in no order, until `visit` returns false. It is called on
+    /// the engine's threads.
+    pub async fn read_event(
         &self,
         org: &OrgId,
-        pins: &Pins,
-        now: Timestamp,
-    ) -> Result<Audience, Error> {
-        let event = pins.event.clone();
-        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
+        event: &EventId,
+        heads: &Heads,
+        visit: Arc<dyn Fn(EventRows<'_>) -> bool + Send + Sync>,
+    ) -> Result<(), Error> {
+        let facts = self.facts(org, Scope::Event(event.clone()), heads)?;
         self.on_cpu(facts, move |facts| async move {
-            audience::audience(&facts, &event, now).await
+            event_facts::read(&facts, visit.as_ref()).await
         })
         .await
     }

@@ -5,12 +5,14 @@ mod filter;
 mod schema;
 mod response;
 mod figures;
+mod live;
 mod reports;
 mod retention;
 mod status;
 
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
 pub(crate) use figures::{__path_get_figures, get_figures};
+pub(crate) use live::{__path_get_live, __path_stream_live, get_live, stream_live};
 pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,
     list_reports,

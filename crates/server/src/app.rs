@@ -7,6 +7,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
+use showreport_live::Live;
 use showreport_meta::Meta;
 use showreport_model::{Damage, OrgId, ReportId, Timestamp, TokenId};
 use showreport_origins::Origins;
@@ -28,6 +29,7 @@ struct Parts {
     meta: Meta,
     lake: Lake,
     query: Query,
+    live: Live,
     jobs: Jobs,
     answers: Answers,
     origins: Origins,
@@ -43,6 +45,7 @@ struct Parts {
     collecting: FairPermits<OrgId>,
     report_requests: FairPermits<OrgId>,
     queries: FairPermits<OrgId>,
+    streams: FairPermits<OrgId>,
     downloads: FairPermits<OrgId>,
     downloads_of_link: FairPermits<ReportId>,
     download_limits: RateLimits<OrgId>,
@@ -110,6 +113,13 @@ const QUERIES: Bounds = Bounds {
     wait: Duration::from_secs(5),
 };
 
+/// Live streams at one time. Each takes a connection, and asks for figures once a second.
+const STREAMS: Bounds = Bounds {
+    all_max: 2_000,
+    each_max: 1_000,
+    wait: Duration::ZERO,
+};
+
 /// Downloads at one time. Each takes a few MiB of memory.
 const DOWNLOADS: Bounds = Bounds {
     all_max: 64,
@@ -135,6 +145,7 @@ impl App {
         meta: Meta,
         lake: Lake,
         query: Query,
+        live: Live,
         jobs: Jobs,
         origins: Origins,
     ) -> Self {
@@ -143,6 +154,7 @@ impl App {
         metrics.register(&mut registry);
         meta.metrics().register(&mut registry);
         lake.metrics().register(&mut registry);
+        live.metrics().register(&mut registry);
         jobs.metrics().register(&mut registry);
         let requests = || RateLimits::new("requests_per_minute", config.requests_per_minute);
         let (limits, download_limits) = (requests(), requests());
@@ -174,6 +186,7 @@ impl App {
             meta,
             lake,
             query,
+            live,
             jobs,
             answers,
             origins,
@@ -189,6 +202,7 @@ impl App {
             collecting: FairPermits::new(COLLECTING, "too many records wait to be stored"),
             report_requests: FairPermits::new(REPORT_REQUESTS, "too many requests are open"),
             queries,
+            streams: FairPermits::new(STREAMS, "too many live streams are open"),
             downloads: FairPermits::new(DOWNLOADS, "too many files are downloaded"),
             downloads_of_link: FairPermits::new(
                 DOWNLOADS_OF_LINK,
@@ -215,6 +229,10 @@ impl App {
 
     pub(crate) fn query(&self) -> &Query {
         &self.0.query
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
@@ -286,6 +304,11 @@ impl App {
     /// Permits of requests that query facts.
     pub(crate) fn queries(&self) -> &FairPermits<OrgId> {
         &self.0.queries
+    }
+
+    /// Permits of live streams.
+    pub(crate) fn streams(&self) -> &FairPermits<OrgId> {
+        &self.0.streams
     }
 
     /// Permits of downloads, by organisation.

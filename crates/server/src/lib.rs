@@ -7,6 +7,7 @@
 mod error;
 mod network;
 mod config;
+mod stopping;
 mod metrics;
 mod rates;
 mod permits;

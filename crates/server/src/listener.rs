@@ -28,6 +28,7 @@ use tower::ServiceExt;
 
 use crate::config::Config;
 use crate::permits::Permit;
+use crate::stopping::Stopping;
 use connections::Connections;
 use refusals::Refusals;
 use requests::Requests;
@@ -107,9 +108,11 @@ impl Server {
         let requests = Requests::default();
         let begun = requests.clone();
         let router = self.router;
+        let stopping = Stopping(shutdown.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let open = begun.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(stopping.clone());
             let response = router.clone().oneshot(request);
             async move {
                 Ok::<_, std::convert::Infallible>(response.await?.map(|body| open.until_sent(body)))

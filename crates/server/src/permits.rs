@@ -103,6 +103,11 @@ impl<K: Key> FairPermits<K> {
         }
     }
 
+    /// How many permits there are.
+    pub(crate) const fn bounds(&self) -> Bounds {
+        self.shared.bounds
+    }
+
     /// A permit, if one is free now, before requests that wait.
     pub(crate) fn try_acquire(&self, key: &K) -> Option<Permit<K>> {
         let mut permit = self.none(key);

@@ -162,6 +162,8 @@ fn public_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(api::get_event))
         .routes(routes!(api::get_figures))
         .routes(routes!(api::get_retention))
+        .routes(routes!(api::get_live))
+        .routes(routes!(api::stream_live))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
         .routes(routes!(api::get_status))
@@ -225,6 +227,8 @@ mod tests {
                 "/api/v1/events",
                 "/api/v1/events/{id}",
                 "/api/v1/events/{id}/figures",
+                "/api/v1/events/{id}/live",
+                "/api/v1/events/{id}/live/stream",
                 "/api/v1/events/{id}/retention",
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",

@@ -24,8 +24,12 @@ use crate::server::{Client, Server};
 /// No response takes longer.
 const RESPONSE_WITHIN: Duration = Duration::from_mins(10);
 
+/// A response without an end.
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
 /// A connection that is kept open from one request to the next.
 pub struct Connection {
+    address: String,
     runtime: Runtime,
     sender: SendRequest<Full<Bytes>>,
 }
@@ -50,7 +54,11 @@ impl Connection {
             anyhow::Ok(sender)
         });
         let sender = sender.context("connect to the server")?;
-        Ok(Self { runtime, sender })
+        Ok(Self {
+            address: address.to_owned(),
+            runtime,
+            sender,
+        })
     }
 
     /// Sends a request of a token's holder and reads the response.
@@ -67,13 +75,18 @@ impl Connection {
         self.send_request(request)
     }
 
-    /// Sends a request as it is and reads the response.
+    /// Sends a request as it is and reads the response; of a stream of events its beginning.
     pub fn send_request(&mut self, request: Request<Bytes>) -> anyhow::Result<Response> {
         let sender = &mut self.sender;
         let exchange = async {
             sender.ready().await?;
             let response = sender.send_request(request.map(Full::new)).await?;
-            let (head, body) = response.into_parts();
+            let (head, mut body) = response.into_parts();
+            if head.headers.get(CONTENT_TYPE) == Some(&EVENT_STREAM) {
+                let first = body.frame().await.transpose()?;
+                let data = first.and_then(|frame| frame.into_data().ok());
+                return hyper::Result::Ok((head, data.unwrap_or_default()));
+            }
             hyper::Result::Ok((head, body.collect().await?.to_bytes()))
         };
         let response = self
@@ -81,6 +94,10 @@ impl Connection {
             .block_on(async { timeout(RESPONSE_WITHIN, exchange).await });
         let response = response.context("wait for a response")?;
         let (head, body) = response.context("read a response")?;
+        if head.headers.get(CONTENT_TYPE) == Some(&EVENT_STREAM) {
+            // The rest of the stream is not read, which ends the connection.
+            *self = Self::open(&self.address)?;
+        }
         Ok(Response {
             status: head.status.as_u16(),
             version: head.version,

@@ -50,7 +50,7 @@ pub(crate) async fn covered_views(facts: &Facts, window: Window) -> Result<DataF
 }
 
 /// A row for each run of beats of a view; `None` if no file can have beats.
-async fn beats(facts: &Facts) -> Result<Option<DataFrame>, Error> {
+pub(super) async fn beats(facts: &Facts) -> Result<Option<DataFrame>, Error> {
     let Some(beats) = facts.frame_of_views(Table::Beats, Window::ALL).await? else {
         return Ok(None);
     };

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use showreport_live::Viewers;
 use showreport_model::EventId;
 use showreport_model::record::EventKind;
-use showreport_query::Viewers;
 
 use crate::app::App;
-use crate::auth::QueryReader;
+use crate::auth::Caller;
 use crate::error::{ApiError, Reason};
 use crate::extract::Segments;
 
@@ -19,12 +19,12 @@ pub(crate) struct ViewerMetricsResponse {
     viewer_metrics_per_event: ViewerMetricsPerEvent,
 }
 
-/// Viewers now, and ever.
+/// Concurrent viewers, and all so far.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ViewerMetrics {
-    /// Viewers at this moment. After the event's end, those at its last moment.
+    /// Concurrent viewers 15 seconds ago. After the event's end, those at its last moment.
     concurrent: Point,
-    /// Viewers since the event's first view.
+    /// Viewers since the event's first view, up to the same moment.
     total: Point,
 }
 
@@ -54,7 +54,7 @@ struct Point {
         ("x-bv-org-id" = Option<String>, Header, description = "the token's organisation"),
     ),
     responses(
-        (status = 200, description = "the viewers, according to all records that were collected before the request", body = ViewerMetricsResponse),
+        (status = 200, description = "the viewers 15 seconds ago, when all records of that moment are in", body = ViewerMetricsResponse),
         (status = 401, description = "no token, or one that is unknown"),
         (status = 403, description = "the token may not read, or is of another organisation"),
         (status = 404, description = "no such live event"),
@@ -64,23 +64,26 @@ struct Point {
 )]
 pub(crate) async fn get_viewers(
     State(app): State<App>,
-    reader: QueryReader,
+    caller: Caller,
     Segments(id): Segments<String>,
 ) -> Result<Json<ViewerMetricsResponse>, ApiError> {
     let id = EventId::new(&id).map_err(|_| no_such_live())?;
-    let event = app.meta().event(&reader.org, &id).await?;
+    let event = app.meta().event(&caller.org, &id).await?;
     if event.kind.is_some_and(|kind| kind != EventKind::Live) {
         return Err(no_such_live());
     }
-    let jobs = app.jobs();
-    jobs.flush_event(&reader.org, &id).await?;
-    let pins = jobs.pins(&reader.org, &id).await?;
-    let audience = app.query().audience(&reader.org, &pins, app.now()).await?;
+    let _permit = if app.live().holds(&caller.org, &id) {
+        None
+    } else {
+        // The event has to be read.
+        Some(app.queries().acquire(&caller.org).await?)
+    };
+    let viewers = app.live().viewers(&caller.org, &id, event.ends_at).await?;
     Ok(Json(ViewerMetricsResponse {
-        viewer_metrics: audience.all.into(),
+        viewer_metrics: viewers.all.into(),
         viewer_metrics_per_event: ViewerMetricsPerEvent {
-            live: audience.live.into(),
-            live_to_vod: audience.recorded.into(),
+            live: viewers.live.into(),
+            live_to_vod: viewers.recorded.into(),
         },
     }))
 }

@@ -142,6 +142,8 @@ reasons! {
         "The session of the cookie has ended.";
     StorageFull = INSUFFICIENT_STORAGE, "STORAGE_FULL",
         "The disk is full. `/readyz` responds with 503.";
+    StreamsFull = TOO_MANY_REQUESTS, "STREAMS_FULL",
+        "As many live streams are open as may be.";
     TimedOut = SERVICE_UNAVAILABLE, "TIMED_OUT",
         "The response took too long.";
     TokenMissing = UNAUTHORIZED, "TOKEN_MISSING",

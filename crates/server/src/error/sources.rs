@@ -23,6 +23,12 @@ impl From<showreport_query::Error> for ApiError {
     }
 }
 
+impl From<showreport_live::Error> for ApiError {
+    fn from(error: showreport_live::Error) -> Self {
+        of_kind(&error).caused_by(error)
+    }
+}
+
 impl From<showreport_jobs::Error> for ApiError {
     fn from(error: showreport_jobs::Error) -> Self {
         use showreport_jobs::Error;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
+use showreport_live::Live;
 use showreport_server::{App, CollectPath, Network, collect_path};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
@@ -96,11 +97,13 @@ impl Running {
         // The first start makes the first key, so that no request has to.
         let keys = parts.meta.signing_keys().await;
         keys.context("load the keys of links")?;
+        let live = Live::new(parts.meta.clone(), parts.query.clone());
         let app = App::new(
             config.clone(),
             parts.meta.clone(),
             parts.lake.clone(),
             parts.query.clone(),
+            live.clone(),
             parts.jobs.clone(),
             origins.clone(),
         );
@@ -119,6 +122,7 @@ impl Running {
         tasks.start("HTTP server", &front, |stop| async move {
             Ok(showreport_server::serve(listener, router, &config, stop).await?)
         });
+        tasks.start("live figures", &back, |stop| endless(live.run(stop)));
         let meta = parts.meta.clone();
         tasks.start("waits for the database", &front, |stop| async move {
             stop.cancelled().await;

@@ -34,6 +34,7 @@ mod addresses;
 mod refusal_messages;
 mod real_votes;
 mod other_blendvision_routes;
+mod live;
 mod bulk;
 mod bulk_wire;
 mod bulk_files;

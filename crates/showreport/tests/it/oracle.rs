@@ -14,6 +14,7 @@ pub(crate) mod chat;
 pub(crate) mod polls;
 pub(crate) mod figures;
 pub(crate) mod answers;
+pub(crate) mod live;
 
 use serde_json::Value;
 

@@ -149,11 +149,11 @@ async fn a_live_event_has_concurrent_and_total_viewers() {
     let metrics = viewers(&show).await;
     assert_eq!(
         point(&metrics["viewer_metrics"]["concurrent"]),
-        "2 at 2026-11-25T19:59:55.000Z"
+        "2 at 2026-11-25T19:59:45.000Z"
     );
     assert_eq!(
         point(&metrics["viewer_metrics"]["total"]),
-        "3 at 2026-11-25T19:59:55.000Z"
+        "3 at 2026-11-25T19:59:45.000Z"
     );
     assert_eq!(
         metrics["viewer_metrics_per_event"]["live"],
@@ -168,7 +168,7 @@ async fn a_live_event_has_concurrent_and_total_viewers() {
     let metrics = viewers(&show).await;
     assert_eq!(
         point(&metrics["viewer_metrics"]["concurrent"]),
-        "0 at 2026-11-25T20:02:00.000Z"
+        "0 at 2026-11-25T20:01:45.000Z"
     );
     assert_eq!(metrics["viewer_metrics"]["total"]["count"], 3);
 }

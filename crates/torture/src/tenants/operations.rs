@@ -93,7 +93,7 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 41] = [
+pub(super) const OPERATIONS: [Operation; 43] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -134,6 +134,8 @@ pub(super) const OPERATIONS: [Operation; 41] = [
     by_id("GET", "/api/v1/events/{id}", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
     by_id("GET", "/api/v1/events/{id}/retention", event),
+    by_id("GET", "/api/v1/events/{id}/live", event),
+    by_id("GET", "/api/v1/events/{id}/live/stream", event),
     // A filter that finds nothing gives an empty list.
     Operation {
         foreign: 200,

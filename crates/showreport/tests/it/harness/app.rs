@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Request, header};
 use serde_json::Value;
 use showreport_jobs::Jobs;
 use showreport_lake::Lake;
+use showreport_live::Live;
 use showreport_meta::{Meta, Scopes};
 use showreport_model::{Clock, OrgId, Timestamp};
 use showreport_origins::Origins;
@@ -47,6 +48,7 @@ pub(crate) struct TestApp {
 pub(crate) struct Parts {
     pub(crate) meta: Meta,
     pub(crate) lake: Lake,
+    pub(crate) live: Live,
     pub(crate) jobs: Jobs,
     pub(crate) query: Query,
     router: Router,
@@ -276,20 +278,7 @@ impl Parts {
             ..showreport_meta::Config::new(directory.join("meta.sqlite"))
         };
         let meta = Meta::open(&meta, clock).await.expect("open meta");
-        let lake = Lake::open(
-            &showreport_lake::Config {
-                root: directory.join("store"),
-                lock: directory.join("flush.lock"),
-                flush_bytes_max: 64 << 20,
-                load_bytes_max: 64 << 20,
-                file_bytes_target: 128 << 20,
-                // Tests have few and small files; two are enough to merge.
-                compact_files_min: 2,
-            },
-            meta.clone(),
-        )
-        .await
-        .expect("open the lake");
+        let lake = open_lake(directory, &meta).await;
         let spill_dir = directory.join("spill");
         std::fs::create_dir_all(&spill_dir).expect("make the spill directory");
         let query = Query::new(
@@ -313,16 +302,19 @@ impl Parts {
             query.clone(),
         );
         let origins = Origins::open(None).expect("no file");
+        let live = Live::new(meta.clone(), query.clone());
         let app = App::new(
             server_config(),
             meta.clone(),
             lake.clone(),
             query.clone(),
+            live.clone(),
             jobs.clone(),
             origins,
         );
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        tasks.spawn(live.clone().run(shutdown.clone()));
         let writer = meta.journal_writer().run(shutdown.clone());
         tasks.spawn(async move {
             writer
@@ -332,6 +324,7 @@ impl Parts {
         Self {
             meta,
             lake,
+            live,
             jobs,
             query,
             router: showreport_server::router(app),
@@ -339,6 +332,21 @@ impl Parts {
             shutdown,
         }
     }
+}
+
+/// The lake of a data directory.
+async fn open_lake(directory: &Path, meta: &Meta) -> Lake {
+    let config = showreport_lake::Config {
+        root: directory.join("store"),
+        lock: directory.join("flush.lock"),
+        flush_bytes_max: 64 << 20,
+        load_bytes_max: 64 << 20,
+        file_bytes_target: 128 << 20,
+        // Tests have few and small files; two are enough to merge.
+        compact_files_min: 2,
+    };
+    let lake = Lake::open(&config, meta.clone()).await;
+    lake.expect("open the lake")
 }
 
 fn server_config() -> showreport_server::Config {

@@ -45,7 +45,8 @@ impl ManualClock {
         self.set_millis(hours * 3_600_000);
     }
 
-    fn set_millis(&self, millis: i64) {
+    /// The same in milliseconds.
+    pub(crate) fn set_millis(&self, millis: i64) {
         self.now_ms.fetch_add(millis, Ordering::SeqCst);
     }
 }
