@@ -27,6 +27,9 @@ use random::Random;
 /// The event's title.
 pub const TITLE: &str = "Northlight Keynote";
 
+/// The title of the event that takes place while it is sent.
+const TITLE_ON_NOW: &str = "Northlight Keynote, live";
+
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 /// Maximum length of the span in one playback record.
@@ -62,6 +65,7 @@ pub struct Show {
     starts_at: Timestamp,
     viewers: u32,
     seed: u64,
+    is_on_now: bool,
 }
 
 impl Show {
@@ -73,15 +77,37 @@ impl Show {
             starts_at,
             viewers: viewers.max(1),
             seed: 20_260_312,
+            is_on_now: false,
         }
+    }
+
+    /// A show that is sent while it takes place, of an event of its own.
+    ///
+    /// Each start draws other views, since views of an earlier run have other times.
+    pub fn on_now(starts_at: Timestamp, viewers: u32) -> Self {
+        Self {
+            seed: starts_at.as_millis().unsigned_abs(),
+            is_on_now: true,
+            ..Self::new(starts_at, viewers)
+        }
+    }
+
+    /// The title of the event.
+    pub const fn title(self) -> &'static str {
+        if self.is_on_now { TITLE_ON_NOW } else { TITLE }
     }
 
     /// The id of the event. It holds the number of viewers, so that different shows are different
     /// events.
     pub fn event(self, program: Program) -> String {
+        let name = if self.is_on_now {
+            "keynote-live".to_owned()
+        } else {
+            format!("keynote-{}", self.viewers)
+        };
         match program {
-            Program::Live => format!("keynote-{}", self.viewers),
-            Program::Recording => format!("keynote-{}-replay", self.viewers),
+            Program::Live => name,
+            Program::Recording => format!("{name}-replay"),
         }
     }
 
@@ -172,6 +198,26 @@ mod tests {
             |viewers| [Program::Live, Program::Recording].map(|it| show(viewers).event(it));
         let all: BTreeSet<_> = [events(20), events(30)].concat().into_iter().collect();
         assert_eq!(all.len(), 4, "{all:?}");
+    }
+
+    #[test]
+    fn a_show_that_is_on_now_has_records_of_every_minute_and_another_start_has_other_views() {
+        let start = at("2026-03-12T18:00:00Z");
+        let views = |show: Show| -> BTreeSet<String> {
+            let mut views = BTreeSet::new();
+            let mut before = at("2026-03-12T16:00:00Z");
+            for record in show.records().filter(SimulatedRecord::is_live) {
+                assert!(record.at() >= before, "they are sorted by time");
+                before = record.at();
+                let line = serde_json::to_value(&record).expect("plain fields");
+                assert_eq!(line["event_id"], "keynote-live");
+                views.extend(line["playback_id"].as_str().map(str::to_owned));
+            }
+            views
+        };
+        let first = views(Show::on_now(start, 20));
+        let second = views(Show::on_now(start.saturating_add_millis(MINUTE), 20));
+        assert!(first.len() >= 20 && first.is_disjoint(&second));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod send;
+mod live;
 mod requests;
 mod reports;
 mod polls;
@@ -16,13 +17,14 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use showreport_model::Clock;
 
-use super::output::print_line;
+use super::output::{print_line, quoted};
 use super::serve::stop;
 use crate::shutdown::Shutdown;
 use crate::simulation::{Program, Show};
 use crate::wiring::{DataDir, Parts, Running, ServerArgs, ServerLimits};
-use access::{SentShows, demo_token};
+use access::{SentShows, demo_token, token_path};
 use client::Client;
+use live::{event_on_now, send_live};
 use polls::read_polls;
 use reports::make_reports;
 use retention::read_parts;
@@ -49,6 +51,10 @@ pub(super) struct Demo {
     #[arg(long)]
     exit: bool,
 
+    /// Keep sending another show that is on now, the event keynote-live, until Ctrl-C
+    #[arg(long, conflicts_with = "exit")]
+    live: bool,
+
     #[command(flatten)]
     server: ServerArgs,
 
@@ -60,11 +66,13 @@ const EXAMPLES: &str = "\
 Examples:
   showreport demo
   showreport demo --viewers 200 --exit
+  showreport demo --live
   showreport demo --data-dir /tmp/show --listen 127.0.0.1:0
 
 The data directory (default ./showreport-demo) holds the data, the report files in reports/ and a
 token in demo.token. A second run sends the same records, which adds nothing, and uses the
-existing reports. Another number of viewers is another event. To start over, delete the directory.";
+existing reports. With --live viewers come and go, chat and vote in a show that is on now.
+Another number of viewers is another event. To start over, delete the directory.";
 
 impl Demo {
     pub(super) async fn run(mut self, data_dir: &Path) -> anyhow::Result<ExitCode> {
@@ -87,7 +95,11 @@ impl Demo {
         let outcome = match shown {
             Ok(summary) => {
                 print_line(summary.text(&base_url, &directory, self.exit))?;
-                self.serve_on(&mut running, &mut shutdown).await
+                if self.live {
+                    print_live(&base_url, &directory)?;
+                }
+                self.serve_on(&client, clock.as_ref(), &mut running, &mut shutdown)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -127,15 +139,41 @@ impl Demo {
         })
     }
 
-    async fn serve_on(&self, running: &mut Running, shutdown: &mut Shutdown) -> anyhow::Result<()> {
+    async fn serve_on(
+        &self,
+        client: &Client,
+        clock: &dyn Clock,
+        running: &mut Running,
+        shutdown: &mut Shutdown,
+    ) -> anyhow::Result<()> {
         if self.exit {
             return Ok(());
         }
+        let sending = async {
+            if self.live {
+                let sent = send_live(client, clock, self.viewers).await;
+                return sent.context("send the show that is on now");
+            }
+            std::future::pending().await
+        };
         tokio::select! {
             () = shutdown.requested() => Ok(()),
             failure = running.failed() => Err(failure),
+            sent = sending => sent,
         }
     }
+}
+
+/// Prints how to look at the show that is on now.
+fn print_live(base_url: &str, directory: &DataDir) -> anyhow::Result<()> {
+    let token = quoted(&token_path(directory));
+    print_line(format_args!(
+        "\nThe event {event} is on now\n  \
+         curl -sS -N {base_url}/api/v1/events/{event}/live/stream \\\n    \
+         -H \"Authorization: Bearer $(cat {token})\"",
+        event = event_on_now(),
+    ))?;
+    Ok(())
 }
 
 /// The figures of the show and of its recording.

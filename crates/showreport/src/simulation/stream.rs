@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use showreport_model::Timestamp;
 use showreport_model::record::EventKind;
 
 use super::audience::Viewer;
@@ -20,12 +21,25 @@ use super::{
 /// One simulated record; it serializes as one line of NDJSON.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct SimulatedRecord {
+    #[serde(skip)]
+    program: Program,
     event_id: Arc<str>,
     #[serde(flatten)]
     record: Record,
 }
 
 impl SimulatedRecord {
+    /// Whether it is of the live show.
+    pub fn is_live(&self) -> bool {
+        self.program == Program::Live
+    }
+
+    /// When it is sent.
+    pub fn at(&self) -> Timestamp {
+        let at = Timestamp::from_millis(self.record.at().0);
+        at.expect("shows take place in this century")
+    }
+
     pub(super) fn counts(&self) -> RecordCounts {
         let mut counts = RecordCounts::default();
         let count = match self.record {
@@ -68,7 +82,7 @@ impl Records {
         let viewers: Vec<Viewer> = (0..u64::from(show.viewers))
             .map(|number| Viewer::draw(number, show.seed))
             .collect();
-        let mut of_live = event_records();
+        let mut of_live = event_records(show);
         of_live.extend(draw_chat(&viewers, &mut show.random(CHAT_STREAM)));
         of_live.extend(draw_polls(&viewers, &mut show.random(POLLS_STREAM)));
         let mut others: Vec<(i64, Program, Record)> = of_live
@@ -157,6 +171,7 @@ impl Iterator for Records {
             Program::Recording => &self.recording,
         };
         Some(SimulatedRecord {
+            program,
             event_id: event_id.clone(),
             record: record.shifted(self.starts_at),
         })
@@ -164,7 +179,7 @@ impl Iterator for Records {
 }
 
 /// Two versions of the event: announced with a working title, then started with its final title.
-fn event_records() -> Vec<(i64, Record)> {
+fn event_records(show: Show) -> Vec<(i64, Record)> {
     let version = |at, title: &str| {
         let record = EventRecord {
             kind: EventKind::Live,
@@ -178,7 +193,7 @@ fn event_records() -> Vec<(i64, Record)> {
     };
     vec![
         version(STREAM_STARTS_AT - 60 * MINUTE, "Keynote (working title)"),
-        version(STARTS_AT, TITLE),
+        version(STARTS_AT, show.title()),
     ]
 }
 

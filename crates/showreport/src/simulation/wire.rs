@@ -29,6 +29,20 @@ pub(super) enum Record {
 }
 
 impl Record {
+    /// When it is sent.
+    pub(super) const fn at(&self) -> At {
+        match self {
+            Self::Event(event) => event.updated_at,
+            Self::Playback(playback) => playback.to,
+            Self::Chat(message) => match message.updated_at {
+                Some(at) => at,
+                None => message.sent_at,
+            },
+            Self::Poll(poll) => poll.updated_at,
+            Self::Vote(vote) => vote.voted_at,
+        }
+    }
+
     /// The same record with all times moved by `millis`.
     pub(super) fn shifted(mut self, millis: i64) -> Self {
         let mut times: Vec<Option<&mut At>> = match &mut self {
