@@ -28,7 +28,6 @@ struct Parts {
     config: Config,
     meta: Meta,
     lake: Lake,
-    query: Query,
     live: Live,
     jobs: Jobs,
     answers: Answers,
@@ -179,13 +178,11 @@ impl App {
             FairPermits::new(bounds, refusal)
         };
         let queries = FairPermits::new(QUERIES, "too many figures are being queried");
-        let (of_meta, of_lake, of_query) = (meta.clone(), lake.clone(), query.clone());
-        let answers = Answers::new(of_meta, of_lake, of_query, queries.clone());
+        let answers = Answers::new(meta.clone(), lake.clone(), query, queries.clone());
         Self(Arc::new(Parts {
             config,
             meta,
             lake,
-            query,
             live,
             jobs,
             answers,
@@ -225,10 +222,6 @@ impl App {
 
     pub(crate) fn lake(&self) -> &Lake {
         &self.0.lake
-    }
-
-    pub(crate) fn query(&self) -> &Query {
-        &self.0.query
     }
 
     pub(crate) fn live(&self) -> &Live {

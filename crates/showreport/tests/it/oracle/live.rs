@@ -126,13 +126,13 @@ fn polls(facts: &Facts) -> Vec<Value> {
         let voters: BTreeSet<&Identity> = cast().map(|vote| &vote.voter).collect();
         let all: usize = cast().map(|vote| vote.options.len()).sum();
         let options = poll.options.iter().map(|(option, (text, correct))| {
-            let votes = cast().filter(|vote| vote.options.contains(option)).count();
+            let chosen_by = cast().filter(|vote| vote.options.contains(option)).count();
             json!({
                 "option_id": option,
                 "option_text": text,
                 "correct": correct,
-                "votes": votes,
-                "share": share(votes, voters.len()),
+                "votes": chosen_by,
+                "share": share(chosen_by, voters.len()),
             })
         });
         json!({
