@@ -7,6 +7,7 @@ pub mod damage;
 pub mod error;
 pub mod ids;
 pub mod time;
+pub mod ratio;
 pub mod span;
 pub mod coverage;
 pub mod claims;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::buckets::Granularity;
 use crate::facts::Table;
 use crate::ids::{EventId, OrgId, ReportId};
+use crate::ratio::Ratio;
 use crate::record::{EventKind, named};
 use crate::span::{Span, Window};
 use crate::time::{Timestamp, Zone};
@@ -22,6 +23,8 @@ pub const ROWS_MAX: u64 = 100_000_000;
 named! {
     /// The kind of an event report.
     Dimension {
+        /// What each person did.
+        Attendance = "attendance",
         /// Messages.
         ChatHistories = "chat_histories",
         /// Votes by poll and option.
@@ -98,6 +101,8 @@ pub struct ReportOrder {
     pub window: Window,
     /// The width of buckets of time, or of the content.
     pub granularity: Granularity,
+    /// The least `live_ratio` of a row of attendance.
+    pub minimum_live_ratio: Option<Ratio>,
     pub format: Format,
 }
 
@@ -159,6 +164,12 @@ impl Event {
             start: Some(start),
             end: Some(end),
         })
+    }
+
+    /// The length of the window of the event in milliseconds.
+    pub fn window_millis(&self) -> Option<i64> {
+        let Window { start, end } = self.window()?;
+        Some(end?.as_millis() - start?.as_millis())
     }
 }
 

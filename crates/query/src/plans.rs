@@ -12,6 +12,7 @@ pub(crate) mod polls;
 pub(crate) mod ballots;
 pub(crate) mod poll_summaries;
 pub(crate) mod poll_votes;
+pub(crate) mod attendance;
 pub(crate) mod figures;
 pub(crate) mod curve;
 pub(crate) mod dirty_times;
@@ -35,6 +36,7 @@ pub(crate) async fn plan(
     buckets: &Buckets,
 ) -> Result<ReportRows, Error> {
     match order.dimension {
+        Dimension::Attendance => attendance::plan(facts, order, event).await,
         Dimension::Retention => retention::plan(facts, order, event).await,
         Dimension::WatchTime => watch_time::plan(facts, order, buckets).await,
         Dimension::ChatHistories => chat_histories::plan(facts, order, buckets).await,
@@ -51,6 +53,22 @@ pub(crate) async fn answer(
 ) -> Result<Answer, Error> {
     let event = &pins.event;
     let table = match question {
+        Question::Attendance {
+            window,
+            minimum_live_ratio,
+            search,
+            order_by,
+            rows,
+        } => {
+            let page = attendance::Page {
+                window,
+                minimum_live_ratio,
+                search,
+                order_by,
+                rows,
+            };
+            attendance::page(facts, event, page).await?
+        }
         Question::Audience { window, resolution } => {
             return curve::answer(facts, &pins.zone, window, resolution).await;
         }

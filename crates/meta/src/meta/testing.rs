@@ -129,6 +129,7 @@ impl Fixture {
             group_by: vec![],
             window: Window::ALL,
             granularity: Granularity::default(),
+            minimum_live_ratio: None,
             format: Format::Csv,
         }
     }

@@ -14,6 +14,7 @@ impl Dimension {
     /// What a row of a report without grouping stands for.
     pub const fn row(self) -> &'static str {
         match self {
+            Self::Attendance => "person",
             Self::ChatHistories => "message",
             Self::PollSummaries => "poll option",
             Self::PollVotes => "chosen option of a vote",
@@ -36,6 +37,7 @@ impl Dimension {
     /// The columns without grouping.
     pub const fn row_columns(self) -> &'static [Column] {
         match self {
+            Self::Attendance => ATTENDANCE,
             Self::ChatHistories => CHAT_HISTORIES,
             Self::PollSummaries => POLL_SUMMARIES,
             Self::PollVotes => POLL_VOTES,
@@ -59,7 +61,7 @@ impl Dimension {
                 before: &[POLL_ID, OPTION_ID],
                 after: &[VOTES],
             },
-            Self::Retention => return None,
+            Self::Attendance | Self::Retention => return None,
             Self::WatchTime => GroupedColumns {
                 before: &[],
                 after: WATCH_FIGURES,
@@ -100,6 +102,43 @@ const VOTERS: Column = integer(
     "voters",
     "voters of the poll with a vote that counts; the same in each row of the poll and group",
 );
+
+const ATTENDANCE: &[Column] = &[
+    text("customer_id", "the person, where the customer is known"),
+    text("device_id", "the person, where only the device is known"),
+    text(
+        "playback_id",
+        "the person, where neither customer nor device is known",
+    ),
+    text(
+        "name",
+        "display name: the first one by bytes of all views, messages and votes",
+    ),
+    time(
+        "first_joined_at",
+        "first instant watched, inside the filter; empty without any",
+    ),
+    time(
+        "last_left_at",
+        "last instant watched, inside the filter; empty without any",
+    ),
+    integer("views", "distinct views with any time inside the filter"),
+    integer("devices", "distinct devices of these views"),
+    seconds(
+        "attended_seconds",
+        "seconds watched; what two views watch at once counts once",
+    ),
+    seconds(
+        "live_seconds",
+        "seconds watched inside the event's window; empty if the event has none",
+    ),
+    number(
+        "live_ratio",
+        "live_seconds by the length of the window, 0 to 1; empty without a window",
+    ),
+    integer("messages", "messages that were not deleted"),
+    integer("polls_answered", "polls with a vote that counts"),
+];
 
 const WATCH_TIME: &[Column] = &[
     time(

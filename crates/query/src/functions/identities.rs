@@ -74,6 +74,66 @@ pub(crate) fn person_of() -> ScalarUDF {
     )
 }
 
+/// The kind of id that a person is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PersonKind {
+    Customer,
+    Device,
+    Playback,
+}
+
+impl PersonKind {
+    const fn letter(self) -> char {
+        match self {
+            Self::Customer => 'c',
+            Self::Device => 'd',
+            Self::Playback => 'p',
+        }
+    }
+}
+
+/// `viewer(playback_id, customer_id, device_id)`: the person that a view is of: the customer, else
+/// the device, else the playback.
+pub(crate) fn viewer_of() -> ScalarUDF {
+    let viewer_of = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let [playbacks, customers, devices] =
+            [0, 1, 2].map(|index: usize| arguments[index].as_string::<i32>());
+        let mut people = StringBuilder::new();
+        for row in 0..playbacks.len() {
+            let person = person(text(customers, row), text(devices, row));
+            append(&mut people, person.unwrap_or(('p', playbacks.value(row))));
+        }
+        Ok(Arc::new(people.finish()))
+    };
+    create_udf(
+        "viewer",
+        vec![DataType::Utf8; 3],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(viewer_of, vec![])),
+    )
+}
+
+/// `customer_of(person)` and so on: the id of a person of this kind; null for other people.
+pub(crate) fn id_of(kind: PersonKind) -> ScalarUDF {
+    let id_of = move |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        let people = arguments[0].as_string::<i32>().iter();
+        let ids = people.map(|person| person?.strip_prefix(kind.letter()));
+        Ok(Arc::new(ids.collect::<StringArray>()))
+    };
+    create_udf(
+        match kind {
+            PersonKind::Customer => "customer_of",
+            PersonKind::Device => "device_of",
+            PersonKind::Playback => "playback_of",
+        },
+        vec![DataType::Utf8],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(make_scalar_function(id_of, vec![])),
+    )
+}
+
 /// `identities(playback_id, customer_id, device_id)`: the identities that a view is counted under.
 ///
 /// They are compared, never shown. Each is a byte with the [`Identity`], then the first 120 bits of

@@ -33,7 +33,7 @@ pub(crate) async fn read(facts: &Facts, visit: &Visit) -> Result<(), Error> {
     if !pass_on(spans, |rows| visit(EventRows::OfTable(Table::Spans, rows))).await? {
         return Ok(());
     }
-    if let Some(beats) = beats(facts).await?
+    if let Some(beats) = beats(facts, &ATTRIBUTES).await?
         && !pass_on(beats, |rows| visit(EventRows::PackedBeats(rows))).await?
     {
         return Ok(());

@@ -38,30 +38,40 @@ pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os
 /// The window prunes no rows, because attributes and `first_from` come from all spans and beats of
 /// the view.
 pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let parts = Parts::read(facts, None).await?;
+    let parts = Parts::read(facts, &ATTRIBUTES, None).await?;
+    Ok(parts.grouped(facts, window)?)
+}
+
+/// The same with the attributes that people are known by.
+pub(crate) async fn named_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
+    let attributes = &["customer_id", "device_id", "name"];
+    let parts = Parts::read(facts, attributes, None).await?;
     Ok(parts.grouped(facts, window)?)
 }
 
 /// The same with `coverage`: the union of the intervals of content that the view has played.
 pub(crate) async fn covered_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let coverage = facts.frame(Table::Coverage).await?;
-    let parts = Parts::read(facts, Some(coverage)).await?;
+    let parts = Parts::read(facts, &ATTRIBUTES, Some(coverage)).await?;
     Ok(parts.grouped(facts, window)?)
 }
 
 /// A row for each run of beats of a view; `None` if no file can have beats.
-pub(super) async fn beats(facts: &Facts) -> Result<Option<DataFrame>, Error> {
+pub(super) async fn beats(
+    facts: &Facts,
+    attributes: &'static [&'static str],
+) -> Result<Option<DataFrame>, Error> {
     let Some(beats) = facts.frame_of_views(Table::Beats, Window::ALL).await? else {
         return Ok(None);
     };
     let keys = facts.keys(&["playback_id"]);
     let mut columns: Vec<Expr> = keys.iter().copied().map(col).collect();
-    columns.extend(ATTRIBUTES.map(col));
+    columns.extend(attributes.iter().copied().map(col));
     columns.extend(["seq", "at"].map(|name| cast(col(name), DataType::Int64).alias(name)));
     columns.push(col("playing"));
     let beats = beats.select(columns)?;
-    let schema = schema_of(&keys, &ATTRIBUTES);
-    let packed = packed_beats(&keys, &ATTRIBUTES);
+    let schema = schema_of(&keys, attributes);
+    let packed = packed_beats(&keys, attributes);
     unfolded(&facts.context, beats, Some(schema), packed)
         .await
         .map(Some)
@@ -69,26 +79,35 @@ pub(super) async fn beats(facts: &Facts) -> Result<Option<DataFrame>, Error> {
 
 /// The rows that views are made from.
 struct Parts {
+    /// Each the least over all spans and beats of the view.
+    attributes: &'static [&'static str],
     spans: DataFrame,
     beats: Option<DataFrame>,
     coverage: Option<DataFrame>,
 }
 
 impl Parts {
-    async fn read(facts: &Facts, coverage: Option<DataFrame>) -> Result<Self, Error> {
+    async fn read(
+        facts: &Facts,
+        attributes: &'static [&'static str],
+        coverage: Option<DataFrame>,
+    ) -> Result<Self, Error> {
         Ok(Self {
+            attributes,
             spans: facts.frame(Table::Spans).await?,
-            beats: beats(facts).await?,
+            beats: beats(facts, attributes).await?,
             coverage,
         })
     }
 
     fn grouped(self, facts: &Facts, window: Window) -> EngineResult<DataFrame> {
         let (has_beats, has_coverage) = (self.beats.is_some(), self.coverage.is_some());
+        let attributes = self.attributes;
         let rows = self.rows(facts)?;
-        let mut figures: Vec<Expr> = ATTRIBUTES
-            .map(|name| least_text(col(name)).alias(name))
-            .to_vec();
+        let texts = attributes
+            .iter()
+            .map(|name| least_text(col(*name)).alias(*name));
+        let mut figures: Vec<Expr> = texts.collect();
         figures.push(min(col("from_millis")).alias("first_from"));
         let mut united = aggregate(UnionOfEnds).call(vec![
             clipped(greatest, col("from_millis"), window.start),
@@ -113,7 +132,7 @@ impl Parts {
         }
         let views = rows.aggregate(facts.unique_keys("playback_id"), figures)?;
         if has_beats {
-            claimed(facts, views, window, has_coverage)
+            claimed(facts, views, attributes, window, has_coverage)
         } else {
             Ok(views)
         }
@@ -125,7 +144,7 @@ impl Parts {
         let mut columns: Vec<(&str, DataType)> = ["from_millis", "to_millis"]
             .map(|name| (name, DataType::Int64))
             .to_vec();
-        columns.extend(ATTRIBUTES.map(|name| (name, DataType::Utf8)));
+        columns.extend(self.attributes.iter().map(|name| (*name, DataType::Utf8)));
         if has_beats {
             columns.push(("beats", numbers_type()));
         }
@@ -145,7 +164,7 @@ impl Parts {
             rows.select(selected)
         };
         let millis = |name: &str| cast(col(name), DataType::Int64);
-        let attributes = ATTRIBUTES.map(|name| (name, col(name)));
+        let attributes = self.attributes.iter().map(|name| (*name, col(*name)));
         let mut of_spans = vec![
             ("from_millis", millis("from_time")),
             ("to_millis", millis("to_time")),
@@ -172,13 +191,14 @@ impl Parts {
 fn claimed(
     facts: &Facts,
     views: DataFrame,
+    attributes: &[&str],
     window: Window,
     has_coverage: bool,
 ) -> EngineResult<DataFrame> {
     let first_claim = cast(span_start().call(vec![col("claims")]), DataType::Int64);
     let spans = with_claims(window).call(vec![col("spans"), col("claims")]);
     let mut columns = facts.key_columns(&["playback_id"]);
-    columns.extend(ATTRIBUTES.map(col));
+    columns.extend(attributes.iter().copied().map(col));
     columns.push(least(vec![col("first_from"), first_claim]).alias("first_from"));
     columns.push(spans.alias("spans"));
     columns.extend(has_coverage.then(|| col("coverage")));

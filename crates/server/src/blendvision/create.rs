@@ -39,7 +39,7 @@ const KEY_CHARACTERS_MAX: usize = 255;
     ),
     request_body(
         content = Object,
-        description = "`id` of the event, its `type`, and `dimension_with_conditions`: up to 50 of `dimension`, `group_by_fields`, `filter` {`start_time`, `end_time`}, `granularity_seconds`, `format`",
+        description = "`id` of the event, its `type`, and `dimension_with_conditions`: up to 50 of `dimension`, `group_by_fields`, `filter` {`start_time`, `end_time`}, `granularity_seconds`, `minimum_live_ratio`, `format`",
         example = json!({
             "id": "keynote", "type": "EVENT_TYPE_LIVE",
             "dimension_with_conditions": [{

@@ -69,10 +69,11 @@ wire_enum!(EventKind, "EVENT_TYPE_", {
 });
 
 wire_enum!(Dimension, "REPORT_DIMENSION_", {
+    // Those above 100 are not in the original.
+    Attendance = 101,
     ChatHistories = 1,
     PollSummaries = 2,
     PollVotes = 3,
-    // Those above 100 are not in the original.
     Retention = 102,
     WatchTime = 4,
 });
@@ -124,6 +125,7 @@ mod tests {
             (3, "EVENT_TYPE_AOD"),
         ]);
         assert_members::<Dimension>(&[
+            (101, "REPORT_DIMENSION_ATTENDANCE"),
             (1, "REPORT_DIMENSION_CHAT_HISTORIES"),
             (2, "REPORT_DIMENSION_POLL_SUMMARIES"),
             (3, "REPORT_DIMENSION_POLL_VOTES"),

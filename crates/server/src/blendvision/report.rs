@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Number;
 use showreport_model::report::{GroupBy, Report, ReportFailure, ReportOrder, ReportStatus};
 use showreport_model::{EventId, OrgId};
 use utoipa::ToSchema;
@@ -66,6 +67,9 @@ struct Condition {
     filter: Option<Filter>,
     /// The width of a bucket of `GROUP_BY_FIELD_WATCH_TIMESTAMP`.
     granularity_seconds: u32,
+    /// The least `live_ratio` of a row of attendance, as it was asked for; `null` for none.
+    #[schema(value_type = Option<f64>)]
+    minimum_live_ratio: Option<Number>,
     /// `csv`, `ndjson`, `parquet` or `xlsx`.
     format: String,
 }
@@ -166,6 +170,9 @@ impl Condition {
                 end_time: window.end.map(|at| at.to_string()),
             }),
             granularity_seconds: order.granularity.seconds(),
+            minimum_live_ratio: order
+                .minimum_live_ratio
+                .and_then(|ratio| Number::from_f64(ratio.as_f64())),
             format: order.format.to_string(),
         }
     }
@@ -190,6 +197,7 @@ mod tests {
                 group_by: vec![GroupBy::CustomerId],
                 window: Window::ALL,
                 granularity: Granularity::default(),
+                minimum_live_ratio: None,
                 format: Format::Csv,
             },
             status: ReportStatus::Running,
@@ -220,6 +228,7 @@ mod tests {
                     "group_by_fields": ["GROUP_BY_FIELD_CUSTOMER_ID"],
                     "filter": null,
                     "granularity_seconds": 60,
+                    "minimum_live_ratio": null,
                     "format": "csv",
                 },
                 "row_count": null,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use showreport_model::buckets::Granularity;
+use showreport_model::ratio::{NoRatio, Ratio};
 use showreport_model::record::EventKind;
 use showreport_model::report::{Dimension, Event, Format, GroupBy, ReportOrder};
 use showreport_model::{EventId, OrgId, ReportId, Timestamp, Window};
@@ -26,6 +27,7 @@ struct Entry {
     group_by: Vec<GroupBy>,
     window: Window,
     granularity: Granularity,
+    minimum_live_ratio: Option<Ratio>,
     format: Format,
 }
 
@@ -81,6 +83,7 @@ impl CreateReports {
             group_by: entry.group_by,
             window: entry.window,
             granularity: entry.granularity,
+            minimum_live_ratio: entry.minimum_live_ratio,
             format: entry.format,
         };
         Ok(self.entries.into_iter().map(order).collect())
@@ -189,6 +192,7 @@ fn read_dimension(value: &Value, path: String, violations: &mut Violations) -> O
         group_by: Vec::new(),
         window: Window::ALL,
         granularity: dimension.granularity_default(),
+        minimum_live_ratio: None,
         format: Format::Csv,
     })
 }
@@ -208,12 +212,14 @@ fn read_condition(value: &Value, path: String, violations: &mut Violations) -> O
     let window = read_window(&entry, violations);
     let default = dimension.map(Dimension::granularity_default);
     let granularity = read_granularity(&entry, default.unwrap_or_default(), violations);
+    let minimum_live_ratio = read_minimum(&entry, dimension, violations);
     let format = read_format(&entry, violations);
     Some(Entry {
         dimension: dimension?,
         group_by,
         window,
         granularity: granularity?,
+        minimum_live_ratio,
         format: format?,
     })
 }
@@ -290,6 +296,29 @@ fn read_granularity(
         );
     }
     granularity
+}
+
+fn read_minimum(
+    entry: &Object<'_>,
+    dimension: Option<Dimension>,
+    violations: &mut Violations,
+) -> Option<Ratio> {
+    const NAME: &str = "minimum_live_ratio";
+    let value = entry.get(&[NAME], violations)?;
+    if let Some(dimension) = dimension.filter(|it| *it != Dimension::Attendance) {
+        let (name, attendance) = (dimension.wire_name(), Dimension::Attendance.wire_name());
+        let problem = format!("must be absent, since it is of {attendance}, not of {name}");
+        violations.add(entry.path(NAME), problem);
+        return None;
+    }
+    // The JSON format of protocol buffers allows numbers as strings.
+    let ratio = match value {
+        Value::String(text) => text.parse(),
+        value => value.as_f64().ok_or(NoRatio).and_then(Ratio::try_from),
+    };
+    ratio
+        .map_err(|error| violations.add(entry.path(NAME), error.to_string()))
+        .ok()
 }
 
 fn read_format(entry: &Object<'_>, violations: &mut Violations) -> Option<Format> {

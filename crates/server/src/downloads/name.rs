@@ -168,6 +168,7 @@ mod tests {
             group_by: group_by.to_vec(),
             window: Window::ALL,
             granularity: Granularity::default(),
+            minimum_live_ratio: None,
             format,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use showreport_model::buckets::Granularity;
+use showreport_model::ratio::Ratio;
 use showreport_model::report::{Dimension, Format, GroupBy, ReportOrder};
 use showreport_model::time::Moment;
 use showreport_model::{EventId, OrgId, Timestamp, Window, Zone};
@@ -33,13 +34,13 @@ pub(super) struct Report {
     #[arg(long, value_name = "ID")]
     event: EventId,
 
-    /// Dimension: watch-time, chat-histories, poll-summaries, poll-votes, retention
+    /// Dimension: attendance, watch-time, chat-histories, poll-summaries, poll-votes, retention
     #[arg(long, value_name = "DIMENSION", value_parser = dimension)]
     dimension: Dimension,
 
     /// Group by: watch-timestamp, customer-id, device-id, device-os, geo-region. Repeat the flag
     /// or separate fields by commas. Without it there is one row for each view, message, option or
-    /// vote. Retention cannot be grouped
+    /// vote. Attendance and retention cannot be grouped
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = group_by)]
     group_by: Vec<GroupBy>,
 
@@ -57,6 +58,11 @@ pub(super) struct Report {
     /// [default: the last record]
     #[arg(long, value_name = "TIME")]
     to: Option<Moment>,
+
+    /// Least live ratio of a row of attendance, from 0 to 1: the part of the event's window that a
+    /// person watched [default: every person]
+    #[arg(long, value_name = "RATIO")]
+    minimum_live_ratio: Option<Ratio>,
 
     /// Output format: csv, ndjson, parquet, xlsx [default: from the extension of --out, else csv]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
@@ -84,6 +90,10 @@ Examples:
     showreport report --org acme --event keynote --dimension watch-time \\
         --group-by watch-timestamp,device-os --granularity 60 \\
         --from '2026-03-12 19:00' --to '2026-03-12 19:30' --out audience.csv
+
+  The people who watched three quarters of the event while it was live:
+    showreport report --org acme --event keynote --dimension attendance \\
+        --minimum-live-ratio 0.75 --out present.xlsx
 
   The polls as a spreadsheet:
     showreport report --org acme --event keynote --dimension poll-summaries --out polls.xlsx
@@ -147,6 +157,10 @@ impl Report {
             let name = self.dimension.name().replace('_', "-");
             return Err(Usage(format!("--dimension {name} takes no --group-by")));
         }
+        if self.dimension != Dimension::Attendance && self.minimum_live_ratio.is_some() {
+            let problem = "--minimum-live-ratio needs --dimension attendance";
+            return Err(Usage(problem.to_owned()));
+        }
         Ok(ReportOrder {
             org: self.org.clone(),
             event: self.event.clone(),
@@ -156,6 +170,7 @@ impl Report {
             granularity: self
                 .granularity
                 .unwrap_or_else(|| self.dimension.granularity_default()),
+            minimum_live_ratio: self.minimum_live_ratio,
             format,
         })
     }

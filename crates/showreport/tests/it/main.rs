@@ -8,6 +8,7 @@ mod laws;
 mod stories;
 mod claims;
 mod retention;
+mod attendance;
 mod questions;
 mod collecting;
 mod cloud_events;

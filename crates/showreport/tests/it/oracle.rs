@@ -13,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod chat;
 pub(crate) mod polls;
 pub(crate) mod figures;
+pub(crate) mod attendance;
 pub(crate) mod answers;
 pub(crate) mod live;
 
@@ -34,15 +35,17 @@ pub(crate) enum Dimension {
     PollSummaries,
     PollVotes,
     Retention,
+    Attendance,
 }
 
 impl Dimension {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::WatchTime,
         Self::ChatHistories,
         Self::PollSummaries,
         Self::PollVotes,
         Self::Retention,
+        Self::Attendance,
     ];
 
     /// Those that can be grouped.
@@ -61,6 +64,7 @@ impl Dimension {
             Self::PollSummaries => "REPORT_DIMENSION_POLL_SUMMARIES",
             Self::PollVotes => "REPORT_DIMENSION_POLL_VOTES",
             Self::Retention => "REPORT_DIMENSION_RETENTION",
+            Self::Attendance => "REPORT_DIMENSION_ATTENDANCE",
         }
     }
 }
@@ -75,6 +79,8 @@ pub(crate) struct ReportSpec {
     /// The first millisecond after.
     pub(crate) end: Option<i64>,
     pub(crate) granularity_seconds: i64,
+    /// Of attendance, in ten-thousandths.
+    pub(crate) minimum_live_ratio: Option<i64>,
 }
 
 impl ReportSpec {
@@ -85,6 +91,7 @@ impl ReportSpec {
             start: None,
             end: None,
             granularity_seconds: 60,
+            minimum_live_ratio: None,
         }
     }
 
@@ -125,6 +132,7 @@ pub(crate) fn report(
         (Dimension::PollVotes, false) => polls::votes(&facts, question),
         (Dimension::PollVotes, true) => polls::grouped_votes(&facts, question, zone),
         (Dimension::Retention, false) => retention::buckets(&facts, question),
-        (Dimension::Retention, true) => panic!("retention cannot be grouped"),
+        (Dimension::Attendance, false) => attendance::people(&facts, question),
+        (Dimension::Retention | Dimension::Attendance, true) => panic!("it cannot be grouped"),
     }
 }

@@ -54,6 +54,7 @@ async fn running_report(world: &World, heads: &Heads) -> ReportId {
         group_by: Vec::new(),
         window: Window::ALL,
         granularity: showreport_model::buckets::Granularity::default(),
+        minimum_live_ratio: None,
         format: Format::Csv,
     };
     let reports = world

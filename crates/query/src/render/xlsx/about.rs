@@ -46,7 +46,8 @@ impl About {
         let date = formats.date.clone().merge(&left);
         let by = self.grouping();
         let dimension = self.order.dimension.name().replace('_', "-");
-        for (label, value) in self.lines(&dimension, &by, rows) {
+        let minimum = self.order.minimum_live_ratio.map(|it| it.to_string());
+        for (label, value) in self.lines(&dimension, &by, minimum.as_deref(), rows) {
             sheet.write_string_with_format(row, 0, label, &formats.bold)?;
             match value {
                 Value::Text(text) => sheet.write_string(row, 1, text)?,
@@ -79,6 +80,7 @@ impl About {
         &'a self,
         dimension: &'a str,
         by: &'a str,
+        minimum: Option<&'a str>,
         rows: u32,
     ) -> Vec<(&'static str, Value<'a>)> {
         let Self { order, event, zone } = self;
@@ -94,6 +96,9 @@ impl About {
         if order.group_by.contains(&GroupBy::WatchTimestamp) {
             let width = i64::from(order.granularity.seconds());
             lines.push(("seconds in a bucket", Value::Number(width)));
+        }
+        if let Some(ratio) = minimum {
+            lines.push(("minimum_live_ratio", Value::Text(ratio)));
         }
         let bound = |bound: Option<Timestamp>| bound.map_or(Value::Text("no bound"), Value::Time);
         lines.push(("filter: from, included", bound(order.window.start)));

@@ -34,7 +34,7 @@ const fn of_recording(group_by: &'static [&'static str]) -> ReportRequest {
 }
 
 /// Every dimension with and without grouping, most of them as CSV.
-pub(super) static REQUESTS: [ReportRequest; 18] = [
+pub(super) static REQUESTS: [ReportRequest; 19] = [
     csv("WATCH_TIME", &[]),
     csv("WATCH_TIME", &["DEVICE_OS"]),
     csv("WATCH_TIME", &["GEO_REGION"]),
@@ -44,6 +44,7 @@ pub(super) static REQUESTS: [ReportRequest; 18] = [
         granularity_seconds: 300,
         ..csv("WATCH_TIME", &["WATCH_TIMESTAMP", "DEVICE_OS"])
     },
+    csv("ATTENDANCE", &[]),
     csv("CHAT_HISTORIES", &[]),
     csv("CHAT_HISTORIES", &["WATCH_TIMESTAMP"]),
     csv("POLL_SUMMARIES", &[]),

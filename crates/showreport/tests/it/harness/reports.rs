@@ -33,12 +33,17 @@ pub(crate) fn entry(question: &ReportSpec) -> Value {
         filter["end_time"] = rfc3339(end).into();
     }
     let fields: Vec<&str> = question.group_by.iter().map(|field| field.wire()).collect();
-    json!({
+    let mut entry = json!({
         "dimension": question.dimension.wire(),
         "group_by_fields": fields,
         "filter": filter,
         "granularity_seconds": question.granularity_seconds,
-    })
+    });
+    if let Some(ratio) = question.minimum_live_ratio {
+        let ratio = crate::oracle::clock::decimals(ratio, 4);
+        entry["minimum_live_ratio"] = serde_json::from_str(&ratio).expect("a number");
+    }
+    entry
 }
 
 impl TestApp {

@@ -164,11 +164,14 @@ pub(crate) fn question(random: &mut Random, middle: i64) -> ReportSpec {
         (Some(start), Some(end)) => (Some(start.min(end)), Some(start.max(end))),
         open => open,
     };
+    let minimum_live_ratio = (dimension == Dimension::Attendance && random.percent(40))
+        .then(|| *random.pick(&[0, 1, 1_000, 5_000, 10_000]));
     ReportSpec {
         dimension,
         group_by,
         start,
         end,
+        minimum_live_ratio,
         granularity_seconds: *random.pick(&[1, 5, 10, 15, 30, 60, 300, 900, 3600, 86_400, 86_400]),
     }
 }
