@@ -7,15 +7,17 @@
 mod one_at_a_time;
 mod recent;
 mod snapshot;
+mod viewers;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use showreport_jobs::Jobs;
 use showreport_lake::Lake;
-use showreport_meta::Meta;
+use showreport_meta::{ListedEvent, Meta};
 use showreport_model::figures::Figures;
 use showreport_model::question::{Answer, Question};
 use showreport_model::table::Value;
-use showreport_model::{EventId, OrgId, Timestamp, Window};
+use showreport_model::{EventId, OrgId, Timestamp, Window, Zone};
 use showreport_query::Query;
 
 use crate::error::ApiError;
@@ -24,6 +26,8 @@ use one_at_a_time::OneAtATime;
 use recent::Recent;
 pub(crate) use snapshot::{Freshness, Snapshot};
 use snapshot::{Snapshots, State};
+use viewers::Viewers;
+pub(crate) use viewers::ViewersOfEvents;
 
 /// Bytes of the answers that are kept.
 const BYTES_MAX: usize = 64 << 20;
@@ -42,11 +46,13 @@ struct Parts {
     meta: Meta,
     lake: Lake,
     query: Query,
+    jobs: Jobs,
     queries: FairPermits<OrgId>,
     snapshots: Snapshots,
     pinning: OneAtATime<(OrgId, EventId)>,
     kept: Mutex<Recent<Key, Kept>>,
     working: OneAtATime<Key>,
+    viewers: Viewers,
 }
 
 /// What an answer depends on.
@@ -73,16 +79,24 @@ enum Kept {
 
 impl Answers {
     /// Answers with the permits of queries, which kept answers need none of.
-    pub(crate) fn new(meta: Meta, lake: Lake, query: Query, queries: FairPermits<OrgId>) -> Self {
+    pub(crate) fn new(
+        meta: Meta,
+        lake: Lake,
+        query: Query,
+        jobs: Jobs,
+        queries: FairPermits<OrgId>,
+    ) -> Self {
         Self(Arc::new(Parts {
             meta,
             lake,
             query,
+            jobs,
             queries,
             snapshots: Snapshots::default(),
             pinning: OneAtATime::default(),
             kept: Mutex::new(Recent::new(BYTES_MAX)),
             working: OneAtATime::default(),
+            viewers: Viewers::default(),
         }))
     }
 
@@ -111,6 +125,39 @@ impl Answers {
         let state = State::new(pinned.heads, pinned.event, now);
         parts.snapshots.keep(&key, as_of, state.clone());
         Ok(state.snapshot(key.0, as_of, pinned.zone))
+    }
+
+    /// The state of an event of a list that was read at `now`. It is at most 10 s old.
+    pub(crate) async fn snapshot_of_listed(
+        &self,
+        org: &OrgId,
+        listed: &ListedEvent,
+        zone: &Zone,
+        now: Timestamp,
+    ) -> Result<Snapshot, ApiError> {
+        let key = (org.clone(), listed.event.id.clone());
+        let recent = Freshness::Recent;
+        let snapshots = &self.0.snapshots;
+        match snapshots.newest(&key, listed.changed_at, recent, now) {
+            Some((as_of, state)) => Ok(state.snapshot(key.0, as_of, zone.clone())),
+            None => self.snapshot(org, &listed.event.id, recent).await,
+        }
+    }
+
+    /// The state of an event at an earlier `as_of`, if it is kept.
+    pub(crate) async fn snapshot_as_of(
+        &self,
+        org: &OrgId,
+        event: &EventId,
+        as_of: Timestamp,
+    ) -> Result<Option<Snapshot>, ApiError> {
+        let parts = &*self.0;
+        let key = (org.clone(), event.clone());
+        let Some(state) = parts.snapshots.of(&key, as_of, parts.meta.clock().now()) else {
+            return Ok(None);
+        };
+        let zone = parts.meta.zone(org).await?;
+        Ok(Some(state.snapshot(key.0, as_of, zone)))
     }
 
     /// The figures of an event within a filter.
@@ -147,6 +194,32 @@ impl Answers {
             Kept::Answer(answer) => Ok(answer),
             Kept::Figures(_) => unreachable!("the key is one of an answer"),
         }
+    }
+
+    /// The viewers of each event of an organisation that has any. They are at most 10 s old.
+    pub(crate) async fn viewers_of_events(
+        &self,
+        org: &OrgId,
+    ) -> Result<Arc<ViewersOfEvents>, ApiError> {
+        let parts = &*self.0;
+        let kept = async || {
+            let now = parts.meta.clock().now();
+            let changed_at = parts.meta.newest_change(org).await?;
+            Ok::<_, ApiError>((now, changed_at, parts.viewers.kept(org, changed_at, now)))
+        };
+        if let (.., Some(kept)) = kept().await? {
+            return Ok(kept);
+        }
+        let _one_at_a_time = parts.viewers.working.lock(org).await;
+        let (now, changed_at, kept) = kept().await?;
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let _permit = parts.queries.acquire(org).await?;
+        parts.jobs.flush_org(org).await?;
+        let heads = parts.meta.heads().await?;
+        let counted = parts.query.viewers_of_events(org, &heads).await?;
+        Ok(parts.viewers.keep(org, changed_at, now, counted))
     }
 
     /// A state that needs no flush, if there is one.

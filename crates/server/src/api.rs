@@ -1,18 +1,30 @@
-//! Our own API: events, their figures and retention, reports, and the status of the installation.
+//! Our own API: events, their figures, reports, and the status of the installation.
 
-mod events;
+mod event_id;
 mod filter;
 mod schema;
 mod response;
+mod paged;
 mod figures;
 mod live;
+mod events;
+mod attendance;
+mod audience;
+mod breakdown;
+mod messages;
+mod polls;
 mod reports;
 mod retention;
 mod status;
 
+pub(crate) use attendance::{__path_list_attendance, list_attendance};
+pub(crate) use audience::{__path_get_audience, get_audience};
+pub(crate) use breakdown::{__path_get_breakdown, get_breakdown};
 pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
 pub(crate) use figures::{__path_get_figures, get_figures};
 pub(crate) use live::{__path_get_live, __path_stream_live, get_live, stream_live};
+pub(crate) use messages::{__path_list_messages, list_messages};
+pub(crate) use polls::{__path_get_polls, __path_list_votes, get_polls, list_votes};
 pub(crate) use reports::{
     __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,
     list_reports,

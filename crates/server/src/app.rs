@@ -178,7 +178,8 @@ impl App {
             FairPermits::new(bounds, refusal)
         };
         let queries = FairPermits::new(QUERIES, "too many figures are being queried");
-        let answers = Answers::new(meta.clone(), lake.clone(), query, queries.clone());
+        let (of_meta, of_lake, of_jobs) = (meta.clone(), lake.clone(), jobs.clone());
+        let answers = Answers::new(of_meta, of_lake, query, of_jobs, queries.clone());
         Self(Arc::new(Parts {
             config,
             meta,

@@ -161,6 +161,12 @@ fn public_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(api::list_events))
         .routes(routes!(api::get_event))
         .routes(routes!(api::get_figures))
+        .routes(routes!(api::get_audience))
+        .routes(routes!(api::get_breakdown))
+        .routes(routes!(api::list_attendance))
+        .routes(routes!(api::list_messages))
+        .routes(routes!(api::get_polls))
+        .routes(routes!(api::list_votes))
         .routes(routes!(api::get_retention))
         .routes(routes!(api::get_live))
         .routes(routes!(api::stream_live))
@@ -226,9 +232,15 @@ mod tests {
                 "/",
                 "/api/v1/events",
                 "/api/v1/events/{id}",
+                "/api/v1/events/{id}/attendance",
+                "/api/v1/events/{id}/audience",
+                "/api/v1/events/{id}/breakdown",
                 "/api/v1/events/{id}/figures",
                 "/api/v1/events/{id}/live",
                 "/api/v1/events/{id}/live/stream",
+                "/api/v1/events/{id}/messages",
+                "/api/v1/events/{id}/polls",
+                "/api/v1/events/{id}/polls/{poll_id}/votes",
                 "/api/v1/events/{id}/retention",
                 "/api/v1/reports",
                 "/api/v1/reports/{id}",

@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 use showreport_model::record::EventKind;
 use showreport_model::report::{Event, EventState, QUIET_MS_MAX};
+use showreport_model::search::SearchText;
 use showreport_model::{EventId, OrgId, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -109,6 +110,9 @@ const BY_TITLE: &str = page!(
     "title COLLATE NOCASE"
 );
 
+const SELECT_NEWEST_CHANGE: &str =
+    "SELECT max(changed_at) AS changed_at FROM events WHERE org = $1";
+
 const SELECT_ONE: &str = listed!("event_id = $4");
 
 impl Meta {
@@ -129,6 +133,16 @@ impl Meta {
             .doing("look up an event")?;
         let row = row.ok_or_else(|| Error::UnknownEvent { event: id.clone() })?;
         listed(&row)
+    }
+
+    /// When any event of an organisation changed last. `None` if it has no events.
+    pub async fn newest_change(&self, org: &OrgId) -> Result<Option<Timestamp>, Error> {
+        let row = sqlx::query(SELECT_NEWEST_CHANGE)
+            .bind(org.as_str())
+            .fetch_one(self.readers())
+            .await
+            .doing("look up when events changed")?;
+        Stored(&row).time_if_any("changed_at")
     }
 
     /// The first events after a place in a list, with their states at `now`.
@@ -185,7 +199,7 @@ impl Page<'_> {
             EventOrder::Title => query.bind(self.after.and_then(|place| place.title.as_deref())),
         };
         let query = query.bind(self.after.map(|place| place.id.as_str()));
-        let sought = self.filter.text.as_deref().map(folded);
+        let text = self.filter.text.as_deref().and_then(SearchText::new);
         let mut events = Vec::new();
         // The text is compared here, because SQL folds only the letters A to Z.
         let mut rows = query.fetch(read);
@@ -194,10 +208,7 @@ impl Page<'_> {
                 break;
             };
             let listed = listed(&row)?;
-            if sought
-                .as_deref()
-                .is_none_or(|text| has(&listed.event, text))
-            {
+            if text.as_ref().is_none_or(|text| has(&listed.event, text)) {
                 events.push(listed);
             }
         }
@@ -215,17 +226,10 @@ fn listed(row: &SqliteRow) -> Result<ListedEvent, Error> {
     })
 }
 
-/// Whether the id or the title has a folded text.
-fn has(event: &Event, text: &str) -> bool {
+/// Whether a text is a part of the id or the title.
+fn has(event: &Event, text: &SearchText) -> bool {
     let title = event.title.as_deref();
-    folded(event.id.as_str()).contains(text) || title.is_some_and(|it| folded(it).contains(text))
-}
-
-/// The text without differences of case. Upper case first: some letters have one upper-case form
-/// and two lower-case ones.
-fn folded(text: &str) -> String {
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
+    text.is_part_of(event.id.as_str()) || title.is_some_and(|title| text.is_part_of(title))
 }
 
 #[cfg(test)]

@@ -138,8 +138,8 @@ impl Snapshots {
         let mut kept = self.lock();
         let newest = kept.newest.get(key)?;
         let is_present = newest.as_of == changed_at;
-        let is_recent = is_within(newest.checked_at, now, AGE_MS_MAX - 1);
-        if !is_present && (freshness == Freshness::Fresh || !is_recent) {
+        let is_old = freshness == Freshness::Fresh || !is_recent(newest.checked_at, now);
+        if !is_present && is_old {
             return None;
         }
         let state = kept.states.get(&(key.clone(), newest.as_of))?;
@@ -156,10 +156,21 @@ impl Snapshots {
         Some((newest.as_of, state))
     }
 
+    /// The state of an event at an `as_of`.
+    pub(super) fn of(&self, key: &EventKey, as_of: Timestamp, now: Timestamp) -> Option<State> {
+        let state = self.lock().states.get(&(key.clone(), as_of));
+        state.filter(|state| state.is_usable(now))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // No change of it can panic halfway, so a poisoned lock has a valid state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether what was right at an instant may be used now though facts have come since.
+pub(super) fn is_recent(checked_at: Timestamp, now: Timestamp) -> bool {
+    is_within(checked_at, now, AGE_MS_MAX - 1)
 }
 
 /// Whether an instant is at most so many milliseconds before now, and not after it.
@@ -228,5 +239,17 @@ mod tests {
         );
         assert_eq!(used(&snapshots, 5, Freshness::Recent, 20_000), Some(5));
         assert_eq!(used(&snapshots, 6, Freshness::Recent, 29_999), Some(5));
+    }
+
+    #[test]
+    fn an_earlier_state_is_found_by_its_time() {
+        let snapshots = snapshots(5, 10);
+        assert!(snapshots.of(&key(), at(5), at(11)).is_some());
+        assert!(snapshots.of(&key(), at(6), at(11)).is_none());
+        assert!(
+            snapshots
+                .of(&key(), at(5), at(PINNED_MS_MAX + 11))
+                .is_none()
+        );
     }
 }

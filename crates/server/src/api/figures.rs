@@ -6,7 +6,7 @@ use axum::response::Response;
 use showreport_model::figures::FIGURES;
 use utoipa::openapi::schema::Type;
 
-use super::events::event_id;
+use super::event_id::event_id;
 use super::filter::FilterQuery;
 use super::response::Requested;
 use super::schema::{described, object_of, of_type, with_as_of, with_figures};

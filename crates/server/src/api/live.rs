@@ -15,7 +15,7 @@ use showreport_live::{LiveFigures, LiveOption, LivePoll, ViewersOfValue};
 use showreport_model::{EventId, OrgId};
 use utoipa::ToSchema;
 
-use super::events::event_id;
+use super::event_id::event_id;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;

@@ -14,7 +14,7 @@ use showreport_model::table::Table;
 use showreport_model::{EventId, OrgId, Timestamp};
 use showreport_query::{csv_of, json_of_row, json_of_rows};
 
-use super::events::event_id;
+use super::event_id::event_id;
 use crate::answers::{Freshness, Snapshot};
 use crate::app::App;
 use crate::downloads::has_already;
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         return Ok(response);
     }
     let answer = answers.answer(&snapshot, &question).await?;
-    Ok(requested.list(&answer.table, &[], None))
+    Ok(requested.list(&answer.table, json_of_rows, &[]))
 }
 
 /// A response to be made: its state, its format and its tag.
@@ -72,26 +72,32 @@ impl<'a> Requested<'a> {
         self.has_already.then(response)
     }
 
-    /// A list: its rows and, in JSON alone, further fields.
+    /// A list with a JSON array of `rows`. In JSON it has these fields too.
     pub(super) fn list(
         &self,
         table: &Table,
+        rows: fn(&Table) -> String,
         beside: &[(&str, String)],
-        next_page_token: Option<&str>,
     ) -> Response {
-        let mut headers = self.headers();
         if self.is_csv {
-            let token = next_page_token.filter(|token| !token.is_empty());
-            if let Some(Ok(token)) = token.map(HeaderValue::from_str) {
+            return Self::csv(self.headers(), table);
+        }
+        let mut fields = vec![("rows", rows(table))];
+        fields.extend(beside.iter().cloned());
+        self.json(&fields)
+    }
+
+    /// A page of a list. The token is empty after the last one.
+    pub(super) fn page(&self, table: &Table, next_page_token: &str) -> Response {
+        if self.is_csv {
+            let mut headers = self.headers();
+            if let Ok(token) = HeaderValue::from_str(next_page_token) {
                 headers.insert(NEXT_PAGE_TOKEN, token);
             }
             return Self::csv(headers, table);
         }
-        let mut fields = vec![("rows", json_of_rows(table))];
-        fields.extend(beside.iter().map(|(name, json)| (*name, json.clone())));
-        let token = next_page_token.map(|token| ("next_page_token", quoted(token)));
-        fields.extend(token);
-        self.json(headers, &fields)
+        let token = ("next_page_token", quoted(next_page_token));
+        self.list(table, json_of_rows, &[token])
     }
 
     /// Figures as one object, or as a table of one row.
@@ -107,13 +113,13 @@ impl<'a> Requested<'a> {
         (self.headers(), body).into_response()
     }
 
-    fn json(&self, headers: HeaderMap, fields: &[(&str, String)]) -> Response {
+    fn json(&self, fields: &[(&str, String)]) -> Response {
         let mut body = format!(r#"{{"as_of":"{}""#, self.snapshot.as_of());
         for (name, json) in fields {
             write!(body, r#","{name}":{json}"#).expect("writing to memory cannot fail");
         }
         body.push('}');
-        (headers, body).into_response()
+        (self.headers(), body).into_response()
     }
 
     fn csv(headers: HeaderMap, table: &Table) -> Response {

@@ -30,6 +30,15 @@ pub(super) fn list(columns: &[Column]) -> RefOr<Schema> {
     object_of(list_of(columns))
 }
 
+/// The body of a page of a list.
+pub(super) fn page(columns: &[Column]) -> RefOr<Schema> {
+    let token = of_type(Type::String).description(Some(
+        "The `page_token` of the next page; empty after the last one.",
+    ));
+    let list = list_of(columns).property("next_page_token", token);
+    object_of(list.required("next_page_token"))
+}
+
 /// An object with these figures beside what `object` has.
 pub(super) fn with_figures(mut object: ObjectBuilder, columns: &[Column]) -> ObjectBuilder {
     for column in columns {

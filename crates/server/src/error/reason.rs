@@ -114,6 +114,8 @@ reasons! {
         "The body of `/collect` is UTF-16 or UTF-32; it has to be UTF-8.";
     PackedBody = BAD_REQUEST, "PACKED_BODY",
         "The body of `/collect` is compressed, and no `Content-Encoding` says so.";
+    PollNotFound = NOT_FOUND, "POLL_NOT_FOUND",
+        "The event has no such poll.";
     PreconditionFailed = PRECONDITION_FAILED, "PRECONDITION_FAILED",
         "The file is not one that `If-Match` expects.";
     QuotaExceeded = TOO_MANY_REQUESTS, "QUOTA_EXCEEDED",

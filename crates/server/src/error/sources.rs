@@ -19,7 +19,15 @@ impl From<showreport_lake::Error> for ApiError {
 
 impl From<showreport_query::Error> for ApiError {
     fn from(error: showreport_query::Error) -> Self {
-        of_kind(&error).caused_by(error)
+        use showreport_query::Error;
+        let refusal = match &error {
+            // The one width that a request can ask for.
+            Error::TooManyPoints(problem) => {
+                return Self::violation("granularity_seconds", problem.to_string());
+            }
+            other => of_kind(other),
+        };
+        refusal.caused_by(error)
     }
 }
 

@@ -10,6 +10,8 @@ mod claims;
 mod retention;
 mod attendance;
 mod questions;
+mod figures_api;
+mod one_answer;
 mod collecting;
 mod cloud_events;
 mod cmcd;

@@ -93,7 +93,7 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 43] = [
+pub(super) const OPERATIONS: [Operation; 49] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -133,6 +133,12 @@ pub(super) const OPERATIONS: [Operation; 43] = [
     own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
+    by_id("GET", "/api/v1/events/{id}/audience", event),
+    by_id("GET", "/api/v1/events/{id}/attendance", event),
+    by_id("GET", "/api/v1/events/{id}/breakdown", breakdown),
+    by_id("GET", "/api/v1/events/{id}/messages", event),
+    by_id("GET", "/api/v1/events/{id}/polls", event),
+    by_id("GET", "/api/v1/events/{id}/polls/{poll_id}/votes", votes),
     by_id("GET", "/api/v1/events/{id}/retention", event),
     by_id("GET", "/api/v1/events/{id}/live", event),
     by_id("GET", "/api/v1/events/{id}/live/stream", event),
@@ -232,6 +238,16 @@ fn collect(it: &Operation, _: &Ids, _: &str) -> Request {
 
 fn event(it: &Operation, ids: &Ids, _: &str) -> Request {
     Request::new(it.method, &it.path.replace("{id}", &ids.event))
+}
+
+fn breakdown(it: &Operation, ids: &Ids, date: &str) -> Request {
+    let event = event(it, ids, date);
+    Request::get(&format!("{}?by=device_os", event.path))
+}
+
+fn votes(it: &Operation, ids: &Ids, date: &str) -> Request {
+    let event = event(it, ids, date);
+    Request::get(&event.path.replace("{poll_id}", "p1"))
 }
 
 fn report(it: &Operation, ids: &Ids, _: &str) -> Request {
