@@ -44,7 +44,47 @@ struct ReportJobDays {
     covered: (ReportDay, ReportDay),
 }
 
+/// How far a report job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportJobProgress {
+    /// The newest day with a report, and the rows of its latest report.
+    pub newest_day: Option<(ReportDay, u64)>,
+    /// Closed days that have no report yet.
+    pub days_waiting: usize,
+    /// Since when the report of the oldest of them is due.
+    pub waiting_since: Option<Timestamp>,
+    /// Days with a report that will be made again, since records of them came later.
+    pub days_changed: usize,
+}
+
 impl Jobs {
+    /// How far a report job is. One that has ended waits for nothing.
+    pub async fn progress_of(&self, report_job: ReportJob) -> Result<ReportJobProgress, Error> {
+        let has_ended = report_job.ended_at.is_some();
+        let now = self.meta.clock().now();
+        let mut zones = BTreeMap::new();
+        let days = self.report_job(Ok(report_job), &mut zones, now).await?;
+        let newest = days.made.last_key_value();
+        let mut progress = ReportJobProgress {
+            newest_day: newest.map(|(&day, made)| (day, made.last_row_count)),
+            days_waiting: 0,
+            waiting_since: None,
+            days_changed: 0,
+        };
+        if has_ended {
+            return Ok(progress);
+        }
+        let waiting = days.missing(&BTreeSet::new());
+        progress.days_waiting = waiting.len();
+        let since = waiting.iter().filter_map(|&day| self.due_since(&days, day));
+        progress.waiting_since = since.min();
+        let dirty = self.meta.dirty_days(days.report_job.id).await;
+        let dirty = dirty.doing("list the dirty days")?;
+        let changed = dirty.iter().filter(|day| days.made.contains_key(day));
+        progress.days_changed = changed.count();
+        Ok(progress)
+    }
+
     /// Runs rounds until `shutdown`.
     pub async fn run_schedule(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {

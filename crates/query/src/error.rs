@@ -36,6 +36,8 @@ pub enum Error {
         format: Format,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("compare two files")]
+    CompareFiles { source: csv::Error },
     /// `rows_max` does not count the header.
     #[error(
         "the report has more than {rows_max} rows, and a sheet of an XLSX file holds no more; \

@@ -14,13 +14,17 @@ mod unfold;
 mod cells;
 mod plans;
 mod render;
+mod changes;
+mod preview;
 pub mod query;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
+pub use changes::{ChangedRow, Changes};
 pub use config::Config;
 pub use error::Error;
 pub use plans::dirty_times::{DirtyTimes, Interval};
 pub use plans::event_facts::EventRows;
+pub use preview::Preview;
 pub use query::{Progress, Query};
 pub use render::{CsvVariant, Output, Rendered, Sink, csv_of, json_of_row, json_of_rows};

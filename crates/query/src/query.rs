@@ -16,7 +16,9 @@ use showreport_model::report::{Event, Heads, Pins, ReportOrder};
 use showreport_model::retention::{Division, RetentionRow};
 use showreport_model::{EventId, OrgId, Timestamp, Window};
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::changes::{Changes, changes};
 use crate::config::Config;
 use crate::embedded::{
     self, BATCH_ROWS, CHAT_BATCH_ROWS, MemoryProfile, POLLS_BATCH_ROWS, WIDE_BATCH_ROWS,
@@ -29,6 +31,7 @@ use crate::plans::figures::{figures, viewers_of_events};
 use crate::plans::report_rows::ReportRows;
 use crate::plans::retention::retention;
 use crate::plans::{answer, bulk, plan, started_views};
+use crate::preview::{Preview, preview};
 use crate::render::{FileFormat, Output, Rendered, render};
 
 /// Called with the progress of a report in percent.
@@ -252,6 +255,37 @@ impl Query {
         .await
     }
 
+    /// The first rows of an event report, as its file would have them, at most `rows_max`.
+    pub async fn preview(
+        &self,
+        order: &ReportOrder,
+        pins: &Pins,
+        rows_max: usize,
+    ) -> Result<Preview, Error> {
+        let facts = self.facts(&order.org, Scope::Event(order.event.clone()), &pins.heads)?;
+        let (order, event) = (order.clone(), pins.event.clone());
+        let buckets = Buckets::new(order.granularity, &pins.zone);
+        self.on_cpu(facts, move |facts| async move {
+            let rows = plan(&facts, &order, &event, &buckets).await?;
+            preview(rows, rows_max).await
+        })
+        .await
+    }
+
+    /// The rows by which a file of a bulk report differs from the one before it, given as exact
+    /// texts. At most `rows_max` of them are listed.
+    pub async fn changes(
+        &self,
+        before: Vec<u8>,
+        after: Vec<u8>,
+        rows_max: usize,
+    ) -> Result<Changes, Error> {
+        let comparing = async move { changes(&before, &after, rows_max) };
+        AbortOnDropHandle::new(self.cpu.spawn(comparing))
+            .await
+            .unwrap_or(Err(Error::Stopped))
+    }
+
     fn facts(&self, org: &OrgId, scope: Scope, heads: &Heads) -> Result<Facts, Error> {
         let stages = tempfile::tempdir_in(&self.config.spill_dir)
             .map_err(|source| Error::MakeStages { source })?;
@@ -284,7 +318,7 @@ impl Query {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let found = facts.found.clone();
-        let task = tokio_util::task::AbortOnDropHandle::new(self.cpu.spawn(work(facts)));
+        let task = AbortOnDropHandle::new(self.cpu.spawn(work(facts)));
         let done = task.await.unwrap_or(Err(Error::Stopped));
         done.map_err(|error| error.explained_by(&found))
     }

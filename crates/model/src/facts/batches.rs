@@ -1,7 +1,7 @@
 //! The records of one request, in batches of limited size.
 
 use super::FactsBuilder;
-use crate::ids::OrgId;
+use crate::ids::{EventId, OrgId};
 
 /// Events in a batch at most. Each is a row of the registry, which takes most of the time of
 /// storing a batch.
@@ -49,6 +49,11 @@ impl Batches {
         full.sum::<usize>() + self.filling.records()
     }
 
+    /// The event of the last record that is a fact, of those in the last batch.
+    pub const fn last_event(&self) -> Option<&EventId> {
+        self.filling.last_event()
+    }
+
     /// Approximate bytes in memory.
     pub fn memory_bytes(&mut self) -> usize {
         let full = self.full.iter_mut().map(FactsBuilder::memory_bytes);
@@ -85,7 +90,7 @@ fn is_full(batch: &mut FactsBuilder) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{EventId, MessageId, PlaybackId};
+    use crate::ids::{MessageId, PlaybackId};
     use crate::record::{ChatRecord, EventKind, EventRecord, PlaybackRecord, Record};
     use crate::span::Span;
     use crate::time::Timestamp;
@@ -165,6 +170,10 @@ mod tests {
             let all = batches.iter().map(FactsBuilder::records).sum::<usize>();
             assert_eq!(all, records);
         }
+        let mut last = Batches::new(OrgId::new("acme").expect("an id"));
+        last.filling().push(playback(1));
+        last.filling().push(registration(2));
+        assert_eq!(last.last_event(), Some(&event(1)));
         // Records of the same event take no more work.
         assert_eq!(batches((0..count).map(|_| registration(1))).len(), 1);
         assert_eq!(batches((0..count).map(|_| playback(1))).len(), 1);

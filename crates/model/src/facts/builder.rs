@@ -139,6 +139,11 @@ impl FactsBuilder {
         &self.org
     }
 
+    /// The event of the last record that is a fact.
+    pub const fn last_event(&self) -> Option<&EventId> {
+        self.last_touched.as_ref()
+    }
+
     /// Approximate bytes in memory.
     pub fn memory_bytes(&mut self) -> usize {
         let merged = self.spans.memory_bytes() + self.coverage.memory_bytes();

@@ -25,6 +25,7 @@ mod isolation;
 mod ordering;
 mod listing;
 mod downloading;
+mod previews;
 mod conditions;
 mod formats;
 mod takeover;

@@ -1,7 +1,7 @@
 //! Ordering reports: creates them, and a job for each.
 
 use fail::fail_point;
-use showreport_model::report::{Dimension, Pins, ROWS_MAX, Report, ReportOrder};
+use showreport_model::report::{Dimension, Event, Pins, ROWS_MAX, Report, ReportOrder};
 use showreport_model::retention::{ContentBuckets, Division};
 use showreport_model::{OrgId, Timestamp};
 use sqlx::SqliteConnection;
@@ -52,6 +52,12 @@ impl Meta {
         // Outside the transaction: if a worker has left, its job is put back by another one.
         self.hand_over(claimed).await;
         Ok(reports)
+    }
+
+    /// Fails as [`Meta::create_reports`] would, if the report is one that is never made.
+    pub async fn ensure_can_be_made(&self, order: &ReportOrder) -> Result<(), Error> {
+        let mut read = self.database().snapshot().await?;
+        possible(&mut read, order).await.map(drop)
     }
 
     /// Adds the reports and their jobs. Returns the jobs that were claimed for idle workers of this
@@ -105,18 +111,7 @@ impl Meta {
         now: Timestamp,
     ) -> Result<Report, Error> {
         let org = &order.org;
-        let event = events::find(&mut **tx, org, &order.event).await?;
-        let watched = events::watched(&mut **tx, org, &order.event).await?;
-        let rows = watched.map_or(0, |watched| order.buckets_max(watched));
-        if rows > ROWS_MAX {
-            let rows_max = ROWS_MAX;
-            return Err(Error::ReportTooLarge { rows, rows_max });
-        }
-        if order.dimension == Dimension::Retention
-            && let Some(length_ms) = event.duration_ms
-        {
-            ContentBuckets::new(length_ms, Division::Width(order.granularity))?;
-        }
+        let event = possible(tx, order).await?;
         let range = tx.ledger.journal_range();
         let report = insert(tx, order, range.last, now).await?;
         let event_of = (org.clone(), order.event.clone());
@@ -138,6 +133,24 @@ impl Meta {
         jobs::insert(tx, job, now).await?;
         Ok(report)
     }
+}
+
+/// The event of a report. Fails if the report would have more rows than any may have.
+async fn possible(read: &mut SqliteConnection, order: &ReportOrder) -> Result<Event, Error> {
+    let (org, id) = (&order.org, &order.event);
+    let event = events::find(&mut *read, org, id).await?;
+    let watched = events::watched(&mut *read, org, id).await?;
+    let rows = watched.map_or(0, |watched| order.buckets_max(watched));
+    if rows > ROWS_MAX {
+        let rows_max = ROWS_MAX;
+        return Err(Error::ReportTooLarge { rows, rows_max });
+    }
+    if order.dimension == Dimension::Retention
+        && let Some(length_ms) = event.duration_ms
+    {
+        ContentBuckets::new(length_ms, Division::Width(order.granularity))?;
+    }
+    Ok(event)
 }
 
 /// Fails if more reports would wait than may, of this organisation or of all.
