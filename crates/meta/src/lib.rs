@@ -19,10 +19,10 @@ pub use meta::{
     DayMade, DirtyEvent, DirtyOrg, EntryDigest, EventFilter, EventOrder, EventPlace, EventSnapshot,
     Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS,
     ListedEvent, MAKE_BULK_REPORT, MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads,
-    Offer, Org, PendingRows, Published, ReportEnd, ReportJobUpdate, ReportTask, Role, RoleError,
-    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner,
-    SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys, ViewerTokens,
-    ZoneChange,
+    Offer, Org, PendingRows, Published, ReportEnd, ReportFilter, ReportJobUpdate, ReportTask, Role,
+    RoleError, SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session,
+    SessionOwner, SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys,
+    ViewerTokens, ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

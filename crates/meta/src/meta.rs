@@ -56,7 +56,7 @@ pub use journal::{
 pub use listed_events::{EventFilter, EventOrder, EventPlace, ListedEvent};
 pub use orgs::{Org, ViewerTokens, ZoneChange};
 pub use report_jobs::ReportJobUpdate;
-pub use reports::{Idempotency, ReportEnd, ReportTask};
+pub use reports::{Idempotency, ReportEnd, ReportFilter, ReportTask};
 pub use roles::{Role, RoleError};
 pub use sessions::{SESSION_IDLE_MS, SESSION_LIFETIME_MS, Session, SessionOwner};
 pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};

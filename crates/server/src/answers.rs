@@ -16,9 +16,10 @@ use showreport_lake::Lake;
 use showreport_meta::{ListedEvent, Meta};
 use showreport_model::figures::Figures;
 use showreport_model::question::{Answer, Question};
+use showreport_model::report::ReportOrder;
 use showreport_model::table::Value;
 use showreport_model::{EventId, OrgId, Timestamp, Window, Zone};
-use showreport_query::Query;
+use showreport_query::{Preview, Query};
 
 use crate::error::ApiError;
 use crate::permits::FairPermits;
@@ -220,6 +221,18 @@ impl Answers {
         let heads = parts.meta.heads().await?;
         let counted = parts.query.viewers_of_events(org, &heads).await?;
         Ok(parts.viewers.keep(org, changed_at, now, counted))
+    }
+
+    /// The first rows of a report that is made from a snapshot. They are not kept.
+    pub(crate) async fn preview(
+        &self,
+        snapshot: &Snapshot,
+        order: &ReportOrder,
+        rows_max: usize,
+    ) -> Result<Preview, ApiError> {
+        let _permit = self.0.queries.acquire(snapshot.org()).await?;
+        let preview = self.0.query.preview(order, snapshot.pins(), rows_max);
+        Ok(preview.await?)
     }
 
     /// A state that needs no flush, if there is one.

@@ -26,9 +26,9 @@ pub(crate) use live::{__path_get_live, __path_stream_live, get_live, stream_live
 pub(crate) use messages::{__path_list_messages, list_messages};
 pub(crate) use polls::{__path_get_polls, __path_list_votes, get_polls, list_votes};
 pub(crate) use reports::{
-    __path_delete_report, __path_get_report, __path_list_reports, delete_report, get_report,
-    list_reports,
+    __path_delete_report, __path_get_report, __path_list_reports, delete, delete_report,
+    get_report, list_reports, report_id,
 };
 pub use response::figures_json;
 pub(crate) use retention::{__path_get_retention, get_retention};
-pub(crate) use status::{__path_get_status, get_status};
+pub(crate) use status::{__path_get_status, StatusResponse, get_status, status};

@@ -14,11 +14,13 @@ use showreport_origins::Origins;
 use showreport_query::Query;
 
 use crate::answers::Answers;
+use crate::arrivals::Arrivals;
 use crate::config::Config;
 use crate::error::Reason;
 use crate::metrics::Metrics;
 use crate::permits::{Bounds, FairPermits, MemoryQuota};
 use crate::rates::RateLimits;
+use crate::rejected::RejectedRecords;
 
 /// The state of the server. Clones share it.
 #[derive(Clone)]
@@ -32,6 +34,9 @@ struct Parts {
     jobs: Jobs,
     answers: Answers,
     origins: Origins,
+    started_at: Timestamp,
+    rejected: RejectedRecords,
+    arrivals: Arrivals,
     metrics: Metrics,
     registry: Registry,
     limits: RateLimits<OrgId>,
@@ -148,6 +153,7 @@ impl App {
         jobs: Jobs,
         origins: Origins,
     ) -> Self {
+        let started_at = meta.clock().now();
         let metrics = Metrics::new();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -188,6 +194,9 @@ impl App {
             jobs,
             answers,
             origins,
+            started_at,
+            rejected: RejectedRecords::default(),
+            arrivals: Arrivals::default(),
             metrics,
             registry,
             limits,
@@ -240,6 +249,21 @@ impl App {
 
     pub(crate) fn origins(&self) -> &Origins {
         &self.0.origins
+    }
+
+    /// When this process began.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.0.started_at
+    }
+
+    /// The newest rejected records.
+    pub(crate) fn rejected(&self) -> &RejectedRecords {
+        &self.0.rejected
+    }
+
+    /// The newest records of players.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -44,7 +44,9 @@ pub(crate) struct Collector {
     pub(crate) is_only_collect: bool,
     /// The viewer token in `?viewer=`, not verified.
     pub(crate) viewer_token: Option<String>,
-    /// Where the player is, if the request comes from the player itself.
+    /// Whether the request comes from the player itself.
+    pub(crate) is_player: bool,
+    /// Where the player is then.
     pub(crate) origin: Origin,
 }
 
@@ -72,12 +74,14 @@ impl Collector {
         check_scope(&access, Scope::Collect)?;
         check_records(app, &access)?;
         let Parameters(ViewerQuery { viewer }) = Parameters::read(&parts.uri)?;
-        let origin = is_of_player(&access, parts).then(|| origin_of(parts, app));
+        let is_player = is_of_player(&access, parts);
+        let origin = is_player.then(|| origin_of(parts, app));
         Ok(Self {
             is_only_collect: access.scopes.is_only_collect(),
             org: access.org,
             token: access.token,
             viewer_token: viewer,
+            is_player,
             origin: origin.unwrap_or_default(),
         })
     }

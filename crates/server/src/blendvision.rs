@@ -15,7 +15,8 @@ mod watch_time;
 mod viewers;
 
 pub(crate) use batch_get::{__path_batch_get_reports, batch_get_reports};
-pub(crate) use create::{__path_create_reports, create_reports};
+pub(crate) use create::{__path_create_reports, create, create_reports, orders};
+pub(crate) use enums::WireEnum;
 pub(crate) use report::{EventReport, describe, describe_one};
 #[cfg(any(test, fuzzing))]
 pub(crate) use request::{CreateReports, read_ids};

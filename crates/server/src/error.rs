@@ -108,6 +108,21 @@ impl ApiError {
         self.0.reason
     }
 
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What is wrong and what would be right.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The fields that are wrong.
+    pub(crate) fn wrong_fields(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
     /// A request with wrong fields, all of them named.
     pub(crate) fn violations(violations: Vec<Violation>) -> Self {
         let message = match violations.as_slice() {

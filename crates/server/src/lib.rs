@@ -12,6 +12,8 @@ mod metrics;
 mod rates;
 mod permits;
 mod answers;
+mod rejected;
+mod arrivals;
 mod app;
 mod extract;
 mod origin;

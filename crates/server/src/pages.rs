@@ -9,6 +9,15 @@ mod assets;
 mod layout;
 mod failure;
 mod organisation;
+mod texts;
+mod curl;
+mod confirm;
+mod reports;
+mod report;
+mod jobs;
+mod job;
+mod install;
+mod status;
 mod sign_in;
 
 pub(crate) use assets::{
@@ -18,8 +27,20 @@ pub(crate) use assets::{
 #[cfg(test)]
 pub(crate) use assets::{SCRIPT_PATH, STYLE_PATH};
 pub(crate) use failure::write_html_errors;
+pub(crate) use install::{__path_make_key, __path_show_install, make_key, show_install};
+pub(crate) use job::{
+    __path_confirm_delete_job, __path_delete_job_by_form, __path_show_job, __path_show_restatement,
+    confirm_delete_job, delete_job_by_form, show_job, show_restatement,
+};
+pub(crate) use jobs::{__path_make_job, __path_show_jobs, make_job, show_jobs};
 pub(crate) use organisation::{__path_show_organisation, show_organisation};
+pub(crate) use report::{
+    __path_confirm_delete_report, __path_delete_report_by_form, __path_open_file,
+    __path_show_report, confirm_delete_report, delete_report_by_form, open_file, show_report,
+};
+pub(crate) use reports::{__path_make_report, __path_show_reports, make_report, show_reports};
 pub(crate) use sign_in::{
     __path_begin_session, __path_show_sign_in, __path_sign_out, begin_session, show_sign_in,
     sign_out,
 };
+pub(crate) use status::{__path_show_status, show_status};

@@ -187,6 +187,23 @@ fn page_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::show_sign_in, pages::begin_session))
         .routes(routes!(pages::sign_out))
         .routes(routes!(pages::show_organisation))
+        .routes(routes!(pages::show_reports, pages::make_report))
+        .routes(routes!(pages::show_report))
+        .routes(routes!(pages::open_file))
+        .routes(routes!(
+            pages::confirm_delete_report,
+            pages::delete_report_by_form
+        ))
+        .routes(routes!(pages::show_jobs, pages::make_job))
+        .routes(routes!(pages::show_job))
+        .routes(routes!(pages::show_restatement))
+        .routes(routes!(
+            pages::confirm_delete_job,
+            pages::delete_job_by_form
+        ))
+        .routes(routes!(pages::show_install))
+        .routes(routes!(pages::make_key))
+        .routes(routes!(pages::show_status))
         .layer(csrf::same_origin(config.base_url()))
 }
 
@@ -258,14 +275,25 @@ mod tests {
                 "/collect/showreport.js",
                 "/downloads/{report}/{expires}/{signature}/{file_name}",
                 "/healthz",
+                "/install",
+                "/install/key",
+                "/jobs",
+                "/jobs/{id}",
+                "/jobs/{id}/delete",
+                "/jobs/{id}/reports/{report}",
                 "/metrics",
                 "/openapi.json",
                 "/organisation",
                 "/readyz",
+                "/reports",
+                "/reports/{id}",
+                "/reports/{id}/delete",
+                "/reports/{id}/file",
                 script::HASHED_PATH,
                 "/showreport.js",
                 "/sign-in",
                 "/sign-out",
+                "/status",
                 "/v1/batch",
                 "/v1/jobs",
                 "/v1/jobs/{jobId}",

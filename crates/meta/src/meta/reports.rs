@@ -32,6 +32,15 @@ pub struct ReportTask {
     pub pins: Option<Pins>,
 }
 
+/// Which reports are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReportFilter<'f> {
+    /// `None`: those of all events.
+    pub event: Option<&'f EventId>,
+    /// Only those that have succeeded.
+    pub is_finished: bool,
+}
+
 /// What an attempt to end a report did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportEnd {
@@ -63,10 +72,15 @@ const SELECT: &str = select!("WHERE org = $1 AND id = $2");
 
 const SELECT_TASK: &str = select!("WHERE id = $1");
 
-const SELECT_PAGE: &str = select!("WHERE org = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+const SELECT_PAGE: &str = select!(
+    "WHERE org = $1 AND id < $2 AND (NOT $4 OR status = 'succeeded')
+    ORDER BY id DESC LIMIT $3"
+);
 
-const SELECT_PAGE_OF_EVENT: &str =
-    select!("WHERE org = $1 AND event_id = $4 AND id < $2 ORDER BY id DESC LIMIT $3");
+const SELECT_PAGE_OF_EVENT: &str = select!(
+    "WHERE org = $1 AND event_id = $5 AND id < $2 AND (NOT $4 OR status = 'succeeded')
+    ORDER BY id DESC LIMIT $3"
+);
 
 /// The reports come as a JSON array of their ids.
 const SELECT_THESE: &str = select!(
@@ -121,20 +135,22 @@ impl Meta {
         report(&row.ok_or(Error::UnknownReport { report: id })?)
     }
 
-    /// Reports of an organisation older than `before`, of one event or of all, newest first.
+    /// Reports of an organisation older than `before`, newest first.
     pub async fn reports(
         &self,
         org: &OrgId,
-        event: Option<&EventId>,
+        filter: ReportFilter<'_>,
         before: Option<ReportId>,
         limit: u32,
     ) -> Result<Vec<Report>, Error> {
         let before = before.map_or_else(|| AFTER_ALL.to_owned(), |id| id.to_string());
+        let ReportFilter { event, is_finished } = filter;
         let query = match event {
             None => sqlx::query(SELECT_PAGE),
             Some(_) => sqlx::query(SELECT_PAGE_OF_EVENT),
         };
         let query = query.bind(org.as_str()).bind(before).bind(limit);
+        let query = query.bind(is_finished);
         let query = match event {
             None => query,
             Some(event) => query.bind(event.as_str()),

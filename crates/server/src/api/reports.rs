@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use showreport_model::{EventId, ReportId};
+use showreport_meta::ReportFilter;
+use showreport_model::{EventId, OrgId, ReportId};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -60,9 +61,13 @@ pub(crate) async fn list_reports(
                 .map_err(|error| ApiError::violation("event_id", error.to_string()))?,
         ),
     };
+    let filter = ReportFilter {
+        event: event.as_ref(),
+        is_finished: false,
+    };
     let mut reports = app
         .meta()
-        .reports(&reader.org, event.as_ref(), page.after, page.limit())
+        .reports(&reader.org, filter, page.after, page.limit())
         .await?;
     let next_page_token = page
         .cut(&mut reports, |report| report.id)
@@ -116,19 +121,21 @@ pub(crate) async fn delete_report(
     reader: Reader,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let id = report_id(&id)?;
-    app.meta().delete_report(&reader.org, id).await?;
-    // Includes files of attempts that were not published.
-    app.lake()
-        .report_files()
-        .delete_all(&reader.org, id)
-        .await?;
-    tracing::info!(report.id = %id, "deleted a report");
+    delete(&app, &reader.org, report_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Deletes a report and its file.
+pub(crate) async fn delete(app: &App, org: &OrgId, id: ReportId) -> Result<(), ApiError> {
+    app.meta().delete_report(org, id).await?;
+    // Includes files of attempts that were not published.
+    app.lake().report_files().delete_all(org, id).await?;
+    tracing::info!(report.id = %id, "deleted a report");
+    Ok(())
+}
+
 /// The id of a report. A text that is no report id is treated as an unknown one.
-fn report_id(text: &str) -> Result<ReportId, ApiError> {
+pub(crate) fn report_id(text: &str) -> Result<ReportId, ApiError> {
     text.parse()
         .map_err(|_| ApiError::new(Reason::ReportNotFound, "there is no such report"))
 }

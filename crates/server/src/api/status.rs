@@ -13,30 +13,30 @@ use crate::error::ApiError;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatusResponse {
     /// The version of the server.
-    version: &'static str,
+    pub(crate) version: &'static str,
     /// Rows of the journal, which wait for the flush.
-    journal_rows: u64,
-    journal_bytes: u64,
+    pub(crate) journal_rows: u64,
+    pub(crate) journal_bytes: u64,
     /// Jobs that are not finished.
-    queue_depth: u64,
+    pub(crate) queue_depth: u64,
     /// How long the oldest bulk report that is due has waited to be made for the first time.
-    bulk_lag_milliseconds: i64,
+    pub(crate) bulk_lag_milliseconds: i64,
     /// Free bytes of the disk or the quota; `null` if the system does not report it.
-    disk_free_bytes: Option<u64>,
+    pub(crate) disk_free_bytes: Option<u64>,
     /// `right`; `behind`: the clock is before the last transaction, so records are refused;
     /// `in_doubt`: it jumped ahead, so nothing is deleted or published for an hour.
-    clock: &'static str,
+    pub(crate) clock: &'static str,
     /// Files that this process found damaged and that were not repaired since. Files of reports
     /// are listed without their organisation.
-    damaged_files: Vec<DamagedFile>,
+    pub(crate) damaged_files: Vec<DamagedFile>,
 }
 
 /// A file with other bytes than were written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DamagedFile {
     /// The path in the data directory.
-    file: String,
-    problem: String,
+    pub(crate) file: String,
+    pub(crate) problem: String,
 }
 
 /// Get the status of the installation.
@@ -55,23 +55,28 @@ pub(crate) async fn get_status(
     State(app): State<App>,
     _reader: Reader,
 ) -> Result<Json<StatusResponse>, ApiError> {
+    status(&app).await.map(Json)
+}
+
+/// The status of the installation.
+pub(crate) async fn status(app: &App) -> Result<StatusResponse, ApiError> {
     let depth = app.meta().journal_depth().await?;
     let damaged_files = app.damaged_files().into_iter();
-    Ok(Json(StatusResponse {
+    Ok(StatusResponse {
         version: env!("CARGO_PKG_VERSION"),
         journal_rows: depth.rows,
         journal_bytes: depth.bytes,
         queue_depth: app.meta().queue_depth().await?,
         bulk_lag_milliseconds: app.jobs().metrics().bulk_lag_ms(),
         disk_free_bytes: app.meta().disk_free_bytes(),
-        clock: clock(&app).await?,
+        clock: clock(app).await?,
         damaged_files: damaged_files
             .map(|damage| DamagedFile {
                 file: damage.file,
                 problem: damage.problem,
             })
             .collect(),
-    }))
+    })
 }
 
 async fn clock(app: &App) -> Result<&'static str, ApiError> {

@@ -7,6 +7,8 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use showreport_meta::Idempotency;
+use showreport_model::OrgId;
+use showreport_model::report::{Report, ReportOrder};
 
 use super::columns;
 use super::report::{EventReport, describe};
@@ -68,19 +70,37 @@ pub(crate) async fn create_reports(
 ) -> Result<Json<EventReportsResponse>, ApiError> {
     let key = idempotency_key(&headers)?;
     let (reader, body) = caller.read_body(&app, body, BODY_BYTES_MAX).await?;
-    let request = CreateReports::read(&body)?;
-    let event = app.meta().event(&reader.org, &request.event).await?;
-    let orders = request.into_orders(&reader.org, &event)?;
-    let idempotency = key.map(|key| Idempotency {
-        key,
-        body_sha256: Sha256::digest(&*body).into(),
-    });
-    let reports = app
-        .meta()
-        .create_reports(&reader.org, &orders, idempotency.as_ref())
-        .await?;
+    let reports = create(&app, &reader.org, &body, key).await?;
     let reports = describe(&app, &reader.org, reports).await?;
     Ok(Json(EventReportsResponse { reports }))
+}
+
+/// Creates the reports of a body. The same key with the same body gives those of the first call.
+pub(crate) async fn create(
+    app: &App,
+    org: &OrgId,
+    body: &[u8],
+    key: Option<String>,
+) -> Result<Vec<Report>, ApiError> {
+    let orders = orders(app, org, body).await?;
+    let idempotency = key.map(|key| Idempotency {
+        key,
+        body_sha256: Sha256::digest(body).into(),
+    });
+    let created = app.meta();
+    let created = created.create_reports(org, &orders, idempotency.as_ref());
+    Ok(created.await?)
+}
+
+/// The orders of a body.
+pub(crate) async fn orders(
+    app: &App,
+    org: &OrgId,
+    body: &[u8],
+) -> Result<Vec<ReportOrder>, ApiError> {
+    let request = CreateReports::read(body)?;
+    let event = app.meta().event(org, &request.event).await?;
+    request.into_orders(org, &event)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

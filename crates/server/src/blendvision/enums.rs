@@ -8,7 +8,7 @@ use showreport_model::record::EventKind;
 use showreport_model::report::{Dimension, GroupBy, ReportStatus};
 
 /// An enum of the model, under the names and numbers of `BlendVision`'s API.
-pub(super) trait WireEnum: Copy + 'static {
+pub(crate) trait WireEnum: Copy + 'static {
     /// What every name begins with.
     const PREFIX: &'static str;
     /// Every member.

@@ -123,6 +123,11 @@ async fn uri(app: &App, report: &Report, title: Option<&str>) -> Result<String, 
 }
 
 impl EventReport {
+    /// The address of the file; empty unless there is one.
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
     fn new(report: &Report, uri: String) -> Self {
         let file = report.file.as_ref();
         Self {

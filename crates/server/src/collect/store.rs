@@ -32,10 +32,18 @@ pub(super) async fn store(
     } = decode(app, collector, body, written, given).await?;
     collector.charge(app, good.records() + rejections.total);
     app.metrics().rejected.inc_by(rejections.total as u64);
+    let rejected = &rejections.listed;
+    app.rejected()
+        .add(&collector.org, collector.token, rejected, app.now());
     let accepted = good.records();
     if accepted > 0 {
+        let event = good.last_event().cloned();
         app.meta().journal().append(collector.token, good).await?;
         app.metrics().accepted.inc_by(accepted as u64);
+        if let Some(event) = event.filter(|_| collector.is_player) {
+            let (org, token) = (&collector.org, collector.token);
+            app.arrivals().add(org, token, &event, accepted, app.now());
+        }
     }
     Ok(Stored {
         accepted,

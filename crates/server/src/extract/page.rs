@@ -41,6 +41,13 @@ pub(crate) const PAGE_SIZE_MAX: usize = 1000;
 pub(crate) const PAGE_SIZE_DEFAULT: usize = 100;
 
 impl PageQuery {
+    pub(crate) fn new(page_size: Option<String>, page_token: Option<String>) -> Self {
+        Self {
+            page_size,
+            page_token,
+        }
+    }
+
     /// Reads both parameters; a size out of range is refused.
     pub(crate) fn read<T: Cursor>(&self) -> Result<Page<T>, ApiError> {
         let mut violations = Violations::default();

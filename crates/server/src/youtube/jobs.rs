@@ -8,7 +8,7 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 use showreport_model::bulk::{ReportJob, ReportType};
-use showreport_model::{ReportJobId, Timestamp};
+use showreport_model::{OrgId, ReportJobId, Timestamp};
 use utoipa::ToSchema;
 
 use super::parameters::QueryParameters;
@@ -87,13 +87,17 @@ pub(crate) async fn create_job(
     body: Body,
 ) -> Result<Json<JobResponse>, ApiError> {
     let (reader, body) = caller.read_body(&app, body, BODY_BYTES_MAX).await?;
-    let (report_type, name) = read_job(&body)?;
-    let report_job = app
-        .meta()
-        .create_report_job(&reader.org, report_type, &name)
-        .await?;
-    tracing::info!(report_job.id = %report_job.id, %report_type, "made a job of bulk reports");
+    let report_job = create(&app, &reader.org, &body).await?;
     describe(&app, report_job).await.map(Json)
+}
+
+/// Creates the job of a body.
+pub(crate) async fn create(app: &App, org: &OrgId, body: &[u8]) -> Result<ReportJob, ApiError> {
+    let (report_type, name) = read_job(body)?;
+    let created = app.meta().create_report_job(org, report_type, &name);
+    let report_job = created.await?;
+    tracing::info!(report_job.id = %report_job.id, %report_type, "made a job of bulk reports");
+    Ok(report_job)
 }
 
 /// List jobs.
@@ -182,9 +186,15 @@ pub(crate) async fn delete_job(
     Segments(id): Segments<String>,
 ) -> Result<Json<Empty>, ApiError> {
     let id = job_id(&id)?;
-    app.jobs().delete_report_job(&reader.org, id).await?;
-    tracing::info!(report_job.id = %id, "deleted a job of bulk reports");
+    delete(&app, &reader.org, id).await?;
     Ok(Json(Empty {}))
+}
+
+/// Deletes a job and all its reports.
+pub(crate) async fn delete(app: &App, org: &OrgId, id: ReportJobId) -> Result<(), ApiError> {
+    app.jobs().delete_report_job(org, id).await?;
+    tracing::info!(report_job.id = %id, "deleted a job of bulk reports");
+    Ok(())
 }
 
 async fn describe(app: &App, report_job: ReportJob) -> Result<JobResponse, ApiError> {
@@ -203,7 +213,7 @@ async fn describe(app: &App, report_job: ReportJob) -> Result<JobResponse, ApiEr
 }
 
 /// The id of a job. A text that is no job id is treated as an unknown one.
-pub(super) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
+pub(crate) fn job_id(text: &str) -> Result<ReportJobId, ApiError> {
     text.parse().map_err(|_| {
         ApiError::new(
             Reason::JobNotFound,

@@ -106,8 +106,13 @@ pub(super) fn download_url(
     report_job: ReportJobId,
     report: BulkReportId,
 ) -> String {
+    format!("{base_url}{}", download_path(org, report_job, report))
+}
+
+/// Its path and query.
+pub(crate) fn download_path(org: &OrgId, report_job: ReportJobId, report: BulkReportId) -> String {
     let name = resource_name(org, report_job, report);
-    format!("{base_url}/v1/media/{name}?alt=media")
+    format!("/v1/media/{name}?alt=media")
 }
 
 /// The name of a report's file. It has only unreserved characters and slashes, which every client

@@ -143,7 +143,7 @@ pub(crate) async fn get_report(
 }
 
 /// The id of a report. A text that is no such id is treated as an unknown one.
-pub(super) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
+pub(crate) fn report_id(text: &str) -> Result<BulkReportId, ApiError> {
     text.parse().map_err(|_| {
         ApiError::new(
             Reason::ReportNotFound,

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 /// The newest day that is over, and its report. Google's jobs do not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PeriodStatus {
+pub(crate) struct PeriodStatus {
     /// `READY`; `NO_DATA` (the report has a header only); `TOO_EARLY` (records of the day are still
     /// expected, so the report is not made yet); `MAKING`; `ENDED` (the job makes no more reports).
     #[schema(example = "READY")]
@@ -25,11 +25,11 @@ pub(super) struct PeriodStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     row_count: Option<u64>,
     /// The state in words.
-    message: String,
+    pub(crate) message: String,
 }
 
 /// The state of the newest day of a job that is over; `None` if the time zone has no such day.
-pub(super) async fn newest_period(
+pub(crate) async fn newest_period(
     app: &App,
     report_job: &ReportJob,
 ) -> Result<Option<PeriodStatus>, ApiError> {

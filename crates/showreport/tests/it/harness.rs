@@ -10,6 +10,7 @@ pub(crate) mod show;
 pub(crate) mod bulk;
 pub(crate) mod zip;
 pub(crate) mod stored;
+pub(crate) mod visitor;
 
 pub(crate) use app::{Org, TestApp};
 pub(crate) use clock::{BEGINNING, ManualClock};

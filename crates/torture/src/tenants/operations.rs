@@ -93,7 +93,7 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 49] = [
+pub(super) const OPERATIONS: [Operation; 64] = [
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -113,6 +113,21 @@ pub(super) const OPERATIONS: [Operation; 49] = [
     },
     page("POST", "/sign-out"),
     page("GET", "/organisation"),
+    page("GET", "/reports"),
+    page("POST", "/reports"),
+    page("GET", "/reports/{id}"),
+    page("GET", "/reports/{id}/file"),
+    page("GET", "/reports/{id}/delete"),
+    page("POST", "/reports/{id}/delete"),
+    page("GET", "/jobs"),
+    page("POST", "/jobs"),
+    page("GET", "/jobs/{id}"),
+    page("GET", "/jobs/{id}/reports/{report}"),
+    page("GET", "/jobs/{id}/delete"),
+    page("POST", "/jobs/{id}/delete"),
+    page("GET", "/install"),
+    page("POST", "/install/key"),
+    page("GET", "/status"),
     open(SCRIPT),
     open(SCRIPT_BELOW),
     Operation {

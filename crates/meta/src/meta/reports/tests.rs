@@ -332,7 +332,7 @@ async fn an_idempotency_key_belongs_to_one_organisation() {
     assert!(matches!(foreign, Err(Error::UnknownEvent { .. })));
     assert!(
         show.meta
-            .reports(&rival, None, None, 10)
+            .reports(&rival, ReportFilter::default(), None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -347,7 +347,7 @@ async fn an_unknown_event_creates_none_of_the_reports() {
     assert!(matches!(refused, Err(Error::UnknownEvent { .. })));
     assert!(
         show.meta
-            .reports(&show.org, None, None, 10)
+            .reports(&show.org, ReportFilter::default(), None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -363,9 +363,13 @@ async fn reports_are_listed_newest_first_in_pages() {
         ids.push(show.create(event_id).await.id);
     }
     let page = async |event: Option<&EventId>, before, limit| {
+        let filter = ReportFilter {
+            event,
+            is_finished: false,
+        };
         let reports = show
             .meta
-            .reports(&show.org, event, before, limit)
+            .reports(&show.org, filter, before, limit)
             .await
             .unwrap();
         reports.iter().map(|report| report.id).collect::<Vec<_>>()
@@ -376,6 +380,29 @@ async fn reports_are_listed_newest_first_in_pages() {
     assert_eq!(page(Some(&event("b")), Some(ids[3]), 3).await, [ids[1]]);
     let foreign = show.meta.report(&org("rival"), ids[0]).await;
     assert!(matches!(foreign, Err(Error::UnknownReport { .. })));
+}
+
+#[tokio::test]
+async fn reports_that_are_not_finished_can_be_left_out() {
+    let show = Fixture::with_events(&["a", "b"]).await;
+    let (first, _) = (show.create("a").await, show.create("b").await);
+    let job = show.meta.claim_job(30_000).await.unwrap().unwrap();
+    let (file, expires_at) = (file(1), show.clock.now());
+    let published = show.meta.publish_report(&job, first.id, &file, expires_at);
+    assert_eq!(published.await.unwrap(), ReportEnd::Ended);
+    for event in [None, Some(&event("a"))] {
+        let filter = ReportFilter {
+            event,
+            is_finished: true,
+        };
+        let listed = show
+            .meta
+            .reports(&show.org, filter, None, 10)
+            .await
+            .unwrap();
+        let ids: Vec<_> = listed.iter().map(|report| report.id).collect();
+        assert_eq!(ids, [first.id]);
+    }
 }
 
 #[tokio::test]
