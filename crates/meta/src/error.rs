@@ -57,6 +57,18 @@ pub enum Error {
         "a session needs a token with the scope report or admin; one that only collects begins none"
     )]
     NoRole,
+    #[error("the organisation has no such person")]
+    UnknownPerson,
+    #[error("the organisation has {max} people, which is the most; remove one")]
+    PeopleFull { max: u32 },
+    #[error("the e-mail address and the password do not belong together")]
+    WrongPassword,
+    #[error("this invitation was changed, accepted, or replaced by a newer one")]
+    UnknownInvitation,
+    #[error("this invitation has expired; ask an admin of the organisation for another")]
+    InvitationExpired,
+    #[error("this link was changed, or has been used; each signs in once")]
+    UnknownSignInLink,
     #[error("the session has ended; sign in again")]
     SessionEnded,
     #[error(
@@ -294,16 +306,23 @@ impl Failure for Error {
         match self {
             Self::OrgExists { .. }
             | Self::ReportJobExists { .. }
-            | Self::ViewerSecretsFull { .. } => ErrorKind::Conflict,
+            | Self::ViewerSecretsFull { .. }
+            | Self::PeopleFull { .. } => ErrorKind::Conflict,
             Self::UnknownOrg { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownReport { .. }
             | Self::UnknownReportJob { .. }
             | Self::UnknownBulkReport { .. }
-            | Self::UnknownTokenId { .. } => ErrorKind::NotFound,
-            Self::UnknownToken | Self::SigningToken | Self::NoRole | Self::SessionEnded => {
-                ErrorKind::Unauthenticated
-            }
+            | Self::UnknownTokenId { .. }
+            | Self::UnknownPerson
+            | Self::UnknownInvitation
+            | Self::UnknownSignInLink => ErrorKind::NotFound,
+            Self::UnknownToken
+            | Self::SigningToken
+            | Self::NoRole
+            | Self::WrongPassword
+            | Self::InvitationExpired
+            | Self::SessionEnded => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } | Self::TooManyBuckets(_) => {
                 ErrorKind::Invalid
             }

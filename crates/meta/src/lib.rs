@@ -1,4 +1,4 @@
-//! The small data: organisations, tokens, sessions, events, the journal, heads, reports, report jobs and the
+//! The small data: organisations, tokens, people, events, the journal, heads, reports, report jobs and the
 //! queue of jobs.
 //!
 //! It is in one SQL database, the only commit point of the product. No other crate uses SQL. Each
@@ -16,13 +16,15 @@ pub use config::Config;
 pub use error::Error;
 pub use meta::{
     Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, Commit, Commits, CommittedRow, DayFile,
-    DayMade, DirtyEvent, DirtyOrg, EntryDigest, EventFilter, EventOrder, EventPlace, EventSnapshot,
-    Idempotency, Journal, JournalDepth, JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS,
-    ListedEvent, MAKE_BULK_REPORT, MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads,
-    Offer, Org, PendingRows, Published, ReportEnd, ReportFilter, ReportJobUpdate, ReportTask, Role,
-    RoleError, SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session,
-    SessionOwner, SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys,
-    ViewerTokens, ZoneChange,
+    DayMade, DirtyEvent, DirtyOrg, EmailAddress, EmailError, EntryDigest, EventFilter, EventOrder,
+    EventPlace, EventSnapshot, INVITATION_LIFETIME_MS, Idempotency, Journal, JournalDepth,
+    JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS, ListedEvent, MAKE_BULK_REPORT,
+    MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads, NewPassword, Offer, Org,
+    PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem, PendingRows, Person,
+    Published, ReportEnd, ReportFilter, ReportJobUpdate, ReportTask, Role, RoleError,
+    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner,
+    SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys, ViewerTokens,
+    ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

@@ -10,7 +10,10 @@
 mod orgs;
 mod tokens;
 mod roles;
+mod people;
 mod sessions;
+mod passwords;
+mod sign_in_links;
 mod viewer_keys;
 mod signing_keys;
 mod clock;
@@ -55,6 +58,10 @@ pub use journal::{
 };
 pub use listed_events::{EventFilter, EventOrder, EventPlace, ListedEvent};
 pub use orgs::{Org, ViewerTokens, ZoneChange};
+pub use passwords::{
+    NewPassword, PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem,
+};
+pub use people::{EmailAddress, EmailError, INVITATION_LIFETIME_MS, Person};
 pub use report_jobs::ReportJobUpdate;
 pub use reports::{Idempotency, ReportEnd, ReportFilter, ReportTask};
 pub use roles::{Role, RoleError};
@@ -70,6 +77,7 @@ use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use jobs::{Claimant, IdleWorkers};
 use journal::JournalReceiver;
+use passwords::Hashing;
 use sessions::SessionCache;
 use signing_keys::SigningKeyCache;
 use tokens::TokenCache;
@@ -88,6 +96,7 @@ struct Shared {
     metrics: Metrics,
     tokens: TokenCache<Access>,
     sessions: SessionCache,
+    hashing: Hashing,
     viewer_keys: ViewerKeyCache,
     signing_keys: SigningKeyCache,
     journal: Journal,
@@ -114,6 +123,7 @@ impl Meta {
                 metrics: Metrics::new(),
                 tokens: TokenCache::default(),
                 sessions: SessionCache::default(),
+                hashing: Hashing::default(),
                 viewer_keys: ViewerKeyCache::default(),
                 signing_keys: SigningKeyCache::default(),
                 journal,

@@ -18,9 +18,11 @@ use crate::arrivals::Arrivals;
 use crate::config::Config;
 use crate::error::Reason;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::permits::{Bounds, FairPermits, MemoryQuota};
 use crate::rates::RateLimits;
 use crate::rejected::RejectedRecords;
+use crate::sign_ins::SignIns;
 
 /// The state of the server. Clones share it.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ struct Parts {
     records_of_org: RateLimits<OrgId>,
     records_of_token: RateLimits<TokenId>,
     fault_lines: RateLimits<Reason>,
+    sign_ins: SignIns,
+    notices: Notices,
 }
 
 /// Bytes of bodies that have their token inside, while it is searched. Their organisations are not
@@ -219,6 +223,8 @@ impl App {
             records_of_org,
             records_of_token,
             fault_lines: RateLimits::new("fault_lines", FAULT_LINES_PER_MINUTE),
+            sign_ins: SignIns::new(),
+            notices: Notices::default(),
         }))
     }
 
@@ -357,6 +363,16 @@ impl App {
     /// The rate of log lines of each reason of server errors.
     pub(crate) fn fault_lines(&self) -> &RateLimits<Reason> {
         &self.0.fault_lines
+    }
+
+    /// The limits of signing in with a password.
+    pub(crate) fn sign_ins(&self) -> &SignIns {
+        &self.0.sign_ins
+    }
+
+    /// Texts that visitors see once.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.0.notices
     }
 
     /// The files that were found damaged. Every organisation may see the list, so files of reports

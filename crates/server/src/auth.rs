@@ -231,6 +231,14 @@ async fn authenticate_session(app: &App, secret: &str) -> Result<Session, ApiErr
     Ok(session)
 }
 
+/// Whether a request has a valid session.
+pub(crate) async fn is_signed_in(app: &App, headers: &HeaderMap) -> bool {
+    match session_secret(headers) {
+        Some(secret) => app.meta().session(secret).await.is_ok(),
+        None => false,
+    }
+}
+
 /// Ends the session of a request, if it has one.
 pub(crate) async fn end_session(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(secret) = session_secret(headers) else {

@@ -65,7 +65,7 @@ pub(crate) struct Violation {
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// The parameter matters: Google's client for Python fails without one.
-pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="showreport""#);
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="showreport""#);
 
 /// The message of a defect of the server.
 const OUR_FAULT: &str =

@@ -1,6 +1,6 @@
 //! Networks of addresses, as settings name them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -27,6 +27,18 @@ impl FromStr for Network {
             .or_else(|| Some(address_alone(text)?.into()));
         let wanted = "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or one address";
         network.map(Self).ok_or(wanted)
+    }
+}
+
+/// The addresses that count as one client. A client with one address of IPv6 usually has the 2^64
+/// addresses of its network.
+pub(crate) fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(network).into()
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod forwarded;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::header::USER_AGENT;
@@ -22,14 +22,17 @@ const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
 pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
     let headers = &parts.headers;
     let origins = app.origins();
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = peer.and_then(|ConnectInfo(peer)| {
-        client_address(peer.ip(), headers, &app.config().trusted_proxies)
-    });
+    let address = address_of(parts, app);
     Origin {
         system: origins.system_of_player(text(headers, &PLATFORM), text(headers, &USER_AGENT)),
         region: address.and_then(|address| origins.region(address)),
     }
+}
+
+/// The address of the client of a request. `None` if proxies do not say it.
+pub(crate) fn address_of(parts: &Parts, app: &App) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    client_address(peer.ip(), &parts.headers, &app.config().trusted_proxies)
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

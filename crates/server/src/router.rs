@@ -185,7 +185,12 @@ fn public_routes(config: &Config) -> OpenApiRouter<App> {
 fn page_routes(config: &Config) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(pages::show_sign_in, pages::begin_session))
+        .routes(routes!(pages::open_sign_in_link))
         .routes(routes!(pages::sign_out))
+        .routes(routes!(pages::show_invitation, pages::accept_invitation))
+        .routes(routes!(pages::show_account))
+        .routes(routes!(pages::change_password))
+        .routes(routes!(pages::sign_out_everywhere))
         .routes(routes!(pages::show_organisation))
         .routes(routes!(pages::show_reports, pages::make_report))
         .routes(routes!(pages::show_report))
@@ -204,6 +209,14 @@ fn page_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::show_install))
         .routes(routes!(pages::make_key))
         .routes(routes!(pages::show_status))
+        .routes(routes!(pages::create_token))
+        .routes(routes!(pages::revoke_token))
+        .routes(routes!(pages::invite_person))
+        .routes(routes!(pages::set_role))
+        .routes(routes!(pages::remove_person))
+        .routes(routes!(pages::end_sessions_of_person))
+        .routes(routes!(pages::set_zone))
+        .routes(routes!(pages::set_viewer_tokens))
         .layer(csrf::same_origin(config.base_url()))
 }
 
@@ -247,6 +260,9 @@ mod tests {
             paths,
             [
                 "/",
+                "/account",
+                "/account/password",
+                "/account/sign-out-everywhere",
                 "/api/v1/events",
                 "/api/v1/events/{id}",
                 "/api/v1/events/{id}/attendance",
@@ -281,9 +297,18 @@ mod tests {
                 "/jobs/{id}",
                 "/jobs/{id}/delete",
                 "/jobs/{id}/reports/{report}",
+                "/invitations/{secret}",
                 "/metrics",
                 "/openapi.json",
                 "/organisation",
+                "/organisation/people",
+                "/organisation/people/{id}/remove",
+                "/organisation/people/{id}/role",
+                "/organisation/people/{id}/sign-out",
+                "/organisation/time-zone",
+                "/organisation/tokens",
+                "/organisation/tokens/{id}/revoke",
+                "/organisation/viewer-tokens",
                 "/readyz",
                 "/reports",
                 "/reports/{id}",
@@ -292,6 +317,7 @@ mod tests {
                 script::HASHED_PATH,
                 "/showreport.js",
                 "/sign-in",
+                "/sign-in/{secret}",
                 "/sign-out",
                 "/status",
                 "/v1/batch",

@@ -8,7 +8,9 @@ mod file;
 mod destination;
 mod columns;
 mod lookup;
+mod links;
 mod token;
+mod person;
 mod org;
 mod keys;
 mod clock;
@@ -51,6 +53,7 @@ enum Command {
     Demo(demo::Demo),
     Org(org::Org),
     Token(token::Token),
+    Person(person::Person),
     Keys(keys::Keys),
     Clock(clock::Clock),
     Import(import::Import),
@@ -130,6 +133,7 @@ impl Command {
             Self::Demo(command) => command.run(data_dir).await,
             Self::Org(command) => command.run(data_dir).await,
             Self::Token(command) => command.run(data_dir).await,
+            Self::Person(command) => command.run(data_dir).await,
             Self::Keys(command) => command.run(data_dir).await,
             Self::Clock(command) => command.run(data_dir).await,
             Self::Import(command) => command.run(data_dir).await,
@@ -163,6 +167,9 @@ Examples:
     showreport token create --org acme --scope collect
     showreport token create --org acme --scope report --expires 90d
     showreport serve --public-url https://reports.example.com
+
+  Invite a person to the dashboard; the command prints a link to send:
+    showreport person invite ada@example.com --org acme --role admin
 
   Load files of records, and make a report without a server:
     showreport import 2026-*.ndjson.gz --org acme

@@ -15,4 +15,4 @@ pub use data_dir::DataDir;
 pub use limits::{Limits, ServerLimits};
 pub use parts::{Parts, open_lake, open_meta};
 pub use regions::RegionArgs;
-pub use running::{Running, ServerArgs};
+pub use running::{Running, ServerArgs, base_url};

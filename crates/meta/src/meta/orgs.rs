@@ -68,6 +68,11 @@ impl Meta {
         rows.iter().map(org_of).collect()
     }
 
+    /// An organisation.
+    pub async fn org(&self, org: &OrgId) -> Result<Org, Error> {
+        find(self.readers(), org).await
+    }
+
     /// The zone of an organisation.
     pub async fn zone(&self, org: &OrgId) -> Result<Zone, Error> {
         zone(self.readers(), org).await

@@ -1,18 +1,18 @@
 //! Sessions of the dashboard: rows of the table of tokens, with secrets of the same form.
 //!
-//! A session acts for an API token. Each lookup reads that token too, so a session ends with it,
-//! and within a second as tokens do.
+//! A session acts for an API token or for a person. Each lookup reads that row too, so a session
+//! ends with it and has its present role, within a second as tokens do.
 
 use std::time::Instant;
 
 use showreport_model::time::MILLIS_PER_DAY;
-use showreport_model::{OrgId, Timestamp, TokenId};
+use showreport_model::{OrgId, PersonId, Timestamp, TokenId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::roles::Role;
 use super::tokens::{FoundToken, TokenCache, TokenHash, TokenSecret};
-use super::{Meta, tokens};
+use super::{Meta, people, tokens};
 use crate::database::{Stored, Sum};
 use crate::error::{Doing, Error};
 
@@ -25,7 +25,7 @@ pub const SESSION_IDLE_MS: i64 = MILLIS_PER_DAY / 2;
 /// A request notes that its session is used if the last note is older. Every note is a commit.
 const NOTE_AFTER_MS: i64 = 5 * 60_000;
 
-/// Sessions of one token. A new one beyond ends the oldest.
+/// Sessions of one token or person. A new one beyond ends the oldest.
 const SESSIONS_MAX: u32 = 50;
 
 /// A session that is valid.
@@ -41,6 +41,17 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionOwner {
     Token(TokenId),
+    Person(PersonId),
+}
+
+impl SessionOwner {
+    /// The columns `parent` and `person`, of which one is null.
+    fn columns(self) -> (Option<String>, Option<String>) {
+        match self {
+            Self::Token(token) => (Some(token.to_string()), None),
+            Self::Person(person) => (None, Some(person.to_string())),
+        }
+    }
 }
 
 /// [`Session`]s that were looked up less than a second ago.
@@ -56,11 +67,11 @@ struct StoredSession {
 }
 
 const INSERT: &str = "INSERT INTO tokens
-    (id, org, hash, scopes, created_at, expires_at, kind, parent, used_at, sum)
-    VALUES ($1, $2, $3, '', $4, $5, 'session', $6, $4, $7)";
+    (id, org, hash, scopes, created_at, expires_at, kind, parent, person, used_at, sum)
+    VALUES ($1, $2, $3, '', $4, $5, 'session', $6, $7, $4, $8)";
 
 const SELECT_VALID_BY_HANDLE: &str =
-    "SELECT id, org, hash, created_at, expires_at, parent, used_at, sum FROM tokens
+    "SELECT id, org, hash, created_at, expires_at, parent, person, used_at, sum FROM tokens
     WHERE hash BETWEEN $1 AND $2 AND kind = 'session' AND revoked_at IS NULL
         AND expires_at > $3 AND used_at > $4";
 
@@ -69,12 +80,14 @@ const NOTE_USE: &str = "UPDATE tokens SET used_at = $2
 
 const DELETE: &str = "DELETE FROM tokens WHERE id = $1 AND kind = 'session'";
 
-const DELETE_OLDEST_OF_TOKEN: &str = "DELETE FROM tokens WHERE parent = $1 AND kind = 'session'
-    AND id NOT IN (SELECT id FROM tokens WHERE parent = $1 AND kind = 'session'
-        ORDER BY id DESC LIMIT $2)";
+/// All sessions of a token or a person but the newest `$4`, and but `$3`.
+const DELETE_OF: &str = "DELETE FROM tokens
+    WHERE (parent = $1 OR person = $2) AND kind = 'session' AND id IS NOT $3
+        AND id NOT IN (SELECT id FROM tokens
+            WHERE (parent = $1 OR person = $2) AND kind = 'session' ORDER BY id DESC LIMIT $4)";
 
 const DELETE_ENDED: &str =
-    "DELETE FROM tokens WHERE kind = 'session' AND (expires_at <= $1 OR used_at <= $2)";
+    "DELETE FROM tokens WHERE kind <> 'token' AND (expires_at <= $1 OR used_at <= $2)";
 
 impl Meta {
     /// Begins a session of the API token with this secret. Returns the session with its secret.
@@ -85,7 +98,7 @@ impl Meta {
         self.begin_session(access.org, role, owner).await
     }
 
-    async fn begin_session(
+    pub(super) async fn begin_session(
         &self,
         org: OrgId,
         role: Role,
@@ -103,7 +116,7 @@ impl Meta {
         self.database()
             .write(async |tx| {
                 insert(tx, &row, &secret.hash()).await?;
-                delete_oldest(tx, owner).await
+                delete(tx, owner, None, SESSIONS_MAX).await
             })
             .await?;
         let StoredSession { id, org, .. } = row;
@@ -132,15 +145,12 @@ impl Meta {
     ) -> Result<FoundToken<Session>, Error> {
         let looked_up_at = Instant::now();
         let (row, used_at) = find(self.readers(), &hash, now).await?;
-        let SessionOwner::Token(token) = row.owner;
-        let token = tokens::find_valid(self.readers(), token, now).await?;
-        let token = token.ok_or(Error::SessionEnded)?;
-        let role = Role::of_scopes(&token.scopes).ok_or(Error::SessionEnded)?;
+        let (role, owner_expires_at) = self.read_owner(row.owner, now).await?;
         let used_at = self.note_use(row.id, used_at, now).await;
         let ends = [
             Some(row.expires_at),
             Some(used_at.saturating_add_millis(SESSION_IDLE_MS)),
-            token.expires_at,
+            owner_expires_at,
         ];
         Ok(FoundToken {
             hash,
@@ -153,6 +163,26 @@ impl Meta {
             expires_at: ends.into_iter().flatten().min(),
             looked_up_at,
         })
+    }
+
+    /// The present role of an owner, and its end.
+    async fn read_owner(
+        &self,
+        owner: SessionOwner,
+        now: Timestamp,
+    ) -> Result<(Role, Option<Timestamp>), Error> {
+        match owner {
+            SessionOwner::Token(token) => {
+                let token = tokens::find_valid(self.readers(), token, now).await?;
+                let token = token.ok_or(Error::SessionEnded)?;
+                let role = Role::of_scopes(&token.scopes).ok_or(Error::SessionEnded)?;
+                Ok((role, token.expires_at))
+            }
+            SessionOwner::Person(person) => {
+                let person = people::find(self.readers(), person).await?;
+                Ok((person.ok_or(Error::SessionEnded)?.role, None))
+            }
+        }
     }
 
     /// Notes that a session is used, if the last note is old. Returns the time of the last note.
@@ -178,6 +208,19 @@ impl Meta {
         }
     }
 
+    /// Ends all sessions of a token or a person of an organisation: at once in this process, within
+    /// a second in others.
+    pub async fn end_sessions_of(&self, owner: SessionOwner) -> Result<(), Error> {
+        let meta = self.clone();
+        self.database()
+            .write_protected(async |tx| {
+                delete_of(tx, owner, None).await?;
+                tx.after_commit(move || meta.shared.sessions.clear());
+                Ok(())
+            })
+            .await
+    }
+
     /// Ends a session: at once in this process, within a second in others.
     pub async fn end_session(&self, id: TokenId) -> Result<(), Error> {
         let meta = self.clone();
@@ -192,7 +235,16 @@ impl Meta {
     }
 }
 
-/// Deletes sessions that have expired. Returns their number.
+/// Ends the sessions of an owner, but one.
+pub(super) async fn delete_of(
+    tx: &mut SqliteConnection,
+    owner: SessionOwner,
+    except: Option<TokenId>,
+) -> Result<(), Error> {
+    delete(tx, owner, except, 0).await
+}
+
+/// Deletes sessions, and links for signing in, that have expired. Returns their number.
 pub(super) async fn delete_ended(tx: &mut SqliteConnection, now: Timestamp) -> Result<u64, Error> {
     let idle_since = now.saturating_add_millis(-SESSION_IDLE_MS);
     let done = sqlx::query(DELETE_ENDED)
@@ -209,14 +261,15 @@ async fn insert(
     session: &StoredSession,
     hash: &TokenHash,
 ) -> Result<(), Error> {
-    let SessionOwner::Token(token) = session.owner;
+    let (parent, person) = session.owner.columns();
     sqlx::query(INSERT)
         .bind(session.id.to_string())
         .bind(session.org.as_str())
         .bind(hash.as_bytes())
         .bind(session.created_at.as_millis())
         .bind(session.expires_at.as_millis())
-        .bind(token.to_string())
+        .bind(parent)
+        .bind(person)
         .bind(sum(session, hash))
         .execute(tx)
         .await
@@ -224,14 +277,22 @@ async fn insert(
     Ok(())
 }
 
-async fn delete_oldest(tx: &mut SqliteConnection, owner: SessionOwner) -> Result<(), Error> {
-    let SessionOwner::Token(token) = owner;
-    sqlx::query(DELETE_OLDEST_OF_TOKEN)
-        .bind(token.to_string())
-        .bind(SESSIONS_MAX)
+/// Ends the sessions of an owner, but the newest `newest` and `except`.
+async fn delete(
+    tx: &mut SqliteConnection,
+    owner: SessionOwner,
+    except: Option<TokenId>,
+    newest: u32,
+) -> Result<(), Error> {
+    let (parent, person) = owner.columns();
+    sqlx::query(DELETE_OF)
+        .bind(parent)
+        .bind(person)
+        .bind(except.map(|id| id.to_string()))
+        .bind(newest)
         .execute(tx)
         .await
-        .doing("end the oldest sessions")?;
+        .doing("end sessions")?;
     Ok(())
 }
 
@@ -263,12 +324,16 @@ async fn find(
 
 fn session_of(row: &SqliteRow) -> Result<StoredSession, Error> {
     let row = Stored(row);
+    let owner = match row.plain::<Option<String>>("parent")? {
+        Some(_) => SessionOwner::Token(row.parsed("parent")?),
+        None => SessionOwner::Person(row.parsed("person")?),
+    };
     Ok(StoredSession {
         id: row.parsed("id")?,
         org: row.parsed("org")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
-        owner: SessionOwner::Token(row.parsed("parent")?),
+        owner,
     })
 }
 
@@ -276,13 +341,13 @@ fn session_of(row: &SqliteRow) -> Result<StoredSession, Error> {
 fn sum(session: &StoredSession, hash: &TokenHash) -> i64 {
     let bytes = hash.as_bytes().iter();
     let sum = bytes.fold(Sum::of("sessions"), |sum, &byte| sum.number(byte.into()));
-    let SessionOwner::Token(token) = session.owner;
+    let (parent, person) = session.owner.columns();
     sum.text(&session.id.to_string())
         .text(session.org.as_str())
         .number(session.created_at.as_millis())
         .number(session.expires_at.as_millis())
-        .text_if_any(Some(&token.to_string()))
-        .text_if_any(None)
+        .text_if_any(parent.as_deref())
+        .text_if_any(person.as_deref())
         .finish()
 }
 

@@ -67,8 +67,8 @@ const INSERT: &str = "INSERT INTO tokens
 const SELECT: &str = "SELECT id, org, scopes, created_at, expires_at, revoked_at FROM tokens
     WHERE (org = $1 OR $1 IS NULL) AND kind = 'token' ORDER BY org, id";
 
-const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1
-    RETURNING org";
+const REVOKE: &str = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2)
+    WHERE id = $1 AND (org = $3 OR $3 IS NULL) RETURNING org";
 
 const DELETE_ENDED: &str = "DELETE FROM tokens WHERE revoked_at <= $1 OR expires_at <= $1";
 
@@ -145,10 +145,19 @@ impl Meta {
     /// others. The sessions of a token end with it. Revoking it again changes nothing. Returns its
     /// organisation.
     pub async fn revoke_token(&self, id: TokenId) -> Result<OrgId, Error> {
+        self.revoke(None, id).await
+    }
+
+    /// The same, if the token is one of this organisation.
+    pub async fn revoke_token_of(&self, org: &OrgId, id: TokenId) -> Result<(), Error> {
+        self.revoke(Some(org), id).await.map(drop)
+    }
+
+    async fn revoke(&self, org: Option<&OrgId>, id: TokenId) -> Result<OrgId, Error> {
         let meta = self.clone();
         self.database()
             .write_protected(async |tx| {
-                let org = revoke(tx, id, self.now()).await?;
+                let org = revoke(tx, org, id, self.now()).await?;
                 tx.after_commit(move || {
                     meta.shared.tokens.clear();
                     meta.shared.sessions.clear();
@@ -237,10 +246,16 @@ async fn ensure_room_for_viewer_secret(
 }
 
 /// Revokes a token, and returns its organisation. The time of the first revocation stays.
-async fn revoke(tx: &mut SqliteConnection, id: TokenId, now: Timestamp) -> Result<OrgId, Error> {
+async fn revoke(
+    tx: &mut SqliteConnection,
+    org: Option<&OrgId>,
+    id: TokenId,
+    now: Timestamp,
+) -> Result<OrgId, Error> {
     let row = sqlx::query(REVOKE)
         .bind(id.to_string())
         .bind(now.as_millis())
+        .bind(org.map(OrgId::as_str))
         .fetch_optional(tx)
         .await
         .doing("revoke a token")?;

@@ -3,7 +3,9 @@
 use fail::fail_point;
 use sqlx::SqliteConnection;
 
-use super::{Meta, bulk_reports, day_files, dirty_days, events, orgs, report_jobs, reports};
+use super::{
+    Meta, bulk_reports, day_files, dirty_days, events, orgs, people, report_jobs, reports,
+};
 use crate::database::Ledger;
 use crate::error::{Doing, Error};
 
@@ -28,6 +30,7 @@ impl Meta {
         drop(read);
         check_pages(&mut *database.snapshot().await?).await?;
         orgs::check_all(&mut *database.snapshot().await?).await?;
+        people::check_all(&mut *database.snapshot().await?).await?;
         events::check_all(&mut *database.snapshot().await?).await?;
         reports::check_all(&mut *database.snapshot().await?).await?;
         report_jobs::check_all(&mut *database.snapshot().await?).await?;

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use showreport_meta::{Role, SessionOwner};
+use showreport_meta::{Role, Session, SessionOwner};
 use showreport_model::{OrgId, TokenId};
 
 use super::credentials::session_secret;
@@ -26,6 +26,16 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
+    /// The session as the database has it.
+    pub(crate) fn session(&self) -> Session {
+        Session {
+            id: self.session,
+            org: self.org.clone(),
+            role: self.role,
+            owner: self.owner,
+        }
+    }
+
     /// Refuses visitors with a lesser role.
     pub(crate) fn require(&self, role: Role) -> Result<(), ApiError> {
         if self.role >= role {

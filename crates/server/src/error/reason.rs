@@ -142,6 +142,8 @@ reasons! {
         "The token lacks the scope that the request needs.";
     SessionEnded = UNAUTHORIZED, "SESSION_ENDED",
         "The session of the cookie has ended.";
+    SignInsExceeded = TOO_MANY_REQUESTS, "SIGN_INS_EXCEEDED",
+        "Too many wrong passwords were tried; `Retry-After` says when to go on.";
     StorageFull = INSUFFICIENT_STORAGE, "STORAGE_FULL",
         "The disk is full. `/readyz` responds with 503.";
     StreamsFull = TOO_MANY_REQUESTS, "STREAMS_FULL",
@@ -162,6 +164,8 @@ reasons! {
         "The body of `/collect` has a content encoding that is not read.";
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_TYPE",
         "The body of `/collect` has a content type that is not read.";
+    WrongPassword = UNAUTHORIZED, "WRONG_PASSWORD",
+        "The e-mail address and the password do not belong together.";
 }
 
 impl Serialize for Reason {

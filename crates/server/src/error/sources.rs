@@ -89,6 +89,9 @@ fn of_meta(error: &showreport_meta::Error) -> ApiError {
         Error::ClockBehind { .. } => Reason::ClockBehind,
         Error::NoRole => Reason::ScopeMissing,
         Error::SessionEnded => Reason::SessionEnded,
+        Error::WrongPassword => Reason::WrongPassword,
+        Error::UnknownInvitation | Error::UnknownSignInLink => Reason::LinkNotFound,
+        Error::InvitationExpired => Reason::LinkExpired,
         other => reason_of(other.kind()),
     };
     let refusal = of_reason(error, reason);

@@ -3,9 +3,10 @@
 //! Without the second bound a client that opens connections and sends nothing would take all of
 //! them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::network::client_network;
 use crate::permits::{Bounds, FairPermits, Permit};
 
 /// The limit of connections. A connection that is one too many is refused at once.
@@ -23,19 +24,7 @@ impl Connections {
 
     /// A permit for a connection from this address, if one is left for it.
     pub(super) fn try_acquire(&self, address: IpAddr) -> Option<Permit<IpAddr>> {
-        self.0.try_acquire(&network(address))
-    }
-}
-
-/// The addresses that count as one client. A client with one address of IPv6 usually has the 2^64
-/// addresses of its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            Ipv6Addr::from_bits(network).into()
-        }
+        self.0.try_acquire(&client_network(address))
     }
 }
 

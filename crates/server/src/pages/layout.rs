@@ -26,6 +26,8 @@ pub(crate) enum Section {
     Install,
     Organisation,
     Status,
+    /// It is no link of the navigation.
+    Account,
 }
 
 /// The caller as the header of a page names it.

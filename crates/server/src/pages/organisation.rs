@@ -1,22 +1,39 @@
 //! `/organisation`: what admins of an organisation see and change.
 
+mod people;
+mod settings;
+mod tokens;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
-use showreport_meta::{Role, SessionOwner};
+use axum::response::{IntoResponse, Redirect, Response};
+use showreport_meta::{Person, Role, SessionOwner, Token, ViewerTokens};
+use showreport_model::Timestamp;
 
 use super::layout::{Identity, Layout, Section, respond};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
+use crate::notices::Notice;
+
+pub(crate) use people::{
+    __path_end_sessions_of_person, __path_invite_person, __path_remove_person, __path_set_role,
+    end_sessions_of_person, invite_person, remove_person, set_role,
+};
+pub(crate) use settings::{__path_set_viewer_tokens, __path_set_zone, set_viewer_tokens, set_zone};
+pub(crate) use tokens::{__path_create_token, __path_revoke_token, create_token, revoke_token};
 
 #[derive(Template)]
 #[template(path = "organisation.html")]
 struct OrganisationPage {
     layout: Layout,
-    session: String,
+    notice: Option<Notice>,
     tokens: Vec<TokenRow>,
+    people: Vec<PersonRow>,
+    roles: [Role; 3],
+    zone: String,
+    requires_viewer_tokens: bool,
 }
 
 struct TokenRow {
@@ -24,15 +41,25 @@ struct TokenRow {
     scopes: String,
     created_at: String,
     ends: String,
+    /// Whether the visitor's session acts for it.
+    is_own: bool,
 }
 
-/// Get the page of the organisation: its tokens. For admins.
+struct PersonRow {
+    id: String,
+    email: String,
+    role: Role,
+    state: String,
+    is_own: bool,
+}
+
+/// Get the page of the organisation: its tokens, people and settings. For admins.
 #[utoipa::path(
     get,
     path = "/organisation",
     tag = "dashboard",
     responses(
-        (status = 200, description = "a page", content_type = "text/html", body = String),
+        (status = 200, description = "a page; a new token or link is on it once", content_type = "text/html", body = String),
         (status = 303, description = "not signed in: to the page for signing in"),
         (status = 403, description = "the role is not admin"),
     ),
@@ -43,25 +70,64 @@ pub(crate) async fn show_organisation(
     visitor: Visitor,
 ) -> Result<Response, ApiError> {
     visitor.require(Role::Admin)?;
-    let now = app.now();
-    let tokens = app.meta().tokens(Some(&visitor.org)).await?;
+    let (meta, now) = (app.meta(), app.now());
+    let tokens = meta.tokens(Some(&visitor.org)).await?;
+    let people = meta.people(Some(&visitor.org)).await?;
+    let org = meta.org(&visitor.org).await?;
     let valid = tokens
         .into_iter()
-        .filter(|token| token.revoked_at.is_none() && token.expires_at.is_none_or(|end| now < end));
-    let rows = valid.map(|token| TokenRow {
-        id: token.id.to_string(),
-        scopes: token.scopes.to_string(),
-        created_at: token.created_at.to_string(),
-        ends: token
-            .expires_at
-            .map_or_else(|| "never".to_owned(), |at| at.to_string()),
-    });
-    let identity = Identity::from(&visitor);
-    let SessionOwner::Token(token) = visitor.owner;
+        .filter(|it| it.revoked_at.is_none() && it.expires_at.is_none_or(|end| now < end));
     let page = OrganisationPage {
-        layout: Layout::new("Organisation", Section::Organisation, identity),
-        session: token.to_string(),
-        tokens: rows.collect(),
+        layout: Layout::new(
+            "Organisation",
+            Section::Organisation,
+            Identity::from(&visitor),
+        ),
+        notice: app.notices().take(visitor.session, now),
+        tokens: valid.map(|token| token_row(&token, &visitor)).collect(),
+        people: people
+            .into_iter()
+            .map(|person| person_row(&person, &visitor))
+            .collect(),
+        roles: Role::ALL,
+        zone: org.zone.name().to_owned(),
+        requires_viewer_tokens: org.viewer_tokens == ViewerTokens::Required,
     };
     respond(StatusCode::OK, &page)
+}
+
+fn token_row(token: &Token, visitor: &Visitor) -> TokenRow {
+    TokenRow {
+        id: token.id.to_string(),
+        scopes: token.scopes.to_string(),
+        created_at: minute(token.created_at),
+        ends: token.expires_at.map_or_else(|| "never".to_owned(), minute),
+        is_own: visitor.owner == SessionOwner::Token(token.id),
+    }
+}
+
+fn person_row(person: &Person, visitor: &Visitor) -> PersonRow {
+    PersonRow {
+        id: person.id.to_string(),
+        email: person.email.to_string(),
+        role: person.role,
+        state: match (person.has_password, person.invited_until) {
+            (true, None) => "active".to_owned(),
+            (true, Some(until)) => format!("active, and invited until {}", minute(until)),
+            (false, Some(until)) => format!("invited until {}", minute(until)),
+            (false, None) => "invitation expired; invite again".to_owned(),
+        },
+        is_own: visitor.owner == SessionOwner::Person(person.id),
+    }
+}
+
+/// A time up to its minute, in UTC.
+fn minute(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} {} UTC", &text[..10], &text[11..16])
+}
+
+/// Leads back to the page after a change.
+fn changed() -> Response {
+    Redirect::to("/organisation").into_response()
 }

@@ -22,7 +22,7 @@ use super::serve::stop;
 use crate::shutdown::Shutdown;
 use crate::simulation::{Program, Show};
 use crate::wiring::{DataDir, Parts, Running, ServerArgs, ServerLimits};
-use access::{SentShows, demo_token, token_path};
+use access::{SentShows, demo_token, sign_in_link, token_path};
 use client::Client;
 use live::{event_on_now, send_live};
 use polls::read_polls;
@@ -84,7 +84,7 @@ impl Demo {
         let clock = parts.meta.clock().clone();
         let mut running = Running::start(parts, &self.server, None).await?;
         let base_url = running.base_url();
-        let client = Client::new(base_url.clone(), token)?;
+        let client = Client::new(base_url.clone(), token.clone())?;
         let shown = tokio::select! {
             shown = self.show(&client, &directory, clock.as_ref()) => shown,
             failure = running.failed() => Err(failure),
@@ -94,7 +94,14 @@ impl Demo {
         };
         let outcome = match shown {
             Ok(summary) => {
-                print_line(summary.text(&base_url, &directory, self.exit))?;
+                let page = format!("/events/{}", summary.show.event(Program::Live));
+                let link = if self.exit {
+                    None
+                } else {
+                    let meta = &running.parts().meta;
+                    Some(sign_in_link(meta, &base_url, &token, &page).await?)
+                };
+                print_line(summary.text(&base_url, &directory, link.as_deref()))?;
                 if self.live {
                     print_live(&base_url, &directory)?;
                 }

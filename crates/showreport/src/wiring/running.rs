@@ -55,7 +55,8 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
+    /// The default address to listen on.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
 
     /// The address to listen on, or its default.
     pub fn listen(&self) -> SocketAddr {
@@ -252,7 +253,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
 
 /// The URL of a bound address. One that means all addresses is reached at localhost.
-fn base_url(address: SocketAddr) -> String {
+pub fn base_url(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -20,6 +20,7 @@ mod refusing_records;
 mod deleting_messages;
 mod signing_in;
 mod sessions;
+mod people;
 mod viewer_tokens;
 mod isolation;
 mod ordering;

@@ -14,36 +14,36 @@ use crate::harness::{Response, Show};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A form as a browser sends it from a page of this server.
-fn form(path: &str) -> Builder {
+pub(crate) fn form(path: &str) -> Builder {
     Request::post(path)
         .header("content-type", FORM)
         .header("origin", "http://showreport.test")
 }
 
-async fn send(show: &Show, request: Builder, body: &str) -> Response {
+pub(crate) async fn send(show: &Show, request: Builder, body: &str) -> Response {
     let request = request.body(Body::from(body.to_owned()));
     show.app.send(request.expect("a request")).await
 }
 
-async fn sign_in(show: &Show, token: &str) -> Response {
+pub(crate) async fn sign_in(show: &Show, token: &str) -> Response {
     send(show, form("/sign-in"), &format!("token={token}")).await
 }
 
 /// The cookie of a new session, as a browser sends it back.
-async fn session(show: &Show, scopes: &str) -> String {
+pub(crate) async fn session(show: &Show, scopes: &str) -> String {
     let token = show.app.token(&show.org.id, scopes).await;
     cookie(&sign_in(show, &token).await)
 }
 
 #[track_caller]
-fn cookie(response: &Response) -> String {
+pub(crate) fn cookie(response: &Response) -> String {
     response.is(303);
     let header = response.header("set-cookie");
     let (cookie, _) = header.split_once(';').expect("attributes");
     cookie.to_owned()
 }
 
-async fn get(show: &Show, path: &str, cookie: &str) -> Response {
+pub(crate) async fn get(show: &Show, path: &str, cookie: &str) -> Response {
     send(show, Request::get(path).header("cookie", cookie), "").await
 }
 

@@ -40,7 +40,7 @@ const CALLERS: [Caller; 7] = [
 
 /// Calls every operation as every caller; the number of calls.
 pub(super) fn call(site: &mut Site) -> anyhow::Result<usize> {
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS {
         for caller in CALLERS {
             let response = call_as(site, operation, caller)?;
             let what = || {

@@ -93,7 +93,7 @@ const SCRIPT: &str = "/showreport.js";
 const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
-pub(super) const OPERATIONS: [Operation; 64] = [
+pub(super) const OPERATIONS: &[Operation] = &[
     open("/"),
     open("/healthz"),
     open("/readyz"),
@@ -112,6 +112,26 @@ pub(super) const OPERATIONS: [Operation; 64] = [
         ..page("POST", "/sign-in")
     },
     page("POST", "/sign-out"),
+    Operation {
+        right: 404,
+        ..page("GET", "/sign-in/{secret}")
+    },
+    Operation {
+        right: 404,
+        ..page("GET", "/invitations/{secret}")
+    },
+    Operation {
+        right: 404,
+        build: |it, _, _| {
+            let passwords = "password=a+good+password&again=a+good+password";
+            Request::post(it.path, passwords.to_owned())
+                .with("content-type", "application/x-www-form-urlencoded")
+        },
+        ..page("POST", "/invitations/{secret}")
+    },
+    page("GET", "/account"),
+    page("POST", "/account/password"),
+    page("POST", "/account/sign-out-everywhere"),
     page("GET", "/organisation"),
     page("GET", "/reports"),
     page("POST", "/reports"),
@@ -128,6 +148,14 @@ pub(super) const OPERATIONS: [Operation; 64] = [
     page("GET", "/install"),
     page("POST", "/install/key"),
     page("GET", "/status"),
+    page("POST", "/organisation/tokens"),
+    page("POST", "/organisation/tokens/{id}/revoke"),
+    page("POST", "/organisation/people"),
+    page("POST", "/organisation/people/{id}/role"),
+    page("POST", "/organisation/people/{id}/remove"),
+    page("POST", "/organisation/people/{id}/sign-out"),
+    page("POST", "/organisation/time-zone"),
+    page("POST", "/organisation/viewer-tokens"),
     open(SCRIPT),
     open(SCRIPT_BELOW),
     Operation {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use showreport_meta::{Meta, Scope, Scopes, private};
+use showreport_meta::{Meta, Scope, private};
 use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{ErrorKind, Failure, OrgId, Timestamp, Zone};
 
@@ -36,23 +36,34 @@ pub(super) async fn demo_token(meta: &Meta, directory: &DataDir) -> anyhow::Resu
         let kept = kept.trim();
         if let Ok(access) = meta.authenticate(kept).await
             && access.org == org
-            && [Scope::Collect, Scope::Report]
-                .iter()
-                .all(|&scope| access.scopes.allows(scope))
+            && access.scopes.allows(Scope::Admin)
         {
             return Ok(kept.to_owned());
         }
     }
-    let scopes = Scopes::from(Scope::Collect)
-        .union(&Scope::Report.into())
-        .context("join the scopes of the demo's token")?;
+    // The session of the demo's link has the rights of the token: it sees every page.
     let (_, secret) = meta
-        .create_token(&org, scopes, None)
+        .create_token(&org, Scope::Admin.into(), None)
         .await
         .context("create a token for the demo")?;
     write_private(&path, secret.expose())
         .with_context(|| format!("write the token to {}", path.display()))?;
     Ok(secret.expose().to_owned())
+}
+
+/// A link that opens a page signed in, once.
+pub(super) async fn sign_in_link(
+    meta: &Meta,
+    base_url: &str,
+    token: &str,
+    page: &str,
+) -> anyhow::Result<String> {
+    let secret = meta.create_sign_in_link(token, MILLIS_PER_DAY).await;
+    let secret = secret.context("create a link for signing in")?;
+    Ok(format!(
+        "{base_url}/sign-in/{}?next={page}",
+        secret.expose()
+    ))
 }
 
 /// The shows that were sent.

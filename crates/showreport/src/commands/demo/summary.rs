@@ -49,10 +49,10 @@ pub(super) struct Figures {
 const BAR_WIDTH: u64 = 28;
 
 impl Summary {
-    /// The text of the summary. `stops` is whether the demo exits instead of serving.
-    pub(super) fn text(&self, base_url: &str, directory: &DataDir, stops: bool) -> String {
+    /// The text of the summary. `link` opens the show signed in; without it the demo exits.
+    pub(super) fn text(&self, base_url: &str, directory: &DataDir, link: Option<&str>) -> String {
         let mut text = String::new();
-        self.write(&mut text, base_url, directory, stops)
+        self.write(&mut text, base_url, directory, link)
             .expect("writing to a string cannot fail");
         text
     }
@@ -62,7 +62,7 @@ impl Summary {
         text: &mut String,
         base_url: &str,
         directory: &DataDir,
-        stops: bool,
+        link: Option<&str>,
     ) -> fmt::Result {
         writeln!(text, "{TITLE}, a simulated show")?;
         self.write_events(text)?;
@@ -85,10 +85,9 @@ impl Summary {
             data_dir: directory.path(),
             token: token_path(directory),
         };
-        if stops {
-            next.write_stopped(text)
-        } else {
-            next.write_serving(text)
+        match link {
+            Some(link) => next.write_serving(text, link),
+            None => next.write_stopped(text),
         }
     }
 
@@ -198,7 +197,12 @@ struct NextCommands<'a> {
 }
 
 impl NextCommands<'_> {
-    fn write_serving(&self, text: &mut String) -> fmt::Result {
+    fn write_serving(&self, text: &mut String, link: &str) -> fmt::Result {
+        writeln!(
+            text,
+            "\nThe dashboard; the link signs in once, within a day"
+        )?;
+        writeln!(text, "  {link}")?;
         writeln!(text, "\nGo on, in this directory and another terminal")?;
         let token = quoted(&self.token);
         writeln!(
