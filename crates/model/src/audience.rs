@@ -1,4 +1,4 @@
-//! The audience curve: who was there in each bucket of time.
+//! The audience curve: viewers, joins and leaves in each bucket of time.
 //!
 //! A sweep over the instants at which viewers join and leave gives the true maximum inside each
 //! bucket. Memory grows with the buckets, not with the viewers.

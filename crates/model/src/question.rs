@@ -36,7 +36,7 @@ pub enum Question {
         order_by: Vec<OrderBy>,
         rows: RowRange,
     },
-    /// Who was there in each bucket of time.
+    /// Viewers, joins and leaves in each bucket of time.
     Audience {
         window: Window,
         resolution: Resolution,

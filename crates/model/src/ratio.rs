@@ -21,7 +21,7 @@ const UNITS: u64 = 10_u64.pow(18);
 pub struct NoRatio;
 
 impl Ratio {
-    /// The least part of a whole whose ratio to it is not less than this. Neither is negative.
+    /// The least part of a whole that is at least this part of it. Neither is negative.
     pub fn part_of(self, whole: i64) -> i64 {
         let part = i128::from(whole) * i128::from(self.units);
         let part = (part + i128::from(UNITS) - 1) / i128::from(UNITS);

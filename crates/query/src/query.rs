@@ -13,7 +13,6 @@ use showreport_model::bulk::DayOrder;
 use showreport_model::figures::Figures;
 use showreport_model::question::{Answer, Question};
 use showreport_model::report::{Event, Heads, Pins, ReportOrder};
-use showreport_model::retention::{Division, RetentionRow};
 use showreport_model::{EventId, OrgId, Timestamp, Window};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -29,7 +28,6 @@ use crate::plans::dirty_times::{self, DirtyTimes, table_of};
 use crate::plans::event_facts::{self, EventRows};
 use crate::plans::figures::{figures, viewers_of_events};
 use crate::plans::report_rows::ReportRows;
-use crate::plans::retention::retention;
 use crate::plans::{answer, bulk, plan, started_views};
 use crate::preview::{Preview, preview};
 use crate::render::{FileFormat, Output, Rendered, render};
@@ -222,22 +220,6 @@ impl Query {
         let facts = self.facts(org, Scope::Event(pins.event.id.clone()), &pins.heads)?;
         self.on_cpu(facts, move |facts| async move {
             answer(&facts, question, &pins).await
-        })
-        .await
-    }
-
-    /// The figures of each bucket of an event's content.
-    pub async fn retention(
-        &self,
-        org: &OrgId,
-        pins: &Pins,
-        window: Window,
-        division: Division,
-    ) -> Result<Vec<RetentionRow>, Error> {
-        let event = pins.event.clone();
-        let facts = self.facts(org, Scope::Event(event.id.clone()), &pins.heads)?;
-        self.on_cpu(facts, move |facts| async move {
-            retention(&facts, &event, window, division).await
         })
         .await
     }

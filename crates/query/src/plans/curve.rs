@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{cast, lit, not};
 use datafusion::prelude::{DataFrame, col};
-use futures::StreamExt;
+use futures::{StreamExt, try_join};
 use showreport_model::audience::{AudienceCurve, AudienceRow, Counted, Resolution};
 use showreport_model::question::{AUDIENCE, Answer};
 use showreport_model::table::{Table, Value};
@@ -33,13 +33,10 @@ pub(super) async fn answer(
     window: Window,
     resolution: Resolution,
 ) -> Result<Answer, Error> {
-    let kept = messages(facts, window).await?.filter(not(col("deleted")))?;
-    let messages = by_second(kept, "sent_at").await?;
-    let polls = polls(facts).await?;
-    let counted = ballots(facts, &polls, window)
-        .await?
-        .filter(col("counted").and(col("chose").not_eq(lit(""))))?;
-    let votes = by_second(counted, "voted_at").await?;
+    let (messages, votes) = try_join!(
+        messages_by_second(facts, window),
+        votes_by_second(facts, window)
+    )?;
     let curve = swept(facts, zone, window, resolution, [&messages, &votes]).await?;
     let Some(mut curve) = curve else {
         return Ok(Answer {
@@ -114,6 +111,19 @@ async fn edges(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
         .select(vec![edges.alias("edge")])?
         .unnest_columns(&["edge"])?
         .sort(vec![col("edge").sort(true, true)])?)
+}
+
+async fn messages_by_second(facts: &Facts, window: Window) -> Result<Vec<(i64, i64)>, Error> {
+    let kept = messages(facts, window).await?.filter(not(col("deleted")))?;
+    by_second(kept, "sent_at").await
+}
+
+async fn votes_by_second(facts: &Facts, window: Window) -> Result<Vec<(i64, i64)>, Error> {
+    let polls = polls(facts).await?;
+    let counted = ballots(facts, &polls, window)
+        .await?
+        .filter(col("counted").and(col("chose").not_eq(lit(""))))?;
+    by_second(counted, "voted_at").await
 }
 
 /// The rows by second: the first millisecond of each and its number of rows, ascending. Buckets

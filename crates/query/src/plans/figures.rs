@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{ScalarUDF, cast, lit, not};
 use datafusion::prelude::{DataFrame, col};
+use futures::try_join;
 use showreport_model::figures::Figures;
 use showreport_model::report::Event;
 use showreport_model::sweep::Peak;
@@ -37,13 +38,24 @@ pub(crate) async fn figures(
         content_length_millis: content_length(facts, event).await?,
         ..Figures::default()
     };
-    watched(facts, event, window, &mut figures).await?;
+    // The engine's threads are idle while one of these is planned or merges its last rows.
+    let ((), messages, votes) = try_join!(
+        watched(facts, event, window, &mut figures),
+        messages_and_senders(facts, window),
+        votes_and_voters(facts, window),
+    )?;
+    [figures.messages, figures.senders] = messages;
+    [figures.votes, figures.voters] = votes;
+    Ok(figures)
+}
+
+async fn messages_and_senders(facts: &Facts, window: Window) -> Result<[i64; 2], Error> {
     let kept = messages(facts, window).await?.filter(not(col("deleted")))?;
-    [figures.messages, figures.senders] = row(
-        counted(kept.with_column("all", lit(1))?, vec![col("all")])?,
-        ["messages", "senders"],
-    )
-    .await?;
+    let counted = counted(kept.with_column("all", lit(1))?, vec![col("all")])?;
+    row(counted, ["messages", "senders"]).await
+}
+
+async fn votes_and_voters(facts: &Facts, window: Window) -> Result<[i64; 2], Error> {
     let polls = polls(facts).await?;
     let by_voter = ballots(facts, &polls, window)
         .await?
@@ -60,8 +72,7 @@ pub(crate) async fn figures(
                 count(lit(1)).alias("voters"),
             ],
         )?;
-    [figures.votes, figures.voters] = row(by_voter, ["votes", "voters"]).await?;
-    Ok(figures)
+    row(by_voter, ["votes", "voters"]).await
 }
 
 /// Fills in the figures of views, viewers, devices and content.

@@ -76,7 +76,7 @@ pub(super) async fn plan(
 
 /// The figures of each bucket of the content, in their order. The window picks views with watched
 /// time inside, and leaves their coverage whole.
-pub(crate) async fn retention(
+async fn retention(
     facts: &Facts,
     event: &Event,
     window: Window,

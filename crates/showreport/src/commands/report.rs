@@ -91,7 +91,7 @@ Examples:
         --group-by watch-timestamp,device-os --granularity 60 \\
         --from '2026-03-12 19:00' --to '2026-03-12 19:30' --out audience.csv
 
-  The people who watched three quarters of the event while it was live:
+  The people that watched three quarters of the event while it was live:
     showreport report --org acme --event keynote --dimension attendance \\
         --minimum-live-ratio 0.75 --out present.xlsx
 

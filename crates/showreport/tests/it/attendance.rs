@@ -1,4 +1,4 @@
-//! Attendance: who was there, for how long, and what they did.
+//! Attendance: the time and the actions of each person.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use showreport_model::buckets::Granularity;
 use showreport_model::question::{Answer, Attribute, Question, RowRange};
 use showreport_model::report::Pins;
 use showreport_model::search::SearchText;
-use showreport_model::table::Table;
+use showreport_model::table::{Table, Value as Cell};
 use showreport_model::{EventId, PollId, Timestamp, Window};
 
 use crate::harness::{Org, Random, TestApp};
@@ -334,4 +334,133 @@ async fn the_viewers_of_each_event_equal_the_oracle() {
         (id, i64::try_from(viewers).expect("few"))
     });
     assert_eq!(viewers, BTreeMap::from(expected));
+}
+
+/// The laws of a filter: what the answers must have in common.
+struct Laws {
+    figures: showreport_model::figures::Figures,
+    curve: Table,
+    people: Table,
+}
+
+impl Laws {
+    async fn of(asked: &Asked, window: Window) -> Self {
+        let figures = asked
+            .app
+            .parts
+            .query
+            .figures(&asked.org.id, &asked.pins, window);
+        let resolution = Resolution::Points(400);
+        let people = Question::Attendance {
+            window,
+            minimum_live_ratio: None,
+            search: None,
+            order_by: Vec::new(),
+            rows: ALL_ROWS,
+        };
+        Self {
+            figures: figures.await.expect("figures"),
+            curve: asked
+                .answer(&Question::Audience { window, resolution })
+                .await
+                .table,
+            people: asked.answer(&people).await.table,
+        }
+    }
+}
+
+/// The numbers of a column: counts, or milliseconds.
+fn numbers(table: &Table, column: &str) -> Vec<i64> {
+    let column = table.column(column).expect("a column");
+    let number = |row: &Vec<Cell>| match row[column] {
+        Cell::Count(number) | Cell::Seconds(number) => number,
+        _ => 0,
+    };
+    table.rows.iter().map(number).collect()
+}
+
+fn sum(table: &Table, column: &str) -> i64 {
+    numbers(table, column).iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_curves_breakdowns_and_people_agree_under_any_filter() {
+    let random = &mut Random::new(9);
+    let asked = Asked::new(random).await;
+    for _ in 0..8 {
+        let window = window(&filter(random));
+        let Laws {
+            figures,
+            curve,
+            people,
+        } = Laws::of(&asked, window).await;
+        assert_eq!(sum(&curve, "joined"), sum(&curve, "left"), "{window:?}");
+        assert_eq!(sum(&curve, "messages"), figures.messages, "{window:?}");
+        assert_eq!(sum(&curve, "votes"), figures.votes, "{window:?}");
+        let peak = figures.peak.map_or(0, |peak| peak.viewers);
+        let highest = numbers(&curve, "peak_viewers").into_iter().max();
+        assert_eq!(highest.unwrap_or(0), peak, "{window:?}");
+        assert!(peak <= figures.viewers && figures.viewers <= figures.views);
+
+        assert_eq!(sum(&people, "attended_seconds"), figures.attended_millis);
+        assert_eq!(sum(&people, "live_seconds"), figures.live_millis);
+        assert_eq!(sum(&people, "views"), figures.views);
+        assert_eq!(sum(&people, "polls_answered"), figures.votes);
+        assert!(sum(&people, "messages") <= figures.messages);
+        assert!(sum(&people, "devices") >= figures.devices);
+        let viewers = numbers(&people, "views");
+        let viewers = viewers.iter().filter(|views| **views > 0).count();
+        assert_eq!(i64::try_from(viewers), Ok(figures.viewers), "{window:?}");
+        assert!(figures.attended_millis <= figures.watch_millis);
+        for &by in Attribute::ALL {
+            let limit = 3;
+            let answer = asked
+                .answer(&Question::Breakdown { window, by, limit })
+                .await;
+            let mut rows = answer.table.clone();
+            rows.rows.extend(answer.other);
+            let total = Table {
+                rows: answer.total.into_iter().collect(),
+                ..answer.table
+            };
+            for column in ["views", "watch_seconds"] {
+                assert_eq!(sum(&rows, column), sum(&total, column), "{window:?} {by}");
+            }
+            for column in ["viewers", "attended_seconds"] {
+                assert!(sum(&rows, column) >= sum(&total, column), "{window:?} {by}");
+            }
+            assert_eq!(sum(&total, "watch_seconds"), figures.watch_millis);
+            assert_eq!(sum(&total, "attended_seconds"), figures.attended_millis);
+            assert_eq!(sum(&total, "viewers"), figures.viewers);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_two_parts_of_a_filter_that_is_cut_anywhere_add_up() {
+    let random = &mut Random::new(10);
+    let asked = Asked::new(random).await;
+    for _ in 0..6 {
+        let cut = MIDDLE + random.between(-300_000, 300_000);
+        let cut = Timestamp::from_millis(cut).ok();
+        let part = |start, end| Laws::of(&asked, Window { start, end });
+        let (before, after) = (part(None, cut).await, part(cut, None).await);
+        let whole = Laws::of(&asked, Window::ALL).await;
+        for column in ["messages", "votes", "joined", "left"] {
+            let parts = sum(&before.curve, column) + sum(&after.curve, column);
+            let whole = sum(&whole.curve, column);
+            // Viewers at the cut leave before it and join after it.
+            let is_cut = column == "joined" || column == "left";
+            assert!(parts == whole || is_cut && parts > whole, "{column}");
+        }
+        for column in [
+            "attended_seconds",
+            "live_seconds",
+            "messages",
+            "polls_answered",
+        ] {
+            let parts = sum(&before.people, column) + sum(&after.people, column);
+            assert_eq!(parts, sum(&whole.people, column), "{column}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ struct Person {
     polls: BTreeSet<String>,
 }
 
-/// A row for each person who watched, wrote or voted inside the filter.
+/// A row for each person with watched time, a message or a vote inside the filter.
 pub(crate) fn people(facts: &Facts, question: &ReportSpec) -> Table {
     let names = "customer_id,device_id,playback_id,name,first_joined_at,last_left_at,views,\
                  devices,attended_seconds,live_seconds,live_ratio,messages,polls_answered";
