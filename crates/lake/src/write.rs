@@ -12,10 +12,15 @@ use showreport_model::facts::Table;
 use crate::Error;
 use crate::tables::Fact;
 
-/// Rows of a row group at most, which is also the limit of a page. An hour of one viewer is about
-/// one row. Threads that read a file divide it by row groups, so the file of a show with ten
-/// thousand viewers must have more than one.
-const ROW_GROUP_ROWS: usize = 8_192;
+/// Rows of a row group at most. Threads that read a file divide it by row groups, so the file of a
+/// show with ten thousand viewers must have more than one. An hour of one viewer is about one row;
+/// of beats it is hundreds, and each row group costs a reader as much time as some thousand beats.
+const fn row_group_rows(table: Table) -> usize {
+    match table {
+        Table::Beats => 131_072,
+        _ => 8_192,
+    }
+}
 
 /// Bytes of a row group at most. Without it a row group of polls with long options would be a
 /// gigabyte, and both writing and reading hold the columns of a row group in memory.
@@ -133,7 +138,7 @@ fn properties(table: Table) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("zstd has it");
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(row_group_rows(table)))
         .set_write_batch_size(values_at_once(table))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
     let columns = steady_columns(table).iter();

@@ -1,11 +1,11 @@
-//! [`Beats`]: the beats of one playback as a set, in a few bytes each.
+//! [`Beats`]: the beats of one playback as a set, in two bytes each.
 //!
-//! A late beat may take time away, so all beats are kept until the claims are worked out. A beat is
-//! stored as its difference from the one before: players report at even intervals, and then the
-//! interval differs from the last one by little.
+//! A late beat may take time away, so all beats are kept until the claims are worked out. Players
+//! number their beats and report at even intervals: then a beat is stored as the milliseconds since
+//! the one before.
 
-use crate::claims::{Beat, claims};
-use crate::span::SpanSet;
+use crate::claims::{Beat, CLAIM_MS_MAX, are_rivals, claim_until, claims};
+use crate::span::{Span, SpanSet};
 
 /// A set of beats of one playback.
 ///
@@ -22,12 +22,44 @@ const UNSETTLED_MIN: usize = 32;
 
 impl Beats {
     /// Adds a beat.
+    #[inline]
     pub fn insert(&mut self, beat: Beat) {
         match self.packed.last {
             Some(last) if beat == last => return,
             Some(last) if beat < last => {}
             _ => return self.packed.push(beat),
         }
+        self.insert_unsettled(beat);
+    }
+
+    /// Adds numbered beats in any order, given by columns. Those that come as a player sends them
+    /// take little time.
+    #[inline]
+    pub fn insert_numbered(&mut self, seq: &[i64], at: &[i64], playing: impl Fn(usize) -> bool) {
+        let mut row = 0;
+        while row < seq.len() {
+            let beat = Beat {
+                seq: Some(seq[row]),
+                at: at[row],
+                playing: playing(row),
+            };
+            self.insert(beat);
+            let mut last = row;
+            if self.packed.last == Some(beat) && beat.playing {
+                while last + 1 < seq.len()
+                    && seq[last].checked_add(1) == Some(seq[last + 1])
+                    && is_step(at[last + 1] - at[last])
+                    && playing(last + 1)
+                {
+                    last += 1;
+                }
+                self.packed.push_steady(seq[last], &at[row..=last]);
+            }
+            row = last + 1;
+        }
+    }
+
+    fn insert_unsettled(&mut self, beat: Beat) {
         self.unsettled.push(beat);
         if self.unsettled.len() > self.packed.count.max(UNSETTLED_MIN) {
             self.settle();
@@ -36,9 +68,13 @@ impl Beats {
 
     /// Adds the beats that [`Beats::append_numbers`] appended.
     pub fn extend(&mut self, numbers: &[i64]) {
-        let Some(other) = Packed::read(numbers) else {
+        let Some(mut other) = Packed::read(numbers) else {
             return;
         };
+        // Beats that come before all others are not inserted one by one: the others are.
+        if other.last < self.packed.first {
+            std::mem::swap(&mut self.packed, &mut other);
+        }
         if self.packed.count == 0 && self.unsettled.is_empty() {
             self.packed = other;
         } else {
@@ -54,7 +90,12 @@ impl Beats {
 
     /// The spans that the beats claim.
     pub fn claims(&mut self) -> SpanSet {
-        claims(&self.to_vec())
+        self.settle();
+        if self.packed.has_rivals {
+            claims(&self.to_vec())
+        } else {
+            self.packed.claims.clone()
+        }
     }
 
     /// All beats, ascending.
@@ -70,7 +111,8 @@ impl Beats {
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.packed.bytes.capacity() + self.unsettled.capacity() * size_of::<Beat>()
+        let unsettled = self.unsettled.capacity() * size_of::<Beat>();
+        self.packed.bytes.capacity() + self.packed.claims.heap_bytes() + unsettled
     }
 
     fn settle(&mut self) {
@@ -90,17 +132,28 @@ impl Beats {
 
 /// Ascending beats that differ, as bytes.
 ///
-/// A number is written with seven bits in each byte, the lowest first. A beat begins with how much
-/// its interval differs from the last one; the lowest bit says that its number is not the next one,
-/// and then the difference of the numbers follows.
+/// A playing beat with the next number has two bytes, the milliseconds since the one before; so has
+/// one without a number after another. All others are [`OTHER`] and two differences of [`Place`]s.
 #[derive(Debug, Clone, Default)]
 struct Packed {
     bytes: Vec<u8>,
     count: usize,
+    first: Option<Beat>,
     last: Option<Beat>,
-    /// From the instant before the last to the last one, as [`Place`]s are counted.
-    interval: i64,
+    /// What the beats claim, unless there are rivals among them. It grows with each beat, so that
+    /// the beats of most views are never unpacked.
+    claims: SpanSet,
+    has_rivals: bool,
 }
+
+/// Whether these milliseconds are written in two bytes: those that a beat can claim.
+#[inline]
+fn is_step(millis: i64) -> bool {
+    (0..=CLAIM_MS_MAX).contains(&millis)
+}
+
+/// More than any step.
+const OTHER: u16 = u16::MAX;
 
 /// A beat as two numbers in the same order. An absent number is -1; the instant is counted in halves
 /// of a millisecond, of which the second is a playing beat. Instants are those of timestamps, so
@@ -134,70 +187,132 @@ impl Place {
     }
 }
 
+/// The playing beat this many milliseconds after another, with the next number if that has one.
+fn after(last: Beat, step: i64) -> Beat {
+    Beat {
+        seq: last.seq.map(|seq| seq.wrapping_add(1)),
+        at: last.at + step,
+        playing: true,
+    }
+}
+
 impl Packed {
     /// Adds a beat that is greater than all others.
     fn push(&mut self, beat: Beat) {
-        let last = self.last.map_or(Place::FIRST, Place::of);
-        let place = Place::of(beat);
-        let interval = place.instant - last.instant;
-        let step = place.seq.wrapping_sub(last.seq);
-        let change = zigzag(interval - self.interval);
-        write_number(&mut self.bytes, change << 1 | u64::from(step != 1));
-        if step != 1 {
-            write_number(&mut self.bytes, zigzag(step));
+        let mut before = Place::FIRST;
+        match self.last {
+            None => self.first = Some(beat),
+            Some(last) => {
+                before = Place::of(last);
+                if are_rivals(last, beat) {
+                    self.has_rivals = true;
+                } else {
+                    self.claims.extend(claim_until(last, beat));
+                }
+            }
         }
-        self.interval = interval;
+        let step = self.last.map(|last| beat.at - last.at);
+        match step.filter(|step| is_step(*step)) {
+            Some(step) if self.last.map(|last| after(last, step)) == Some(beat) => {
+                self.bytes.extend_from_slice(&step.to_le_bytes()[..2]);
+            }
+            _ => {
+                let place = Place::of(beat);
+                self.bytes.extend_from_slice(&OTHER.to_le_bytes());
+                write_number(&mut self.bytes, zigzag(place.seq.wrapping_sub(before.seq)));
+                write_number(&mut self.bytes, zigzag(place.instant - before.instant));
+            }
+        }
         self.last = Some(beat);
         self.count += 1;
     }
 
+    /// Adds playing beats at these instants, each a step after the one before and with the next
+    /// number. The first is the last beat, the last gets this number.
+    fn push_steady(&mut self, seq: i64, at: &[i64]) {
+        let (Some(&first), Some(&last)) = (at.first(), at.last()) else {
+            return;
+        };
+        let (begin, steps) = (self.bytes.len(), at.len() - 1);
+        self.bytes.resize(begin + 2 * steps, 0);
+        let bytes = self.bytes[begin..].chunks_exact_mut(2);
+        for (bytes, pair) in bytes.zip(at.windows(2)) {
+            bytes.copy_from_slice(&(pair[1] - pair[0]).to_le_bytes()[..2]);
+        }
+        self.claims.extend(Span::new(first, last));
+        self.count += steps;
+        self.last = Some(Beat {
+            seq: Some(seq),
+            at: last,
+            playing: true,
+        });
+    }
+
     fn iter(&self) -> impl Iterator<Item = Beat> + '_ {
-        let (mut bytes, mut last, mut interval) = (self.bytes.as_slice(), Place::FIRST, 0_i64);
+        let (mut bytes, mut last) = (self.bytes.as_slice(), None);
         std::iter::from_fn(move || {
-            let change = read_number(&mut bytes)?;
-            let step = if change & 1 == 0 {
-                1
-            } else {
-                unzigzag(read_number(&mut bytes)?)
+            let (step, rest) = bytes.split_first_chunk()?;
+            bytes = rest;
+            let beat = match (u16::from_le_bytes(*step), last) {
+                (step, Some(last)) if step != OTHER => after(last, i64::from(step)),
+                _ => {
+                    let before = last.map_or(Place::FIRST, Place::of);
+                    let seq = before.seq.wrapping_add(unzigzag(read_number(&mut bytes)?));
+                    let instant = before.instant + unzigzag(read_number(&mut bytes)?);
+                    Place { seq, instant }.beat()
+                }
             };
-            interval += unzigzag(change >> 1);
-            last = Place {
-                seq: last.seq.wrapping_add(step),
-                instant: last.instant + interval,
-            };
-            Some(last.beat())
+            last = Some(beat);
+            last
         })
     }
 
-    fn write(&self, numbers: &mut Vec<i64>) {
-        let Some(last) = self.last.map(Place::of) else {
+    fn write(&mut self, numbers: &mut Vec<i64>) {
+        let (Some(first), Some(last)) = (self.first.map(Place::of), self.last.map(Place::of))
+        else {
             return;
         };
         let length = |count: usize| i64::try_from(count).expect("what is in memory can be counted");
-        let (count, bytes) = (length(self.count), length(self.bytes.len()));
-        numbers.extend([count, last.seq, last.instant, self.interval, bytes]);
-        let words = self.bytes.chunks(WORD_BYTES).map(|chunk| {
+        let claims: &[Span] = if self.has_rivals {
+            &[]
+        } else {
+            self.claims.settle()
+        };
+        numbers.extend([length(self.count), length(self.bytes.len())]);
+        numbers.extend([first.seq, first.instant, last.seq, last.instant]);
+        numbers.extend([i64::from(self.has_rivals), length(claims.len())]);
+        numbers.extend(claims.iter().flat_map(|claim| [claim.from(), claim.to()]));
+        let (words, rest) = self.bytes.as_chunks();
+        numbers.extend(words.iter().map(|word| i64::from_le_bytes(*word)));
+        if !rest.is_empty() {
             let mut word = [0; WORD_BYTES];
-            word[..chunk.len()].copy_from_slice(chunk);
-            i64::from_le_bytes(word)
-        });
-        numbers.extend(words);
+            word[..rest.len()].copy_from_slice(rest);
+            numbers.push(i64::from_le_bytes(word));
+        }
     }
 
     /// `None` if the numbers are not those of [`Packed::write`].
     fn read(numbers: &[i64]) -> Option<Self> {
-        let (&[count, seq, instant, interval, length], words) = numbers.split_first_chunk()?;
-        let length = usize::try_from(length).ok()?;
+        let (&[count, length], numbers) = numbers.split_first_chunk()?;
+        let (&[first_seq, first, last_seq, last], numbers) = numbers.split_first_chunk()?;
+        let (&[has_rivals, claims], numbers) = numbers.split_first_chunk()?;
+        let (claims, words) = numbers.split_at_checked(2 * usize::try_from(claims).ok()?)?;
+        let claims = claims
+            .chunks_exact(2)
+            .filter_map(|ends| Span::new(ends[0], ends[1]));
         let mut bytes = Vec::with_capacity(words.len() * WORD_BYTES);
         for word in words {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        bytes.truncate(length);
+        bytes.truncate(usize::try_from(length).ok()?);
+        let beat = |seq, instant| Some(Place { seq, instant }.beat());
         Some(Self {
             bytes,
             count: usize::try_from(count).ok()?,
-            last: Some(Place { seq, instant }.beat()),
-            interval,
+            first: beat(first_seq, first),
+            last: beat(last_seq, last),
+            claims: claims.collect(),
+            has_rivals: has_rivals != 0,
         })
     }
 }
@@ -213,6 +328,7 @@ fn unzigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
+/// Writes a number with seven bits in each byte, the lowest first.
 fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         bytes.push(number.to_le_bytes()[0] | 0x80);
@@ -287,6 +403,48 @@ mod tests {
             let beat = |(seq, at, playing)| Beat { seq, at, playing };
             let beats: Vec<Beat> = beats.into_iter().map(beat).collect();
             prop_assert_eq!(set(beats.iter().rev().copied()).to_vec(), beats);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn beats_of_columns_are_those_added_one_by_one(
+            steps in prop::collection::vec(
+                (
+                    prop_oneof![8 => Just(1i64), 1 => Just(0i64), 1 => -3i64..9],
+                    prop_oneof![8 => 0i64..20_000, 1 => -90_000i64..90_000],
+                    prop::bool::weighted(0.8),
+                ),
+                0..60,
+            ),
+            split in 0usize..60,
+        ) {
+            let (mut seq, mut at) = (5, 0);
+            let beats = steps.into_iter().map(|(numbers, millis, playing)| {
+                (seq, at) = (seq + numbers, at + millis);
+                Beat { seq: Some(seq), at, playing }
+            });
+            let beats: Vec<Beat> = beats.collect();
+            let mut of_columns = Beats::default();
+            for part in [&beats[..split.min(beats.len())], &beats[split.min(beats.len())..]] {
+                let seq: Vec<i64> = part.iter().filter_map(|beat| beat.seq).collect();
+                let at: Vec<i64> = part.iter().map(|beat| beat.at).collect();
+                of_columns.insert_numbered(&seq, &at, |row| part[row].playing);
+            }
+            let mut one_by_one = set(beats.clone());
+            prop_assert_eq!(numbers_of(&mut of_columns), numbers_of(&mut one_by_one));
+            let sorted: BTreeSet<Beat> = beats.into_iter().collect();
+            let sorted: Vec<Beat> = sorted.into_iter().collect();
+            let (mut of_set, mut of_all) = (of_columns.claims(), claims(&sorted));
+            prop_assert_eq!(of_set.settle(), of_all.settle());
+        }
+
+        #[test]
+        fn the_claims_of_a_set_are_those_of_its_beats(beats in streams()) {
+            let sorted: BTreeSet<Beat> = beats.iter().copied().collect();
+            let sorted: Vec<Beat> = sorted.into_iter().collect();
+            let (mut of_set, mut of_all) = (set(beats).claims(), claims(&sorted));
+            prop_assert_eq!(of_set.settle(), of_all.settle());
         }
     }
 

@@ -103,21 +103,24 @@ impl Tail {
         if beat < self.last {
             return Step::Unclear;
         }
+        let playing = self.is_playing;
         let claimed = match (self.last.seq, beat.seq) {
             (None, None) if beat.at == self.last.at => {
                 // Only "playing" comes after "not playing", which decides for the instant.
                 self.last = beat;
                 return Step::Claims(None);
             }
-            (None, None) => claim(self.last.at, beat.at).filter(|_| self.is_playing),
             (Some(last), Some(seq)) if seq == last => return Step::Unclear,
-            (Some(_), Some(_)) if is_next(self.last, beat) => {
-                if !self.is_alone {
-                    return Step::Unclear;
-                }
-                claim(self.last.at, beat.at).filter(|_| self.is_playing)
+            (Some(_), Some(_)) if is_next(self.last, beat) && !self.is_alone => {
+                return Step::Unclear;
             }
-            _ => None,
+            _ => claim_until(
+                Beat {
+                    playing,
+                    ..self.last
+                },
+                beat,
+            ),
         };
         *self = Self {
             last: beat,
@@ -126,6 +129,22 @@ impl Tail {
         };
         Step::Claims(claimed)
     }
+}
+
+/// What a beat claims, if `next` comes after it in order and neither has a rival.
+pub(crate) fn claim_until(beat: Beat, next: Beat) -> Option<Span> {
+    let follows = match next.seq {
+        Some(_) => is_next(beat, next),
+        None => true,
+    };
+    let claims = beat.playing && follows;
+    claims.then(|| claim(beat.at, next.at)).flatten()
+}
+
+/// Whether two beats have the same number, or no number and the same instant. Then one of them
+/// alone does not say what is claimed.
+pub(crate) fn are_rivals(one: Beat, other: Beat) -> bool {
+    one.seq == other.seq && (one.seq.is_some() || one.at == other.at)
 }
 
 fn is_next(beat: Beat, other: Beat) -> bool {

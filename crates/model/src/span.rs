@@ -132,6 +132,7 @@ impl SpanSet {
     }
 
     /// Adds the milliseconds of a span.
+    #[inline]
     pub fn insert(&mut self, span: Span) {
         if self.settled == self.spans.len() {
             match self.spans.last_mut() {

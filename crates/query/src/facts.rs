@@ -4,20 +4,22 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext, col, lit};
-use showreport_lake::{FoundDamage, Lake, Sought, table_schema};
+use showreport_lake::{DataFile, FoundDamage, Lake, Sought, table_schema};
 use showreport_model::facts::Table;
 use showreport_model::report::Heads;
 use showreport_model::{EventId, OrgId, Window};
 use tempfile::TempDir;
 
+use crate::dictionary_rows::{Condition, DictionaryRows};
 use crate::error::Error;
 use crate::functions::among::among;
 use crate::single_pass::high_cardinality;
@@ -105,60 +107,10 @@ impl Facts {
         window: Window,
     ) -> Result<DataFrame, Error> {
         let schema = table_schema(table);
-        if let Some(rows) = self.read(table, window, Arc::clone(&schema)).await? {
-            return Ok(rows);
-        }
-        let none = RecordBatch::new_empty(schema);
-        Ok(self.context_of(table).read_batch(none)?)
-    }
-
-    /// The same, with views of texts instead of texts: rows that repeat a text of a dictionary have
-    /// equal views, and no text is copied. `None` if no file can have such rows.
-    pub(crate) async fn frame_of_views(
-        &self,
-        table: Table,
-        window: Window,
-    ) -> Result<Option<DataFrame>, Error> {
-        let schema = table_schema(table);
-        let fields = schema.fields().iter().map(|field| match field.data_type() {
-            DataType::Utf8 => {
-                let field = field.as_ref().clone();
-                Arc::new(field.with_data_type(DataType::Utf8View))
-            }
-            _ => Arc::clone(field),
-        });
-        let schema = Schema::new(fields.collect::<Vec<_>>());
-        self.read(table, window, Arc::new(schema)).await
-    }
-
-    const fn context_of(&self, table: Table) -> &SessionContext {
-        match table {
-            Table::Spans | Table::Beats | Table::Coverage => &self.context,
-            Table::Chat => &self.chat_context,
-            Table::Votes => &self.wide_context,
-            Table::Polls => &self.polls_context,
-        }
-    }
-
-    /// The rows with the columns of the schema. `None` if no file can have such rows.
-    async fn read(
-        &self,
-        table: Table,
-        window: Window,
-        schema: SchemaRef,
-    ) -> Result<Option<DataFrame>, Error> {
-        let sought = Sought {
-            org: &self.org,
-            events: self.scope.events(),
-            window,
-        };
-        let files = self
-            .lake
-            .files(&self.heads, table, sought)
-            .await
-            .map_err(|source| Error::FindFacts { source })?;
+        let context = self.context_of(table);
+        let files = self.files(table, window).await?;
         if files.is_empty() {
-            return Ok(None);
+            return Ok(context.read_batch(RecordBatch::new_empty(schema))?);
         }
         let urls = files
             .iter()
@@ -168,9 +120,7 @@ impl Facts {
         let config = ListingTableConfig::new_with_multi_paths(urls)
             .with_listing_options(options)
             .with_schema(schema);
-        let rows = self
-            .context_of(table)
-            .read_table(Arc::new(ListingTable::try_new(config)?))?;
+        let rows = context.read_table(Arc::new(ListingTable::try_new(config)?))?;
         let mut ours = col("org").eq(lit(self.org.as_str()));
         if let Some(playbacks) = &self.playbacks
             && matches!(table, Table::Spans | Table::Beats | Table::Coverage)
@@ -178,11 +128,76 @@ impl Facts {
             let playbacks = HashSet::clone(playbacks);
             ours = ours.and(among(playbacks).call(vec![col("playback_id")]));
         }
-        Ok(Some(rows.filter(match &self.scope {
+        Ok(rows.filter(match &self.scope {
             Scope::Org => ours,
             Scope::Event(event) => ours.and(col("event_id").eq(lit(event.as_str()))),
             Scope::Events(events) => ours.and(is_one_of(events)),
-        })?))
+        })?)
+    }
+
+    /// These columns of the rows of a table, with texts as dictionaries, for a table in which rows
+    /// next to each other have the same texts. `None` if no file can have such rows.
+    pub(crate) async fn dictionary_frame(
+        &self,
+        table: Table,
+        columns: &[&str],
+    ) -> Result<Option<DataFrame>, Error> {
+        let files = self.files(table, Window::ALL).await?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let schema = table_schema(table);
+        let columns = columns.iter().map(|name| schema.field_with_name(name));
+        let columns = columns.collect::<Result<Vec<_>, _>>();
+        let columns = columns.map_err(DataFusionError::from)?;
+        let context = self.context_of(table);
+        let rows = DictionaryRows::new(
+            context,
+            self.lake.store(&self.found),
+            columns,
+            self.conditions(),
+        );
+        Ok(Some(rows.frame(context, files)?))
+    }
+
+    /// What the rows of views that are sought have in common.
+    fn conditions(&self) -> Vec<Condition> {
+        let of_org = Condition {
+            column: "org",
+            texts: vec![self.org.to_string()],
+        };
+        let of_events = self.scope.events().map(|events| Condition {
+            column: "event_id",
+            texts: events.iter().map(ToString::to_string).collect(),
+        });
+        let of_playbacks = self.playbacks.as_ref().map(|playbacks| {
+            let mut texts: Vec<String> = playbacks.iter().cloned().collect();
+            texts.sort_unstable();
+            let column = "playback_id";
+            Condition { column, texts }
+        });
+        let conditions = [Some(of_org), of_events, of_playbacks];
+        conditions.into_iter().flatten().collect()
+    }
+
+    /// The files that may have rows of the table.
+    async fn files(&self, table: Table, window: Window) -> Result<Vec<DataFile>, Error> {
+        let sought = Sought {
+            org: &self.org,
+            events: self.scope.events(),
+            window,
+        };
+        let files = self.lake.files(&self.heads, table, sought).await;
+        files.map_err(|source| Error::FindFacts { source })
+    }
+
+    const fn context_of(&self, table: Table) -> &SessionContext {
+        match table {
+            Table::Spans | Table::Beats | Table::Coverage => &self.context,
+            Table::Chat => &self.chat_context,
+            Table::Votes => &self.wide_context,
+            Table::Polls => &self.polls_context,
+        }
     }
 }
 

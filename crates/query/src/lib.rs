@@ -7,6 +7,7 @@ pub mod error;
 pub mod config;
 mod functions;
 mod single_pass;
+mod dictionary_rows;
 mod facts;
 mod pool;
 mod embedded;

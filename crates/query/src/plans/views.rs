@@ -61,15 +61,12 @@ pub(super) async fn beats(
     facts: &Facts,
     attributes: &'static [&'static str],
 ) -> Result<Option<DataFrame>, Error> {
-    let Some(beats) = facts.frame_of_views(Table::Beats, Window::ALL).await? else {
+    let keys = facts.keys(&["playback_id"]);
+    let texts = keys.iter().chain(attributes).copied();
+    let columns: Vec<&str> = texts.chain(["seq", "at", "playing"]).collect();
+    let Some(beats) = facts.dictionary_frame(Table::Beats, &columns).await? else {
         return Ok(None);
     };
-    let keys = facts.keys(&["playback_id"]);
-    let mut columns: Vec<Expr> = keys.iter().copied().map(col).collect();
-    columns.extend(attributes.iter().copied().map(col));
-    columns.extend(["seq", "at"].map(|name| cast(col(name), DataType::Int64).alias(name)));
-    columns.push(col("playing"));
-    let beats = beats.select(columns)?;
     let schema = schema_of(&keys, attributes);
     let packed = packed_beats(&keys, attributes);
     unfolded(&facts.context, beats, Some(schema), packed)

@@ -4,12 +4,14 @@
 //! Grouping them as they are would hash and send each of them. Here the rows of a run become one
 //! row with the beats in a list, before they are sent to the partition that groups them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringBuilder, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int64Array, RecordBatch,
+    StringBuilder, TimestampMillisecondArray,
 };
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use datafusion::error::Result;
 use showreport_model::beats::Beats;
 use showreport_model::claims::Beat;
@@ -36,9 +38,9 @@ pub(crate) fn schema_of(keys: &[&str], attributes: &[&str]) -> SchemaRef {
 
 /// Computes rows of [`schema_of`].
 ///
-/// The input columns are the keys and the attributes, as views of texts, then `seq`, `at` in
-/// milliseconds, and `playing`. Rows of a view that are apart give several rows. Each attribute is
-/// the least of the run.
+/// The input columns are the keys and the attributes, as dictionaries of texts, then `seq`, `at` and
+/// `playing`. Rows of a view that are apart give several rows. Each attribute is the least of the
+/// run.
 pub(crate) fn packed_beats(keys: &[&str], attributes: &[&str]) -> Unfolder {
     let (schema, keys) = (schema_of(keys, attributes), keys.len());
     let texts = keys + attributes.len();
@@ -70,11 +72,10 @@ struct Run {
 impl Unfold for PackedBeats {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let input = Input::of(&batch, self.output.texts.len());
-        for (row, repeats) in input.repeats().into_iter().enumerate() {
-            match &mut self.run {
-                Some(run) if repeats => run.beats.insert(input.beat(row)),
-                _ => self.read(&input, row),
-            }
+        let mut from = 0;
+        for to in input.ends() {
+            self.read(&input, from..to);
+            from = to;
         }
         Ok(())
     }
@@ -96,38 +97,48 @@ impl Unfold for PackedBeats {
 }
 
 impl PackedBeats {
-    fn read(&mut self, input: &Input<'_>, row: usize) {
-        let (keys, attributes) = input.texts.split_at(self.keys);
+    /// Reads rows with equal texts.
+    fn read(&mut self, input: &Input<'_>, rows: Range<usize>) {
+        let texts = input.texts.iter().map(|column| text(column, rows.start));
+        let texts: Vec<Option<&str>> = texts.collect();
+        let (keys, attributes) = texts.split_at(self.keys);
         let ended = self.run.take_if(|run| {
-            let mut kept = keys.iter().zip(&run.texts);
-            !kept.all(|(key, kept)| text(key, row) == kept.as_deref())
+            let mut kept = run.texts.iter().map(Option::as_deref);
+            !keys.iter().all(|key| kept.next() == Some(*key))
         });
         if let Some(ended) = ended {
             self.output.add(ended);
         }
-        let run = self.run.get_or_insert_with(|| {
-            let texts = input.texts.iter();
-            Run {
-                texts: texts.map(|it| text(it, row).map(str::to_owned)).collect(),
-                beats: Beats::default(),
-            }
+        let run = self.run.get_or_insert_with(|| Run {
+            texts: texts.iter().map(|text| text.map(str::to_owned)).collect(),
+            beats: Beats::default(),
         });
-        for (attribute, kept) in attributes.iter().zip(&mut run.texts[self.keys..]) {
-            if let Some(text) = text(attribute, row)
-                && kept.as_deref().is_none_or(|kept| text < kept)
+        for (kept, text) in run.texts[self.keys..].iter_mut().zip(attributes) {
+            if let Some(text) = text
+                && kept.as_deref().is_none_or(|kept| *text < kept)
             {
-                *kept = Some(text.to_owned());
+                *kept = Some((*text).to_owned());
             }
         }
-        run.beats.insert(input.beat(row));
+        if input.seq.null_count() > 0 {
+            rows.for_each(|row| run.beats.insert(input.beat(row)));
+            return;
+        }
+        let (seq, at) = (
+            &input.seq.values()[rows.clone()],
+            &input.at.values()[rows.clone()],
+        );
+        let playing = input.playing.values();
+        let is_playing = |row: usize| playing.value(rows.start + row);
+        run.beats.insert_numbered(seq, at, is_playing);
     }
 }
 
 /// The columns of an input batch, downcast once.
 struct Input<'a> {
-    texts: Vec<&'a StringViewArray>,
+    texts: Vec<&'a DictionaryArray<Int32Type>>,
     seq: &'a Int64Array,
-    at: &'a Int64Array,
+    at: &'a TimestampMillisecondArray,
     playing: &'a BooleanArray,
 }
 
@@ -135,47 +146,51 @@ impl<'a> Input<'a> {
     fn of(batch: &'a RecordBatch, texts: usize) -> Self {
         let (text_columns, others) = batch.columns().split_at(texts);
         Self {
-            texts: text_columns.iter().map(AsArray::as_string_view).collect(),
-            seq: others[0].as_primitive::<Int64Type>(),
-            at: others[1].as_primitive::<Int64Type>(),
+            texts: text_columns.iter().map(AsArray::as_dictionary).collect(),
+            seq: others[0].as_primitive(),
+            at: others[1].as_primitive(),
             playing: others[2].as_boolean(),
         }
     }
 
-    /// For each row whether it has the texts of the row before, seen without reading them: texts of
-    /// one dictionary have equal views. False where that is not certain.
-    fn repeats(&self) -> Vec<bool> {
-        let mut repeats = vec![true; self.at.len()];
-        if let Some(first) = repeats.first_mut() {
-            *first = false;
-        }
+    /// The ends of ranges of rows with equal texts, seen without reading them: they have equal keys.
+    /// The next range may have the same texts, since a dictionary may hold a text twice.
+    fn ends(&self) -> Vec<usize> {
+        let rows = self.at.len();
+        let mut ends = vec![false; rows];
         for texts in &self.texts {
-            let later = repeats.iter_mut().skip(1);
-            for (repeats, views) in later.zip(texts.views().windows(2)) {
-                *repeats &= views[0] == views[1];
+            let keys = texts.keys().values();
+            let pairs = keys.iter().zip(keys.iter().skip(1));
+            for (ends, (key, next)) in ends.iter_mut().zip(pairs) {
+                *ends |= key != next;
             }
-            let Some(nulls) = texts.nulls() else {
-                continue;
-            };
-            for (row, repeats) in repeats.iter_mut().enumerate().skip(1) {
-                *repeats &= nulls.is_valid(row) == nulls.is_valid(row - 1);
+            if let Some(nulls) = texts.nulls().filter(|nulls| nulls.null_count() > 0) {
+                for (row, ends) in ends.iter_mut().take(rows.saturating_sub(1)).enumerate() {
+                    *ends |= nulls.is_valid(row) != nulls.is_valid(row + 1);
+                }
             }
         }
-        repeats
+        if let Some(last) = ends.last_mut() {
+            *last = true;
+        }
+        let ends = ends.into_iter().enumerate();
+        ends.filter_map(|(row, ends)| ends.then_some(row + 1))
+            .collect()
     }
 
     fn beat(&self, row: usize) -> Beat {
         Beat {
             seq: self.seq.is_valid(row).then(|| self.seq.value(row)),
             at: self.at.value(row),
-            playing: self.playing.value(row),
+            playing: self.playing.values().value(row),
         }
     }
 }
 
 /// The text of a row; `None` for null.
-fn text(texts: &StringViewArray, row: usize) -> Option<&str> {
-    texts.is_valid(row).then(|| texts.value(row))
+fn text(texts: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> {
+    let values = texts.values().as_string::<i32>();
+    texts.key(row).map(|key| values.value(key))
 }
 
 /// The output batch, column by column.
@@ -235,10 +250,10 @@ mod tests {
     type Row = (&'static str, Option<&'static str>, Option<i64>, i64);
 
     fn batch(rows: &[Row]) -> RecordBatch {
-        let keys: StringViewArray = rows.iter().map(|row| Some(row.0)).collect();
-        let attributes: StringViewArray = rows.iter().map(|row| row.1).collect();
+        let keys: DictionaryArray<Int32Type> = rows.iter().map(|row| Some(row.0)).collect();
+        let attributes: DictionaryArray<Int32Type> = rows.iter().map(|row| row.1).collect();
         let seq: Int64Array = rows.iter().map(|row| row.2).collect();
-        let at: Int64Array = rows.iter().map(|row| Some(row.3)).collect();
+        let at: TimestampMillisecondArray = rows.iter().map(|row| Some(row.3)).collect();
         let playing: BooleanArray = rows.iter().map(|row| Some(row.3 % 2 == 0)).collect();
         let columns: [(&str, ArrayRef); 5] = [
             ("playback_id", Arc::new(keys)),
