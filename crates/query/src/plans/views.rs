@@ -38,15 +38,22 @@ pub(crate) const ATTRIBUTES: [&str; 4] = ["customer_id", "device_id", "device_os
 /// The window prunes no rows, because attributes and `first_from` come from all spans and beats of
 /// the view.
 pub(crate) async fn views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let parts = Parts::read(facts, &ATTRIBUTES, None).await?;
+    views_with(facts, window, &ATTRIBUTES).await
+}
+
+/// The same with these attributes, which take time each: those of beats are read for every beat.
+pub(crate) async fn views_with(
+    facts: &Facts,
+    window: Window,
+    attributes: &'static [&'static str],
+) -> Result<DataFrame, Error> {
+    let parts = Parts::read(facts, attributes, None).await?;
     Ok(parts.grouped(facts, window)?)
 }
 
 /// The same with the attributes that people are known by.
 pub(crate) async fn named_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let attributes = &["customer_id", "device_id", "name"];
-    let parts = Parts::read(facts, attributes, None).await?;
-    Ok(parts.grouped(facts, window)?)
+    views_with(facts, window, &["customer_id", "device_id", "name"]).await
 }
 
 /// The same with `coverage`: the union of the intervals of content that the view has played.

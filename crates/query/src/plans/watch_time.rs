@@ -18,7 +18,7 @@ use showreport_model::report::{GroupBy, ROWS_MAX, ReportOrder};
 
 use super::groups::key;
 use super::report_rows::ReportRows;
-use super::views::{by_identity, views};
+use super::views::{ATTRIBUTES, by_identity, views_with};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::curves::changes;
@@ -35,7 +35,7 @@ pub(super) async fn plan(
     order: &ReportOrder,
     buckets: &Buckets,
 ) -> Result<ReportRows, Error> {
-    let views = views(facts, order.window).await?;
+    let views = views_with(facts, order.window, attributes_of(order)).await?;
     let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let views = views.filter(watched)?;
     if order.group_by.is_empty() {
@@ -60,6 +60,16 @@ pub(super) async fn plan(
         return Ok(ReportRows::sorted(figures, columns)?);
     }
     Ok(ReportRows::of_order(order, figures, &[])?)
+}
+
+/// The attributes of views that the report needs: viewers and devices are told apart by two.
+fn attributes_of(order: &ReportOrder) -> &'static [&'static str] {
+    let has = |field| order.group_by.contains(&field);
+    if order.group_by.is_empty() || has(GroupBy::DeviceOs) || has(GroupBy::GeoRegion) {
+        &ATTRIBUTES
+    } else {
+        &["customer_id", "device_id"]
+    }
 }
 
 fn each_view(views: DataFrame) -> EngineResult<DataFrame> {
