@@ -20,9 +20,10 @@ mod status;
 pub(crate) use attendance::{__path_list_attendance, list_attendance};
 pub(crate) use audience::{__path_get_audience, get_audience};
 pub(crate) use breakdown::{__path_get_breakdown, get_breakdown};
-pub(crate) use events::{__path_get_event, __path_list_events, get_event, list_events};
+pub(crate) use event_id::event_id;
+pub(crate) use events::{__path_get_event, __path_list_events, ListPlace, get_event, list_events};
 pub(crate) use figures::{__path_get_figures, get_figures};
-pub(crate) use live::{__path_get_live, __path_stream_live, get_live, stream_live};
+pub(crate) use live::{__path_get_live, __path_stream_live, get_live, live_figures, stream_live};
 pub(crate) use messages::{__path_list_messages, list_messages};
 pub(crate) use polls::{__path_get_polls, __path_list_votes, get_polls, list_votes};
 pub(crate) use reports::{

@@ -28,6 +28,8 @@ mod youtube;
 mod api;
 mod assets;
 mod script;
+mod texts;
+mod charts;
 mod pages;
 mod operations;
 mod router;

@@ -8,9 +8,16 @@
 mod assets;
 mod layout;
 mod failure;
-mod organisation;
 mod texts;
 mod curl;
+mod address;
+mod cells;
+mod figures;
+mod rows;
+mod events;
+mod picture;
+mod shows;
+mod organisation;
 mod confirm;
 mod reports;
 mod report;
@@ -32,6 +39,11 @@ pub(crate) use assets::{
 };
 #[cfg(test)]
 pub(crate) use assets::{SCRIPT_PATH, STYLE_PATH};
+pub(crate) use events::{
+    __path_get_event_file, __path_show_chat, __path_show_event, __path_show_live,
+    __path_show_people, __path_show_polls, __path_show_retention, get_event_file, show_chat,
+    show_event, show_live, show_people, show_polls, show_retention,
+};
 pub(crate) use failure::write_html_errors;
 pub(crate) use install::{__path_make_key, __path_show_install, make_key, show_install};
 pub(crate) use invitations::{
@@ -48,11 +60,13 @@ pub(crate) use organisation::{
     __path_show_organisation, create_token, end_sessions_of_person, invite_person, remove_person,
     revoke_token, set_role, set_viewer_tokens, set_zone, show_organisation,
 };
+pub(crate) use picture::{__path_get_audience_picture, get_audience_picture};
 pub(crate) use report::{
     __path_confirm_delete_report, __path_delete_report_by_form, __path_open_file,
     __path_show_report, confirm_delete_report, delete_report_by_form, open_file, show_report,
 };
 pub(crate) use reports::{__path_make_report, __path_show_reports, make_report, show_reports};
+pub(crate) use shows::{__path_show_shows, show_shows};
 pub(crate) use sign_in::{
     __path_begin_session, __path_open_sign_in_link, __path_show_sign_in, __path_sign_out,
     begin_session, open_sign_in_link, show_sign_in, sign_out,

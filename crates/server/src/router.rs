@@ -170,13 +170,13 @@ fn public_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(api::get_retention))
         .routes(routes!(api::get_live))
         .routes(routes!(api::stream_live))
+        .routes(routes!(pages::get_audience_picture))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
         .routes(routes!(api::get_status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::show_openapi))
-        .routes(routes!(operations::home))
         .routes(routes!(pages::get_dashboard_style))
         .routes(routes!(pages::get_dashboard_script))
 }
@@ -191,6 +191,14 @@ fn page_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::show_account))
         .routes(routes!(pages::change_password))
         .routes(routes!(pages::sign_out_everywhere))
+        .routes(routes!(pages::show_shows))
+        .routes(routes!(pages::show_event))
+        .routes(routes!(pages::show_people))
+        .routes(routes!(pages::show_chat))
+        .routes(routes!(pages::show_polls))
+        .routes(routes!(pages::show_retention))
+        .routes(routes!(pages::show_live))
+        .routes(routes!(pages::get_event_file))
         .routes(routes!(pages::show_organisation))
         .routes(routes!(pages::show_reports, pages::make_report))
         .routes(routes!(pages::show_report))
@@ -252,84 +260,91 @@ async fn no_route() -> ApiError {
 mod tests {
     use super::*;
 
+    const PATHS: &[&str] = &[
+        "/",
+        "/account",
+        "/account/password",
+        "/account/sign-out-everywhere",
+        "/api/v1/events",
+        "/api/v1/events/{id}",
+        "/api/v1/events/{id}/attendance",
+        "/api/v1/events/{id}/audience",
+        "/api/v1/events/{id}/audience.svg",
+        "/api/v1/events/{id}/breakdown",
+        "/api/v1/events/{id}/figures",
+        "/api/v1/events/{id}/live",
+        "/api/v1/events/{id}/live/stream",
+        "/api/v1/events/{id}/messages",
+        "/api/v1/events/{id}/polls",
+        "/api/v1/events/{id}/polls/{poll_id}/votes",
+        "/api/v1/events/{id}/retention",
+        "/api/v1/reports",
+        "/api/v1/reports/{id}",
+        "/api/v1/status",
+        pages::SCRIPT_PATH,
+        pages::STYLE_PATH,
+        "/bv/analytics/v1/events/reports",
+        "/bv/analytics/v1/events/reports:batch-get",
+        "/bv/analytics/v1/reports/watch-time",
+        "/bv/cms/v1/lives/{id}/metrics/viewers",
+        "/collect",
+        "/collect/cmcd",
+        "/collect/cmcd/{event_id}",
+        script::HASHED_PATH_BELOW,
+        "/collect/showreport.js",
+        "/downloads/{report}/{expires}/{signature}/{file_name}",
+        "/events/{id}",
+        "/events/{id}/chat",
+        "/events/{id}/csv/{rows}",
+        "/events/{id}/live",
+        "/events/{id}/people",
+        "/events/{id}/polls",
+        "/events/{id}/retention",
+        "/healthz",
+        "/install",
+        "/install/key",
+        "/jobs",
+        "/jobs/{id}",
+        "/jobs/{id}/delete",
+        "/jobs/{id}/reports/{report}",
+        "/invitations/{secret}",
+        "/metrics",
+        "/openapi.json",
+        "/organisation",
+        "/organisation/people",
+        "/organisation/people/{id}/remove",
+        "/organisation/people/{id}/role",
+        "/organisation/people/{id}/sign-out",
+        "/organisation/time-zone",
+        "/organisation/tokens",
+        "/organisation/tokens/{id}/revoke",
+        "/organisation/viewer-tokens",
+        "/readyz",
+        "/reports",
+        "/reports/{id}",
+        "/reports/{id}/delete",
+        "/reports/{id}/file",
+        script::HASHED_PATH,
+        "/showreport.js",
+        "/sign-in",
+        "/sign-in/{secret}",
+        "/sign-out",
+        "/status",
+        "/v1/batch",
+        "/v1/jobs",
+        "/v1/jobs/{jobId}",
+        "/v1/jobs/{jobId}/reports",
+        "/v1/jobs/{jobId}/reports/{reportId}",
+        "/v1/media/{resourceName}",
+        "/v1/reportTypes",
+        "/v1/track",
+    ];
+
     #[test]
     fn every_route_is_described() {
         let openapi = openapi();
         let paths: Vec<&str> = openapi.paths.paths.keys().map(String::as_str).collect();
-        assert_eq!(
-            paths,
-            [
-                "/",
-                "/account",
-                "/account/password",
-                "/account/sign-out-everywhere",
-                "/api/v1/events",
-                "/api/v1/events/{id}",
-                "/api/v1/events/{id}/attendance",
-                "/api/v1/events/{id}/audience",
-                "/api/v1/events/{id}/breakdown",
-                "/api/v1/events/{id}/figures",
-                "/api/v1/events/{id}/live",
-                "/api/v1/events/{id}/live/stream",
-                "/api/v1/events/{id}/messages",
-                "/api/v1/events/{id}/polls",
-                "/api/v1/events/{id}/polls/{poll_id}/votes",
-                "/api/v1/events/{id}/retention",
-                "/api/v1/reports",
-                "/api/v1/reports/{id}",
-                "/api/v1/status",
-                pages::SCRIPT_PATH,
-                pages::STYLE_PATH,
-                "/bv/analytics/v1/events/reports",
-                "/bv/analytics/v1/events/reports:batch-get",
-                "/bv/analytics/v1/reports/watch-time",
-                "/bv/cms/v1/lives/{id}/metrics/viewers",
-                "/collect",
-                "/collect/cmcd",
-                "/collect/cmcd/{event_id}",
-                script::HASHED_PATH_BELOW,
-                "/collect/showreport.js",
-                "/downloads/{report}/{expires}/{signature}/{file_name}",
-                "/healthz",
-                "/install",
-                "/install/key",
-                "/jobs",
-                "/jobs/{id}",
-                "/jobs/{id}/delete",
-                "/jobs/{id}/reports/{report}",
-                "/invitations/{secret}",
-                "/metrics",
-                "/openapi.json",
-                "/organisation",
-                "/organisation/people",
-                "/organisation/people/{id}/remove",
-                "/organisation/people/{id}/role",
-                "/organisation/people/{id}/sign-out",
-                "/organisation/time-zone",
-                "/organisation/tokens",
-                "/organisation/tokens/{id}/revoke",
-                "/organisation/viewer-tokens",
-                "/readyz",
-                "/reports",
-                "/reports/{id}",
-                "/reports/{id}/delete",
-                "/reports/{id}/file",
-                script::HASHED_PATH,
-                "/showreport.js",
-                "/sign-in",
-                "/sign-in/{secret}",
-                "/sign-out",
-                "/status",
-                "/v1/batch",
-                "/v1/jobs",
-                "/v1/jobs/{jobId}",
-                "/v1/jobs/{jobId}/reports",
-                "/v1/jobs/{jobId}/reports/{reportId}",
-                "/v1/media/{resourceName}",
-                "/v1/reportTypes",
-                "/v1/track",
-            ]
-        );
+        assert_eq!(paths, PATHS);
     }
 
     #[test]

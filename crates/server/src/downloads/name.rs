@@ -37,6 +37,17 @@ impl FileName {
         }
     }
 
+    /// The names of a file with the rows of a table of a page.
+    pub(crate) fn of_rows(event: &EventId, title: Option<&str>, rows: &str) -> Self {
+        let title = title.unwrap_or_default();
+        let id = event.as_str();
+        let rest = format!("{rows}.csv");
+        Self {
+            full: joined(&[slug(title), slug(id)], &rest, NAME_BYTES_MAX),
+            ascii: joined(&[ascii(title), ascii(id)], &rest, NAME_BYTES_MAX),
+        }
+    }
+
     /// The last part of a link to a report: short and ASCII. A long grouping is left out.
     pub(crate) fn of_link(order: &ReportOrder, title: Option<&str>) -> String {
         let mut rest = rest(order);
@@ -59,7 +70,7 @@ impl FileName {
     }
 
     /// The header `content-disposition`, which has the name for browsers (RFC 6266).
-    pub(super) fn content_disposition(&self) -> String {
+    pub(crate) fn content_disposition(&self) -> String {
         let Self { full, ascii } = self;
         let attachment = format!("attachment; filename=\"{ascii}\"");
         if full == ascii {

@@ -3,6 +3,7 @@
 
 mod oracle;
 mod harness;
+mod html;
 mod streams;
 mod laws;
 mod stories;
@@ -37,6 +38,7 @@ mod failing_reports;
 mod large;
 mod concurrency;
 mod openapi_document;
+mod pages;
 mod documented_columns;
 mod addresses;
 mod refusal_messages;

@@ -186,7 +186,7 @@ async fn some_routes_need_no_token() {
         "/metrics",
         "/openapi.json",
         "/showreport.js",
-        "/",
+        "/sign-in",
     ] {
         let response = get_with(&show.app, path, &[]).await;
         assert_eq!(response.status, 200, "{path}: {}", response.text());

@@ -74,6 +74,17 @@ const fn page(method: &'static str, path: &'static str) -> Operation {
     }
 }
 
+/// A page of an event.
+const fn event_page(path: &'static str) -> Operation {
+    Operation {
+        build: |it, ids, _| {
+            let path = it.path.replace("{id}", &ids.event);
+            Request::get(&path.replace("{rows}", "audience"))
+        },
+        ..page("GET", path)
+    }
+}
+
 /// An operation on an id.
 const fn by_id(
     method: &'static str,
@@ -94,7 +105,6 @@ const SCRIPT_BELOW: &str = "/collect/showreport.js";
 
 /// All operations. Those that delete come last, and the one that deletes more at the end.
 pub(super) const OPERATIONS: &[Operation] = &[
-    open("/"),
     open("/healthz"),
     open("/readyz"),
     open("/metrics"),
@@ -132,6 +142,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     page("GET", "/account"),
     page("POST", "/account/password"),
     page("POST", "/account/sign-out-everywhere"),
+    page("GET", "/"),
+    event_page("/events/{id}"),
+    event_page("/events/{id}/people"),
+    event_page("/events/{id}/chat"),
+    event_page("/events/{id}/polls"),
+    event_page("/events/{id}/retention"),
+    event_page("/events/{id}/live"),
+    event_page("/events/{id}/csv/{rows}"),
     page("GET", "/organisation"),
     page("GET", "/reports"),
     page("POST", "/reports"),
@@ -175,6 +193,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     own("/api/v1/events"),
     own("/api/v1/status"),
     by_id("GET", "/api/v1/events/{id}", event),
+    by_id("GET", "/api/v1/events/{id}/audience.svg", event),
     by_id("GET", "/api/v1/events/{id}/figures", event),
     by_id("GET", "/api/v1/events/{id}/audience", event),
     by_id("GET", "/api/v1/events/{id}/attendance", event),

@@ -1,0 +1,27 @@
+//! The pages of an event.
+//!
+//! All answers of a page come from one snapshot, so they are about the same facts.
+
+mod access;
+mod query;
+mod frame;
+mod curve;
+mod overview;
+mod people;
+mod chat;
+mod polls;
+mod retention;
+mod live;
+mod files;
+
+pub(crate) use access::EventAccess;
+pub(crate) use chat::{__path_show_chat, show_chat};
+pub(crate) use curve::Curve;
+pub(crate) use files::{__path_get_event_file, get_event_file};
+pub(crate) use frame::{OpenEvent, title, when};
+pub(crate) use live::{__path_show_live, show_live};
+pub(crate) use overview::{__path_show_event, show_event};
+pub(crate) use people::{__path_show_people, show_people};
+pub(crate) use polls::{__path_show_polls, show_polls};
+pub(crate) use query::EventQuery;
+pub(crate) use retention::{__path_show_retention, show_retention};

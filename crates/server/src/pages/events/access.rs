@@ -1,0 +1,107 @@
+//! [`EventAccess`]: which event a page is about, and what may be seen of it.
+
+use showreport_model::{EventId, OrgId};
+
+use crate::api::event_id;
+use crate::auth::{Caller, Visitor};
+use crate::error::ApiError;
+use crate::pages::address::{Address, encoded};
+use crate::pages::layout::{Identity, Layout, Section};
+
+/// Which event a page is about, and what may be seen of it.
+#[derive(Debug, Clone)]
+pub(crate) struct EventAccess {
+    pub(crate) org: OrgId,
+    pub(crate) event: EventId,
+    /// The path that the pages of the event lie below.
+    base: String,
+    reader: EventReader,
+}
+
+/// Who reads the page.
+#[derive(Debug, Clone)]
+enum EventReader {
+    /// A person or token that is signed in.
+    Visitor(Identity),
+    /// A caller of the API.
+    Caller,
+}
+
+impl EventAccess {
+    /// Everything of an event of the visitor's organisation.
+    pub(crate) fn of_visitor(visitor: &Visitor, id: &str) -> Result<Self, ApiError> {
+        let reader = EventReader::Visitor(Identity::from(visitor));
+        Self::of_org(visitor.org.clone(), id, reader)
+    }
+
+    /// The same for a caller of the API.
+    pub(crate) fn of_caller(caller: Caller, id: &str) -> Result<Self, ApiError> {
+        Self::of_org(caller.org, id, EventReader::Caller)
+    }
+
+    fn of_org(org: OrgId, id: &str, reader: EventReader) -> Result<Self, ApiError> {
+        Ok(Self {
+            org,
+            event: event_id(id)?,
+            base: format!("/events/{}", encoded(id)),
+            reader,
+        })
+    }
+
+    /// A page of the event; the empty name is the overview.
+    pub(crate) fn page(&self, name: &str) -> Address {
+        match name {
+            "" => Address::new(&self.base),
+            name => Address::new(format!("{}/{name}", self.base)),
+        }
+    }
+
+    /// An operation of the API about the event, for those who are signed in.
+    pub(crate) fn operation(&self, name: &str) -> Option<Address> {
+        let event = encoded(self.event.as_str());
+        match self.reader {
+            EventReader::Visitor(_) => Some(Address::new(format!("/api/v1/events/{event}/{name}"))),
+            EventReader::Caller => None,
+        }
+    }
+
+    /// Whether reports of the event may be ordered on other pages.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        matches!(self.reader, EventReader::Visitor(_))
+    }
+
+    /// Whether other events of the organisation may be seen.
+    pub(crate) fn may_compare(&self) -> bool {
+        match self.reader {
+            EventReader::Visitor(_) | EventReader::Caller => true,
+        }
+    }
+
+    /// Whether names and ids of people may be seen, and what they wrote.
+    pub(crate) fn shows_people(&self) -> bool {
+        match self.reader {
+            EventReader::Visitor(_) | EventReader::Caller => true,
+        }
+    }
+
+    /// Whether the figures of now may be seen.
+    pub(crate) fn shows_live(&self) -> bool {
+        match self.reader {
+            EventReader::Visitor(_) | EventReader::Caller => true,
+        }
+    }
+
+    /// Whether tables may be taken as files.
+    pub(crate) fn has_downloads(&self) -> bool {
+        match self.reader {
+            EventReader::Visitor(_) | EventReader::Caller => true,
+        }
+    }
+
+    pub(crate) fn layout(&self, title: String) -> Layout {
+        match &self.reader {
+            EventReader::Visitor(identity) => Layout::new(title, Section::Shows, identity.clone()),
+            EventReader::Caller => Layout::without_caller(title),
+        }
+    }
+}
