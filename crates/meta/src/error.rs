@@ -69,6 +69,14 @@ pub enum Error {
     InvitationExpired,
     #[error("this link was changed, or has been used; each signs in once")]
     UnknownSignInLink,
+    #[error("there is no such share link")]
+    UnknownShare,
+    #[error("this link was changed or revoked")]
+    UnknownShareLink,
+    #[error("this link has expired; ask its sender for another")]
+    ShareExpired,
+    #[error("the event has {max} share links, which is the most; revoke one")]
+    SharesFull { max: u32 },
     #[error("the session has ended; sign in again")]
     SessionEnded,
     #[error(
@@ -307,7 +315,8 @@ impl Failure for Error {
             Self::OrgExists { .. }
             | Self::ReportJobExists { .. }
             | Self::ViewerSecretsFull { .. }
-            | Self::PeopleFull { .. } => ErrorKind::Conflict,
+            | Self::PeopleFull { .. }
+            | Self::SharesFull { .. } => ErrorKind::Conflict,
             Self::UnknownOrg { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownReport { .. }
@@ -316,12 +325,15 @@ impl Failure for Error {
             | Self::UnknownTokenId { .. }
             | Self::UnknownPerson
             | Self::UnknownInvitation
+            | Self::UnknownShare
             | Self::UnknownSignInLink => ErrorKind::NotFound,
             Self::UnknownToken
             | Self::SigningToken
             | Self::NoRole
             | Self::WrongPassword
             | Self::InvitationExpired
+            | Self::UnknownShareLink
+            | Self::ShareExpired
             | Self::SessionEnded => ErrorKind::Unauthenticated,
             Self::IdempotencyMismatch | Self::ReportTooLarge { .. } | Self::TooManyBuckets(_) => {
                 ErrorKind::Invalid

@@ -22,9 +22,9 @@ pub use meta::{
     MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads, NewPassword, Offer, Org,
     PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem, PendingRows, Person,
     Published, ReportEnd, ReportFilter, ReportJobUpdate, ReportTask, Role, RoleError,
-    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner,
-    SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys, ViewerTokens,
-    ZoneChange,
+    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner, Share,
+    ShareRights, SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys,
+    ViewerTokens, ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

@@ -20,6 +20,7 @@ mod clock;
 mod jobs;
 mod dirty_events;
 mod events;
+mod shares;
 mod listed_events;
 mod org_totals;
 mod journal;
@@ -66,6 +67,7 @@ pub use report_jobs::ReportJobUpdate;
 pub use reports::{Idempotency, ReportEnd, ReportFilter, ReportTask};
 pub use roles::{Role, RoleError};
 pub use sessions::{SESSION_IDLE_MS, SESSION_LIFETIME_MS, Session, SessionOwner};
+pub use shares::{Share, ShareRights};
 pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};
 pub use viewer_keys::ViewerKeys;
@@ -79,6 +81,7 @@ use jobs::{Claimant, IdleWorkers};
 use journal::JournalReceiver;
 use passwords::Hashing;
 use sessions::SessionCache;
+use shares::ShareCache;
 use signing_keys::SigningKeyCache;
 use tokens::TokenCache;
 use viewer_keys::ViewerKeyCache;
@@ -97,6 +100,7 @@ struct Shared {
     tokens: TokenCache<Access>,
     sessions: SessionCache,
     hashing: Hashing,
+    shares: ShareCache,
     viewer_keys: ViewerKeyCache,
     signing_keys: SigningKeyCache,
     journal: Journal,
@@ -124,6 +128,7 @@ impl Meta {
                 tokens: TokenCache::default(),
                 sessions: SessionCache::default(),
                 hashing: Hashing::default(),
+                shares: ShareCache::default(),
                 viewer_keys: ViewerKeyCache::default(),
                 signing_keys: SigningKeyCache::default(),
                 journal,

@@ -159,12 +159,14 @@ uuid_ids! {
     ClaimantId;
     /// A unit of background work.
     JobId;
-    /// A person who signs in.
+    /// A person that signs in.
     PersonId;
     /// A report: its order and, once made, its file.
     ReportId;
     /// A report job: it makes a report for every day.
     ReportJobId;
+    /// A share link of an event.
+    ShareId;
     /// An access token.
     TokenId;
 }

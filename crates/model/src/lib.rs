@@ -32,7 +32,7 @@ pub use damage::Damage;
 pub use error::{ErrorChain, ErrorKind, Failure, is_storage_full};
 pub use ids::{
     ClaimantId, CustomerId, DeviceId, EventId, IdError, JobId, MessageId, OptionId, OrgId,
-    PersonId, PlaybackId, PollId, ReportId, ReportJobId, TokenId, VoteId,
+    PersonId, PlaybackId, PollId, ReportId, ReportJobId, ShareId, TokenId, VoteId,
 };
 pub use span::{Span, SpanSet, Window};
 pub use time::{Clock, ReportDay, SystemClock, Timestamp, Zone};

@@ -14,6 +14,7 @@ mod breakdown;
 mod messages;
 mod polls;
 mod reports;
+mod shares;
 mod retention;
 mod status;
 
@@ -32,4 +33,8 @@ pub(crate) use reports::{
 };
 pub use response::figures_json;
 pub(crate) use retention::{__path_get_retention, get_retention};
+pub(crate) use shares::{
+    __path_create_share, __path_list_shares, __path_revoke_share, create_share, list_shares,
+    revoke_share, share_id, share_uri,
+};
 pub(crate) use status::{__path_get_status, StatusResponse, get_status, status};

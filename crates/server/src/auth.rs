@@ -9,6 +9,7 @@
 
 mod credentials;
 mod cookie;
+mod share;
 mod visitor;
 
 use std::hash::Hash;
@@ -33,6 +34,7 @@ use crate::permits::Permit;
 use crate::rates::RateLimits;
 pub(crate) use cookie::{removed_cookie, session_cookie};
 use credentials::{basic_password, basic_user, bearer, no_token, session_secret};
+pub(crate) use share::ShareVisitor;
 pub(crate) use visitor::Visitor;
 
 /// A client with the scope `collect`. It has no `Debug`, since a viewer token is a secret.

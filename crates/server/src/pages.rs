@@ -8,6 +8,8 @@
 mod assets;
 mod layout;
 mod failure;
+mod shares;
+mod shared;
 mod texts;
 mod curl;
 mod address;
@@ -66,6 +68,11 @@ pub(crate) use report::{
     __path_show_report, confirm_delete_report, delete_report_by_form, open_file, show_report,
 };
 pub(crate) use reports::{__path_make_report, __path_show_reports, make_report, show_reports};
+pub(crate) use shared::{__path_show_shared, show_shared};
+pub(crate) use shares::{
+    __path_revoke_share_by_form, __path_share_event, __path_show_shares, revoke_share_by_form,
+    share_event, show_shares,
+};
 pub(crate) use shows::{__path_show_shows, show_shows};
 pub(crate) use sign_in::{
     __path_begin_session, __path_open_sign_in_link, __path_show_sign_in, __path_sign_out,

@@ -173,6 +173,8 @@ fn public_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::get_audience_picture))
         .routes(routes!(api::list_reports))
         .routes(routes!(api::get_report, api::delete_report))
+        .routes(routes!(api::create_share, api::list_shares))
+        .routes(routes!(api::revoke_share))
         .routes(routes!(api::get_status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
@@ -217,6 +219,9 @@ fn page_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::show_install))
         .routes(routes!(pages::make_key))
         .routes(routes!(pages::show_status))
+        .routes(routes!(pages::show_shares, pages::share_event))
+        .routes(routes!(pages::revoke_share_by_form))
+        .routes(routes!(pages::show_shared))
         .routes(routes!(pages::create_token))
         .routes(routes!(pages::revoke_token))
         .routes(routes!(pages::invite_person))
@@ -278,6 +283,8 @@ mod tests {
         "/api/v1/events/{id}/polls",
         "/api/v1/events/{id}/polls/{poll_id}/votes",
         "/api/v1/events/{id}/retention",
+        "/api/v1/events/{id}/shares",
+        "/api/v1/events/{id}/shares/{share}",
         "/api/v1/reports",
         "/api/v1/reports/{id}",
         "/api/v1/status",
@@ -300,14 +307,16 @@ mod tests {
         "/events/{id}/people",
         "/events/{id}/polls",
         "/events/{id}/retention",
+        "/events/{id}/shares",
+        "/events/{id}/shares/{share}/revoke",
         "/healthz",
         "/install",
         "/install/key",
+        "/invitations/{secret}",
         "/jobs",
         "/jobs/{id}",
         "/jobs/{id}/delete",
         "/jobs/{id}/reports/{report}",
-        "/invitations/{secret}",
         "/metrics",
         "/openapi.json",
         "/organisation",
@@ -324,6 +333,7 @@ mod tests {
         "/reports/{id}",
         "/reports/{id}/delete",
         "/reports/{id}/file",
+        "/s/{secret}",
         script::HASHED_PATH,
         "/showreport.js",
         "/sign-in",

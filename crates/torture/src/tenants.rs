@@ -13,6 +13,7 @@ mod foreign;
 mod mutants;
 mod revoked;
 mod viewers;
+mod pages;
 mod canaries;
 
 use self::operations::check_complete;
@@ -54,11 +55,13 @@ fn run(setting: &Setting) -> anyhow::Result<Outcome> {
     let tokens = mutants::tokens(&site, &mut random, setting.rounds)?;
     let slowest = revoked::time(&mut site, REVOCATIONS)?;
     let viewers = viewers::attempt(&mut site, &mut random, setting.rounds)?;
+    let (of_pages, opened) = pages::attempt(&mut site)?;
     // Last, since the right caller deletes things.
     let calls = callers::call(&mut site)?;
     let (places, canaries) = canaries::search(site)?;
     let held = format!(
-        "{calls} calls by seven kinds of callers were answered as the contract says; {foreign} foreign ids \
+        "{calls} calls by seven kinds of callers, and {of_pages} of pages by five, were answered as the contract \
+         says; {foreign} foreign ids \
          were answered as unknown ids; of {links} bent links and {tokens} bent tokens none opened; a revoked \
          token opened for {} ms at most; of {} viewer tokens that were changed, foreign, expired or revoked none \
          was accepted, and a change of their rules was in force after {} ms at most; {places} responses, files \
@@ -67,6 +70,10 @@ fn run(setting: &Setting) -> anyhow::Result<Outcome> {
         viewers.tokens,
         viewers.slowest.as_millis()
     );
-    let controls = complete.and(owners).and(viewers.control).and(canaries);
+    let controls = complete
+        .and(owners)
+        .and(viewers.control)
+        .and(opened)
+        .and(canaries);
     Ok(Outcome::Held(held, controls))
 }

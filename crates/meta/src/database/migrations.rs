@@ -7,7 +7,7 @@ use super::slot::WriterSlot;
 use crate::error::{Doing, Error};
 
 /// Number, name and statements of each. Missing numbers were never used.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (
         1,
         "first",
@@ -92,6 +92,11 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
         19,
         "people",
         include_str!("../../migrations/sqlite/0019_people.sql"),
+    ),
+    (
+        20,
+        "shares",
+        include_str!("../../migrations/sqlite/0020_shares.sql"),
     ),
 ];
 

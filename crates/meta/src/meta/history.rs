@@ -1,8 +1,8 @@
-//! Deletes old reports, tokens, sessions and idempotency keys, some rows at a time.
+//! Deletes old reports, tokens, sessions, share links and idempotency keys, some rows at a time.
 
 use showreport_model::Timestamp;
 
-use super::{Meta, reports, sessions, tokens};
+use super::{Meta, reports, sessions, shares, tokens};
 use crate::error::Error;
 
 /// Rows that one transaction deletes. Other writers wait meanwhile.
@@ -13,7 +13,7 @@ const TRANSACTIONS_MAX: u32 = 100;
 
 impl Meta {
     /// Deletes reports without a file that ended by then, tokens that were revoked or expired by
-    /// then, and sessions and idempotency keys that have expired. Returns the number of reports.
+    /// then, share links that had expired by then, and sessions and idempotency keys that have expired. Returns the number of reports.
     pub async fn delete_history(&self, ended_by: Timestamp) -> Result<u64, Error> {
         self.delete_keys_and_tokens(ended_by).await?;
         let mut deleted = 0;
@@ -46,7 +46,8 @@ impl Meta {
                 let keys = reports::delete_old_keys(tx, now).await?;
                 let tokens = tokens::delete_ended(tx, ended_by).await?;
                 let sessions = sessions::delete_ended(tx, now).await?;
-                if keys + tokens + sessions == 0 {
+                let shares = shares::delete_expired(tx, ended_by).await?;
+                if keys + tokens + sessions + shares == 0 {
                     tx.discard();
                 }
                 Ok(())

@@ -1,7 +1,7 @@
 //! Passwords of people: set by an invitation, checked to sign in, changed.
 //!
 //! A password is stored as its hash of Argon2id with the parameters that OWASP recommends: 19 MiB
-//! of memory, two passes, one lane. A check takes as long for an address that nobody has.
+//! of memory, two passes, one lane. A check takes as long for an unknown address.
 
 mod rules;
 
@@ -136,7 +136,7 @@ impl Meta {
         self.begin_session_of(person.await?).await
     }
 
-    /// Changes the password of a person who knows the present one. All sessions of the person end
+    /// Changes the password of a person, given the present one. All sessions of the person end
     /// but `session`.
     pub async fn change_password(
         &self,

@@ -1,4 +1,4 @@
-//! People who sign in, each of one organisation, and their invitations.
+//! The people that sign in, each of one organisation, and their invitations.
 //!
 //! An e-mail address may be in several organisations. Each is a person of its own with a password
 //! of its own, so that the admin of one organisation learns nothing of another and cannot set a

@@ -4,7 +4,7 @@ use fail::fail_point;
 use sqlx::SqliteConnection;
 
 use super::{
-    Meta, bulk_reports, day_files, dirty_days, events, orgs, people, report_jobs, reports,
+    Meta, bulk_reports, day_files, dirty_days, events, orgs, people, report_jobs, reports, shares,
 };
 use crate::database::Ledger;
 use crate::error::{Doing, Error};
@@ -32,6 +32,7 @@ impl Meta {
         orgs::check_all(&mut *database.snapshot().await?).await?;
         people::check_all(&mut *database.snapshot().await?).await?;
         events::check_all(&mut *database.snapshot().await?).await?;
+        shares::check_all(&mut *database.snapshot().await?).await?;
         reports::check_all(&mut *database.snapshot().await?).await?;
         report_jobs::check_all(&mut *database.snapshot().await?).await?;
         dirty_days::check_all(&mut *database.snapshot().await?).await?;

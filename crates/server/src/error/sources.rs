@@ -90,8 +90,10 @@ fn of_meta(error: &showreport_meta::Error) -> ApiError {
         Error::NoRole => Reason::ScopeMissing,
         Error::SessionEnded => Reason::SessionEnded,
         Error::WrongPassword => Reason::WrongPassword,
-        Error::UnknownInvitation | Error::UnknownSignInLink => Reason::LinkNotFound,
-        Error::InvitationExpired => Reason::LinkExpired,
+        Error::UnknownInvitation | Error::UnknownSignInLink | Error::UnknownShareLink => {
+            Reason::LinkNotFound
+        }
+        Error::InvitationExpired | Error::ShareExpired => Reason::LinkExpired,
         other => reason_of(other.kind()),
     };
     let refusal = of_reason(error, reason);

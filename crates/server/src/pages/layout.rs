@@ -1,7 +1,9 @@
 //! [`Layout`]: what every page has around its content, and the response that a page becomes.
 
 use askama::Template;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use showreport_meta::Role;
@@ -140,6 +142,9 @@ pub(crate) fn respond(status: StatusCode, page: &impl Template) -> Result<Respon
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // With `no-referrer`, browsers would send forms without their origin.
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         // Pages have names and addresses of people; a shared computer must not keep them.
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];

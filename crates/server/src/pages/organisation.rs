@@ -12,6 +12,7 @@ use showreport_meta::{Person, Role, SessionOwner, Token, ViewerTokens};
 use showreport_model::Timestamp;
 
 use super::layout::{Identity, Layout, Section, respond};
+use super::shares::{ShareRow, share_row};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
@@ -31,6 +32,7 @@ struct OrganisationPage {
     notice: Option<Notice>,
     tokens: Vec<TokenRow>,
     people: Vec<PersonRow>,
+    shares: Vec<ShareRow>,
     roles: [Role; 3],
     zone: String,
     requires_viewer_tokens: bool,
@@ -74,6 +76,10 @@ pub(crate) async fn show_organisation(
     let tokens = meta.tokens(Some(&visitor.org)).await?;
     let people = meta.people(Some(&visitor.org)).await?;
     let org = meta.org(&visitor.org).await?;
+    let shares = meta.shares(&visitor.org, None).await?;
+    let shares = shares
+        .iter()
+        .filter(|it| it.expires_at.is_none_or(|end| now < end));
     let valid = tokens
         .into_iter()
         .filter(|it| it.revoked_at.is_none() && it.expires_at.is_none_or(|end| now < end));
@@ -89,6 +95,7 @@ pub(crate) async fn show_organisation(
             .into_iter()
             .map(|person| person_row(&person, &visitor))
             .collect(),
+        shares: shares.map(share_row).collect(),
         roles: Role::ALL,
         zone: org.zone.name().to_owned(),
         requires_viewer_tokens: org.viewer_tokens == ViewerTokens::Required,

@@ -1,4 +1,4 @@
-//! `showreport person`: invites, lists and removes people who sign in.
+//! `showreport person`: invites, lists and removes people.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::lookup::zone_of;
 use super::output::print_line;
 use crate::wiring::{DataDir, ServerArgs, base_url, open_meta};
 
-/// Invites, lists and removes people who sign in to the dashboard
+/// Invites, lists and removes people of the dashboard
 #[derive(Debug, clap::Args)]
 pub(super) struct Person {
     #[command(subcommand)]

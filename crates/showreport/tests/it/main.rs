@@ -22,6 +22,7 @@ mod deleting_messages;
 mod signing_in;
 mod sessions;
 mod people;
+mod shares;
 mod viewer_tokens;
 mod isolation;
 mod ordering;

@@ -110,11 +110,7 @@ async fn wrong_tokens_do_not_sign_in_and_the_page_says_why() {
         assert!(token.len() < 10 || !refused.text().contains(token));
         assert_eq!(refused.header("www-authenticate").is_empty(), status == 403);
     }
-    for (content_type, body) in [
-        ("text/plain", "token=a"),
-        (FORM, "no=token"),
-        (FORM, "token=a&token=b"),
-    ] {
+    for (content_type, body) in [("text/plain", "token=a"), (FORM, "token=a&token=b")] {
         let request = Request::post("/sign-in").header("content-type", content_type);
         let reason = send(&show, request, body).await.refused(400);
         assert_eq!(reason, "INVALID_FORM");

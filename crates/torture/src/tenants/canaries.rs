@@ -21,6 +21,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
         tenants,
         exchanges,
         viewer_tokens,
+        page_secrets,
         ..
     } = site;
     server.stop()?;
@@ -73,6 +74,7 @@ pub(super) fn search(site: Site) -> anyhow::Result<(usize, Control)> {
     )?);
     check_secrets(&files, tenants.iter().flat_map(Tenant::secrets))?;
     let written: [&[u8]; 2] = [&metrics, &log];
+    check_page_secrets(&files, &written, &page_secrets)?;
     check_viewer_tokens(&files, &exchanges, &written, &viewer_tokens)?;
     check_viewer_secrets(&files, &written, &tenants)?;
     Ok((exchanges.len() + files.len() + 2, control))
@@ -171,6 +173,25 @@ fn check_viewer_tokens(
                 !holds(text, part.as_bytes()),
                 "a part of a viewer token was kept: {}",
                 String::from_utf8_lossy(&text[..text.len().min(300)])
+            );
+        }
+    }
+    Ok(())
+}
+
+/// No file, log or metric holds the secret of a session, an invitation or a share link.
+fn check_page_secrets(
+    files: &[(PathBuf, Vec<u8>)],
+    written: &[&[u8]],
+    secrets: &[String],
+) -> anyhow::Result<()> {
+    ensure!(secrets.len() > 10, "hardly any secret of a page was made");
+    let files = files.iter().map(|(_, bytes)| bytes.as_slice());
+    for text in files.chain(written.iter().copied()) {
+        for secret in secrets {
+            ensure!(
+                !holds(text, secret.as_bytes()),
+                "the secret of a session, an invitation or a share link was kept"
             );
         }
     }

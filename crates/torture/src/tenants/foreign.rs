@@ -60,6 +60,9 @@ fn never(ours: &Ids) -> Ids {
         job,
         bulk_report,
         link: ours.link.clone(),
+        share: bent(&ours.share),
+        token: bent(&ours.token),
+        person: ours.person.clone(),
     }
 }
 

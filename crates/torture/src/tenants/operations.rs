@@ -139,6 +139,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         ..page("POST", "/invitations/{secret}")
     },
+    Operation {
+        right: 404,
+        ..page("GET", "/s/{secret}")
+    },
+    page("GET", "/events/{id}/shares"),
+    page("POST", "/events/{id}/shares"),
+    page("POST", "/events/{id}/shares/{share}/revoke"),
     page("GET", "/account"),
     page("POST", "/account/password"),
     page("POST", "/account/sign-out-everywhere"),
@@ -209,6 +216,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         foreign: 200,
         ..by_id("GET", "/api/v1/reports", reports_of_event)
     },
+    by_id("GET", "/api/v1/events/{id}/shares", event),
+    by_id("POST", "/api/v1/events/{id}/shares", share),
     by_id("GET", "/api/v1/reports/{id}", report),
     by_id("POST", REPORTS, create),
     by_id(
@@ -238,6 +247,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         right: 204,
         ..by_id("DELETE", "/api/v1/reports/{id}", report)
+    },
+    Operation {
+        right: 204,
+        ..by_id("DELETE", "/api/v1/events/{id}/shares/{share}", share_link)
     },
     by_id("DELETE", "/v1/jobs/{jobId}", job),
 ];
@@ -296,6 +309,16 @@ fn collect(it: &Operation, _: &Ids, _: &str) -> Request {
     let record =
         json!({"type": "event", "event_id": "keynote", "kind": "live", "title": "Keynote"});
     Request::post(it.path, record.to_string())
+}
+
+fn share(it: &Operation, ids: &Ids, _: &str) -> Request {
+    let path = it.path.replace("{id}", &ids.event);
+    Request::post(&path, json!({"people": "hidden"}).to_string())
+}
+
+fn share_link(it: &Operation, ids: &Ids, _: &str) -> Request {
+    let path = it.path.replace("{id}", &ids.event);
+    Request::new(it.method, &path.replace("{share}", &ids.share))
 }
 
 fn event(it: &Operation, ids: &Ids, _: &str) -> Request {

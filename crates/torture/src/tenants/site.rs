@@ -32,6 +32,10 @@ pub(super) struct Ids {
     pub(super) media: String,
     /// The path of a signed link.
     pub(super) link: String,
+    pub(super) share: String,
+    /// An API token.
+    pub(super) token: String,
+    pub(super) person: String,
 }
 
 /// An organisation.
@@ -73,6 +77,8 @@ pub(super) struct Site {
     pub(super) exchanges: Vec<Exchange>,
     /// Valid viewer tokens that were sent.
     pub(super) viewer_tokens: Vec<String>,
+    /// Secrets of sessions, invitations and share links.
+    pub(super) page_secrets: Vec<String>,
     log: PathBuf,
 }
 
@@ -101,6 +107,7 @@ impl Site {
             day: String::new(),
             exchanges: Vec::new(),
             viewer_tokens: Vec::new(),
+            page_secrets: Vec::new(),
         };
         for side in [Side::Acme, Side::Globex] {
             site.prepare(side, noon_ms)?;
@@ -161,7 +168,26 @@ impl Site {
         for event in [self.tenant(side).ids.event.clone(), "keynote".to_owned()] {
             self.make_reports(side, &event)?;
         }
-        self.make_bulk_reports(side)
+        self.make_bulk_reports(side)?;
+        self.share(side)
+    }
+
+    /// A share link, and a person that is only invited.
+    fn share(&mut self, side: Side) -> anyhow::Result<()> {
+        let tenant = self.tenant(side);
+        let (name, email) = (tenant.name, format!("invited-{}", tenant.email()));
+        let path = format!("/api/v1/events/{}/shares", tenant.ids.event);
+        let made = self.read(side, &Request::post(&path, "{}".to_owned()))?;
+        let invite = [
+            "person", "invite", &email, "--org", name, "--role", "reader",
+        ];
+        let link = output(&mut self.product.command(&invite))?;
+        for secret in [text(&made["uri"])?, link.trim_end()] {
+            let secret = secret.rsplit('/').next().unwrap_or_default();
+            self.page_secrets.push(secret.to_owned());
+        }
+        text(&made["id"])?.clone_into(&mut self.tenants[side as usize].ids.share);
+        Ok(())
     }
 
     /// Sends playbacks from which system and region are worked out.
@@ -287,6 +313,10 @@ impl Tenant {
                 bulk_report: String::new(),
                 media: String::new(),
                 link: String::new(),
+                share: String::new(),
+                token: id.to_owned(),
+                // Pages show no id of a person, so this one is unknown to both.
+                person: "019a1c2e-7f3a-7cc1-9d0b-0f1e2d3c4b5a".to_owned(),
             },
             collector: token("collect")?,
             reader: token("report")?,
@@ -307,6 +337,11 @@ impl Tenant {
     pub(super) fn traces(&self) -> [&[u8]; 2] {
         let (_, agent) = self.agent.split_once(") ").unwrap_or(("", &self.agent));
         [agent.as_bytes(), self.address.as_bytes()]
+    }
+
+    /// The address of a person who reads its pages.
+    pub(super) fn email(&self) -> String {
+        format!("reader@{}.example", self.canary)
     }
 
     /// All its tokens that are stored as hashes only.

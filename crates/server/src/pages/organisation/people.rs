@@ -169,8 +169,8 @@ fn person_id(text: &str) -> Result<PersonId, ApiError> {
         .map_err(|_| showreport_meta::Error::UnknownPerson.into())
 }
 
-/// A person that an admin changes. Nobody takes the own role away by mistake: the organisation
-/// might be left without an admin.
+/// A person that an admin changes. It is another one than the admin: otherwise the organisation
+/// could be left without an admin by mistake.
 fn other_person(visitor: &Visitor, id: &str) -> Result<PersonId, ApiError> {
     visitor.require(Role::Admin)?;
     let id = person_id(id)?;
