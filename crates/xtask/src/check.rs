@@ -1,6 +1,7 @@
 //! What must hold before a change is merged.
 
 use crate::clients;
+use crate::dashboard;
 use crate::defects;
 use crate::first_hour;
 use crate::office;
@@ -24,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })?;
     clients::run()?;
     players::check()?;
+    dashboard::run()?;
     office::run()?;
     first_hour::run()?;
     tools::check()

@@ -5,6 +5,7 @@ mod tools;
 mod npm;
 mod clients;
 mod players;
+mod dashboard;
 mod office;
 mod first_hour;
 mod defects;
@@ -26,6 +27,9 @@ cargo xtask COMMAND
             of CloudEvents, Segment and CMCD send
   players   plays in Chromium with five players, with showreport.js in the page, and writes the
             table of docs/players.md
+  dashboard opens every page of the dashboard in Chromium: compares its figures with the API, uses
+            its forms, and looks at it dark, narrow, printed, without scripts and by axe's rules
+  pictures  makes the pictures of docs/dashboard.md
   spreadsheets
             LibreOffice opens the spreadsheets of reports
   first-hour
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         ["advisories"] => supply::advisories(),
         ["clients"] => clients::run(),
         ["players"] => players::run(),
+        ["dashboard"] => dashboard::run(),
+        ["pictures"] => dashboard::pictures(),
         ["spreadsheets"] => office::run(),
         ["first-hour"] => first_hour::run(),
         ["bench", arguments @ ..] => tools::bench(arguments),

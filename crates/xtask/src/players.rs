@@ -38,7 +38,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let Some(browser) = found("players")? else {
         return Ok(());
     };
-    let folder = install()?;
+    let folder = npm::install_listed("players")?;
     step("players: every case", || {
         build_tests()?;
         let table = folder.join("table.md");
@@ -49,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// Checks the types and rules of the script, and plays a short case with each player.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let folder = install()?;
+    let folder = npm::install_listed("players")?;
     let script = root().join("crates/server/src/script/showreport.js");
     step("players: types and rules of the script", || {
         let mut compiler = Command::new(folder.join("node_modules/.bin/tsc"));
@@ -83,23 +83,6 @@ fn found(what: &str) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     }
     Ok(browser)
-}
-
-/// Installs the packages of `tests/players`, once for each version of its list.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = root().join("target/players");
-    let wanted = fs::read(scripts().join("package.json")).context("read the list of packages")?;
-    let installed = folder.join("installed.json");
-    if fs::read(&installed).is_ok_and(|list| list == wanted) {
-        return Ok(folder);
-    }
-    step("players: install", || {
-        fs::create_dir_all(&folder).context("make the folder of the players")?;
-        fs::write(folder.join("package.json"), &wanted).context("write the list of packages")?;
-        npm::install(&folder, &[])?;
-        fs::write(installed, wanted).context("remember what is installed")
-    })?;
-    Ok(folder)
 }
 
 /// Runs `players.mjs` with a fresh server; `mode` is its last argument.
