@@ -15,12 +15,13 @@ use showreport_model::{EventId, OrgId, TokenId, Zone};
 use self::light::Light;
 use self::snippets::{Own, Snippet};
 use super::layout::{Identity, Layout, Section, respond};
-use super::texts::{encoded, wall_second};
+use super::texts::encoded;
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::{ApiError, Reason};
 use crate::extract::{Form, Parameters};
 use crate::rejected::{REJECTED_MAX, RejectedRecord};
+use crate::texts::date_time;
 
 #[derive(Template)]
 #[template(path = "install.html")]
@@ -141,7 +142,7 @@ pub(crate) async fn show_install(
             Vec::new()
         },
         light,
-        started_at: wall_second(app.started_at(), &zone),
+        started_at: date_time(app.started_at(), &zone),
         rejected: rejected
             .into_iter()
             .map(|it| RejectedRow::new(it, &zone))
@@ -238,7 +239,7 @@ async fn keys(
     });
     let choice = |token: showreport_meta::Token| KeyChoice {
         id: token.id.to_string(),
-        text: format!("{}, made {}", token.id, wall_second(token.created_at, zone)),
+        text: format!("{}, made {}", token.id, date_time(token.created_at, zone)),
         is_chosen: chosen == Some(token.id),
     };
     Ok(tokens.into_iter().rev().map(choice).collect())
@@ -247,7 +248,7 @@ async fn keys(
 impl RejectedRow {
     fn new(record: RejectedRecord, zone: &Zone) -> Self {
         Self {
-            at: wall_second(record.at, zone),
+            at: date_time(record.at, zone),
             token: record.token.to_string(),
             index: record.index,
             reason: record.reason.as_str(),

@@ -14,11 +14,12 @@ use super::confirm::ConfirmPage;
 use super::curl;
 use super::jobs::JobRow;
 use super::layout::{Identity, Layout, Section, respond};
-use super::texts::{bytes, number, wall_second};
+use super::texts::{bytes, number};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::{Page, PageQuery, Parameters, Segments};
+use crate::texts::date_time;
 use crate::youtube::{delete, download_path, job_id, report_id};
 
 #[derive(Template)]
@@ -128,7 +129,7 @@ impl DayRow {
         Ok(Self {
             id: report.id.to_string(),
             day: report.day.to_string(),
-            created_at: wall_second(report.created_at, zone),
+            created_at: date_time(report.created_at, zone),
             row_count: file.row_count,
             row_count_text: number(file.row_count),
             size_bytes: file.size_bytes,

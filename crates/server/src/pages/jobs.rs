@@ -14,11 +14,12 @@ use showreport_model::{Timestamp, Zone};
 use super::curl;
 use super::layout::{Identity, Layout, Section, respond};
 use super::reports::Problems;
-use super::texts::{duration, number, wall_second};
+use super::texts::{duration, number};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::Form;
+use crate::texts::date_time;
 use crate::youtube::{create, newest_period};
 
 #[derive(Template)]
@@ -205,7 +206,7 @@ impl JobRow {
             days_changed: progress.days_changed,
             has_ended: job.ended_at.is_some(),
             state: period.map(|period| period.message).unwrap_or_default(),
-            ends_at: ends_at.map(|at| wall_second(at, zone)),
+            ends_at: ends_at.map(|at| date_time(at, zone)),
         })
     }
 }

@@ -14,7 +14,6 @@ use super::confirm::ConfirmPage;
 use super::curl;
 use super::layout::{Identity, Layout, Section, respond};
 use super::reports::{Choices, ReportRow};
-use super::texts::wall_second;
 use crate::api::{delete, report_id};
 use crate::app::App;
 use crate::auth::Visitor;
@@ -22,6 +21,7 @@ use crate::blendvision::describe_one;
 use crate::downloads::{Edition, title};
 use crate::error::{ApiError, Reason};
 use crate::extract::{Parameters, Segments};
+use crate::texts::date_time;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -73,8 +73,8 @@ pub(crate) async fn show_report(
         row,
         columns: order.dimension.columns(&order.group_by),
         is_csv: order.format == Format::Csv,
-        finished_at: report.finished_at.map(|at| wall_second(at, &zone)),
-        expires_at: report.expires_at.map(|at| wall_second(at, &zone)),
+        finished_at: report.finished_at.map(|at| date_time(at, &zone)),
+        expires_at: report.expires_at.map(|at| date_time(at, &zone)),
         may_make: visitor.role >= Role::Analyst,
         again: format!("/reports?{}", Choices::of_order(order, &zone).query()),
         curl: curl::read(app.config().base_url(), &path),

@@ -3,8 +3,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use showreport_model::{Timestamp, Zone};
 
-/// The date and time by the clocks of a zone, such as `2026-11-22 18:30:05`. Milliseconds are only
-/// written if there are any.
+/// The date and time by the clocks of a zone, such as `2026-11-22 18:30:05`, as forms take
+/// it. Milliseconds are only written if there are any.
 pub(crate) fn wall_time(at: Timestamp, zone: &Zone) -> String {
     let Ok(wall) = Timestamp::from_millis(zone.wall_millis(at)) else {
         return at.to_string();
@@ -12,13 +12,6 @@ pub(crate) fn wall_time(at: Timestamp, zone: &Zone) -> String {
     let text = wall.to_string().replace('T', " ");
     let text = text.trim_end_matches('Z');
     text.strip_suffix(".000").unwrap_or(text).to_owned()
-}
-
-/// The same without milliseconds.
-pub(crate) fn wall_second(at: Timestamp, zone: &Zone) -> String {
-    let text = wall_time(at, zone);
-    let second = text.split('.').next();
-    second.unwrap_or_default().to_owned()
 }
 
 /// A number of bytes with its unit, such as `12.3 kB`.
@@ -87,8 +80,6 @@ mod tests {
         let text = |at: &str| wall_time(at.parse().unwrap(), &zone);
         assert_eq!(text("2026-11-22T10:30:05Z"), "2026-11-22 18:30:05");
         assert_eq!(text("2026-11-22T10:30:05.25Z"), "2026-11-22 18:30:05.250");
-        let at = "2026-11-22T10:30:05.25Z".parse().unwrap();
-        assert_eq!(wall_second(at, &zone), "2026-11-22 18:30:05");
     }
 
     #[test]

@@ -52,6 +52,7 @@ struct LivePage {
 }
 
 struct PollRows {
+    id: String,
     question: String,
     status: String,
     voters: String,
@@ -212,6 +213,7 @@ fn poll(poll: &LivePoll) -> PollRows {
     let mut options = rows("", &caption, ["Option", "Votes"], options);
     options.is_caption_hidden = true;
     PollRows {
+        id: poll.poll_id.clone(),
         question: poll.question.clone(),
         status: poll.status.clone(),
         voters: texts::count(i64::try_from(poll.voters).unwrap_or(i64::MAX)),

@@ -3,8 +3,9 @@
 use showreport_model::{EventId, TokenId, Zone};
 
 use crate::arrivals::Arrival;
-use crate::pages::texts::{encoded, number, wall_second};
+use crate::pages::texts::{encoded, number};
 use crate::rejected::RejectedRecord;
+use crate::texts::date_time;
 
 /// Whether records have come since the process began.
 pub(super) enum Light {
@@ -45,8 +46,8 @@ impl Light {
             return Self::Green {
                 event: arrival.event.to_string(),
                 event_path: format!("/events/{}", encoded(arrival.event.as_str())),
-                first_at: wall_second(arrival.first_at, zone),
-                newest_at: wall_second(arrival.newest_at, zone),
+                first_at: date_time(arrival.first_at, zone),
+                newest_at: date_time(arrival.newest_at, zone),
                 records: arrival.records,
                 records_text: number(arrival.records),
             };
@@ -57,10 +58,10 @@ impl Light {
         match (other, rejected) {
             (Some(other), _) => Self::OtherEvent {
                 event: other.event.to_string(),
-                at: wall_second(other.newest_at, zone),
+                at: date_time(other.newest_at, zone),
             },
             (None, Some(record)) => Self::Rejected {
-                at: wall_second(record.at, zone),
+                at: date_time(record.at, zone),
             },
             (None, None) => Self::Waiting,
         }

@@ -14,7 +14,7 @@ use super::{PREVIEW_ROWS, Previewed};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::pages::curl::posted;
-use crate::pages::texts::{number, wall_second, wall_time, words};
+use crate::pages::texts::{number, wall_time, words};
 
 /// The form, with what was chosen and what is wrong with it.
 pub(super) struct FormView {
@@ -108,7 +108,7 @@ fn event_text(event: &Event, zone: &Zone) -> String {
     let title = event.title.clone().filter(|title| !title.is_empty());
     let title = title.unwrap_or_else(|| event.id.to_string());
     match event.starts_at {
-        Some(at) => format!("{title} · {}", &wall_second(at, zone)[..16]),
+        Some(at) => format!("{title} · {}", &wall_time(at, zone)[..16]),
         None => title,
     }
 }

@@ -14,7 +14,8 @@ use crate::downloads::title;
 use crate::error::ApiError;
 use crate::extract::{Page, PageQuery};
 use crate::pages::curl;
-use crate::pages::texts::{bytes, encoded, number, wall_second};
+use crate::pages::texts::{bytes, encoded, number};
+use crate::texts::date_time;
 
 /// A page of the list of reports.
 pub(super) struct HistoryView {
@@ -120,7 +121,7 @@ impl ReportRow {
             event_id,
             window: window_of(&report.order, zone),
             format: report.order.format.name(),
-            created_at: wall_second(report.created_at, zone),
+            created_at: date_time(report.created_at, zone),
             status: report.status,
             progress_percent: report.progress_percent,
             file: report.file.as_ref().map(|file| FileView {
