@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use showreport_meta::{Person, Role, SessionOwner, Token, ViewerTokens};
-use showreport_model::Timestamp;
+use showreport_model::Zone;
 
 use super::layout::{Identity, Layout, Section, respond};
 use super::shares::{ShareRow, share_row};
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::notices::Notice;
+use crate::texts::date_minute;
 
 pub(crate) use people::{
     __path_end_sessions_of_person, __path_invite_person, __path_remove_person, __path_set_role,
@@ -90,12 +91,14 @@ pub(crate) async fn show_organisation(
             Identity::from(&visitor),
         ),
         notice: app.notices().take(visitor.session, now),
-        tokens: valid.map(|token| token_row(&token, &visitor)).collect(),
+        tokens: valid
+            .map(|token| token_row(&token, &visitor, &org.zone))
+            .collect(),
         people: people
             .into_iter()
-            .map(|person| person_row(&person, &visitor))
+            .map(|person| person_row(&person, &visitor, &org.zone))
             .collect(),
-        shares: shares.map(share_row).collect(),
+        shares: shares.map(|share| share_row(share, &org.zone)).collect(),
         roles: Role::ALL,
         zone: org.zone.name().to_owned(),
         requires_viewer_tokens: org.viewer_tokens == ViewerTokens::Required,
@@ -103,35 +106,33 @@ pub(crate) async fn show_organisation(
     respond(StatusCode::OK, &page)
 }
 
-fn token_row(token: &Token, visitor: &Visitor) -> TokenRow {
+fn token_row(token: &Token, visitor: &Visitor, zone: &Zone) -> TokenRow {
     TokenRow {
         id: token.id.to_string(),
         scopes: token.scopes.to_string(),
-        created_at: minute(token.created_at),
-        ends: token.expires_at.map_or_else(|| "never".to_owned(), minute),
+        created_at: date_minute(token.created_at, zone),
+        ends: token
+            .expires_at
+            .map_or_else(|| "never".to_owned(), |at| date_minute(at, zone)),
         is_own: visitor.owner == SessionOwner::Token(token.id),
     }
 }
 
-fn person_row(person: &Person, visitor: &Visitor) -> PersonRow {
+fn person_row(person: &Person, visitor: &Visitor, zone: &Zone) -> PersonRow {
     PersonRow {
         id: person.id.to_string(),
         email: person.email.to_string(),
         role: person.role,
         state: match (person.has_password, person.invited_until) {
             (true, None) => "active".to_owned(),
-            (true, Some(until)) => format!("active, and invited until {}", minute(until)),
-            (false, Some(until)) => format!("invited until {}", minute(until)),
+            (true, Some(until)) => {
+                format!("active, and invited until {}", date_minute(until, zone))
+            }
+            (false, Some(until)) => format!("invited until {}", date_minute(until, zone)),
             (false, None) => "invitation expired; invite again".to_owned(),
         },
         is_own: visitor.owner == SessionOwner::Person(person.id),
     }
-}
-
-/// A time up to its minute, in UTC.
-fn minute(at: Timestamp) -> String {
-    let text = at.to_string();
-    format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
 /// Leads back to the page after a change.

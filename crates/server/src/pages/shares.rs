@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use showreport_meta::{Role, Share, ShareRights};
-use showreport_model::EventId;
 use showreport_model::time::MILLIS_PER_DAY;
+use showreport_model::{EventId, Zone};
 
 use super::layout::{Identity, Layout, Section, respond};
 use crate::api::{event_id, share_id, share_uri};
@@ -17,6 +17,7 @@ use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::{Form, Segments};
 use crate::notices::Notice;
+use crate::texts::date_minute;
 
 /// The longest life of a link that is given in days: a hundred years.
 const DAYS_MAX: i64 = 36_500;
@@ -30,6 +31,8 @@ struct SharesPage {
     event_path: String,
     event: String,
     shares: Vec<ShareRow>,
+    /// That of the times.
+    zone: String,
     may_change: bool,
 }
 
@@ -74,7 +77,7 @@ pub(crate) async fn show_shares(
     let event = event_id(&id)?;
     let found = app.meta().event(&visitor.org, &event).await?;
     let shares = app.meta().shares(&visitor.org, Some(&event)).await?;
-    let now = app.now();
+    let (now, zone) = (app.now(), app.meta().zone(&visitor.org).await?);
     let valid = shares
         .iter()
         .filter(|share| share.expires_at.is_none_or(|end| now < end));
@@ -83,7 +86,8 @@ pub(crate) async fn show_shares(
         notice: app.notices().take(visitor.session, now),
         event_path: event_path(&event),
         event: found.title.unwrap_or(id),
-        shares: valid.map(share_row).collect(),
+        shares: valid.map(|share| share_row(share, &zone)).collect(),
+        zone: zone.name().to_owned(),
         may_change: visitor.role >= Role::Analyst,
     };
     respond(StatusCode::OK, &page)
@@ -164,7 +168,7 @@ pub(crate) async fn revoke_share_by_form(
     Ok(Redirect::to(&format!("{}/shares", event_path(&event))).into_response())
 }
 
-pub(super) fn share_row(share: &Share) -> ShareRow {
+pub(super) fn share_row(share: &Share, zone: &Zone) -> ShareRow {
     let rights = share.rights;
     let mut shows = vec!["figures"];
     for (is_shown, what) in [
@@ -180,10 +184,10 @@ pub(super) fn share_row(share: &Share) -> ShareRow {
         id: share.id.to_string(),
         event: share.event.to_string(),
         shows: shows.join(", "),
-        created_at: share.created_at.to_string(),
+        created_at: date_minute(share.created_at, zone),
         ends: share
             .expires_at
-            .map_or_else(|| "never".to_owned(), |at| at.to_string()),
+            .map_or_else(|| "never".to_owned(), |at| date_minute(at, zone)),
         revoke_path: format!("{}/shares/{}/revoke", event_path(&share.event), share.id),
     }
 }
