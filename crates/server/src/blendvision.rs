@@ -18,7 +18,8 @@ pub(crate) use batch_get::{__path_batch_get_reports, batch_get_reports};
 pub(crate) use create::{__path_create_reports, create, create_reports, orders};
 pub(crate) use enums::WireEnum;
 pub(crate) use report::{EventReport, describe, describe_one};
+pub(crate) use request::CreateReports;
 #[cfg(any(test, fuzzing))]
-pub(crate) use request::{CreateReports, read_ids};
+pub(crate) use request::read_ids;
 pub(crate) use viewers::{__path_get_viewers, get_viewers};
 pub(crate) use watch_time::{__path_get_watch_time, get_watch_time};

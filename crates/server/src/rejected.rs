@@ -1,7 +1,7 @@
 //! [`RejectedRecords`]: the newest rejected records of each organisation, since this process began.
 //!
-//! They are shown to those who install a player. A rejection says what is wrong and has nothing of
-//! the record, so none of its texts is kept.
+//! They are shown to those who install a player. A message may quote a text of the record, such as
+//! an unknown role. Nothing of a record is kept, so the text is left out.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +64,7 @@ impl RejectedRecords {
                 token,
                 index: rejection.index,
                 reason: rejection.reason,
-                message: rejection.message.clone(),
+                message: without_text(&rejection.message),
                 field: rejection.field.clone(),
             });
         }
@@ -76,6 +76,24 @@ impl RejectedRecords {
         let records = orgs.get(org).into_iter().flatten();
         records.rev().cloned().collect()
     }
+}
+
+/// A message without the text of the record that it quotes.
+fn without_text(message: &str) -> String {
+    const QUOTES: &str = " is \"";
+    let Some((before, quoted)) = message.split_once(QUOTES) else {
+        return message.to_owned();
+    };
+    let mut is_escaped = false;
+    let end = quoted.find(|letter| {
+        let is_end = letter == '"' && !is_escaped;
+        is_escaped = letter == '\\' && !is_escaped;
+        is_end
+    });
+    let after = end.map_or("", |end| &quoted[end + 1..]);
+    // Long texts are cut.
+    let after = after.strip_prefix('…').unwrap_or(after);
+    format!("{before} is another text{after}")
 }
 
 /// Removes the organisation of which no record was rejected for the longest time.
@@ -132,6 +150,27 @@ mod tests {
         let newest = records.newest(&org("acme"));
         assert_eq!(newest.len(), REJECTED_OF_REQUEST_MAX + 1);
         assert_eq!(newest.last().map(|record| record.token), Some(one));
+    }
+
+    #[test]
+    fn the_text_that_a_message_quotes_is_left_out() {
+        for (message, kept) in [
+            (
+                r#"`role` is "a \"b\\"; it must be one of viewer, guest"#,
+                "`role` is another text; it must be one of viewer, guest",
+            ),
+            (
+                r#"`at` is "a long text"…; it must be a time"#,
+                "`at` is another text; it must be a time",
+            ),
+            (r#"`at` is "never closed; it"#, "`at` is another text"),
+            (
+                "`to` is missing; it must be \"1.0\"",
+                "`to` is missing; it must be \"1.0\"",
+            ),
+        ] {
+            assert_eq!(without_text(message), kept);
+        }
     }
 
     #[test]

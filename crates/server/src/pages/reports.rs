@@ -24,7 +24,7 @@ use super::layout::{Identity, Layout, Section, respond};
 use crate::answers::Freshness;
 use crate::app::App;
 use crate::auth::Visitor;
-use crate::blendvision::{create, orders};
+use crate::blendvision::{CreateReports, create, orders};
 use crate::error::ApiError;
 use crate::extract::{Form, PageQuery, Parameters};
 pub(super) use choices::Choices;
@@ -59,6 +59,7 @@ struct ReportsPage {
         ("from" = Option<String>, Query, description = "RFC 3339, or a date with or without a time in the organisation's zone"),
         ("to" = Option<String>, Query, description = "as `from`; exclusive"),
         ("format" = Option<String>, Query, description = "the format of the file"),
+        ("minimum_live_ratio" = Option<String>, Query, description = "of attendance: 0 to 1"),
         ("preview" = Option<String>, Query, description = "present: the first rows of the report are shown"),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "reports of a page of the list; 100 if absent"),
         ("page_token" = Option<String>, Query, description = "the next page of the list"),
@@ -163,7 +164,16 @@ fn no_report() -> ApiError {
 async fn body(app: &App, org: &OrgId, choices: &Choices) -> Result<Vec<u8>, ApiError> {
     let event = chosen_event(app, org, choices).await?;
     let zone = app.meta().zone(org).await?;
-    Ok(choices.to_body(&event, &zone)?.to_string().into_bytes())
+    let (body, mut wrong) = choices.to_body(&event, &zone);
+    let body = body.to_string().into_bytes();
+    if wrong.is_empty() {
+        return Ok(body);
+    }
+    // The other choices are checked too, so that all that is wrong is named at once.
+    if let Err(error) = CreateReports::read(&body) {
+        wrong.extend_from_slice(error.wrong_fields());
+    }
+    Err(ApiError::violations(wrong))
 }
 
 async fn chosen_event(app: &App, org: &OrgId, choices: &Choices) -> Result<Event, ApiError> {

@@ -1,6 +1,7 @@
 //! The pages of reports: the first rows before a report is made, the form, the file, and deleting.
 
 use serde_json::{Value, json};
+use showreport_meta::Role;
 use showreport_model::report::ReportFailure;
 
 use crate::harness::app::PUBLIC_URL;
@@ -112,6 +113,7 @@ async fn every_wrong_choice_is_named_beside_its_field() {
         ("from", "2026-11-22 12:00"),
         ("to", "2026-11-22 11:00"),
         ("format", "doc"),
+        ("minimum_live_ratio", "0.75"),
     ];
     let refused = visitor.post("/reports", &fields).await;
     let page = refused.is(400).text();
@@ -119,6 +121,7 @@ async fn every_wrong_choice_is_named_beside_its_field() {
         ("granularity-problem", "Must be one of 1, 5, 10"),
         ("to-problem", "Must be after start_time"),
         ("format-problem", "Must be one of csv"),
+        ("ratio-problem", "Must be absent, since it is of"),
     ] {
         assert!(section(page, field).contains(words), "{field}: {page}");
     }
@@ -133,6 +136,8 @@ async fn every_wrong_choice_is_named_beside_its_field() {
     let page = page.is(400).text();
     assert!(section(page, "from-problem").contains("is no date such as 2026-11-22"));
     assert!(section(page, "to-problem").contains("is twice in Europe/Berlin"));
+    let page = visitor.get(&format!("{wrong_time}&format=doc")).await;
+    assert!(section(page.is(400).text(), "format-problem").contains("Must be one of csv"));
     let unknown = visitor.get("/reports?event_id=other&preview=1").await;
     assert!(section(unknown.is(404).text(), "event_id-problem").len() > 20);
     let missing = visitor.get("/reports?preview=1").await;
@@ -143,6 +148,35 @@ async fn every_wrong_choice_is_named_beside_its_field() {
             .contains("Is missing; choose an event.")
     );
     assert_eq!(reports(&show).await.len(), 0);
+}
+
+#[tokio::test]
+async fn attendance_is_previewed_with_its_minimum() {
+    let show = show().await;
+    show.send([watches("late", "late", "10:25..10:30")]).await;
+    let visitor = show.app.visitor(&show.org, "report").await;
+    for (minimum, count) in [("", "13"), ("0.75", "12"), ("1", "12")] {
+        let choices = format!("dimension=attendance&minimum_live_ratio={minimum}");
+        let path = format!("/reports?event_id=keynote&{choices}&preview=1");
+        let page = visitor.page(&path).await;
+        assert_eq!(
+            figure(section(&page, "preview"), "row_count"),
+            count,
+            "{minimum}"
+        );
+    }
+    let fields = [
+        ("event_id", "keynote"),
+        ("dimension", "attendance"),
+        ("minimum_live_ratio", "0.75"),
+    ];
+    let id = made(&visitor.post("/reports", &fields).await);
+    let page = visitor.page(&format!("/reports/{id}")).await;
+    assert!(
+        page.contains("Attendance, at least 0.75 of the show"),
+        "{page}"
+    );
+    assert!(page.contains("minimum_live_ratio=0.75"), "{page}");
 }
 
 #[tokio::test]
@@ -267,4 +301,41 @@ async fn what_belongs_to_another_organisation_does_not_exist() {
     let page = stranger.page("/reports?event_id=keynote").await;
     assert!(!page.contains(&id) && !page.contains("The "), "{page}");
     visitor.page(&format!("/reports/{id}")).await;
+}
+
+#[tokio::test]
+async fn readers_see_finished_reports_and_make_none() {
+    let show = show().await;
+    let analyst = show.app.visitor(&show.org, "report").await;
+    let fields = [("event_id", "keynote")];
+    let finished = made(&analyst.post("/reports", &fields).await);
+    show.app.work().await;
+    let running = made(&analyst.post("/reports", &fields).await);
+    let reader = show.app.person(&show.org, Role::Reader).await;
+    let page = reader.page("/reports?event_id=keynote&preview=1").await;
+    assert_eq!(cells(section(&page, "history")).len(), 1);
+    assert!(page.contains(&finished) && !page.contains(&running));
+    assert!(!page.contains("Make a report") && !page.contains("id=\"preview\""));
+    let page = reader.page(&format!("/reports/{finished}")).await;
+    assert!(!page.contains("/delete"), "{page}");
+    file(&show, &reader, &finished, "").await.is(200);
+    reader.get(&format!("/reports/{running}")).await.is(404);
+    reader
+        .get(&format!("/reports/{running}/file"))
+        .await
+        .is(404);
+    assert!(!reader.page("/jobs").await.contains("Make a job"));
+    let delete = format!("/reports/{finished}/delete");
+    reader.get(&delete).await.is(403);
+    for path in [
+        "/reports",
+        "/jobs",
+        "/install/key",
+        delete.as_str(),
+        "/jobs/x/delete",
+    ] {
+        let job = [("event_id", "keynote"), ("report_type", ""), ("name", "")];
+        reader.post(path, &job).await.is(403);
+    }
+    reader.get("/status").await.is(403);
 }

@@ -8,6 +8,9 @@ use crate::pages::texts::{wall_time, words};
 /// A name for people, such as `Watch time by time, region`.
 pub(crate) fn name_of(order: &ReportOrder) -> String {
     let dimension = words(order.dimension.name());
+    if let Some(ratio) = order.minimum_live_ratio {
+        return format!("{dimension}, at least {} of the show", ratio.as_f64());
+    }
     if order.group_by.is_empty() {
         return dimension;
     }

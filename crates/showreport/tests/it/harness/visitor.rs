@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use showreport_meta::Role;
 
 use super::{Org, Response, TestApp};
 
@@ -19,10 +20,27 @@ impl TestApp {
         let token = self.token(&org.id, scopes).await;
         let signed_in = self.send(form("/sign-in", &[("token", &token)])).await;
         signed_in.is(303);
-        let cookie = signed_in.header("set-cookie").split(';').next();
         Visitor {
             app: self,
-            cookie: cookie.expect("a cookie").to_owned(),
+            cookie: cookie(&signed_in),
+        }
+    }
+}
+
+impl TestApp {
+    /// Invites a person with this role, who then signs in.
+    pub(crate) async fn person(&self, org: &Org, role: Role) -> Visitor<'_> {
+        const PASSWORD: &str = "correct+horse+battery";
+        let email = "person@example.com".parse().expect("an address");
+        let invited = self.parts.meta.invite_person(&org.id, &email, role).await;
+        let (_, secret) = invited.expect("invite");
+        let path = format!("/invitations/{}", secret.expose());
+        let fields = [("password", PASSWORD), ("again", PASSWORD)];
+        let accepted = self.send(form(&path, &fields)).await;
+        accepted.is(303);
+        Visitor {
+            app: self,
+            cookie: cookie(&accepted),
         }
     }
 }
@@ -46,6 +64,12 @@ impl Visitor<'_> {
         request.headers_mut().insert("cookie", cookie);
         self.app.send(request).await
     }
+}
+
+/// The cookie that a response sets, as a browser sends it back.
+fn cookie(response: &Response) -> String {
+    let cookie = response.header("set-cookie").split(';').next();
+    cookie.expect("a cookie").to_owned()
 }
 
 /// A form as a browser sends it from a page of this server.
