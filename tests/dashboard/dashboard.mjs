@@ -169,6 +169,7 @@ try {
   await part("a report is made, and is that of the API", () => tasks.makeReport(all));
   await part("the light turns green", () => tasks.install(all));
   await part("a live page moves", () => tasks.followLive(all));
+  await part("a share link opens one page", () => tasks.share(all));
   await part("forms work without scripts", () => tasks.withoutScript(all));
   await part("an invited reader signs in", () => tasks.invite(all));
   await part("the page for signing in", () => tasks.signInPage(all));

@@ -31,6 +31,7 @@ export function pagesOf({show, recording, poll, report, job}) {
     {name: "retention", path: `/events/${recording}/retention`},
     {name: "live, ended", path: `${at}/live`},
     {name: "live on the wall", path: `${at}/live?wall`},
+    {name: "share links", path: `${at}/shares`},
     {name: "reports", path: "/reports", source: ofReports},
     {
       name: "report before making",

@@ -1,4 +1,4 @@
-// What people do with the pages, each as one task: choose a range, make a report, watch a show that is on, invite.
+// What people do with the pages, each as one task: choose a range, make a report, watch a show that is on, share it, invite.
 
 import {createHash} from "node:crypto";
 import {readFileSync} from "node:fs";
@@ -134,6 +134,35 @@ export async function install({page, product}) {
   await green.waitFor();
 }
 
+/** A share link opens the page of its event alone, and is closed when it is deleted. */
+export async function share({fresh, show, get, token, product, looks}) {
+  const path = `${product}/api/v1/events/${show}/shares`;
+  const headers = {authorization: `Bearer ${token}`, "content-type": "application/json"};
+  const body = JSON.stringify({people: "hidden", live: true, downloads: false});
+  const answer = await fetch(path, {method: "POST", headers, body});
+  must(answer.ok, `the API makes no share link: ${answer.status}`);
+  const {id, uri} = await answer.json();
+  const page = await (await fresh()).newPage();
+  const response = await page.goto(uri);
+  const html = await response.text();
+  const figures = await figuresOf(page);
+  const own = figures.filter(figure => figure.row === null);
+  must(own.length > 5, "the shared page has no figures");
+  const problems = await compare(own.map(it => ({...it, source: `/api/v1/events/${show}/figures`})), get);
+  problems.push(...await looks.at(page, html, "shared", 2));
+  for (const tab of await page.$$eval(".tabs a", tabs => tabs.map(tab => tab.href))) {
+    if (!(await page.goto(tab)).ok()) problems.push(`${tab} does not open`);
+    if (/customer-0|device-/.test(await page.content())) problems.push(`${tab} shows people`);
+  }
+  must(problems.length == 0, problems.join("; "));
+  await page.goto("/");
+  must(new URL(page.url()).pathname == "/sign-in", "a share link opens other pages");
+  await fetch(`${path}/${id}`, {method: "DELETE", headers});
+  // A revoked link opens nothing after a second.
+  await new Promise(resolve => { setTimeout(resolve, 1_000); });
+  must((await page.goto(uri)).status() == 404, "a deleted share link still opens");
+}
+
 /** Forms work without scripts: signing in, a range, and a report. */
 export async function withoutScript({plain, show, token}) {
   const page = await (await plain()).newPage();
@@ -195,7 +224,7 @@ export async function invite({page, fresh, show, looks}) {
   for (const [path, status] of [["/reports", 200], ["/organisation", 403], ["/status", 403], ["/account", 200]]) {
     const response = await other.goto(path);
     if (response.status() != status) problems.push(`a reader gets ${response.status()} at ${path}`);
-    problems.push(...await looks.at(other, await response.text(), `reader ${path}`, 2));
+    problems.push(...await looks.at(other, await response.text(), `reader ${path}`));
   }
   await other.goto("/reports");
   if (await other.locator("button[formmethod=post]").count()) problems.push("a reader may make reports");
