@@ -259,7 +259,7 @@ async fn who_stayed_for_most_of_the_show_is_one_field_away() {
     let cookie = sign_in(&show).await;
     let all = open(&show, &cookie, "/events/keynote/people").await;
     assert!(all.is(200).text().contains("Stayed at least"));
-    for (minimum, people) in [("75", 2), ("75.1", 0), ("75,0 %25", 2), ("0", 2)] {
+    for (minimum, people) in [("75", 2), ("75.1", 0), ("75,0%20%25", 2), ("0", 2)] {
         let path = format!("/events/keynote/people?minimum={minimum}");
         let page = open(&show, &cookie, &path).await;
         let shown = figures(page.is(200).text());
