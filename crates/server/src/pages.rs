@@ -68,7 +68,10 @@ pub(crate) use report::{
     __path_show_report, confirm_delete_report, delete_report_by_form, open_file, show_report,
 };
 pub(crate) use reports::{__path_make_report, __path_show_reports, make_report, show_reports};
-pub(crate) use shared::{__path_show_shared, show_shared};
+pub(crate) use shared::{
+    __path_get_shared_file, __path_show_shared, __path_show_shared_page, get_shared_file,
+    show_shared, show_shared_page,
+};
 pub(crate) use shares::{
     __path_revoke_share_by_form, __path_share_event, __path_show_shares, revoke_share_by_form,
     share_event, show_shares,

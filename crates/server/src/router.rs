@@ -222,6 +222,8 @@ fn page_routes(config: &Config) -> OpenApiRouter<App> {
         .routes(routes!(pages::show_shares, pages::share_event))
         .routes(routes!(pages::revoke_share_by_form))
         .routes(routes!(pages::show_shared))
+        .routes(routes!(pages::show_shared_page))
+        .routes(routes!(pages::get_shared_file))
         .routes(routes!(pages::create_token))
         .routes(routes!(pages::revoke_token))
         .routes(routes!(pages::invite_person))
@@ -334,6 +336,8 @@ mod tests {
         "/reports/{id}/delete",
         "/reports/{id}/file",
         "/s/{secret}",
+        "/s/{secret}/csv/{rows}",
+        "/s/{secret}/{page}",
         script::HASHED_PATH,
         "/showreport.js",
         "/sign-in",

@@ -21,10 +21,6 @@ use crate::error::{ApiError, Reason};
 pub(crate) struct ShareVisitor {
     pub(crate) org: OrgId,
     pub(crate) event: EventId,
-    #[expect(
-        dead_code,
-        reason = "the parts of the page that it decides about follow"
-    )]
     pub(crate) rights: ShareRights,
 }
 

@@ -1,20 +1,16 @@
-//! `/s/{secret}`: the page that a share link opens.
+//! `/s/{secret}`: the pages that a share link opens.
 
-use askama::Template;
 use axum::extract::State;
 use axum::http::header::REFERRER_POLICY;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
-use showreport_model::Window;
-use showreport_model::figures::FIGURES;
+use serde::Deserialize;
 
-use super::layout::{Layout, respond};
-use crate::answers::Freshness;
-use crate::api::figures_json;
+use super::events::{self, EventAccess, EventQuery, FileQuery};
 use crate::app::App;
 use crate::auth::ShareVisitor;
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
+use crate::extract::{Parameters, Segments};
 
 /// The address is a secret: no other host learns it, and no search engine lists it.
 const PRIVATE: [(HeaderName, HeaderValue); 2] = [
@@ -25,27 +21,23 @@ const PRIVATE: [(HeaderName, HeaderValue); 2] = [
     ),
 ];
 
-#[derive(Template)]
-#[template(path = "shared.html")]
-struct SharedPage {
-    layout: Layout,
-    figures: Vec<SharedFigure>,
+#[derive(Deserialize)]
+pub(crate) struct SharedQuery {
+    wall: Option<String>,
+    #[serde(flatten)]
+    event: EventQuery,
 }
 
-struct SharedFigure {
-    name: &'static str,
-    meaning: &'static str,
-    /// As in JSON.
-    value: String,
-    text: String,
-}
-
-/// Get the page of a share link: the figures of one event.
+/// Get the page of a share link: figures, audience curve, systems and regions of one event.
 #[utoipa::path(
     get,
     path = "/s/{secret}",
     tag = "dashboard",
-    params(("secret" = String, Path, description = "the secret of the link")),
+    params(
+        ("secret" = String, Path, description = "the secret of the link"),
+        ("from" = Option<String>, Query, description = "as of `/events/{id}`"),
+        ("to" = Option<String>, Query, description = "as of `/events/{id}`"),
+    ),
     responses(
         (status = 200, description = "a page", content_type = "text/html", body = String),
         (status = 403, description = "the link has expired"),
@@ -55,30 +47,77 @@ struct SharedFigure {
 pub(crate) async fn show_shared(
     State(app): State<App>,
     share: ShareVisitor,
+    Segments(secret): Segments<String>,
+    Parameters(query): Parameters<EventQuery>,
 ) -> Result<Response, ApiError> {
-    let answers = app.answers();
-    let snapshot = answers
-        .snapshot(&share.org, &share.event, Freshness::Recent)
-        .await?;
-    let figures = answers.figures(&snapshot, Window::ALL).await?;
-    let event = snapshot.event();
-    let title = event.title.clone().unwrap_or_else(|| event.id.to_string());
-    // As the API has them, so that both say the same.
-    let json = figures_json(&event.id, snapshot.as_of(), &figures);
-    let json: Value = serde_json::from_str(&json).map_err(ApiError::internal)?;
-    let figures = FIGURES.iter().map(|column| SharedFigure {
-        name: column.name,
-        meaning: column.meaning,
-        value: json[column.name].to_string(),
-        text: match &json[column.name] {
-            Value::Null => "–".to_owned(),
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
-        },
-    });
-    let page = SharedPage {
-        layout: Layout::without_caller(title),
-        figures: figures.collect(),
+    let access = EventAccess::of_share(share, &secret);
+    Ok(private(events::overview(app, access, query).await?))
+}
+
+/// Get another page of the event of a share link.
+#[utoipa::path(
+    get,
+    path = "/s/{secret}/{page}",
+    tag = "dashboard",
+    params(
+        ("secret" = String, Path, description = "the secret of the link"),
+        ("page" = String, Path, description = "`polls` or `retention`; `people` and `chat` if the link shows people; `live` if it shows live figures"),
+    ),
+    responses(
+        (status = 200, description = "a page", content_type = "text/html", body = String),
+        (status = 400, description = "every wrong parameter is named"),
+        (status = 403, description = "the link has expired"),
+        (status = 404, description = "the link was changed or revoked, or it does not show this"),
+    ),
+)]
+pub(crate) async fn show_shared_page(
+    State(app): State<App>,
+    share: ShareVisitor,
+    Segments((secret, page)): Segments<(String, String)>,
+    Parameters(query): Parameters<SharedQuery>,
+) -> Result<Response, ApiError> {
+    let access = EventAccess::of_share(share, &secret);
+    let SharedQuery { wall, event } = query;
+    let response = match page.as_str() {
+        "people" if access.shows_people() => events::people(app, access, event).await,
+        "chat" if access.shows_people() => events::chat(app, access, event).await,
+        "polls" => events::polls(app, access, event).await,
+        "retention" => events::retention(app, access, event).await,
+        "live" if access.shows_live() => events::live(app, access, wall.is_some()).await,
+        _ => Err(ApiError::new(
+            Reason::NotFound,
+            "this link does not show such a page",
+        )),
     };
-    Ok((PRIVATE, respond(StatusCode::OK, &page)?).into_response())
+    Ok(private(response?))
+}
+
+/// Get all rows of a table of a page of a share link as a CSV file, if the link allows downloads.
+#[utoipa::path(
+    get,
+    path = "/s/{secret}/csv/{rows}",
+    tag = "dashboard",
+    params(
+        ("secret" = String, Path, description = "the secret of the link"),
+        ("rows" = String, Path, description = "as of `/events/{id}/csv/{rows}`"),
+    ),
+    responses(
+        (status = 200, description = "the file", content_type = "text/csv", body = String),
+        (status = 400, description = "every wrong parameter is named"),
+        (status = 403, description = "the link has expired"),
+        (status = 404, description = "the link was changed or revoked, or it does not show this"),
+    ),
+)]
+pub(crate) async fn get_shared_file(
+    State(app): State<App>,
+    share: ShareVisitor,
+    Segments((secret, rows)): Segments<(String, String)>,
+    Parameters(query): Parameters<FileQuery>,
+) -> Result<Response, ApiError> {
+    let access = EventAccess::of_share(share, &secret);
+    Ok(private(events::file(app, access, &rows, query).await?))
+}
+
+fn private(page: Response) -> Response {
+    (PRIVATE, page).into_response()
 }

@@ -211,7 +211,11 @@ impl List<'_> {
         let event = &listed.event;
         let mut name = Cell::new("Show", false, Figure::text("title", event.title.as_deref()));
         name.figure = name.figure.shown_as(title(event));
-        name.link = Some(format!("/events/{}", encoded(event.id.as_str())));
+        let page = match listed.state {
+            EventState::Live => "/live",
+            EventState::Upcoming | EventState::Ended => "",
+        };
+        name.link = Some(format!("/events/{}{page}", encoded(event.id.as_str())));
         name.below
             .push(Figure::text("id", Some(event.id.as_str())).shown_as(when(event, self.zone)));
         let mut cells = vec![name];

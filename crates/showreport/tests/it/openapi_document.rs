@@ -133,7 +133,14 @@ async fn every_described_path_refuses_in_json() {
                         ("/sign-in", "get") => 200,
                         // There is no form, or no such link.
                         ("/sign-in" | "/invitations/{secret}", "post") => 400,
-                        ("/sign-in/{secret}" | "/invitations/{secret}" | "/s/{secret}", _) => 404,
+                        (
+                            "/sign-in/{secret}"
+                            | "/invitations/{secret}"
+                            | "/s/{secret}"
+                            | "/s/{secret}/csv/{rows}"
+                            | "/s/{secret}/{page}",
+                            _,
+                        ) => 404,
                         _ => 303,
                     };
                     assert_eq!(response.status, expected, "{what}");

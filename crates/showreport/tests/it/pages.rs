@@ -312,3 +312,71 @@ async fn the_curve_is_a_picture_with_a_title_and_its_peak() {
     let unknown = "/api/v1/events/keynote/audience.svg?with=nothing";
     show.app.get(&show.org, unknown).await.refused(404);
 }
+
+/// The secret address of a share link.
+async fn share(show: &Show, rights: &Value) -> String {
+    let path = "/api/v1/events/keynote/shares";
+    let made = show.app.post(&show.org, path, rights).await.ok();
+    let uri = made["uri"].as_str().expect("an address");
+    let (_, secret) = uri.split_once("/s/").expect("the path of shares");
+    format!("/s/{secret}")
+}
+
+#[tokio::test]
+async fn a_share_link_shows_what_it_may_and_no_names() {
+    let show = keynote("UTC").await;
+    let cookie = sign_in(&show).await;
+    let path = share(&show, &json!({"people": "hidden"})).await;
+    let own = open(&show, &cookie, "/events/keynote").await;
+    let shared = open(&show, "", &path).await;
+    let values = |page: &Response| -> Vec<(String, Value)> {
+        let shown = figures(page.is(200).text()).into_iter();
+        shown.map(|it| (it.name, it.value)).collect()
+    };
+    assert_eq!(values(&shared), values(&own));
+    assert_eq!(shared.header("referrer-policy"), "no-referrer");
+    for page in ["", "/polls", "/retention"] {
+        let page = open(&show, "", &format!("{path}{page}")).await;
+        let text = page.is(200).text();
+        figures(text);
+        for hidden in [
+            "ada", "Ben", "ben", "/people", "/chat", "/csv/", "curl", "/live",
+        ] {
+            assert!(!text.contains(hidden), "{hidden}: {text}");
+        }
+    }
+    for page in [
+        "/people",
+        "/chat",
+        "/live",
+        "/csv/polls",
+        "/csv/people",
+        "/x",
+    ] {
+        open(&show, "", &format!("{path}{page}")).await.is(404);
+    }
+    let poll = open(&show, "", &format!("{path}/polls?poll=lunch")).await;
+    assert!(!poll.is(200).text().contains("ada"));
+}
+
+#[tokio::test]
+async fn a_share_link_with_all_rights_shows_people_live_figures_and_files() {
+    let show = keynote("UTC").await;
+    let rights = json!({"people": "shown", "live": true, "downloads": true});
+    let path = share(&show, &rights).await;
+    for page in [
+        "/people",
+        "/chat",
+        "/live",
+        "/csv/people",
+        "/csv/votes?poll=lunch",
+    ] {
+        let page = open(&show, "", &format!("{path}{page}")).await;
+        page.is(200);
+        assert_eq!(page.header("x-robots-tag"), "noindex");
+    }
+    let chat = open(&show, "", &format!("{path}/chat")).await;
+    assert!(chat.text().contains("ada"));
+    let unknown = open(&show, "", "/s/unknown/people").await;
+    unknown.is(404);
+}

@@ -143,6 +143,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         right: 404,
         ..page("GET", "/s/{secret}")
     },
+    Operation {
+        right: 404,
+        ..page("GET", "/s/{secret}/csv/{rows}")
+    },
+    Operation {
+        right: 404,
+        ..page("GET", "/s/{secret}/{page}")
+    },
     page("GET", "/events/{id}/shares"),
     page("POST", "/events/{id}/shares"),
     page("POST", "/events/{id}/shares/{share}/revoke"),

@@ -1,9 +1,10 @@
 //! [`EventAccess`]: which event a page is about, and what may be seen of it.
 
+use showreport_meta::{Role, ShareRights};
 use showreport_model::{EventId, OrgId};
 
 use crate::api::event_id;
-use crate::auth::{Caller, Visitor};
+use crate::auth::{Caller, ShareVisitor, Visitor};
 use crate::error::ApiError;
 use crate::pages::address::{Address, encoded};
 use crate::pages::layout::{Identity, Layout, Section};
@@ -25,6 +26,8 @@ enum EventReader {
     Visitor(Identity),
     /// A caller of the API.
     Caller,
+    /// A client with a share link.
+    Share(ShareRights),
 }
 
 impl EventAccess {
@@ -37,6 +40,16 @@ impl EventAccess {
     /// The same for a caller of the API.
     pub(crate) fn of_caller(caller: Caller, id: &str) -> Result<Self, ApiError> {
         Self::of_org(caller.org, id, EventReader::Caller)
+    }
+
+    /// What a share link shows. Its secret is a part of the addresses of its pages.
+    pub(crate) fn of_share(share: ShareVisitor, secret: &str) -> Self {
+        Self {
+            org: share.org,
+            event: share.event,
+            base: format!("/s/{}", encoded(secret)),
+            reader: EventReader::Share(share.rights),
+        }
     }
 
     fn of_org(org: OrgId, id: &str, reader: EventReader) -> Result<Self, ApiError> {
@@ -61,26 +74,28 @@ impl EventAccess {
         let event = encoded(self.event.as_str());
         match self.reader {
             EventReader::Visitor(_) => Some(Address::new(format!("/api/v1/events/{event}/{name}"))),
-            EventReader::Caller => None,
+            EventReader::Caller | EventReader::Share(_) => None,
         }
     }
 
-    /// Whether reports of the event may be ordered on other pages.
-    pub(crate) fn is_signed_in(&self) -> bool {
-        matches!(self.reader, EventReader::Visitor(_))
+    /// Whether the reader may make reports and share links of the event.
+    pub(crate) fn may_make(&self) -> bool {
+        match &self.reader {
+            EventReader::Visitor(identity) => identity.role != Role::Reader.name(),
+            EventReader::Caller | EventReader::Share(_) => false,
+        }
     }
 
     /// Whether other events of the organisation may be seen.
     pub(crate) fn may_compare(&self) -> bool {
-        match self.reader {
-            EventReader::Visitor(_) | EventReader::Caller => true,
-        }
+        !matches!(self.reader, EventReader::Share(_))
     }
 
     /// Whether names and ids of people may be seen, and what they wrote.
     pub(crate) fn shows_people(&self) -> bool {
         match self.reader {
             EventReader::Visitor(_) | EventReader::Caller => true,
+            EventReader::Share(rights) => rights.people,
         }
     }
 
@@ -88,6 +103,7 @@ impl EventAccess {
     pub(crate) fn shows_live(&self) -> bool {
         match self.reader {
             EventReader::Visitor(_) | EventReader::Caller => true,
+            EventReader::Share(rights) => rights.live,
         }
     }
 
@@ -95,13 +111,14 @@ impl EventAccess {
     pub(crate) fn has_downloads(&self) -> bool {
         match self.reader {
             EventReader::Visitor(_) | EventReader::Caller => true,
+            EventReader::Share(rights) => rights.downloads,
         }
     }
 
     pub(crate) fn layout(&self, title: String) -> Layout {
         match &self.reader {
             EventReader::Visitor(identity) => Layout::new(title, Section::Shows, identity.clone()),
-            EventReader::Caller => Layout::without_caller(title),
+            EventReader::Caller | EventReader::Share(_) => Layout::without_caller(title),
         }
     }
 }

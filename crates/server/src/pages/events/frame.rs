@@ -33,6 +33,8 @@ pub(crate) struct EventFrame {
     pub(crate) as_of: String,
     /// The page for making a report of the event.
     pub(crate) make_report: Option<String>,
+    /// The page for share links of the event.
+    pub(crate) share: Option<String>,
 }
 
 /// A link to a page of the event.
@@ -127,6 +129,7 @@ impl OpenEvent {
             .clone()
             .with("from", None::<&str>)
             .with("to", None::<&str>);
+        let may_make = self.access.may_make();
         let make_report = Address::new("/reports").with("event_id", Some(event.id.as_str()));
         Ok(EventFrame {
             title: self.title(),
@@ -138,7 +141,8 @@ impl OpenEvent {
             whole: has_range.then(|| whole.to_string()),
             action: self.access.page(page).to_string(),
             as_of: texts::date_time(self.snapshot.as_of(), zone),
-            make_report: self.access.is_signed_in().then(|| make_report.to_string()),
+            make_report: may_make.then(|| make_report.to_string()),
+            share: may_make.then(|| self.access.page("shares").to_string()),
         })
     }
 

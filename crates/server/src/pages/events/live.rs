@@ -16,7 +16,7 @@ use crate::api::live_figures;
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::charts::bar;
-use crate::error::{ApiError, Reason};
+use crate::error::ApiError;
 use crate::extract::{Parameters, Segments};
 use crate::pages::cells::{ABSENT, Figure};
 use crate::pages::layout::{Layout, respond};
@@ -87,24 +87,18 @@ pub(crate) async fn show_live(
     Segments(id): Segments<String>,
     Parameters(query): Parameters<LiveQuery>,
 ) -> Result<Response, ApiError> {
-    page(app, EventAccess::of_visitor(&visitor, &id)?, query).await
+    let access = EventAccess::of_visitor(&visitor, &id)?;
+    page(app, access, query.wall.is_some()).await
 }
 
 pub(crate) async fn page(
     app: App,
     access: EventAccess,
-    query: LiveQuery,
+    is_wall: bool,
 ) -> Result<Response, ApiError> {
-    if !access.shows_live() {
-        return Err(ApiError::new(
-            Reason::NotFound,
-            "this link shows no live figures",
-        ));
-    }
     let figures = live_figures(&app, &access.org, &access.event).await?;
     let event = OpenEvent::new(app, access, EventQuery::default()).await?;
     let here = event.access.page("live");
-    let is_wall = query.wall.is_some();
     let frame = event.frame("live", &here).await?;
     let has_ended = frame.state == EventState::Ended;
     let mut layout = event.layout("live");
