@@ -116,7 +116,8 @@ fn filled(path: &str, ids: &Ids) -> String {
     let path = path
         .replace("{id}", id)
         .replace("{report}", &ids.bulk_report)
-        .replace("{share}", &ids.share);
+        .replace("{share}", &ids.share)
+        .replace("{rows}", "polls");
     let parts = path
         .split('/')
         .map(|part| if part.starts_with('{') { "x" } else { part });
