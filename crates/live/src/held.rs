@@ -40,13 +40,18 @@ pub(crate) struct Ready {
     is_stale: bool,
     /// Increased by each change of the state.
     version: u64,
-    answer: Option<Answer>,
+    figures: Option<Answer<Arc<LiveFigures>>>,
+    /// With the end of the event.
+    viewers: Option<Answer<(Option<Timestamp>, ViewerCounts)>>,
 }
 
-#[derive(Debug, Clone)]
-struct Answer {
+/// An answer that may be given again.
+#[derive(Debug, Clone, Copy)]
+struct Answer<T> {
+    /// Of the state.
     version: u64,
-    figures: Arc<LiveFigures>,
+    at: Timestamp,
+    answer: T,
 }
 
 /// Bytes of facts that wait for a load. If more are collected meanwhile, the state is loaded once
@@ -119,7 +124,8 @@ impl HeldEvent {
             state,
             is_stale: lacks_facts,
             version: 0,
-            answer: None,
+            figures: None,
+            viewers: None,
         }));
     }
 
@@ -182,29 +188,41 @@ impl Phase {
 impl Ready {
     /// The figures at present, or those of a moment ago.
     pub(crate) fn figures(&mut self, now: Timestamp, metrics: &Metrics) -> Arc<LiveFigures> {
-        if let Some(answer) = self.answer.as_ref().filter(|it| self.holds(it, now)) {
-            return answer.figures.clone();
+        if let Some(kept) = self.figures.as_ref().filter(|it| self.holds(it, now)) {
+            return kept.answer.clone();
         }
         let figures = Arc::new(self.state.figures(now));
         metrics.figures.inc();
-        self.answer = Some(Answer {
-            version: self.version,
-            figures: figures.clone(),
-        });
+        self.figures = Some(self.answer(now, figures.clone()));
         figures
     }
 
-    /// The viewers before and after the end of the event.
+    /// The viewers before and after the end of the event, likewise.
     pub(crate) fn viewer_counts(
         &mut self,
         now: Timestamp,
         ends_at: Option<Timestamp>,
     ) -> ViewerCounts {
-        self.state.viewer_counts(now, ends_at)
+        if let Some(kept) = self.viewers.filter(|it| self.holds(it, now))
+            && kept.answer.0 == ends_at
+        {
+            return kept.answer.1;
+        }
+        let viewers = self.state.viewer_counts(now, ends_at);
+        self.viewers = Some(self.answer(now, (ends_at, viewers)));
+        viewers
     }
 
-    fn holds(&self, answer: &Answer, now: Timestamp) -> bool {
-        let age = now.as_millis() - answer.figures.at.as_millis();
+    const fn answer<T>(&self, at: Timestamp, answer: T) -> Answer<T> {
+        Answer {
+            version: self.version,
+            at,
+            answer,
+        }
+    }
+
+    fn holds<T>(&self, answer: &Answer<T>, now: Timestamp) -> bool {
+        let age = now.as_millis() - answer.at.as_millis();
         let reuse = i64::try_from(self.state.views() / VIEWS_PER_REUSE_MS).unwrap_or(i64::MAX);
         let is_same = age == 0 && answer.version == self.version;
         is_same || (0..reuse.min(REUSE_MS_MAX)).contains(&age)

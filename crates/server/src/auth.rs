@@ -120,6 +120,13 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whether the credentials of a request that is still open are valid. It counts against no
+    /// rate.
+    pub(crate) async fn may_still_read(&self, parts: &Parts, app: &App) -> bool {
+        let access = caller_of(parts, app).await;
+        access.is_ok_and(|access| access.org == self.org && access.scopes.allows(Scope::Report))
+    }
+
     /// Buffers the body, of at most `bytes_max` bytes, and then acquires a permit.
     pub(crate) async fn read_body(
         self,

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
+use axum::http::HeaderName;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
@@ -81,17 +81,17 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 )]
 pub(crate) async fn stream_live(
     State(app): State<App>,
+    caller: Caller,
     Segments(id): Segments<String>,
-    mut parts: Parts,
+    parts: Parts,
 ) -> Result<Response, ApiError> {
-    let Caller { org } = Caller::from_request_parts(&mut parts, &app).await?;
     let event = event_id(&id)?;
-    let permit = app.streams().try_acquire(&org);
+    let permit = app.streams().try_acquire(&caller.org);
     let permit = permit.ok_or_else(|| too_many_streams(&app))?;
-    let figures = live_figures(&app, &org, &event).await?;
+    let figures = live_figures(&app, &caller.org, &event).await?;
     let stopping = parts.extensions.get::<Stopping>().cloned();
     let mut stream = LiveStream {
-        org,
+        caller,
         event,
         ticks: ticks(),
         checks: 0,
@@ -132,7 +132,7 @@ fn ticks() -> Interval {
 /// A stream of one client.
 struct LiveStream {
     app: App,
-    org: OrgId,
+    caller: Caller,
     event: EventId,
     /// Of the request, with its credentials.
     parts: Parts,
@@ -164,22 +164,16 @@ impl LiveStream {
                 () = self.stopping.cancelled() => return None,
                 _ = self.ticks.tick() => {}
             }
-            if !self.may_read().await {
+            let Self {
+                caller, parts, app, ..
+            } = self;
+            if !caller.may_still_read(parts, app).await {
                 return None;
             }
             // Without figures the stream ends; the client connects again and gets the error.
-            let figures = live_figures(&self.app, &self.org, &self.event).await.ok()?;
+            let figures = live_figures(app, &caller.org, &self.event).await.ok()?;
             self.checks += 1;
             self.push(&figures);
-        }
-    }
-
-    /// Whether the credentials of the request are still valid. A rate that is exceeded meanwhile
-    /// does not end the stream.
-    async fn may_read(&self) -> bool {
-        match Caller::from_request_parts(&mut self.parts.clone(), &self.app).await {
-            Ok(caller) => caller.org == self.org,
-            Err(error) => error.reason().status() == StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
