@@ -14,11 +14,16 @@ use crate::span::{Span, SpanSet};
 #[derive(Debug, Clone, Default)]
 pub struct Beats {
     packed: Packed,
+    /// Other sets that were added. Those that do not overlap are joined without unpacking them.
+    parts: Vec<Packed>,
     unsettled: Vec<Beat>,
 }
 
 /// Fewer beats than this that came out of order are not sorted and packed yet.
 const UNSETTLED_MIN: usize = 32;
+
+/// Sets that wait to be joined.
+const PARTS_MAX: usize = 64;
 
 impl Beats {
     /// Adds a beat.
@@ -68,17 +73,16 @@ impl Beats {
 
     /// Adds the beats that [`Beats::append_numbers`] appended.
     pub fn extend(&mut self, numbers: &[i64]) {
-        let Some(mut other) = Packed::read(numbers) else {
+        let Some(other) = Packed::read(numbers) else {
             return;
         };
-        // Beats that come before all others are not inserted one by one: the others are.
-        if other.last < self.packed.first {
-            std::mem::swap(&mut self.packed, &mut other);
-        }
-        if self.packed.count == 0 && self.unsettled.is_empty() {
+        if self.packed.count == 0 {
             self.packed = other;
-        } else {
-            other.iter().for_each(|beat| self.insert(beat));
+            return;
+        }
+        self.parts.push(other);
+        if self.parts.len() > PARTS_MAX {
+            self.settle();
         }
     }
 
@@ -101,7 +105,7 @@ impl Beats {
     /// All beats, ascending.
     pub fn to_vec(&mut self) -> Vec<Beat> {
         self.settle();
-        self.packed.iter().collect()
+        self.packed.to_vec()
     }
 
     /// Whether there is no beat.
@@ -112,21 +116,28 @@ impl Beats {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         let unsettled = self.unsettled.capacity() * size_of::<Beat>();
-        self.packed.bytes.capacity() + self.packed.claims.heap_bytes() + unsettled
+        let parts = self.parts.capacity() * size_of::<Packed>();
+        let packed = self.parts.iter().chain([&self.packed]);
+        packed.map(Packed::heap_bytes).sum::<usize>() + parts + unsettled
     }
 
     fn settle(&mut self) {
-        if self.unsettled.is_empty() {
+        if self.unsettled.is_empty() && self.parts.is_empty() {
             return;
         }
-        let mut all = std::mem::take(&mut self.unsettled);
-        all.extend(self.packed.iter());
-        all.sort_unstable();
-        all.dedup();
-        self.packed = Packed::default();
-        for beat in all {
-            self.packed.push(beat);
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.push(std::mem::take(&mut self.packed));
+        parts.push(Packed::of(std::mem::take(&mut self.unsettled)));
+        parts.sort_unstable_by_key(|part| part.first);
+        let mut overlapping: Vec<Packed> = Vec::new();
+        for part in parts {
+            let last = overlapping.iter().map(|part| part.last).max().flatten();
+            if part.first > last {
+                self.packed.append(Packed::joined(&mut overlapping));
+            }
+            overlapping.push(part);
         }
+        self.packed.append(Packed::joined(&mut overlapping));
     }
 }
 
@@ -246,6 +257,51 @@ impl Packed {
             at: last,
             playing: true,
         });
+    }
+
+    fn of(mut beats: Vec<Beat>) -> Self {
+        // The stable sort merges stretches that are ascending.
+        beats.sort();
+        beats.dedup();
+        let mut packed = Self::default();
+        for beat in beats {
+            packed.push(beat);
+        }
+        packed
+    }
+
+    /// Takes sets that overlap, or one.
+    fn joined(parts: &mut Vec<Self>) -> Self {
+        match parts.len() {
+            0 | 1 => parts.pop().unwrap_or_default(),
+            _ => Self::of(parts.drain(..).flat_map(|part| part.to_vec()).collect()),
+        }
+    }
+
+    fn to_vec(&self) -> Vec<Beat> {
+        self.iter().collect()
+    }
+
+    /// Adds beats that are greater than all others.
+    fn append(&mut self, mut other: Self) {
+        let Some(first) = other.first else {
+            return;
+        };
+        // Only the first of them is written by its difference from none.
+        let mut rest = &other.bytes[size_of_val(&OTHER)..];
+        for _ in 0..2 {
+            read_number(&mut rest);
+        }
+        self.push(first);
+        self.bytes.extend_from_slice(rest);
+        self.claims.extend(other.claims.settle().iter().copied());
+        self.has_rivals |= other.has_rivals;
+        self.last = other.last;
+        self.count += other.count - 1;
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.claims.heap_bytes()
     }
 
     fn iter(&self) -> impl Iterator<Item = Beat> + '_ {
@@ -437,6 +493,36 @@ mod tests {
             let sorted: Vec<Beat> = sorted.into_iter().collect();
             let (mut of_set, mut of_all) = (of_columns.claims(), claims(&sorted));
             prop_assert_eq!(of_set.settle(), of_all.settle());
+        }
+
+        #[test]
+        fn sets_that_follow_each_other_or_overlap_are_joined_in_any_order(
+            beats in streams(),
+            cuts in prop::collection::vec(0usize..40, 0..5),
+            is_sorted in prop::bool::weighted(0.7),
+            seed in 0usize..5,
+        ) {
+            let mut beats = beats;
+            if is_sorted {
+                beats.sort();
+            }
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(beats.len())).collect();
+            cuts.extend([0, beats.len()]);
+            cuts.sort_unstable();
+            let parts = cuts.windows(2).map(|cut| &beats[cut[0]..cut[1]]);
+            let mut parts: Vec<Vec<i64>> = parts
+                .map(|part| numbers_of(&mut set(part.iter().copied())))
+                .collect();
+            let turn = seed % parts.len();
+            parts.rotate_left(turn);
+            let mut joined = Beats::default();
+            for part in &parts {
+                joined.extend(part);
+            }
+            let mut whole = set(beats);
+            prop_assert_eq!(numbers_of(&mut joined), numbers_of(&mut whole));
+            let (mut of_joined, mut of_all) = (joined.claims(), claims(&whole.to_vec()));
+            prop_assert_eq!(of_joined.settle(), of_all.settle());
         }
 
         #[test]
