@@ -342,6 +342,27 @@ async fn requests_at_the_same_time_get_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_request_that_ends_early_fails_no_other() {
+    let show = show().await;
+    for limit in 1..20 {
+        // Another question in each round, so that the answer is not kept yet.
+        let path = format!("breakdown?by=device_id&limit={limit}");
+        let mut first = Box::pin(show.ask(&path));
+        let mut second = Box::pin(show.ask(&path));
+        assert!(futures::poll!(first.as_mut()).is_pending());
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        for _ in 0..limit {
+            tokio::task::yield_now().await;
+            if futures::poll!(first.as_mut()).is_ready() {
+                break;
+            }
+        }
+        drop(first);
+        second.await.is(200);
+    }
+}
+
+#[tokio::test]
 async fn events_are_listed_with_their_figures_and_by_their_viewers() {
     let show = Show::new().await;
     let mut records = Vec::new();
