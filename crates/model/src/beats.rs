@@ -475,7 +475,7 @@ mod tests {
             ),
             split in 0usize..60,
         ) {
-            let (mut seq, mut at) = (5, 0);
+            let (mut seq, mut at) = (200, 0);
             let beats = steps.into_iter().map(|(numbers, millis, playing)| {
                 (seq, at) = (seq + numbers, at + millis);
                 Beat { seq: Some(seq), at, playing }
