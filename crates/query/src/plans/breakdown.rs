@@ -1,6 +1,6 @@
 //! The figures of each value of an attribute, the most watched values first.
 //!
-//! The rows of identities are staged. So views are grouped once for the rows, for the values that
+//! The rows of viewers are staged. So views are grouped once for the rows, for the values that
 //! have none, and for the total.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use showreport_model::question::{Answer, Attribute, BREAKDOWN, RowRange};
 use showreport_model::table::{Table, Value};
 
 use super::report_rows::ReportRows;
-use super::views::{by_hash, views, with_identity};
+use super::views::{IDENTITIES, by_viewer, views_with, with_identity};
 use super::watch_time::figures_of;
 use crate::error::Error;
 use crate::facts::Facts;
@@ -30,15 +30,20 @@ pub(super) async fn answer(
     limit: u32,
 ) -> Result<Answer, Error> {
     let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
-    let views = views(facts, window)
+    let attributes: &'static [&'static str] = match by {
+        Attribute::CustomerId | Attribute::DeviceId => &IDENTITIES,
+        Attribute::DeviceOs => &["customer_id", "device_id", "device_os"],
+        Attribute::GeoRegion => &["customer_id", "device_id", "geo_region"],
+    };
+    let views = views_with(facts, window, attributes)
         .await?
         .filter(watched)?
         .with_column("value", col(by.name()))?;
-    let identities = by_hash(views, &["value"], &[])?;
-    let identities = facts.staged("identities", identities).await?;
+    let viewers = by_viewer(views, &["value"])?;
+    let viewers = facts.staged("viewers", viewers).await?;
 
     let limit = limit as usize;
-    let figures = figures_of(with_identity(identities.clone(), &["value"])?, &["value"])?;
+    let figures = figures_of(with_identity(viewers.clone(), &["value"])?, &["value"])?;
     let order = vec![
         col("watch_seconds").sort(false, false),
         col("value").sort(true, true),
@@ -53,7 +58,7 @@ pub(super) async fn answer(
     let has_others = table.rows.len() > limit;
     table.rows.truncate(limit);
     let other = if has_others {
-        let others = identities.clone().filter(is_none_of(&table))?;
+        let others = viewers.clone().filter(is_none_of(&table))?;
         Some(as_one_group(others).await?)
     } else {
         None
@@ -61,7 +66,7 @@ pub(super) async fn answer(
     Ok(Answer {
         table,
         other,
-        total: Some(as_one_group(identities).await?),
+        total: Some(as_one_group(viewers).await?),
         granularity: None,
     })
 }
@@ -87,10 +92,10 @@ fn is_none_of(table: &Table) -> Expr {
     }
 }
 
-/// The figures of identities of several groups, where the sets of an identity are joined.
-async fn as_one_group(identities: DataFrame) -> Result<Vec<Value>, Error> {
+/// The figures of viewers of several groups, where the sets of a viewer are joined.
+async fn as_one_group(viewers: DataFrame) -> Result<Vec<Value>, Error> {
     let sets = aggregate(JoinSets).call(vec![col("sets")]).alias("sets");
-    let joined = identities.aggregate(vec![high_cardinality("hash")], vec![sets])?;
+    let joined = viewers.aggregate(vec![high_cardinality("hash")], vec![sets])?;
     let figures = figures_of(with_identity(joined, &[])?, &[])?;
     let figures = figures.with_column("value", lit(ScalarValue::Utf8(None)))?;
     let table = ReportRows::sorted(figures, BREAKDOWN.to_vec())?;

@@ -17,15 +17,11 @@ use showreport_model::{Timestamp, Window, Zone};
 use super::ballots::ballots;
 use super::chat_histories::messages;
 use super::polls::polls;
-use super::views::views;
+use super::views::{IDENTITIES, by_viewer, views_with};
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::functions::aggregate::aggregate;
 use crate::functions::edges::{edges_of, edges_of_sets};
-use crate::functions::identities::viewer_hash;
-use crate::functions::sets::CollectSets;
 use crate::functions::spans::span_millis;
-use crate::single_pass::high_cardinality;
 
 pub(super) async fn answer(
     facts: &Facts,
@@ -98,16 +94,9 @@ async fn swept(
 /// The instants at which viewers join and leave, ascending.
 async fn edges(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
-    let ids = ["playback_id", "customer_id", "device_id"]
-        .map(col)
-        .to_vec();
-    let sets = aggregate(CollectSets).call(vec![col("spans")]);
     let edges = edges_of_sets().call(vec![col("sets")]);
-    Ok(views(facts, window)
-        .await?
-        .filter(watched)?
-        .select(vec![viewer_hash().call(ids).alias("hash"), col("spans")])?
-        .aggregate(vec![high_cardinality("hash")], vec![sets.alias("sets")])?
+    let views = views_with(facts, window, &IDENTITIES).await?;
+    Ok(by_viewer(views.filter(watched)?, &[])?
         .select(vec![edges.alias("edge")])?
         .unnest_columns(&["edge"])?
         .sort(vec![col("edge").sort(true, true)])?)

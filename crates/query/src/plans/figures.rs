@@ -17,7 +17,7 @@ use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
 use super::polls::polls;
 use super::retention::content_length;
-use super::views::{by_hash, covered_views, views, with_identity};
+use super::views::{IDENTITIES, by_hash, covered_views, views_with, with_identity};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
@@ -158,7 +158,7 @@ pub(crate) async fn viewers_of_events(facts: &Facts) -> Result<BTreeMap<EventId,
     let ids = ["playback_id", "customer_id", "device_id"]
         .map(col)
         .to_vec();
-    let viewers = views(facts, Window::ALL)
+    let viewers = views_with(facts, Window::ALL, &IDENTITIES)
         .await?
         .filter(watched)?
         .select(vec![

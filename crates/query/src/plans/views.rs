@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::claims::{ClaimsOfBeats, with_claims};
-use crate::functions::identities::{identities, identity_of};
+use crate::functions::identities::{identities, identity_of, viewer_hash};
 use crate::functions::least::least_text;
 use crate::functions::lists::numbers_type;
 use crate::functions::sets::CollectSets;
@@ -56,10 +56,13 @@ pub(crate) async fn named_views(facts: &Facts, window: Window) -> Result<DataFra
     views_with(facts, window, &["customer_id", "device_id", "name"]).await
 }
 
-/// The same with `coverage`: the union of the intervals of content that the view has played.
+/// The attributes that views are counted under.
+pub(crate) const IDENTITIES: [&str; 2] = ["customer_id", "device_id"];
+
+/// The same with [`IDENTITIES`] alone, and with `coverage`: the union of the intervals of content that the view has played.
 pub(crate) async fn covered_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let coverage = facts.frame(Table::Coverage).await?;
-    let parts = Parts::read(facts, &ATTRIBUTES, Some(coverage)).await?;
+    let parts = Parts::read(facts, &IDENTITIES, Some(coverage)).await?;
     Ok(parts.grouped(facts, window)?)
 }
 
@@ -245,6 +248,21 @@ pub(crate) fn by_hash(
         .select(columns)?
         .unnest_columns(&["hash"])?
         .aggregate(keys, figures)
+}
+
+/// The same for viewers alone, which are half of the identities.
+pub(crate) fn by_viewer(views: DataFrame, groups: &[&str]) -> EngineResult<DataFrame> {
+    let mut keys: Vec<Expr> = groups.iter().map(|name| key(name)).collect();
+    keys.push(high_cardinality("hash"));
+    let ids = ["playback_id", "customer_id", "device_id"]
+        .map(col)
+        .to_vec();
+    let mut columns: Vec<Expr> = groups.iter().copied().map(col).collect();
+    columns.extend([col("spans"), viewer_hash().call(ids).alias("hash")]);
+    let sets = aggregate(CollectSets).call(vec![col("spans")]);
+    views
+        .select(columns)?
+        .aggregate(keys, vec![sets.alias("sets")])
 }
 
 /// These columns and `sets`, with the `identity` of each `hash`.
