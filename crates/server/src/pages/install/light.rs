@@ -22,8 +22,7 @@ pub(super) enum Light {
         event_path: String,
         first_at: String,
         newest_at: String,
-        records: u64,
-        records_text: String,
+        records: String,
     },
 }
 
@@ -48,8 +47,7 @@ impl Light {
                 event_path: format!("/events/{}", encoded(arrival.event.as_str())),
                 first_at: date_time(arrival.first_at, zone),
                 newest_at: date_time(arrival.newest_at, zone),
-                records: arrival.records,
-                records_text: number(arrival.records),
+                records: number(arrival.records),
             };
         }
         let mut rejected = rejected.iter();
