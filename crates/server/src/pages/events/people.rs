@@ -152,7 +152,10 @@ pub(crate) async fn page(
 
 fn caption(minimum: Option<&str>) -> String {
     match minimum {
-        Some(minimum) => format!("People who stayed for {minimum} % of the show"),
+        Some(minimum) => {
+            let percent = minimum.trim_end_matches('%').trim();
+            format!("People who stayed for {percent} % of the show")
+        }
         None => "People".to_owned(),
     }
 }
