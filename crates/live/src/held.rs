@@ -51,7 +51,7 @@ struct Answer<T> {
     /// Of the state.
     version: u64,
     at: Timestamp,
-    answer: T,
+    value: T,
 }
 
 /// Bytes of facts that wait for a load. If more are collected meanwhile, the state is loaded once
@@ -189,7 +189,7 @@ impl Ready {
     /// The figures at present, or those of a moment ago.
     pub(crate) fn figures(&mut self, now: Timestamp, metrics: &Metrics) -> Arc<LiveFigures> {
         if let Some(kept) = self.figures.as_ref().filter(|it| self.holds(it, now)) {
-            return kept.answer.clone();
+            return kept.value.clone();
         }
         let figures = Arc::new(self.state.figures(now));
         metrics.figures.inc();
@@ -204,20 +204,20 @@ impl Ready {
         ends_at: Option<Timestamp>,
     ) -> ViewerCounts {
         if let Some(kept) = self.viewers.filter(|it| self.holds(it, now))
-            && kept.answer.0 == ends_at
+            && kept.value.0 == ends_at
         {
-            return kept.answer.1;
+            return kept.value.1;
         }
         let viewers = self.state.viewer_counts(now, ends_at);
         self.viewers = Some(self.answer(now, (ends_at, viewers)));
         viewers
     }
 
-    const fn answer<T>(&self, at: Timestamp, answer: T) -> Answer<T> {
+    const fn answer<T>(&self, at: Timestamp, value: T) -> Answer<T> {
         Answer {
             version: self.version,
             at,
-            answer,
+            value,
         }
     }
 
