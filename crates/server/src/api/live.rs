@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use showreport_live::{LiveFigures, LiveOption, LivePoll, ViewersOfValue};
 use showreport_model::{EventId, OrgId};
 use utoipa::ToSchema;
@@ -85,6 +85,7 @@ pub(crate) struct LiveOptionResponse {
     correct: bool,
     votes: u64,
     /// `votes` by `voters`, floored to 4 decimals; `null` without voters.
+    #[serde(serialize_with = "serialize_share")]
     share: Option<f64>,
 }
 
@@ -172,6 +173,19 @@ impl From<&LivePoll> for LivePollResponse {
             voters: poll.voters,
             options: poll.options.iter().map(LiveOptionResponse::from).collect(),
         }
+    }
+}
+
+/// Writes a share with the digits of `…/polls`, where 0 and 1 have no decimals.
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
+fn serialize_share<S: Serializer>(share: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match *share {
+        Some(share) if share >= 1.0 => to.serialize_u8(1),
+        Some(share) if share <= 0.0 => to.serialize_u8(0),
+        share => share.serialize(to),
     }
 }
 

@@ -17,18 +17,32 @@ use crate::streams::records::Records;
 use crate::streams::run::load;
 
 const MIDDLE: i64 = 1_795_305_600_000;
-const TIMES: [&str; 6] = [
+const TIMES: [&str; 8] = [
     "started_at",
     "ended_at",
+    "first_joined_at",
+    "last_left_at",
     "sent_at",
     "voted_at",
     "watch_timestamp",
     "updated_at",
 ];
-const SECONDS: [&str; 3] = ["watch_seconds", "attended_seconds", "position_seconds"];
-const NUMBERS: [&str; 1] = ["share"];
-const COUNTS: [&str; 7] = [
-    "views", "viewers", "devices", "messages", "senders", "votes", "voters",
+const SECONDS: [&str; 4] = [
+    "watch_seconds",
+    "attended_seconds",
+    "live_seconds",
+    "position_seconds",
+];
+const NUMBERS: [&str; 2] = ["share", "live_ratio"];
+const COUNTS: [&str; 8] = [
+    "views",
+    "viewers",
+    "devices",
+    "messages",
+    "senders",
+    "votes",
+    "voters",
+    "polls_answered",
 ];
 const FLAGS: [&str; 3] = ["deleted", "correct", "counted"];
 
