@@ -9,7 +9,7 @@ use crate::span::{Span, SpanSet};
 /// one without a number after another. All others are [`OTHER`] and two differences of [`Place`]s.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Packed {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     pub(super) count: usize,
     pub(super) first: Option<Beat>,
     pub(super) last: Option<Beat>,
