@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::clock::{millis, rfc3339};
+use super::clock::{decimals, millis, rfc3339};
 use super::facts::{Facts, Identity, Span, View};
 use super::polls::counted;
 
@@ -150,13 +150,11 @@ fn polls(facts: &Facts) -> Vec<Value> {
     polls.collect()
 }
 
-/// A ratio with four decimals, floored.
-fn share(chosen_by: usize, voters: usize) -> Option<f64> {
-    let ten_thousandths = (chosen_by * 10_000).checked_div(voters)?;
-    let text = format!(
-        "{}.{:04}",
-        ten_thousandths / 10_000,
-        ten_thousandths % 10_000
-    );
-    Some(text.parse().expect("a number"))
+/// A ratio with four decimals, floored; null without voters.
+fn share(chosen_by: usize, voters: usize) -> Value {
+    let Some(ten_thousandths) = (chosen_by * 10_000).checked_div(voters) else {
+        return Value::Null;
+    };
+    let units = i64::try_from(ten_thousandths).expect("a few votes");
+    serde_json::from_str(&decimals(units, 4)).expect("a number")
 }
