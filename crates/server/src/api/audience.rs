@@ -13,7 +13,7 @@ use utoipa::openapi::schema::Type;
 use super::event_id::event_id;
 use super::filter::{FilterQuery, read_number};
 use super::response::Requested;
-use super::schema::{described, list_of, object_of, of_type};
+use super::schema::{described, list_of, nullable, object_of};
 use crate::answers::Freshness;
 use crate::app::App;
 use crate::auth::Caller;
@@ -28,7 +28,7 @@ described! {
     /// instant with facts, or of the filter.
     AudienceResponse = object_of(
         list_of(AUDIENCE)
-            .property("granularity_seconds", of_type(Type::Integer))
+            .property("granularity_seconds", nullable(Type::Integer))
             .required("granularity_seconds"),
     );
 }

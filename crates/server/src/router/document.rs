@@ -5,7 +5,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, Schema, Type};
 use utoipa::{OpenApi as _, ToSchema};
 
 use super::google::is_youtube;
@@ -128,18 +128,40 @@ pub(super) fn complete(openapi: &mut OpenApi) {
                 let bad_request = operation.responses.responses.entry("400".to_owned());
                 bad_request.or_insert_with(|| RefOr::T(Response::new(unknown)));
             }
-            for (status, response) in &mut operation.responses.responses {
-                let is_error = status.starts_with(['4', '5']);
-                if let RefOr::T(response) = response
-                    && is_error
-                {
-                    let schema = RefOr::Ref(Ref::from_schema_name(schema));
-                    let content = ContentBuilder::new().schema(Some(schema)).build();
-                    response
-                        .content
-                        .insert("application/json".to_owned(), RefOr::T(content));
-                }
-            }
+            describe_errors(operation, schema);
+        }
+    }
+}
+
+/// Adds the bodies of error responses. Errors of pages are pages too, for clients that prefer HTML.
+fn describe_errors(operation: &mut Operation, schema: &str) {
+    let is_page = operation
+        .tags
+        .iter()
+        .flatten()
+        .any(|tag| tag == "dashboard");
+    let responses = &mut operation.responses.responses;
+    if is_page && operation.request_body.is_some() {
+        let unreadable = responses.entry("400".to_owned());
+        unreadable.or_insert_with(|| RefOr::T(Response::new("the form cannot be read")));
+    }
+    let json = RefOr::Ref(Ref::from_schema_name(schema));
+    let page = RefOr::from(ObjectBuilder::new().schema_type(Type::String).build());
+    for (status, response) in responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        if !status.starts_with(['4', '5']) {
+            continue;
+        }
+        let mut describe = |media_type: &str, schema: &RefOr<Schema>| {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            let content = RefOr::T(content);
+            response.content.insert(media_type.to_owned(), content);
+        };
+        describe("application/json", &json);
+        if is_page {
+            describe("text/html", &page);
         }
     }
 }
