@@ -195,7 +195,7 @@ impl Audience {
         self.concurrency.count(edge, within).unsigned_abs()
     }
 
-    /// Who watches at the `settled` instant, and how many were seen in `(after, until]`.
+    /// The viewers at the `settled` instant, and the number seen in `(after, until]`.
     pub(crate) fn present(&mut self, settled: i64, after: i64, until: i64) -> Present {
         let mut present = Present::default();
         for viewer in &self.viewers {

@@ -1,7 +1,7 @@
 //! [`Arrivals`]: the newest records that came from players themselves, by organisation, token and
 //! event, since this process began.
 //!
-//! Those who install a player see by them whether its first record has come.
+//! The light of the page `/install` turns green with them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -10,7 +10,6 @@ mod layout;
 mod failure;
 mod shares;
 mod shared;
-mod texts;
 mod curl;
 mod address;
 mod cells;

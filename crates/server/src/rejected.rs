@@ -1,6 +1,6 @@
 //! [`RejectedRecords`]: the newest rejected records of each organisation, since this process began.
 //!
-//! They are shown to those who install a player. A message may quote a text of the record, such as
+//! The page `/install` lists them. A message may quote a text of the record, such as
 //! an unknown role. Nothing of a record is kept, so the text is left out.
 
 use std::collections::{HashMap, VecDeque};

@@ -1,4 +1,4 @@
-//! How pages write numbers, durations and times. The exact values are in `data-value`.
+//! How pages write numbers, sizes, durations and times. The exact values are in `data-value`.
 
 use showreport_model::{Timestamp, Zone};
 
@@ -7,7 +7,8 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// A whole number with a comma after each three digits.
-pub(crate) fn count(value: i64) -> String {
+pub(crate) fn count(value: impl Into<i128>) -> String {
+    let value = value.into();
     let digits = value.unsigned_abs().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
     if value < 0 {
@@ -31,6 +32,16 @@ pub(crate) fn duration(millis: i64) -> String {
         (0, 0) => format!("{seconds} s"),
         (0, _) => format!("{minutes} min {} s", seconds % 60),
         _ => format!("{} h {minutes} min", count(hours)),
+    }
+}
+
+/// A duration in its largest unit of which it has at least two, such as `3 h`.
+pub(crate) fn largest_unit(millis: i64) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min")];
+    let unit = UNITS.iter().find(|(length, _)| millis >= 2 * length);
+    match unit {
+        None => format!("{} s", millis / 1_000),
+        Some((length, name)) => format!("{} {name}", millis / length),
     }
 }
 
@@ -68,12 +79,35 @@ pub(crate) fn number(value: f64) -> String {
     let text = format!("{:.2}", (value * 100.0).floor() / 100.0);
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let decimals = decimals.trim_end_matches('0');
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    let whole = whole
+        .parse::<i64>()
+        .map_or_else(|_| whole.to_owned(), count);
     if decimals.is_empty() {
         whole
     } else {
         format!("{whole}.{decimals}")
     }
+}
+
+/// A number of bytes with its unit, such as `12.3 kB`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    let unit = UNITS.iter().find(|(size, _)| count >= *size);
+    match unit {
+        None => format!("{count} B"),
+        Some((size, name)) => {
+            let tenths = count / (size / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// A name in `snake_case` as words that begin with a capital letter.
+pub(crate) fn words(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// A date and a time of a zone, such as `22 Nov 2026, 19:30:00`.
@@ -104,6 +138,14 @@ pub(crate) fn field(at: Timestamp, zone: &Zone) -> String {
     wall(at, zone)[..19].to_owned()
 }
 
+/// A date and a time of a zone as forms take them, such as `2026-11-22 18:30:05`. Milliseconds are
+/// only written if there are any.
+pub(crate) fn wall_time(at: Timestamp, zone: &Zone) -> String {
+    let text = wall(at, zone).replace('T', " ");
+    let text = text.trim_end_matches('Z');
+    text.strip_suffix(".000").unwrap_or(text).to_owned()
+}
+
 /// Year, month, day and time in a zone, as RFC 3339 has them.
 fn wall(at: Timestamp, zone: &Zone) -> String {
     let millis = zone.wall_millis(at);
@@ -121,6 +163,10 @@ mod tests {
     fn numbers_have_commas_and_few_decimals() {
         let counts = [0, 999, 1_000, 1_234_567, -1_234].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567", "-1,234"]);
+        assert_eq!(count(1_234_567_u64), "1,234,567");
+        let sizes = [0, 999, 1_000, 12_345, 5_000_000, 2_999_999_999].map(bytes);
+        let texts = ["0 B", "999 B", "1.0 kB", "12.3 kB", "5.0 MB", "2.9 GB"];
+        assert_eq!(sizes, texts);
         let numbers = [0.0, 1.75, 1234.5, 0.999, 12.0].map(number);
         assert_eq!(numbers, ["0", "1.75", "1,234.5", "0.99", "12"]);
         let shares = [0.0, 0.6666, 0.75, 1.0, 0.9999].map(percent);
@@ -152,6 +198,8 @@ mod tests {
                 "1,250 h 0 min"
             ]
         );
+        let times = [0, 119_999, 120_000, 7_200_000, 172_800_000].map(largest_unit);
+        assert_eq!(times, ["0 s", "119 s", "2 min", "2 h", "2 days"]);
         assert_eq!(
             [5_000, 65_000, 3_723_000].map(position),
             ["0:05", "1:05", "1:02:03"]
@@ -164,7 +212,15 @@ mod tests {
         let zone: Zone = "Europe/Berlin".parse().unwrap();
         assert_eq!(date_time(at, &zone), "3 Nov 2026, 00:30:07");
         assert_eq!(date_minute(at, &Zone::utc()), "2 Nov 2026, 23:30");
+        assert_eq!(wall_time(at, &zone), "2026-11-03 00:30:07.250");
+        let second: Timestamp = "2026-11-22T10:30:05Z".parse().unwrap();
+        let taipei: Zone = "Asia/Taipei".parse().unwrap();
+        assert_eq!(wall_time(second, &taipei), "2026-11-22 18:30:05");
         assert_eq!(field(at, &zone), "2026-11-03T00:30:07");
         assert_eq!(date(Timestamp::MAX, &zone), "30 Dec 9999");
+    }
+    #[test]
+    fn a_name_becomes_words() {
+        assert_eq!(words("chat_histories"), "Chat histories");
     }
 }

@@ -9,13 +9,12 @@ use showreport_model::ratio::Ratio;
 use showreport_model::report::Dimension;
 use showreport_model::search::SearchText;
 
-use super::filter::FilterQuery;
-use super::paged::PageRequest;
+use super::paged::PagedQuery;
 use super::schema::{described, page};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{PageQuery, Parameters, Segments, Violations};
+use crate::extract::{Parameters, Segments, Violations};
 
 described! {
     /// A page of the people of an event, with the columns of the report.
@@ -28,9 +27,7 @@ pub(crate) struct AttendanceQuery {
     q: Option<String>,
     order_by: Option<String>,
     #[serde(flatten)]
-    filter: FilterQuery,
-    #[serde(flatten)]
-    page: PageQuery,
+    paged: PagedQuery,
 }
 
 /// List the people of an event: what each of them watched, wrote and answered.
@@ -79,15 +76,7 @@ pub(crate) async fn list_attendance(
     let order_by = OrderBy::parse(&order, &Dimension::Attendance.columns(&[]))
         .map_err(|error| violations.add("order_by", error.to_string()))
         .unwrap_or_default();
-    let (window, freshness) = query.filter.read(&mut violations);
-    let page = query.page.read_into(&mut violations);
-    let request = PageRequest {
-        org: &caller.org,
-        event: &id,
-        freshness,
-        page: violations.into_result(page)?,
-        headers: &headers,
-    };
+    let (window, request) = query.paged.read(violations, &caller.org, &id, &headers)?;
     let question = Question::Attendance {
         window,
         minimum_live_ratio,

@@ -10,9 +10,8 @@ use showreport_model::question::{AUDIENCE, Question};
 use showreport_query::json_of_rows;
 use utoipa::openapi::schema::Type;
 
-use super::event_id::event_id;
 use super::filter::{FilterQuery, read_number};
-use super::response::Requested;
+use super::response::answer;
 use super::schema::{described, list_of, nullable, object_of};
 use crate::answers::Freshness;
 use crate::app::App;
@@ -41,7 +40,7 @@ pub(crate) struct AudienceQuery {
     filter: FilterQuery,
 }
 
-/// Get the audience curve of an event: who was there in each bucket of time.
+/// Get the audience curve of an event: the viewers in each bucket of time.
 #[utoipa::path(
     get,
     path = "/api/v1/events/{id}/audience",
@@ -73,18 +72,21 @@ pub(crate) async fn get_audience(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (question, freshness) = query.read()?;
-    let answers = app.answers();
-    let event = event_id(&id)?;
-    let snapshot = answers.snapshot(&caller.org, &event, freshness).await?;
-    let requested = Requested::new(&snapshot, &question, &headers);
-    if let Some(response) = requested.not_modified() {
-        return Ok(response);
-    }
-    let answer = answers.answer(&snapshot, &question).await?;
-    let seconds = answer.granularity.map(Granularity::seconds);
-    let seconds = seconds.map_or_else(|| "null".to_owned(), |seconds| seconds.to_string());
-    let beside = [("granularity_seconds", seconds)];
-    Ok(requested.list(&answer.table, json_of_rows, &beside))
+    let asked = (question, freshness);
+    answer(
+        &app,
+        &caller.org,
+        &id,
+        asked,
+        &headers,
+        |requested, answer| {
+            let seconds = answer.granularity.map(Granularity::seconds);
+            let seconds = seconds.map_or_else(|| "null".to_owned(), |seconds| seconds.to_string());
+            let beside = [("granularity_seconds", seconds)];
+            requested.list(&answer.table, json_of_rows, &beside)
+        },
+    )
+    .await
 }
 
 impl AudienceQuery {

@@ -10,9 +10,8 @@ use showreport_model::table::Value;
 use showreport_query::{json_of_row, json_of_rows};
 use utoipa::openapi::schema::{OneOfBuilder, Type};
 
-use super::event_id::event_id;
 use super::filter::{FilterQuery, read_number};
-use super::response::Requested;
+use super::response::answer;
 use super::schema::{described, list_of, object_of, of_type, row};
 use crate::answers::Freshness;
 use crate::app::App;
@@ -84,19 +83,22 @@ pub(crate) async fn get_breakdown(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (question, freshness) = query.read()?;
-    let answers = app.answers();
-    let event = event_id(&id)?;
-    let snapshot = answers.snapshot(&caller.org, &event, freshness).await?;
-    let requested = Requested::new(&snapshot, &question, &headers);
-    if let Some(response) = requested.not_modified() {
-        return Ok(response);
-    }
-    let answer = answers.answer(&snapshot, &question).await?;
-    let beside = [
-        ("other", figures(answer.other.as_deref())),
-        ("total", figures(answer.total.as_deref())),
-    ];
-    Ok(requested.list(&answer.table, json_of_rows, &beside))
+    let asked = (question, freshness);
+    answer(
+        &app,
+        &caller.org,
+        &id,
+        asked,
+        &headers,
+        |requested, answer| {
+            let beside = [
+                ("other", figures(answer.other.as_deref())),
+                ("total", figures(answer.total.as_deref())),
+            ];
+            requested.list(&answer.table, json_of_rows, &beside)
+        },
+    )
+    .await
 }
 
 /// The figures of a row as JSON, without its value.

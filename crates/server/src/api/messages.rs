@@ -8,13 +8,12 @@ use showreport_model::question::Question;
 use showreport_model::report::Dimension;
 use showreport_model::search::SearchText;
 
-use super::filter::FilterQuery;
-use super::paged::PageRequest;
+use super::paged::PagedQuery;
 use super::schema::{described, page};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{PageQuery, Parameters, Segments, Violations};
+use crate::extract::{Parameters, Segments, Violations};
 
 described! {
     /// A page of the messages of an event, in the order and with the columns of the report.
@@ -26,9 +25,7 @@ pub(crate) struct MessagesQuery {
     q: Option<String>,
     sender: Option<String>,
     #[serde(flatten)]
-    filter: FilterQuery,
-    #[serde(flatten)]
-    page: PageQuery,
+    paged: PagedQuery,
 }
 
 /// List the messages of an event.
@@ -64,16 +61,9 @@ pub(crate) async fn list_messages(
     Parameters(query): Parameters<MessagesQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let mut violations = Violations::default();
-    let (window, freshness) = query.filter.read(&mut violations);
-    let page = query.page.read_into(&mut violations);
-    let request = PageRequest {
-        org: &caller.org,
-        event: &id,
-        freshness,
-        page: violations.into_result(page)?,
-        headers: &headers,
-    };
+    let (window, request) = query
+        .paged
+        .read(Violations::default(), &caller.org, &id, &headers)?;
     let question = Question::Messages {
         window,
         search: query.q.as_deref().and_then(SearchText::new),

@@ -2,16 +2,18 @@
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
 use showreport_model::question::{Question, RowRange};
 use showreport_model::table::Table;
-use showreport_model::{OrgId, Timestamp};
+use showreport_model::{OrgId, Timestamp, Window};
 
 use super::event_id::event_id;
+use super::filter::FilterQuery;
 use super::response::Requested;
 use crate::answers::{Freshness, Snapshot};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::{Cursor, Page};
+use crate::extract::{Cursor, Page, PageQuery, Violations};
 
 /// The place of a row in the rows of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +43,45 @@ impl Cursor for RowPlace {
     }
 }
 
+/// The parameters of all requests for pages.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct PagedQuery {
+    #[serde(flatten)]
+    filter: FilterQuery,
+    #[serde(flatten)]
+    page: PageQuery,
+}
+
 /// A request for a page of rows.
 pub(super) struct PageRequest<'a> {
-    pub(super) org: &'a OrgId,
+    org: &'a OrgId,
     /// The id in the path.
-    pub(super) event: &'a str,
-    pub(super) freshness: Freshness,
-    pub(super) page: Page<RowPlace>,
-    pub(super) headers: &'a HeaderMap,
+    event: &'a str,
+    freshness: Freshness,
+    page: Page<RowPlace>,
+    headers: &'a HeaderMap,
+}
+
+impl PagedQuery {
+    /// The filter and the request. `violations` are of other parameters; the error names all.
+    pub(super) fn read<'a>(
+        &self,
+        mut violations: Violations,
+        org: &'a OrgId,
+        event: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Result<(Window, PageRequest<'a>), ApiError> {
+        let (window, freshness) = self.filter.read(&mut violations);
+        let page = self.page.read_into(&mut violations);
+        let request = PageRequest {
+            org,
+            event,
+            freshness,
+            page: violations.into_result(page)?,
+            headers,
+        };
+        Ok((window, request))
+    }
 }
 
 impl PageRequest<'_> {

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::Deserialize;
 use showreport_model::column::Column;
 use showreport_model::question::{POLLS, Question, RowRange};
 use showreport_model::report::Dimension;
@@ -12,16 +11,15 @@ use showreport_model::{PollId, Window};
 use showreport_query::json_of_row;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 
-use super::event_id::event_id;
 use super::filter::FilterQuery;
-use super::paged::PageRequest;
-use super::response::Requested;
+use super::paged::PagedQuery;
+use super::response::answer;
 use super::schema::{described, object_of, of_type, page, row, with_as_of, with_figures};
 use crate::answers::Snapshot;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, Reason};
-use crate::extract::{PageQuery, Parameters, Segments, Violations};
+use crate::extract::{Parameters, Segments, Violations};
 
 /// The columns of a poll; the others are of its options.
 const OF_POLL: [&str; 7] = [
@@ -47,14 +45,6 @@ described! {
     };
     /// A page of the votes in a poll, in the order and with the columns of the report.
     VotesResponse = page(&Dimension::PollVotes.columns(&[]));
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct VotesQuery {
-    #[serde(flatten)]
-    filter: FilterQuery,
-    #[serde(flatten)]
-    page: PageQuery,
 }
 
 /// Get the polls of an event with their options and votes.
@@ -88,17 +78,16 @@ pub(crate) async fn get_polls(
 ) -> Result<Response, ApiError> {
     let mut violations = Violations::default();
     let (window, freshness) = query.read(&mut violations);
-    violations.into_result(Some(()))?;
-    let answers = app.answers();
-    let event = event_id(&id)?;
-    let snapshot = answers.snapshot(&caller.org, &event, freshness).await?;
-    let question = Question::Polls { window };
-    let requested = Requested::new(&snapshot, &question, &headers);
-    if let Some(response) = requested.not_modified() {
-        return Ok(response);
-    }
-    let answer = answers.answer(&snapshot, &question).await?;
-    Ok(requested.list(&answer.table, polls_json, &[]))
+    let asked = violations.into_result(Some((Question::Polls { window }, freshness)))?;
+    answer(
+        &app,
+        &caller.org,
+        &id,
+        asked,
+        &headers,
+        |requested, answer| requested.list(&answer.table, polls_json, &[]),
+    )
+    .await
 }
 
 /// List the votes in a poll.
@@ -130,19 +119,10 @@ pub(crate) async fn list_votes(
     State(app): State<App>,
     caller: Caller,
     Segments((id, poll_id)): Segments<(String, String)>,
-    Parameters(query): Parameters<VotesQuery>,
+    Parameters(query): Parameters<PagedQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let mut violations = Violations::default();
-    let (window, freshness) = query.filter.read(&mut violations);
-    let page = query.page.read_into(&mut violations);
-    let request = PageRequest {
-        org: &caller.org,
-        event: &id,
-        freshness,
-        page: violations.into_result(page)?,
-        headers: &headers,
-    };
+    let (window, request) = query.read(Violations::default(), &caller.org, &id, &headers)?;
     let snapshot = request.snapshot(&app).await?;
     let poll = PollId::new(&poll_id).map_err(|_| no_such_poll())?;
     demand_poll(&app, &snapshot, &poll).await?;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use showreport_model::figures::{FIGURES, Figures};
-use showreport_model::question::Question;
+use showreport_model::question::{Answer, Question};
 use showreport_model::report::Format;
 use showreport_model::table::Table;
 use showreport_model::{EventId, OrgId, Timestamp};
@@ -27,13 +27,15 @@ const AS_OF: HeaderName = HeaderName::from_static("x-showreport-as-of");
 /// The token of the next page, for responses that are no JSON.
 const NEXT_PAGE_TOKEN: HeaderName = HeaderName::from_static("x-showreport-next-page-token");
 
-/// The response to a question about an event whose answer has no pages.
+/// The response to a question about an event with an answer that is not divided into pages.
+/// `respond` writes the answer, if the client does not have it already.
 pub(super) async fn answer(
     app: &App,
     org: &OrgId,
     event: &str,
     (question, freshness): (Question, Freshness),
     headers: &HeaderMap,
+    respond: impl FnOnce(&Requested<'_>, &Answer) -> Response + Send,
 ) -> Result<Response, ApiError> {
     let answers = app.answers();
     let snapshot = answers.snapshot(org, &event_id(event)?, freshness).await?;
@@ -42,7 +44,7 @@ pub(super) async fn answer(
         return Ok(response);
     }
     let answer = answers.answer(&snapshot, &question).await?;
-    Ok(requested.list(&answer.table, json_of_rows, &[]))
+    Ok(respond(&requested, &answer))
 }
 
 /// A response to be made: its state, its format and its tag.

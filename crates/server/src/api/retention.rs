@@ -7,6 +7,7 @@ use serde::Deserialize;
 use showreport_model::question::Question;
 use showreport_model::report::Dimension;
 use showreport_model::retention::{BUCKETS_MAX, Division};
+use showreport_query::json_of_rows;
 
 use super::filter::{FilterQuery, read_number};
 use super::response::answer;
@@ -64,7 +65,16 @@ pub(crate) async fn get_retention(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (question, freshness) = query.read()?;
-    answer(&app, &caller.org, &id, (question, freshness), &headers).await
+    let asked = (question, freshness);
+    answer(
+        &app,
+        &caller.org,
+        &id,
+        asked,
+        &headers,
+        |requested, answer| requested.list(&answer.table, json_of_rows, &[]),
+    )
+    .await
 }
 
 impl RetentionQuery {

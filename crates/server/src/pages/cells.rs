@@ -33,11 +33,10 @@ impl Figure {
 
     /// A count.
     pub(crate) fn count(name: &'static str, count: u64) -> Self {
-        let shown = i64::try_from(count).unwrap_or(i64::MAX);
         Self {
             name,
             value: count.to_string(),
-            text: texts::count(shown),
+            text: texts::count(count),
         }
     }
 

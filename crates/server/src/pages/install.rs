@@ -14,8 +14,8 @@ use showreport_model::{EventId, OrgId, TokenId, Zone};
 
 use self::light::Light;
 use self::snippets::{Own, Snippet};
+use super::address::encoded;
 use super::layout::{Identity, Layout, Section, respond};
-use super::texts::encoded;
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::{ApiError, Reason};

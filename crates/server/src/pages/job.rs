@@ -14,12 +14,11 @@ use super::confirm::ConfirmPage;
 use super::curl;
 use super::jobs::JobRow;
 use super::layout::{Identity, Layout, Section, respond};
-use super::texts::{bytes, number};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::{Page, PageQuery, Parameters, Segments};
-use crate::texts::date_time;
+use crate::texts::{bytes, count, date_time};
 use crate::youtube::{delete, download_path, job_id, report_id};
 
 #[derive(Template)]
@@ -120,7 +119,7 @@ impl DayRow {
             let before = before(app, &job.org, report).await?;
             let rows = before.map(|before| before.file.row_count);
             Some(Restated {
-                rows_before: rows.map(|rows| (rows, number(rows))),
+                rows_before: rows.map(|rows| (rows, count(rows))),
             })
         } else {
             None
@@ -131,7 +130,7 @@ impl DayRow {
             day: report.day.to_string(),
             created_at: date_time(report.created_at, zone),
             row_count: file.row_count,
-            row_count_text: number(file.row_count),
+            row_count_text: count(file.row_count),
             size_bytes: file.size_bytes,
             size_text: bytes(file.size_bytes),
             file: download_path(&job.org, job.id, report.id),
@@ -241,8 +240,8 @@ pub(crate) async fn show_restatement(
 impl ChangesView {
     fn new(changes: Changes) -> Self {
         Self {
-            removed: number(changes.removed),
-            added: number(changes.added),
+            removed: count(changes.removed),
+            added: count(changes.added),
             more: changes.removed + changes.added - changes.first.len() as u64,
             changes,
         }

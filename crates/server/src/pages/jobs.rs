@@ -14,12 +14,11 @@ use showreport_model::{Timestamp, Zone};
 use super::curl;
 use super::layout::{Identity, Layout, Section, respond};
 use super::reports::Problems;
-use super::texts::{duration, number};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::Form;
-use crate::texts::date_time;
+use crate::texts::{count, date_time, largest_unit};
 use crate::youtube::{create, newest_period};
 
 #[derive(Template)]
@@ -194,7 +193,7 @@ impl JobRow {
         let period = newest_period(app, &job).await?;
         let progress = app.jobs().progress_of(job.clone()).await?;
         let day =
-            |(day, rows): (showreport_model::ReportDay, u64)| (day.to_string(), rows, number(rows));
+            |(day, rows): (showreport_model::ReportDay, u64)| (day.to_string(), rows, count(rows));
         let ends_at = job.ended_at.or(job.ends_at);
         Ok(Self {
             id: job.id.to_string(),
@@ -221,5 +220,8 @@ fn lag(progress: &ReportJobProgress, now: Timestamp) -> Option<String> {
     let waiting_ms = progress
         .waiting_since
         .map_or(0, |since| now.as_millis() - since.as_millis());
-    Some(format!("{days}, due for {}", duration(waiting_ms.max(0))))
+    Some(format!(
+        "{days}, due for {}",
+        largest_unit(waiting_ms.max(0))
+    ))
 }

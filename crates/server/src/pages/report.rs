@@ -125,7 +125,7 @@ pub(crate) async fn open_file(
         return Err(ApiError::new(Reason::FileGone, message));
     }
     let variant = query.variant.as_deref().filter(|it| !it.is_empty());
-    let variant = variant.map(|it| format!("?variant={}", super::texts::encoded(it)));
+    let variant = variant.map(|it| format!("?variant={}", super::address::encoded(it)));
     let link = format!("{}{}", described.uri(), variant.unwrap_or_default());
     Ok(Redirect::to(&link).into_response())
 }

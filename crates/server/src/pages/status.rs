@@ -8,11 +8,11 @@ use showreport_meta::Role;
 
 use super::curl;
 use super::layout::{Identity, Layout, Section, respond};
-use super::texts::{bytes, duration, number};
 use crate::api::{StatusResponse, status};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
+use crate::texts::{self, bytes, largest_unit};
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -168,7 +168,7 @@ fn bulk_reports(status: &StatusResponse) -> Part {
         figures: vec![Figure {
             name: "bulk_lag_milliseconds",
             value: lag_ms.to_string(),
-            text: duration(lag_ms),
+            text: largest_unit(lag_ms),
         }],
         problem: (lag_ms > LAG_MS_USUAL).then(|| {
             "A day of a job is overdue. The log says why its report fails; the page Jobs shows \
@@ -220,6 +220,6 @@ fn count(name: &'static str, count: u64, unit: &str) -> Figure {
     Figure {
         name,
         value: count.to_string(),
-        text: number(count) + unit,
+        text: texts::count(count) + unit,
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct EventAccess {
     reader: EventReader,
 }
 
-/// Who reads the page.
+/// The reader of the page.
 #[derive(Debug, Clone)]
 enum EventReader {
     /// A person or token that is signed in.
@@ -69,7 +69,7 @@ impl EventAccess {
         }
     }
 
-    /// An operation of the API about the event, for those who are signed in.
+    /// An operation of the API about the event, for signed-in visitors.
     pub(crate) fn operation(&self, name: &str) -> Option<Address> {
         let event = encoded(self.event.as_str());
         match self.reader {

@@ -210,7 +210,7 @@ fn poll(poll: &LivePoll) -> PollRows {
         id: poll.poll_id.clone(),
         question: poll.question.clone(),
         status: poll.status.clone(),
-        voters: texts::count(i64::try_from(poll.voters).unwrap_or(i64::MAX)),
+        voters: texts::count(poll.voters),
         options,
     }
 }

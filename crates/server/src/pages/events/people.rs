@@ -1,4 +1,4 @@
-//! `/events/{id}/people`: who was there, how long, and for which part of the show.
+//! `/events/{id}/people`: the attendance, with the part of the show that each person watched.
 
 use askama::Template;
 use axum::extract::State;

@@ -44,7 +44,7 @@ struct Poll {
     votes: String,
 }
 
-/// Who voted what in one poll.
+/// The votes of one poll, with their voters.
 struct Votes {
     question: String,
     rows: Rows,

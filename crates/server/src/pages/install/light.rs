@@ -3,9 +3,9 @@
 use showreport_model::{EventId, TokenId, Zone};
 
 use crate::arrivals::Arrival;
-use crate::pages::texts::{encoded, number};
+use crate::pages::address::encoded;
 use crate::rejected::RejectedRecord;
-use crate::texts::date_time;
+use crate::texts::{count, date_time};
 
 /// Whether records have come since the process began.
 pub(super) enum Light {
@@ -47,7 +47,7 @@ impl Light {
                 event_path: format!("/events/{}", encoded(arrival.event.as_str())),
                 first_at: date_time(arrival.first_at, zone),
                 newest_at: date_time(arrival.newest_at, zone),
-                records: number(arrival.records),
+                records: count(arrival.records),
             };
         }
         let mut rejected = rejected.iter();

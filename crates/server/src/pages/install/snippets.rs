@@ -3,7 +3,7 @@
 use askama::filters::{Html, escape};
 use serde_json::Value;
 
-use crate::pages::texts::encoded;
+use crate::pages::address::encoded;
 
 /// A line, or some, to be copied.
 pub(super) struct Snippet {

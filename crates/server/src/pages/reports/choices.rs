@@ -10,7 +10,8 @@ use showreport_model::{Timestamp, Zone};
 
 use crate::blendvision::WireEnum;
 use crate::error::Violation;
-use crate::pages::texts::{encoded, wall_time};
+use crate::pages::address::encoded;
+use crate::texts::wall_time;
 
 /// The fields of the form, as texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{PREVIEW_ROWS, Previewed};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::pages::curl::posted;
-use crate::pages::texts::{number, wall_time, words};
+use crate::texts::{count, wall_time, words};
 
 /// The form, with what was chosen and what is wrong with it.
 pub(super) struct FormView {
@@ -193,7 +193,7 @@ impl PreviewView {
             columns: columns.iter().map(ColumnView::new).collect(),
             rows: table.rows.iter().take(PREVIEW_ROWS).map(row).collect(),
             row_count: previewed.preview.row_count,
-            row_count_text: number(previewed.preview.row_count),
+            row_count_text: count(previewed.preview.row_count),
             curl: posted(base_url, "/bv/analytics/v1/events/reports", &previewed.body),
         }
     }

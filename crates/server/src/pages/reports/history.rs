@@ -13,9 +13,9 @@ use crate::auth::Visitor;
 use crate::downloads::title;
 use crate::error::ApiError;
 use crate::extract::{Page, PageQuery};
+use crate::pages::address::encoded;
 use crate::pages::curl;
-use crate::pages::texts::{bytes, encoded, number};
-use crate::texts::date_time;
+use crate::texts::{bytes, count, date_time};
 
 /// A page of the list of reports.
 pub(super) struct HistoryView {
@@ -126,7 +126,7 @@ impl ReportRow {
             progress_percent: report.progress_percent,
             file: report.file.as_ref().map(|file| FileView {
                 row_count: file.row_count,
-                row_count_text: number(file.row_count),
+                row_count_text: count(file.row_count),
                 size_bytes: file.size_bytes,
                 size_text: bytes(file.size_bytes),
                 sha256: file.sha256.clone(),

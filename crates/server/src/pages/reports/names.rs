@@ -3,7 +3,7 @@
 use showreport_model::Zone;
 use showreport_model::report::{GroupBy, ReportOrder};
 
-use crate::pages::texts::{wall_time, words};
+use crate::texts::{wall_time, words};
 
 /// A name for people, such as `Watch time by time, region`.
 pub(crate) fn name_of(order: &ReportOrder) -> String {

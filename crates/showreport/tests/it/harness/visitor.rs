@@ -28,7 +28,7 @@ impl TestApp {
 }
 
 impl TestApp {
-    /// Invites a person with this role, who then signs in.
+    /// Invites a person with this role, and signs the person in.
     pub(crate) async fn person(&self, org: &Org, role: Role) -> Visitor<'_> {
         const PASSWORD: &str = "correct+horse+battery";
         let email = "person@example.com".parse().expect("an address");
