@@ -7,7 +7,7 @@
 use hashbrown::HashMap;
 use showreport_model::Span;
 use showreport_model::beats::Beats;
-use showreport_model::claims::{Beat, Step, Tail, claims};
+use showreport_model::claims::{Beat, Step, Tail};
 use showreport_model::concurrency::{Concurrency, Edge, Level};
 use smallvec::SmallVec;
 
@@ -22,7 +22,7 @@ pub(crate) struct Audience {
     viewers: Vec<Viewer>,
     of_identities: HashMap<Identity, u32>,
     concurrency: Concurrency,
-    /// Viewers whose edges were taken away.
+    /// Viewers without their edges until the next [`Audience::settle`].
     dirty: Vec<u32>,
     /// Views with claims to be worked out.
     unclear: Vec<u32>,
@@ -156,7 +156,8 @@ impl Audience {
                 beats.playing_at = playing.map(|beat| beat.at).max();
                 beats.tail = Tail::of(&all);
                 beats.is_unclear = false;
-                let claimed = claims(&all).settle().to_vec();
+                let mut claimed = beats.beats.claims();
+                let claimed = claimed.settle().iter().copied();
                 view.spans = beats.recorded.iter().chain(claimed).collect();
             }
             self.heap_bytes = self.heap_bytes + view.spans.heap_bytes() - before;
@@ -195,15 +196,15 @@ impl Audience {
         self.concurrency.count(edge, within).unsigned_abs()
     }
 
-    /// The viewers at the `settled` instant, and the number seen in `(after, until]`.
-    pub(crate) fn present(&mut self, settled: i64, after: i64, until: i64) -> Present {
+    /// The viewers at the `settled` instant, and the number seen in `(settled, until]`.
+    pub(crate) fn present(&mut self, settled: i64, until: i64) -> Present {
         let mut present = Present::default();
         for viewer in &self.viewers {
             let mut is_now = false;
             let mut seen: SmallVec<[Attributes; 4]> = SmallVec::new();
             for &number in &viewer.views {
                 let view = &mut self.views[number as usize];
-                is_now = is_now || view.is_seen(after, until);
+                is_now = is_now || view.is_seen(settled, until);
                 if view.spans.holds(settled) {
                     seen.push(view.attributes);
                 }

@@ -21,9 +21,9 @@ pub(crate) struct Following {
     meta: Meta,
     /// The next row of the journal; `None` while no event is held.
     next: Option<i64>,
-    /// The heads whose facts are known.
+    /// The heads with known facts.
     heads: Heads,
-    /// Heads of another process that the last look at the database has found.
+    /// The known heads when the last look at the database found newer ones.
     suspected: Option<Heads>,
 }
 

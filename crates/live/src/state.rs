@@ -229,9 +229,7 @@ impl State {
         let level = self.audience.level(settled);
         let minute_before = |end: i64| Span::new(end - MINUTE_MS, end).expect("a minute");
         let minute = minute_before(settled);
-        let present = self
-            .audience
-            .present(settled, now - SETTLED_AFTER_MS, now + AHEAD_MS);
+        let present = self.audience.present(settled, now + AHEAD_MS);
         LiveFigures {
             at,
             settled_until: at.saturating_add_millis(-SETTLED_AFTER_MS),
@@ -273,18 +271,22 @@ impl State {
             None => settled.as_millis(),
         };
         let live = viewers(None, live_until, last);
-        let recorded = match ended {
-            Some(end) => viewers(Some(end), settled, settled.as_millis()),
-            None => Viewers {
-                concurrent: 0,
+        // Until the end all viewers are those of the live event.
+        let (mut recorded, mut all) = (
+            Viewers {
                 total: 0,
-                at: settled,
+                concurrent: 0,
+                ..live
             },
-        };
-        let all = Viewers {
-            concurrent: live.concurrent,
-            ..viewers(None, settled, settled.as_millis())
-        };
+            live,
+        );
+        if let Some(end) = ended {
+            recorded = viewers(Some(end), settled, settled.as_millis());
+            all = Viewers {
+                concurrent: live.concurrent,
+                ..viewers(None, settled, settled.as_millis())
+            };
+        }
         ViewerCounts {
             live,
             recorded,

@@ -17,14 +17,13 @@ pub use error::Error;
 pub use meta::{
     Access, BulkFilter, BulkReportTask, Claim, ClaimedJob, Commit, Commits, CommittedRow, DayFile,
     DayMade, DirtyEvent, DirtyOrg, EmailAddress, EmailError, EntryDigest, EventFilter, EventOrder,
-    EventPlace, EventSnapshot, INVITATION_LIFETIME_MS, Idempotency, Journal, JournalDepth,
-    JournalRow, JournalWriter, KnownLake, LINK_LIFETIME_MS, ListedEvent, MAKE_BULK_REPORT,
-    MAKE_REPORT, Meta, MovedHead, NewBulkReport, NewHead, NewHeads, NewPassword, Offer, Org,
-    PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem, PendingRows, Person,
-    Published, ReportEnd, ReportFilter, ReportJobUpdate, ReportTask, Role, RoleError,
-    SESSION_IDLE_MS, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session, SessionOwner, Share,
-    ShareRights, SigningKey, SigningKeys, Storage, TakenCommits, Token, TokenSecret, ViewerKeys,
-    ViewerTokens, ZoneChange,
+    EventPlace, EventSnapshot, Idempotency, Journal, JournalDepth, JournalRow, JournalWriter,
+    KnownLake, LINK_LIFETIME_MS, ListedEvent, MAKE_BULK_REPORT, MAKE_REPORT, Meta, MovedHead,
+    NewBulkReport, NewHead, NewHeads, NewPassword, Offer, Org, PASSWORD_CHARACTERS_MIN,
+    PasswordProblem, PendingRows, Person, Published, ReportEnd, ReportFilter, ReportJobUpdate,
+    ReportTask, Role, RoleError, SESSION_LIFETIME_MS, Scope, ScopeError, Scopes, Session,
+    SessionOwner, Share, ShareRights, SigningKey, SigningKeys, Storage, TakenCommits, Token,
+    TokenSecret, ViewerKeys, ViewerTokens, ZoneChange,
 };
 pub use metrics::Metrics;
 pub use quotas::{Quota, Quotas};

@@ -59,14 +59,12 @@ pub use journal::{
 };
 pub use listed_events::{EventFilter, EventOrder, EventPlace, ListedEvent};
 pub use orgs::{Org, ViewerTokens, ZoneChange};
-pub use passwords::{
-    NewPassword, PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem,
-};
-pub use people::{EmailAddress, EmailError, INVITATION_LIFETIME_MS, Person};
+pub use passwords::{NewPassword, PASSWORD_CHARACTERS_MIN, PasswordProblem};
+pub use people::{EmailAddress, EmailError, Person};
 pub use report_jobs::ReportJobUpdate;
 pub use reports::{Idempotency, ReportEnd, ReportFilter, ReportTask};
 pub use roles::{Role, RoleError};
-pub use sessions::{SESSION_IDLE_MS, SESSION_LIFETIME_MS, Session, SessionOwner};
+pub use sessions::{SESSION_LIFETIME_MS, Session, SessionOwner};
 pub use shares::{Share, ShareRights};
 pub use signing_keys::{LINK_LIFETIME_MS, SigningKey, SigningKeys};
 pub use tokens::{Access, Scope, ScopeError, Scopes, Token, TokenSecret};

@@ -80,20 +80,6 @@ impl Window {
         }
     }
 
-    /// The instants that lie inside both.
-    #[must_use]
-    pub fn intersection(self, other: Self) -> Self {
-        let later = |one: Option<Timestamp>, other: Option<Timestamp>| one.max(other);
-        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        Self {
-            start: later(self.start, other.start),
-            end: earlier(self.end, other.end),
-        }
-    }
-
     /// The part of the span that lies inside.
     pub fn clip(self, span: Span) -> Option<Span> {
         let start = self.start.map_or(i64::MIN, Timestamp::as_millis);

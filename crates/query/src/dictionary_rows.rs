@@ -2,8 +2,8 @@
 //!
 //! In some tables hundreds of rows next to each other have the same texts. The engine's scan would
 //! make a view of each text of each row, and compare the keys of each row with the sought ones.
-//! Here a text is a number of its row group's dictionary, and a row group whose statistics say that
-//! all its rows are sought is read without keys.
+//! Here a text is a number of its row group's dictionary, and a row group is read without keys
+//! if its statistics say that all its rows are sought.
 
 use std::fmt;
 use std::ops::Range;

@@ -28,6 +28,13 @@ impl Sum {
         self
     }
 
+    /// Adds bytes, each as a number.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        bytes
+            .iter()
+            .fold(self, |sum, &byte| sum.number(byte.into()))
+    }
+
     /// Adds a text that may be absent.
     pub(crate) fn text_if_any(self, text: Option<&str>) -> Self {
         match text {

@@ -203,11 +203,9 @@ pub(super) async fn known(
 }
 
 fn sum(table: &str, version: u64, entry: &EntryDigest) -> i64 {
-    entry
-        .iter()
-        .fold(Sum::of("head_entries").text(table), |sum, &byte| {
-            sum.number(byte.into())
-        })
+    Sum::of("head_entries")
+        .text(table)
+        .bytes(entry)
         .number(to_integer(version))
         .finish()
 }

@@ -13,7 +13,7 @@ use showreport_model::{OrgId, PersonId};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-pub use rules::{NewPassword, PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, PasswordProblem};
+pub use rules::{NewPassword, PASSWORD_CHARACTERS_MIN, PasswordProblem};
 
 use super::people::{EmailAddress, StoredPerson};
 use super::sessions::{Session, SessionOwner};

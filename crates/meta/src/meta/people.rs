@@ -20,7 +20,7 @@ use crate::database::{Stored, Sum, check_rows};
 use crate::error::{Doing, Error};
 
 /// How long an invitation can be accepted.
-pub const INVITATION_LIFETIME_MS: i64 = MILLIS_PER_DAY;
+const INVITATION_LIFETIME_MS: i64 = MILLIS_PER_DAY;
 
 /// People of one organisation. The page that lists them has no second page.
 const PEOPLE_MAX: u32 = 1_000;
@@ -224,7 +224,7 @@ impl StoredPerson {
     fn sum(&self) -> i64 {
         let invitation = self.invitation.as_ref();
         let hash = invitation.map(|it| it.hash.as_bytes());
-        let mut sum = Sum::of("people")
+        let sum = Sum::of("people")
             .text(&self.id.to_string())
             .text(self.org.as_str())
             .text(self.email.as_str())
@@ -232,10 +232,10 @@ impl StoredPerson {
             .number(self.created_at.as_millis())
             .text_if_any(self.password.as_deref())
             .number_if_any(invitation.map(|it| it.until.as_millis()));
-        for &byte in hash.into_iter().flatten() {
-            sum = sum.number(byte.into());
+        match hash {
+            Some(hash) => sum.bytes(hash).finish(),
+            None => sum.finish(),
         }
-        sum.finish()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::{Doing, Error};
 pub const SESSION_LIFETIME_MS: i64 = 30 * MILLIS_PER_DAY;
 
 /// How long a session lasts without a request.
-pub const SESSION_IDLE_MS: i64 = MILLIS_PER_DAY / 2;
+const SESSION_IDLE_MS: i64 = MILLIS_PER_DAY / 2;
 
 /// A request notes that its session is used if the last note is older. Every note is a commit.
 const NOTE_AFTER_MS: i64 = 5 * 60_000;
@@ -339,10 +339,10 @@ fn session_of(row: &SqliteRow) -> Result<StoredSession, Error> {
 
 /// Begins with a text of its own, so that no other row of the table has the checksum of a session.
 fn sum(session: &StoredSession, hash: &TokenHash) -> i64 {
-    let bytes = hash.as_bytes().iter();
-    let sum = bytes.fold(Sum::of("sessions"), |sum, &byte| sum.number(byte.into()));
     let (parent, person) = session.owner.columns();
-    sum.text(&session.id.to_string())
+    Sum::of("sessions")
+        .bytes(hash.as_bytes())
+        .text(&session.id.to_string())
         .text(session.org.as_str())
         .number(session.created_at.as_millis())
         .number(session.expires_at.as_millis())

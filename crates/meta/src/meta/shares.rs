@@ -251,14 +251,14 @@ fn share_of(row: &SqliteRow) -> Result<(Share, TokenHash), Error> {
 }
 
 fn sum(share: &Share, hash: &TokenHash) -> i64 {
-    let bytes = hash.as_bytes().iter();
-    let sum = bytes.fold(Sum::of("shares"), |sum, &byte| sum.number(byte.into()));
     let ShareRights {
         people,
         live,
         downloads,
     } = share.rights;
-    sum.text(&share.id.to_string())
+    Sum::of("shares")
+        .bytes(hash.as_bytes())
+        .text(&share.id.to_string())
         .text(share.org.as_str())
         .text(share.event.as_str())
         .number(people.into())

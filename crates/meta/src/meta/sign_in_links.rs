@@ -121,11 +121,9 @@ async fn find(
 }
 
 fn sum(link: &Link, hash: &TokenHash) -> i64 {
-    let bytes = hash.as_bytes().iter();
-    let sum = bytes.fold(Sum::of("sign_in_links"), |sum, &byte| {
-        sum.number(byte.into())
-    });
-    sum.text(&link.id.to_string())
+    Sum::of("sign_in_links")
+        .bytes(hash.as_bytes())
+        .text(&link.id.to_string())
         .text(link.org.as_str())
         .number(link.created_at.as_millis())
         .number(link.expires_at.as_millis())

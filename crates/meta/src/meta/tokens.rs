@@ -428,11 +428,8 @@ pub(super) async fn viewer_secrets(
 /// Covers all columns but `revoked_at`, which is written later. `secret` is left out where it is
 /// null: rows that are older than the column have it so.
 fn sum(token: &Token, hash: &TokenHash, secret: Option<&str>) -> i64 {
-    let hash = hash
-        .as_bytes()
-        .iter()
-        .fold(Sum::of("tokens"), |sum, &byte| sum.number(byte.into()));
-    let sum = hash
+    let sum = Sum::of("tokens")
+        .bytes(hash.as_bytes())
         .text(&token.id.to_string())
         .text(token.org.as_str())
         .text(&token.scopes.to_string())

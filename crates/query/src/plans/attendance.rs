@@ -21,7 +21,7 @@ use super::chat_histories::messages;
 use super::groups;
 use super::polls::polls;
 use super::report_rows::ReportRows;
-use super::views::named_views;
+use super::views::{is_watched, named_views};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
@@ -30,7 +30,7 @@ use crate::functions::least::least_text;
 use crate::functions::lists::numbers_type;
 use crate::functions::part_of::has_part;
 use crate::functions::sets::{CollectSets, sets_union, union_millis, union_millis_within};
-use crate::functions::spans::{span_end, span_millis, span_start};
+use crate::functions::spans::{span_end, span_start};
 use crate::single_pass::high_cardinality;
 
 pub(super) async fn plan(
@@ -185,7 +185,6 @@ async fn of_views(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
     let ids = ["playback_id", "customer_id", "device_id"]
         .map(col)
         .to_vec();
-    let is_watched = || span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let present = [
         ("person", viewer_of().call(ids)),
         ("watched_on", when(is_watched(), col("device_id")).end()?),

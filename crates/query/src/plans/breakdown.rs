@@ -13,14 +13,13 @@ use showreport_model::question::{Answer, Attribute, BREAKDOWN, RowRange};
 use showreport_model::table::{Table, Value};
 
 use super::report_rows::ReportRows;
-use super::views::{IDENTITIES, by_viewer, views_with, with_identity};
+use super::views::{IDENTITIES, by_viewer, is_watched, views_with, with_identity};
 use super::watch_time::figures_of;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
 use crate::functions::among::among;
 use crate::functions::sets::JoinSets;
-use crate::functions::spans::span_millis;
 use crate::single_pass::high_cardinality;
 
 pub(super) async fn answer(
@@ -29,7 +28,6 @@ pub(super) async fn answer(
     by: Attribute,
     limit: u32,
 ) -> Result<Answer, Error> {
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let attributes: &'static [&'static str] = match by {
         Attribute::CustomerId | Attribute::DeviceId => &IDENTITIES,
         Attribute::DeviceOs => &["customer_id", "device_id", "device_os"],
@@ -37,7 +35,7 @@ pub(super) async fn answer(
     };
     let views = views_with(facts, window, attributes)
         .await?
-        .filter(watched)?
+        .filter(is_watched())?
         .with_column("value", col(by.name()))?;
     let viewers = by_viewer(views, &["value"])?;
     let viewers = facts.staged("viewers", viewers).await?;

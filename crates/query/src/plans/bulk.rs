@@ -18,12 +18,11 @@ use super::chat_histories::messages;
 use super::poll_summaries::tallied;
 use super::polls::polls;
 use super::report_rows::ReportRows;
-use super::views::views;
+use super::views::{is_watched, views};
 use super::watch_time::in_all;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::lookup::lookup;
-use crate::functions::spans::span_millis;
 
 /// The plan for a day of the events that `facts` are about.
 pub(crate) async fn plan(
@@ -76,8 +75,7 @@ pub(crate) async fn plan(
 
 /// The figures of views in each group, in the units of bulk reports.
 async fn watched(facts: &Facts, window: Window, groups: &[&str]) -> Result<DataFrame, Error> {
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
-    let views = views(facts, window).await?.filter(watched)?;
+    let views = views(facts, window).await?.filter(is_watched())?;
     Ok(in_minutes(in_all(views, groups)?)?)
 }
 

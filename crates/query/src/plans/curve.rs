@@ -17,11 +17,10 @@ use showreport_model::{Timestamp, Window, Zone};
 use super::ballots::ballots;
 use super::chat_histories::messages;
 use super::polls::polls;
-use super::views::{IDENTITIES, by_viewer, views_with};
+use super::views::{IDENTITIES, by_viewer, is_watched, views_with};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::edges::{edges_of, edges_of_sets};
-use crate::functions::spans::span_millis;
 
 pub(super) async fn answer(
     facts: &Facts,
@@ -93,10 +92,9 @@ async fn swept(
 
 /// The instants at which viewers join and leave, ascending.
 async fn edges(facts: &Facts, window: Window) -> Result<DataFrame, Error> {
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let edges = edges_of_sets().call(vec![col("sets")]);
     let views = views_with(facts, window, &IDENTITIES).await?;
-    Ok(by_viewer(views.filter(watched)?, &[])?
+    Ok(by_viewer(views.filter(is_watched())?, &[])?
         .select(vec![edges.alias("edge")])?
         .unnest_columns(&["edge"])?
         .sort(vec![col("edge").sort(true, true)])?)
@@ -115,14 +113,13 @@ async fn votes_by_second(facts: &Facts, window: Window) -> Result<Vec<(i64, i64)
     by_second(counted, "voted_at").await
 }
 
-/// The rows by second: the first millisecond of each and its number of rows, ascending. Buckets
-/// begin at whole seconds.
+/// The rows by second: the first millisecond of each and its number of rows, in no
+/// order. Buckets begin at whole seconds.
 async fn by_second(rows: DataFrame, time: &str) -> Result<Vec<(i64, i64)>, Error> {
     let second = cast(col(time), DataType::Int64) / lit(1_000_i64);
     let counts = rows
         .select(vec![second.alias("second")])?
-        .aggregate(vec![col("second")], vec![count(lit(1)).alias("rows")])?
-        .sort(vec![col("second").sort(true, true)])?;
+        .aggregate(vec![col("second")], vec![count(lit(1)).alias("rows")])?;
     let mut by_second = Vec::new();
     for batch in counts.collect().await? {
         let [seconds, rows] = [0, 1].map(|it| batch.column(it).as_primitive::<Int64Type>());

@@ -3,7 +3,6 @@
 use arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, col};
 use futures::TryStreamExt;
-use showreport_model::Window;
 use showreport_model::facts::Table;
 
 use super::views::{ATTRIBUTES, beats};
@@ -28,7 +27,7 @@ pub(crate) async fn read(facts: &Facts, visit: &Visit) -> Result<(), Error> {
     let mut columns = vec!["playback_id", "from_time", "to_time"];
     columns.extend(ATTRIBUTES);
     let columns = columns.into_iter().map(col).collect::<Vec<_>>();
-    let spans = facts.frame_within(Table::Spans, Window::ALL).await?;
+    let spans = facts.frame(Table::Spans).await?;
     let spans = spans.select(columns)?;
     if !pass_on(spans, |rows| visit(EventRows::OfTable(Table::Spans, rows))).await? {
         return Ok(());

@@ -17,7 +17,7 @@ use super::ballots::ballots;
 use super::chat_histories::{counted, messages};
 use super::polls::polls;
 use super::retention::content_length;
-use super::views::{IDENTITIES, by_hash, covered_views, views_with, with_identity};
+use super::views::{IDENTITIES, by_hash, covered_views, is_watched, views_with, with_identity};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::aggregate::aggregate;
@@ -27,7 +27,6 @@ use crate::functions::peak::PeakViewers;
 use crate::functions::sets::{
     sets_count, sets_millis, sets_union, union_millis, union_millis_within,
 };
-use crate::functions::spans::span_millis;
 
 pub(crate) async fn figures(
     facts: &Facts,
@@ -36,6 +35,7 @@ pub(crate) async fn figures(
 ) -> Result<Figures, Error> {
     let mut figures = Figures {
         content_length_millis: content_length(facts, event).await?,
+        window_millis: event.window_millis().unwrap_or(0),
         ..Figures::default()
     };
     // The engine's threads are idle while one of these is planned or merges its last rows.
@@ -51,8 +51,7 @@ pub(crate) async fn figures(
 
 async fn messages_and_senders(facts: &Facts, window: Window) -> Result<[i64; 2], Error> {
     let kept = messages(facts, window).await?.filter(not(col("deleted")))?;
-    let counted = counted(kept.with_column("all", lit(1))?, vec![col("all")])?;
-    row(counted, ["messages", "senders"]).await
+    row(counted(kept, vec![])?, ["messages", "senders"]).await
 }
 
 async fn votes_and_voters(facts: &Facts, window: Window) -> Result<[i64; 2], Error> {
@@ -83,13 +82,6 @@ async fn watched(
     figures: &mut Figures,
 ) -> Result<(), Error> {
     let live = event.window();
-    if let Some(Window {
-        start: Some(start),
-        end: Some(end),
-    }) = live
-    {
-        figures.window_millis = end.as_millis() - start.as_millis();
-    }
     let by_identity = identities(facts, window, figures.content_length_millis).await?;
     let of_sets = |figure: ScalarUDF| figure.call(vec![col("sets")]);
     let live = live.map_or(lit(0_i64), |live| of_sets(union_millis_within(live)));
@@ -138,11 +130,10 @@ async fn watched(
 /// The watched views by identity, with the milliseconds of `content` that each view has played and
 /// whether it has `covered` any.
 async fn identities(facts: &Facts, window: Window, length: i64) -> Result<DataFrame, Error> {
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let content = covered_millis(length).call(vec![col("coverage")]);
     let views = covered_views(facts, window)
         .await?
-        .filter(watched)?
+        .filter(is_watched())?
         .with_column("content", content)?
         .with_column(
             "covered",
@@ -154,13 +145,12 @@ async fn identities(facts: &Facts, window: Window, length: i64) -> Result<DataFr
 
 /// The viewers of each event that has any.
 pub(crate) async fn viewers_of_events(facts: &Facts) -> Result<BTreeMap<EventId, i64>, Error> {
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
     let ids = ["playback_id", "customer_id", "device_id"]
         .map(col)
         .to_vec();
     let viewers = views_with(facts, Window::ALL, &IDENTITIES)
         .await?
-        .filter(watched)?
+        .filter(is_watched())?
         .select(vec![
             cast(col("event_id"), DataType::Utf8).alias("event_id"),
             viewer_hash().call(ids).alias("hash"),

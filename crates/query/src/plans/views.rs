@@ -23,7 +23,7 @@ use crate::functions::identities::{identities, identity_of, viewer_hash};
 use crate::functions::least::least_text;
 use crate::functions::lists::numbers_type;
 use crate::functions::sets::CollectSets;
-use crate::functions::spans::span_start;
+use crate::functions::spans::{span_millis, span_start};
 use crate::functions::union::UnionOfEnds;
 use crate::single_pass::high_cardinality;
 use crate::unfold::packed_beats::{packed_beats, schema_of};
@@ -210,6 +210,11 @@ fn claimed(
     columns.push(spans.alias("spans"));
     columns.extend(has_coverage.then(|| col("coverage")));
     views.select(columns)
+}
+
+/// Whether a view has watched time inside the filter.
+pub(crate) fn is_watched() -> Expr {
+    span_millis().call(vec![col("spans")]).gt(lit(0_i64))
 }
 
 fn clipped(bound: fn(Vec<Expr>) -> Expr, end: Expr, limit: Option<Timestamp>) -> Expr {

@@ -18,7 +18,7 @@ use showreport_model::report::{GroupBy, ROWS_MAX, ReportOrder};
 
 use super::groups::key;
 use super::report_rows::ReportRows;
-use super::views::{ATTRIBUTES, by_identity, views_with};
+use super::views::{ATTRIBUTES, by_identity, is_watched, views_with};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::functions::curves::changes;
@@ -36,8 +36,7 @@ pub(super) async fn plan(
     buckets: &Buckets,
 ) -> Result<ReportRows, Error> {
     let views = views_with(facts, order.window, attributes_of(order)).await?;
-    let watched = span_millis().call(vec![col("spans")]).gt(lit(0_i64));
-    let views = views.filter(watched)?;
+    let views = views.filter(is_watched())?;
     if order.group_by.is_empty() {
         let views = each_view(views)?;
         let keys = ["started_at", "ended_at", "playback_id"];

@@ -132,11 +132,16 @@ impl PendingEvents {
     ) -> Result<Option<PendingRows>, Error> {
         self.catch_up(read, range).await?;
         let state = self.lock();
+        let ends = self.ends(&state, event, up_to);
+        Ok(ends.and_then(|(from, to)| state.pending(&event.0, from, to)))
+    }
+
+    /// The first and the last row, up to `up_to`, that may have facts of the event.
+    fn ends(&self, state: &State, event: &(OrgId, EventId), up_to: i64) -> Option<(i64, i64)> {
         let hash = self.hasher.hash_one(event);
         let ranges = state.of_event(&event.0, hash).into_iter().flatten();
         let ends = ranges.map(|rows| (rows.oldest, rows.newest.min(up_to)));
-        let ends = ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
-        Ok(ends.and_then(|(from, to)| state.pending(&event.0, from, to)))
+        ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     }
 
     /// All rows that may have facts of the event, those that were flushed ahead too.
@@ -148,10 +153,7 @@ impl PendingEvents {
     ) -> Result<Vec<i64>, Error> {
         self.catch_up(read, range).await?;
         let state = self.lock();
-        let hash = self.hasher.hash_one(event);
-        let ranges = state.of_event(&event.0, hash).into_iter().flatten();
-        let ends = ranges.map(|rows| (rows.oldest, rows.newest));
-        let ends = ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let ends = self.ends(&state, event, i64::MAX);
         let of_org = state.orgs.get(&event.0);
         let (Some((from, to)), Some(of_org)) = (ends, of_org) else {
             return Ok(Vec::new());

@@ -11,7 +11,7 @@ use super::super::people::EmailAddress;
 pub const PASSWORD_CHARACTERS_MIN: usize = 12;
 
 /// NIST asks for 64 at least.
-pub const PASSWORD_CHARACTERS_MAX: usize = 256;
+const PASSWORD_CHARACTERS_MAX: usize = 256;
 
 /// Characters that are left when easily guessed words are taken out of a password.
 const OTHER_CHARACTERS_MIN: usize = 6;
