@@ -11,7 +11,7 @@ mod retention;
 mod bar;
 
 pub(crate) use audience::{AudienceChart, Bucket};
-pub(crate) use bar::bar;
+pub(crate) use bar::{bar, bar_of};
 pub(crate) use frame::Form;
 pub(crate) use retention::RetentionChart;
 pub(crate) use svg::Svg;

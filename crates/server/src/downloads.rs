@@ -14,9 +14,9 @@ use showreport_model::ReportId;
 use crate::app::App;
 use crate::error::ApiError;
 pub(crate) use edition::Edition;
-pub(crate) use link::Link;
 #[cfg(any(test, fuzzing))]
 pub(crate) use link::LinkParts;
+pub(crate) use link::{Link, percent_encoded};
 pub(crate) use name::{FileName, title};
 pub(crate) use negotiate::{Coding, acceptable, has_already};
 #[cfg(any(test, fuzzing))]

@@ -8,10 +8,11 @@
 mod assets;
 mod layout;
 mod failure;
-mod shares;
-mod shared;
 mod curl;
 mod address;
+mod expiry;
+mod shares;
+mod shared;
 mod cells;
 mod figures;
 mod rows;

@@ -193,16 +193,16 @@ fn read_share(body: &[u8], now: Timestamp) -> Result<(ShareRights, Option<Timest
             false
         }
     };
-    let expires_at = match fields.get("expires_at") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => text.parse::<Timestamp>().ok(),
-        Some(_) => Some(Timestamp::MIN),
-    };
-    let is_given = fields.get("expires_at").is_some_and(|it| !it.is_null());
-    if is_given && expires_at.is_none_or(|at| at <= now) {
-        let problem = "must be a time in the future such as 2027-01-01T00:00:00Z";
-        violations.add("expires_at", problem);
-    }
+    let given = fields.get("expires_at").filter(|given| !given.is_null());
+    let expires_at = given.and_then(|given| {
+        let at = given.as_str().and_then(|text| text.parse().ok());
+        let at = at.filter(|at: &Timestamp| *at > now);
+        if at.is_none() {
+            let problem = "must be a time in the future such as 2027-01-01T00:00:00Z";
+            violations.add("expires_at", problem);
+        }
+        at
+    });
     let rights = ShareRights {
         people,
         live,

@@ -96,7 +96,7 @@ impl AudienceChart<'_> {
     }
 
     fn curves(&self, svg: &mut Svg, frame: &Frame, x: &Scale, y: &Scale) {
-        let own = steps(self.buckets, self.end, x, y);
+        let own = steps(self.buckets, self.end, x, y, |it| it.peak_viewers);
         svg.add(format_args!(
             "<path class=\"area\" fill=\"{AREA}\" d=\"{}\"/>",
             own.area(frame.bottom)
@@ -106,7 +106,7 @@ impl AudienceChart<'_> {
             svg.add(format_args!(
                 "<path class=\"with\" fill=\"none\" stroke=\"{OTHER}\" stroke-width=\"1.5\" \
                  stroke-dasharray=\"5 3\" d=\"{}\"/>",
-                steps(self.with, last.at + width, x, y).line()
+                steps(self.with, last.at + width, x, y, |it| it.peak_viewers).line()
             ));
         }
         svg.add(format_args!(
@@ -151,15 +151,7 @@ impl AudienceChart<'_> {
         let width = self.buckets.get(1).map_or(self.end, |next| next.at) - first;
         let bottom = top + BAND_LABEL + BAND;
         let y = Scale::new(0.0, float(greatest), bottom, top + BAND_LABEL);
-        let mut bars = Steps::default();
-        for (index, bucket) in self.buckets.iter().enumerate() {
-            let next = self.buckets.get(index + 1).map_or(self.end, |next| next.at);
-            bars.add(
-                x.at(float(bucket.at)),
-                x.at(float(next)),
-                y.at(float(value(bucket))),
-            );
-        }
+        let bars = steps(self.buckets, self.end, x, &y, value);
         let color = if class == "messages" { LINE } else { OTHER };
         svg.add(format_args!(
             "<text class=\"axis\" fill=\"{SOFT}\" x=\"{}\" y=\"{}\">{name}, at most {} in {}</text>",
@@ -206,14 +198,14 @@ impl AudienceChart<'_> {
     }
 }
 
-fn steps(buckets: &[Bucket], end: i64, x: &Scale, y: &Scale) -> Steps {
+fn steps(buckets: &[Bucket], end: i64, x: &Scale, y: &Scale, value: Count) -> Steps {
     let mut steps = Steps::default();
     for (index, bucket) in buckets.iter().enumerate() {
         let next = buckets.get(index + 1).map_or(end, |next| next.at);
         steps.add(
             x.at(float(bucket.at)),
             x.at(float(next)),
-            y.at(float(bucket.peak_viewers)),
+            y.at(float(value(bucket))),
         );
     }
     steps

@@ -74,7 +74,7 @@ fn code(key: &[u8; 32], report: &str, expires: &str, file_name: &str) -> Hmac<Sh
 }
 
 /// Every byte as `%XX`, except unreserved characters (RFC 3986, section 2.3).
-pub(super) fn percent_encoded(text: &str) -> PercentEncode<'_> {
+pub(crate) fn percent_encoded(text: &str) -> PercentEncode<'_> {
     const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

@@ -28,23 +28,20 @@ pub(crate) struct FileName {
 impl FileName {
     /// The names of a report's file.
     pub(crate) fn of_report(order: &ReportOrder, title: Option<&str>) -> Self {
-        let title = title.unwrap_or_default();
-        let id = order.event.as_str();
-        let rest = rest(order);
-        Self {
-            full: joined(&[slug(title), slug(id)], &rest, NAME_BYTES_MAX),
-            ascii: joined(&[ascii(title), ascii(id)], &rest, NAME_BYTES_MAX),
-        }
+        Self::of_event(&order.event, title, &rest(order))
     }
 
     /// The names of a file with the rows of a table of a page.
     pub(crate) fn of_rows(event: &EventId, title: Option<&str>, rows: &str) -> Self {
+        Self::of_event(event, title, &format!("{rows}.csv"))
+    }
+
+    fn of_event(event: &EventId, title: Option<&str>, rest: &str) -> Self {
         let title = title.unwrap_or_default();
         let id = event.as_str();
-        let rest = format!("{rows}.csv");
         Self {
-            full: joined(&[slug(title), slug(id)], &rest, NAME_BYTES_MAX),
-            ascii: joined(&[ascii(title), ascii(id)], &rest, NAME_BYTES_MAX),
+            full: joined(&[slug(title), slug(id)], rest, NAME_BYTES_MAX),
+            ascii: joined(&[ascii(title), ascii(id)], rest, NAME_BYTES_MAX),
         }
     }
 

@@ -2,14 +2,8 @@
 
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// Characters that stand for themselves in every part of an address.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// A text as one part of an address.
+pub(crate) use crate::downloads::percent_encoded as encoded;
 
 /// A path with query parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +42,6 @@ impl fmt::Display for Address {
         }
         Ok(())
     }
-}
-
-/// A text as one part of a path.
-pub(crate) fn encoded(part: &str) -> impl fmt::Display + '_ {
-    utf8_percent_encode(part, ENCODED)
 }
 
 #[cfg(test)]

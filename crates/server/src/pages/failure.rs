@@ -95,7 +95,7 @@ fn title(status: StatusCode) -> &'static str {
 }
 
 /// The message of an API as a sentence.
-fn sentence(message: &str) -> String {
+pub(crate) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(char::to_uppercase);
     let mut text: String = first.into_iter().flatten().chain(letters).collect();

@@ -45,14 +45,10 @@ struct DayRow {
     size_text: String,
     /// The path of the file, to which `&variant=` can be appended.
     file: String,
-    /// Set if it replaced another report of the day.
-    restated: Option<Restated>,
-}
-
-/// What is said of the report before.
-struct Restated {
-    /// Its rows, if it is still there.
-    rows_before: Option<(u64, String)>,
+    /// Whether it replaced another report of the day.
+    is_restated: bool,
+    /// The rows of the report that it replaced, if that is still there.
+    rows_before: Option<String>,
 }
 
 /// Get the page of a report job.
@@ -92,7 +88,11 @@ pub(crate) async fn show_job(
     let next = page.cut(&mut reports, |report| report.created_at.as_millis());
     let mut rows = Vec::with_capacity(reports.len());
     for report in &reports {
-        rows.push(DayRow::read(&app, &job, report, &zone).await?);
+        let before = before(&app, org, report).await?;
+        rows.push(DayRow {
+            rows_before: before.map(|before| count(before.file.row_count)),
+            ..DayRow::new(&job, report, &zone)
+        });
     }
     let path = format!("/v1/jobs/{}/reports", job.id);
     let page = JobPage {
@@ -109,23 +109,9 @@ pub(crate) async fn show_job(
 }
 
 impl DayRow {
-    async fn read(
-        app: &App,
-        job: &ReportJob,
-        report: &BulkReport,
-        zone: &Zone,
-    ) -> Result<Self, ApiError> {
-        let restated = if report.supersedes.is_some() {
-            let before = before(app, &job.org, report).await?;
-            let rows = before.map(|before| before.file.row_count);
-            Some(Restated {
-                rows_before: rows.map(|rows| (rows, count(rows))),
-            })
-        } else {
-            None
-        };
+    fn new(job: &ReportJob, report: &BulkReport, zone: &Zone) -> Self {
         let file = &report.file;
-        Ok(Self {
+        Self {
             id: report.id.to_string(),
             day: report.day.to_string(),
             created_at: date_time(report.created_at, zone),
@@ -134,8 +120,9 @@ impl DayRow {
             size_bytes: file.size_bytes,
             size_text: bytes(file.size_bytes),
             file: download_path(&job.org, job.id, report.id),
-            restated,
-        })
+            is_restated: report.supersedes.is_some(),
+            rows_before: None,
+        }
     }
 }
 
@@ -220,18 +207,14 @@ pub(crate) async fn show_restatement(
     };
     let day = report.day.to_string();
     let title = format!("{} of {day}", job.report_type.title());
-    let before = match before {
-        None => None,
-        Some(before) => Some(DayRow::read(&app, &job, &before, &zone).await?),
-    };
     let page = RestatementPage {
         layout: Layout::new(title, Section::Jobs, Identity::from(&visitor)),
         zone: zone.name().to_owned(),
         job_id: job.id.to_string(),
         day,
         columns: job.report_type.columns(),
-        before,
-        after: DayRow::read(&app, &job, &report, &zone).await?,
+        before: before.map(|before| DayRow::new(&job, &before, &zone)),
+        after: DayRow::new(&job, &report, &zone),
         changes: changes.map(ChangesView::new),
     };
     respond(StatusCode::OK, &page)

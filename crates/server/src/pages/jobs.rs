@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -151,11 +150,7 @@ async fn page(
     for job in jobs {
         rows.push(JobRow::read(app, job, &zone).await?);
     }
-    let status = if problems.is_any() {
-        problems.status
-    } else {
-        StatusCode::OK
-    };
+    let status = problems.status;
     let types = types(&in_force, &fields.report_type);
     let form = JobForm {
         types,

@@ -36,9 +36,7 @@ pub(crate) enum Section {
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) org: String,
-    /// The name of the role.
-    pub(crate) role: &'static str,
-    pub(crate) is_admin: bool,
+    pub(crate) role: Role,
 }
 
 /// What every page has around its content. Templates begin with `{% extends "layout.html" %}` and
@@ -50,8 +48,6 @@ pub(crate) struct Layout {
     pub(crate) identity: Option<Identity>,
     /// The page is loaded again after so many seconds, if it has no script.
     pub(crate) refresh_seconds: Option<u32>,
-    /// Search engines are asked to leave the page out.
-    pub(crate) is_private: bool,
     /// The figures fill the screen.
     pub(crate) is_wall: bool,
     pub(crate) version: &'static str,
@@ -86,8 +82,7 @@ impl From<&Visitor> for Identity {
     fn from(visitor: &Visitor) -> Self {
         Self {
             org: visitor.org.to_string(),
-            role: visitor.role.name(),
-            is_admin: visitor.role == Role::Admin,
+            role: visitor.role,
         }
     }
 }
@@ -109,7 +104,6 @@ impl Layout {
             section: None,
             identity: None,
             refresh_seconds: None,
-            is_private: true,
             is_wall: false,
             version: env!("CARGO_PKG_VERSION"),
             style: STYLE_PATH,
@@ -119,7 +113,8 @@ impl Layout {
 
     /// The sections that the caller may see.
     pub(crate) fn links(&self) -> Vec<NavigationLink> {
-        let is_admin = self.identity.as_ref().is_some_and(|it| it.is_admin);
+        let identity = self.identity.as_ref();
+        let is_admin = identity.is_some_and(|it| it.role == Role::Admin);
         let shown = Section::ALL
             .into_iter()
             .filter(|(section, ..)| is_admin || !section.is_for_admins());
@@ -155,11 +150,10 @@ pub(crate) fn respond(status: StatusCode, page: &impl Template) -> Result<Respon
 mod tests {
     use super::*;
 
-    fn texts(is_admin: bool) -> Vec<&'static str> {
+    fn texts(role: Role) -> Vec<&'static str> {
         let identity = Identity {
             org: "acme".to_owned(),
-            role: "reader",
-            is_admin,
+            role,
         };
         let layout = Layout::new("Jobs", Section::Jobs, identity);
         let current: Vec<bool> = layout.links().iter().map(|link| link.is_current).collect();
@@ -169,7 +163,7 @@ mod tests {
 
     #[test]
     fn administration_is_shown_to_admins_alone() {
-        assert_eq!(texts(false), ["Shows", "Reports", "Jobs", "Install"]);
-        assert_eq!(texts(true)[4..], ["Organisation", "Status"]);
+        assert_eq!(texts(Role::Reader), ["Shows", "Reports", "Jobs", "Install"]);
+        assert_eq!(texts(Role::Admin)[4..], ["Organisation", "Status"]);
     }
 }

@@ -8,7 +8,6 @@ mod history;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -135,12 +134,13 @@ async fn make(
 ) -> Result<ReportId, ApiError> {
     let _permit = app.report_requests().acquire(org).await?;
     let body = body(app, org, choices).await?;
-    let made = create(app, org, &body, key_of(fields, &body)).await?;
+    let body = body.as_bytes();
+    let made = create(app, org, body, key_of(fields, body)).await?;
     if let Some(report) = made.into_iter().next() {
         return Ok(report.id);
     }
     // The report of this form was deleted since.
-    let again = create(app, org, &body, None).await?;
+    let again = create(app, org, body, None).await?;
     again
         .into_iter()
         .next()
@@ -161,16 +161,16 @@ fn no_report() -> ApiError {
 }
 
 /// The body of the API's request for the report of the choices.
-async fn body(app: &App, org: &OrgId, choices: &Choices) -> Result<Vec<u8>, ApiError> {
+async fn body(app: &App, org: &OrgId, choices: &Choices) -> Result<String, ApiError> {
     let event = chosen_event(app, org, choices).await?;
     let zone = app.meta().zone(org).await?;
     let (body, mut wrong) = choices.to_body(&event, &zone);
-    let body = body.to_string().into_bytes();
+    let body = body.to_string();
     if wrong.is_empty() {
         return Ok(body);
     }
     // The other choices are checked too, so that all that is wrong is named at once.
-    if let Err(error) = CreateReports::read(&body) {
+    if let Err(error) = CreateReports::read(body.as_bytes()) {
         wrong.extend_from_slice(error.wrong_fields());
     }
     Err(ApiError::violations(wrong))
@@ -196,7 +196,7 @@ struct Previewed {
 /// The first rows of the report of the choices, from everything that was collected before.
 async fn preview(app: &App, org: &OrgId, choices: &Choices) -> Result<Previewed, ApiError> {
     let body = body(app, org, choices).await?;
-    let mut orders = orders(app, org, &body).await?;
+    let mut orders = orders(app, org, body.as_bytes()).await?;
     let order = orders.pop().ok_or_else(no_report)?;
     app.meta().ensure_can_be_made(&order).await?;
     let snapshot = app
@@ -208,7 +208,7 @@ async fn preview(app: &App, org: &OrgId, choices: &Choices) -> Result<Previewed,
     Ok(Previewed {
         order,
         preview,
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body,
     })
 }
 
@@ -229,11 +229,7 @@ async fn page(
     };
     let query = PageQuery::new(text("page_size"), text("page_token"));
     let history = HistoryView::read(app, visitor, &choices, &query, &zone).await?;
-    let status = if problems.is_any() {
-        problems.status
-    } else {
-        StatusCode::OK
-    };
+    let status = problems.status;
     let base = app.config().base_url();
     let preview = preview.map(|it| PreviewView::new(&it, base, &zone));
     let form = if visitor.role >= Role::Analyst {

@@ -5,7 +5,7 @@ use showreport_model::Zone;
 use showreport_model::table::Table;
 
 use super::address::Address;
-use super::cells::{Figure, is_number, label};
+use super::cells::{ABSENT, Figure, is_number, label};
 use crate::charts::Svg;
 
 /// A table of a page.
@@ -78,6 +78,15 @@ impl Cell {
             link: None,
             bar: None,
             below: Vec::new(),
+        }
+    }
+
+    /// Adds an id: in place of an absent name, else below the name.
+    pub(crate) fn identify(&mut self, id: Figure) {
+        if self.figure.text == ABSENT {
+            self.figure = id;
+        } else {
+            self.below.push(id);
         }
     }
 }

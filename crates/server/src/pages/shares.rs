@@ -4,12 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use showreport_meta::{Role, Share, ShareRights};
-use showreport_model::time::MILLIS_PER_DAY;
 use showreport_model::{EventId, Zone};
 
+use super::address::encoded;
+use super::expiry::expires_at;
 use super::layout::{Identity, Layout, Section, respond};
 use crate::api::{event_id, share_id, share_uri};
 use crate::app::App;
@@ -18,9 +18,6 @@ use crate::error::ApiError;
 use crate::extract::{Form, Segments};
 use crate::notices::Notice;
 use crate::texts::date_minute;
-
-/// The longest life of a link that is given in days: a hundred years.
-const DAYS_MAX: i64 = 36_500;
 
 #[derive(Template)]
 #[template(path = "shares.html")]
@@ -122,8 +119,7 @@ pub(crate) async fn share_event(
     visitor.require(Role::Analyst)?;
     let event = event_id(&id)?;
     let now = app.now();
-    let days = form.days()?;
-    let expires_at = days.map(|days| now.saturating_add_millis(days * MILLIS_PER_DAY));
+    let expires_at = expires_at(form.expires_days.as_deref(), now)?;
     let created = app
         .meta()
         .create_share(&visitor.org, &event, form.rights(), expires_at);
@@ -193,8 +189,7 @@ pub(super) fn share_row(share: &Share, zone: &Zone) -> ShareRow {
 }
 
 fn event_path(event: &EventId) -> String {
-    let id = utf8_percent_encode(event.as_str(), NON_ALPHANUMERIC);
-    format!("/events/{id}")
+    format!("/events/{}", encoded(event.as_str()))
 }
 
 impl ShareForm {
@@ -204,20 +199,5 @@ impl ShareForm {
             live: self.live.is_some(),
             downloads: self.downloads.is_some(),
         }
-    }
-
-    fn days(&self) -> Result<Option<i64>, ApiError> {
-        let text = self.expires_days.as_deref().unwrap_or_default().trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let days = text
-            .parse()
-            .ok()
-            .filter(|days| (1..=DAYS_MAX).contains(days));
-        days.map(Some).ok_or_else(|| {
-            let problem = "must be a whole number of days, from 1, or empty for no end";
-            ApiError::violation("expires_days", problem)
-        })
     }
 }

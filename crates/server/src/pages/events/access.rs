@@ -81,7 +81,7 @@ impl EventAccess {
     /// Whether the reader may make reports and share links of the event.
     pub(crate) fn may_make(&self) -> bool {
         match &self.reader {
-            EventReader::Visitor(identity) => identity.role != Role::Reader.name(),
+            EventReader::Visitor(identity) => identity.role >= Role::Analyst,
             EventReader::Caller | EventReader::Share(_) => false,
         }
     }
@@ -93,25 +93,27 @@ impl EventAccess {
 
     /// Whether names and ids of people may be seen, and what they wrote.
     pub(crate) fn shows_people(&self) -> bool {
-        match self.reader {
-            EventReader::Visitor(_) | EventReader::Caller => true,
-            EventReader::Share(rights) => rights.people,
-        }
+        self.rights().people
     }
 
     /// Whether the figures of now may be seen.
     pub(crate) fn shows_live(&self) -> bool {
-        match self.reader {
-            EventReader::Visitor(_) | EventReader::Caller => true,
-            EventReader::Share(rights) => rights.live,
-        }
+        self.rights().live
     }
 
     /// Whether tables may be taken as files.
     pub(crate) fn has_downloads(&self) -> bool {
+        self.rights().downloads
+    }
+
+    fn rights(&self) -> ShareRights {
         match self.reader {
-            EventReader::Visitor(_) | EventReader::Caller => true,
-            EventReader::Share(rights) => rights.downloads,
+            EventReader::Visitor(_) | EventReader::Caller => ShareRights {
+                people: true,
+                live: true,
+                downloads: true,
+            },
+            EventReader::Share(rights) => rights,
         }
     }
 

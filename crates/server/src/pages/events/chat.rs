@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::Visitor;
 use crate::error::ApiError;
 use crate::extract::{Parameters, Segments};
-use crate::pages::cells::{ABSENT, Figure};
+use crate::pages::cells::Figure;
 use crate::pages::layout::{Layout, respond};
 use crate::pages::rows::{Pager, Rows};
 
@@ -97,12 +97,7 @@ pub(crate) async fn page(
         name.label = "Sender";
         if let Some((place, text)) = sender {
             let column = &answer.table.columns[place];
-            let figure = Figure::new(column, &values[place], event.zone());
-            if name.figure.text == ABSENT {
-                name.figure = figure;
-            } else {
-                name.below.push(figure);
-            }
+            name.identify(Figure::new(column, &values[place], event.zone()));
             let only = query
                 .ranged(event.access.page("chat"))
                 .with("sender", Some(text));

@@ -15,7 +15,7 @@ use super::query::EventQuery;
 use crate::api::live_figures;
 use crate::app::App;
 use crate::auth::Visitor;
-use crate::charts::bar;
+use crate::charts::{bar, bar_of};
 use crate::error::ApiError;
 use crate::extract::{Parameters, Segments};
 use crate::pages::cells::{ABSENT, Figure};
@@ -161,7 +161,7 @@ fn values(
         if it.value.is_none() {
             "Unknown".clone_into(&mut value.figure.text);
         }
-        value.bar = Some(bar(share(it.viewers, figures.viewers)));
+        value.bar = Some(bar_of(it.viewers, figures.viewers));
         let viewers = Figure::count("viewers", it.viewers);
         vec![value, Cell::new("Viewers", true, viewers)]
     };
@@ -196,8 +196,7 @@ fn rows<const N: usize>(
 
 fn poll(poll: &LivePoll) -> PollRows {
     let options = poll.options.iter().map(|option| {
-        let mut text = Figure::text("option_text", Some(&option.option_text));
-        text = text.shown_as(option.option_text.clone());
+        let text = Figure::text("option_text", Some(&option.option_text));
         let mut text = Cell::new("Option", false, text);
         text.bar = option.share.map(bar);
         let votes = Figure::count("votes", option.votes);
@@ -212,15 +211,5 @@ fn poll(poll: &LivePoll) -> PollRows {
         status: poll.status.clone(),
         voters: texts::count(poll.voters),
         options,
-    }
-}
-
-/// The length of a bar.
-#[expect(clippy::cast_precision_loss, reason = "a bar is a hundred units long")]
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
     }
 }

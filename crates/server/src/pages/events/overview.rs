@@ -16,7 +16,7 @@ use super::frame::{EventFrame, OpenEvent, title};
 use super::query::{EventQuery, given, within};
 use crate::app::App;
 use crate::auth::Visitor;
-use crate::charts::{Form, Svg, bar};
+use crate::charts::{Form, Svg, bar_of};
 use crate::error::ApiError;
 use crate::extract::{Parameters, Segments};
 use crate::pages::cells::{ABSENT, Figure, is_number, label};
@@ -200,7 +200,7 @@ async fn breakdown(
         if first.figure.text == ABSENT {
             "Unknown".clone_into(&mut first.figure.text);
         }
-        first.bar = Some(bar(share(millis(&values[seconds]), total)));
+        first.bar = Some(bar_of(millis(&values[seconds]), total));
     }
     for (text, values) in [("All others", &answer.other), ("Together", &answer.total)] {
         let Some(values) = values else { continue };
@@ -218,19 +218,9 @@ async fn breakdown(
     Ok(rows)
 }
 
-fn millis(value: &Value) -> i64 {
+fn millis(value: &Value) -> u64 {
     match value {
-        Value::Seconds(millis) => *millis,
+        Value::Seconds(millis) => millis.unsigned_abs(),
         _ => 0,
-    }
-}
-
-/// The length of a bar.
-#[expect(clippy::cast_precision_loss, reason = "a bar is a hundred units long")]
-fn share(part: i64, whole: i64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
     }
 }

@@ -19,7 +19,7 @@ use crate::charts::bar;
 use crate::error::ApiError;
 use crate::extract::{Parameters, Segments};
 use crate::pages::address::Address;
-use crate::pages::cells::{ABSENT, Figure};
+use crate::pages::cells::Figure;
 use crate::pages::layout::{Layout, respond};
 use crate::pages::rows::{Heading, Pager, Rows, Sort};
 
@@ -117,12 +117,8 @@ pub(crate) async fn page(
             .find(|place| values[*place] != Value::Absent);
         let person = &mut cells[0];
         if let Some(place) = id {
-            let id = Figure::new(&table.columns[place], &values[place], event.zone());
-            if person.figure.text == ABSENT {
-                person.figure = id;
-            } else {
-                person.below.push(id);
-            }
+            let column = &table.columns[place];
+            person.identify(Figure::new(column, &values[place], event.zone()));
         }
         if let Value::Number(ratio) = values[place("live_ratio")] {
             cells[2].bar = Some(bar(ratio));

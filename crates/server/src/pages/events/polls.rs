@@ -17,7 +17,7 @@ use crate::charts::bar;
 use crate::error::{ApiError, Reason};
 use crate::extract::{Parameters, Segments};
 use crate::pages::address::encoded;
-use crate::pages::cells::{ABSENT, Figure};
+use crate::pages::cells::Figure;
 use crate::pages::layout::{Layout, respond};
 use crate::pages::rows::{Pager, RowLinks, Rows};
 
@@ -189,17 +189,10 @@ async fn votes(event: &OpenEvent, id: &str, polls: &[Poll]) -> Result<Votes, Api
     for (cells, values) in rows.lines.iter_mut().zip(&answer.table.rows) {
         let name = &mut cells[1];
         name.label = "Voter";
-        for place in [place("customer_id"), place("device_id")] {
-            if values[place] == Value::Absent {
-                continue;
-            }
-            let figure = Figure::new(&answer.table.columns[place], &values[place], event.zone());
-            if name.figure.text == ABSENT {
-                name.figure = figure;
-            } else {
-                name.below.push(figure);
-            }
-            break;
+        let mut ids = [place("customer_id"), place("device_id")].into_iter();
+        if let Some(place) = ids.find(|place| values[*place] != Value::Absent) {
+            let column = &answer.table.columns[place];
+            name.identify(Figure::new(column, &values[place], event.zone()));
         }
     }
     let operation = event

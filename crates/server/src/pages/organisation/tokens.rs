@@ -5,7 +5,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use showreport_meta::{Role, Scopes};
 use showreport_model::TokenId;
-use showreport_model::time::MILLIS_PER_DAY;
 
 use super::changed;
 use crate::app::App;
@@ -13,9 +12,7 @@ use crate::auth::Visitor;
 use crate::error::{ApiError, Reason};
 use crate::extract::{Form, Segments};
 use crate::notices::Notice;
-
-/// The longest life of a token that is given in days: a hundred years.
-const DAYS_MAX: i64 = 36_500;
+use crate::pages::expiry::expires_at;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewTokenForm {
@@ -54,8 +51,7 @@ pub(crate) async fn create_token(
     visitor.require(Role::Admin)?;
     let scopes = form.scopes()?;
     let now = app.now();
-    let days = form.days()?;
-    let expires_at = days.map(|days| now.saturating_add_millis(days * MILLIS_PER_DAY));
+    let expires_at = expires_at(form.expires_days.as_deref(), now)?;
     let created = app
         .meta()
         .create_token(&visitor.org, scopes.clone(), expires_at);
@@ -114,20 +110,5 @@ impl NewTokenForm {
         }
         let scopes = Scopes::parse(&names.join(","));
         scopes.map_err(|problem| ApiError::violation("scope", problem.to_string()))
-    }
-
-    fn days(&self) -> Result<Option<i64>, ApiError> {
-        let text = self.expires_days.as_deref().unwrap_or_default().trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let days = text
-            .parse()
-            .ok()
-            .filter(|days| (1..=DAYS_MAX).contains(days));
-        days.map(Some).ok_or_else(|| {
-            let problem = "must be a whole number of days, from 1, or empty for no end";
-            ApiError::violation("expires_days", problem)
-        })
     }
 }

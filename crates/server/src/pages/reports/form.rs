@@ -2,7 +2,7 @@
 
 use showreport_meta::{EventFilter, EventOrder};
 use showreport_model::buckets::Granularity;
-use showreport_model::column::{Column, ColumnType};
+use showreport_model::column::Column;
 use showreport_model::report::{Dimension, Event, Format, GroupBy};
 use showreport_model::table::Value;
 use showreport_model::{EventId, OrgId, ReportId, Zone};
@@ -13,6 +13,7 @@ use super::problems::Problems;
 use super::{PREVIEW_ROWS, Previewed};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::pages::cells::is_number;
 use crate::pages::curl::posted;
 use crate::texts::{count, wall_time, words};
 
@@ -217,11 +218,4 @@ impl CellView {
             is_number: is_number(column) && *value != Value::Absent,
         }
     }
-}
-
-fn is_number(column: &Column) -> bool {
-    matches!(
-        column.kind,
-        ColumnType::Integer | ColumnType::Number | ColumnType::Seconds
-    )
 }

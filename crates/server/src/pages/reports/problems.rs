@@ -3,11 +3,12 @@
 use axum::http::StatusCode;
 
 use crate::error::{ApiError, Reason};
+use crate::pages::failure::sentence;
 
 /// Why a form was refused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Problems {
-    /// Of the response.
+    /// Of the response: 200 without a problem.
     pub(crate) status: StatusCode,
     /// Problems that belong to no field.
     pub(crate) general: Vec<String>,
@@ -46,28 +47,11 @@ impl Problems {
         Ok(problems)
     }
 
-    /// Whether there is any.
-    pub(crate) fn is_any(&self) -> bool {
-        !self.general.is_empty() || !self.fields.is_empty()
-    }
-
     /// The first problem of a field.
     pub(crate) fn of_field(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
         let found = fields.find(|(field, _)| *field == name);
         found.map(|(_, problem)| problem.as_str())
-    }
-}
-
-/// A message of the API, with a capital letter and a full stop.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(char::to_uppercase);
-    let text: String = first.into_iter().flatten().chain(letters).collect();
-    if text.ends_with('.') {
-        text
-    } else {
-        text + "."
     }
 }
 
@@ -88,8 +72,8 @@ mod tests {
         assert_eq!(problems.status, StatusCode::BAD_REQUEST);
         assert_eq!(problems.of_field("event_id"), Some("Must be another."));
         assert_eq!(problems.general.len(), 1);
-        assert!(problems.of_field("strange").is_none() && problems.is_any());
-        assert!(!Problems::default().is_any());
+        assert!(problems.of_field("strange").is_none());
+        assert_eq!(Problems::default().status, StatusCode::OK);
     }
 
     #[test]
